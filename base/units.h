@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Quantities as people type and read them. */
+#ifndef BASE_UNITS_H
+#define BASE_UNITS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/str.h"
+
+#define NS_PER_SEC 1000000000ULL
+
+/* "250ms", "1.5s", "10us", "3m"; a bare number is seconds. False: not a time, or negative. */
+bool parse_time_ns(const char *s, uint64_t *ret_ns);
+/* "4096", "64K", "10M", "2G" (powers of 1024; a trailing B or iB is taken). */
+bool parse_bytes(const char *s, uint64_t *ret_bytes);
+/* A whole decimal number from min to max, and nothing after it. */
+bool parse_u64(const char *s, uint64_t min, uint64_t max, uint64_t *ret_value);
+/* "3.2 ms", "812.0 us", "12.1 s": one decimal, the unit that reads best. */
+void str_add_duration(struct str *b, double seconds);
+/* "1.4 MB": powers of 1000. */
+void str_add_bytes_size(struct str *b, uint64_t bytes);
+
+#endif

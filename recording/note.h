@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What perf.data has no place for. A note is a PERF_RECORD_EVENT_UPDATE whose update type is ours:
+ * perf looks the event up (id 0: the first one), finds an update type that it does not know, and goes
+ * on without a word (perf_event__process_event_update() in tools/perf/util/header.c). Notes stand in
+ * the stream, so that a recording cut short still has all that was written before the cut.
+ *
+ *	u64 header | u64 type = NOTE_UPDATE_TYPE | u64 id = 0 | u32 kind | u32 zero | payload | pad to 8
+ *
+ * Payloads, in the order of their fields; str is NUL-terminated:
+ *
+ *	INFO	str key, str value, again and again to an empty key. Keys: version, cmdline, marker ...
+ *	MARKER	u32 id, u32 flags (enum marker_flags), str spec, str name
+ *	FILE	u32 id, u32 kind (enum file_kind), u32 pid, u64 size, u64 off, u8 build-id length, build-id,
+ *		str path, u32 chunk length, chunk. One note a chunk of the file, chunks in order.
+ *	TALLY	str key, u64 count, again and again to an empty key. Written at the end; the last one wins.
+ */
+#ifndef RECORDING_NOTE_H
+#define RECORDING_NOTE_H
+
+#include "base/hash.h"
+#include "recording/record.h"
+
+#define NOTE_UPDATE_TYPE 0x6665726570770001ULL	/* "wperf" and a version */
+
+enum note_kind { NOTE_INFO = 1, NOTE_MARKER = 2, NOTE_FILE = 3, NOTE_TALLY = 4 };
+
+/* The copy of a file that would be gone, or out of reach, when the report is made. */
+enum file_kind {
+	FILE_ELF = 1,		/* path is as in the maps; build_id is its own */
+	FILE_PERF_MAP = 2,	/* /tmp/perf-PID.map of pid */
+	FILE_VDSO = 3,		/* an ELF image too; path is "[vdso]" */
+};
+
+enum marker_flags {
+	MARKER_HAS_LABEL = 1,	/* its begin marks carry a label */
+	MARKER_HAS_ID = 2,	/* begin and end are joined by the marks' id, not by thread */
+	MARKER_IS_CALL = 4,	/* a request is one call of a function: marks carry the stack pointer */
+};
+
+struct note_marker {
+	uint32_t id, flags;
+	const char *spec;	/* as the user wrote it */
+	const char *name;	/* what a request without label is called: function or probe name */
+};
+
+struct note_file {
+	uint32_t id;
+	enum file_kind kind;
+	uint32_t pid;
+	uint64_t size, off;	/* of the whole file; of this chunk */
+	struct build_id build_id;
+	const char *path;
+	const uint8_t *chunk;
+	uint32_t chunk_len;
+};
+
+/* Each false: the payload is cut short or makes no sense; *ret is untouched then. Strings lend. */
+bool note_parse_marker(struct cursor payload, struct note_marker *ret);
+bool note_parse_file(struct cursor payload, struct note_file *ret);
+/* The next pair of an INFO or TALLY payload; false at the end. Advances the cursor. */
+bool note_next_info(struct cursor *payload, const char **ret_key, const char **ret_value);
+bool note_next_tally(struct cursor *payload, const char **ret_key, uint64_t *ret_count);
+
+#endif

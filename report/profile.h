@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * All sums of a report, finished: what tables and renderers read. Weights are in the unit of the
+ * event (nanoseconds for clocks); profile_seconds() turns them into seconds. Everything in here lives
+ * until profile_release(); strings are ids in `strings`.
+ */
+#ifndef REPORT_PROFILE_H
+#define REPORT_PROFILE_H
+
+#include "base/hash.h"
+#include "base/vec.h"
+
+/* What a group stands for, in the order of --by. */
+#define GROUP_BYS(X)                                                                               \
+	X(ENDPOINT, "endpoint")                                                                    \
+	X(REQUEST, "request")                                                                      \
+	X(STATUS, "status")                                                                        \
+	X(METHOD, "method")                                                                        \
+	X(THREAD, "thread")                                                                        \
+	X(PROCESS, "process")                                                                      \
+	X(NONE, "none")
+#define GROUP_BY_ID(id, text) BY_##id,
+enum group_by { GROUP_BYS(GROUP_BY_ID) NR_GROUP_BYS };
+
+/* A function as people know it: equal file, line and name is one function (pstats' key). */
+struct function {
+	uint32_t name;		/* as shown in the parentheses: "malloc", "0x1234", "ns::f(int)" */
+	uint32_t file;		/* as shown: source path; the module's base name where there is no line info */
+	uint32_t line;		/* of the definition; 0 without line info */
+	uint32_t module;	/* the module's path, "[kernel]"; of the first address seen */
+	uint32_t std_name;	/* "file:line(name)": what pstats calls the standard name */
+	bool is_kernel;
+};
+
+/* A count that may be unknown: a sampler does not know ncalls. */
+#define COUNT_UNKNOWN UINT64_MAX
+
+/* Time in one function while another called it directly. */
+struct caller_sums {
+	uint32_t caller;	/* index in profile.functions */
+	uint64_t ncalls;
+	uint64_t nr_samples;	/* innermost frame is the function, called by this caller */
+	uint64_t self, cum;	/* weights; cum counts a sample once, as the function's own does */
+};
+
+struct function_sums {
+	uint32_t function;	/* index in profile.functions */
+	uint64_t ncalls, primitive_calls;	/* COUNT_UNKNOWN: nothing was counted */
+	uint64_t nr_samples;	/* innermost frame is the function */
+	uint64_t nr_cum_samples;	/* function anywhere in the chain, once a sample */
+	uint64_t self, cum;	/* weights of the same */
+	VEC(struct caller_sums) callers;	/* by weight of cum, largest first */
+};
+
+struct status_count {
+	uint32_t status;
+	uint64_t nr;
+};
+
+/* One table. */
+struct group {
+	enum group_by by;
+	bool is_outside;	/* samples that belong to no request: path is "(outside)" */
+	uint32_t path;		/* endpoint or request: path; else what the group stands for: "nginx/123" */
+	uint32_t method;	/* "" where unknown or mixed */
+	uint64_t nr_requests;	/* finished ones that the selection took */
+	uint64_t nr_unfinished;
+	VEC(uint64_t) elapsed_ns;	/* of the finished ones, sorted */
+	VEC(struct status_count) status;	/* by status; unknown ones are not in it */
+	uint64_t nr_samples, weight;	/* sum over functions' self: conservation */
+	uint64_t calls, primitive_calls;	/* COUNT_UNKNOWN where nothing was counted */
+	VEC(struct function_sums) functions;	/* by std_name: the order that sorting is stable against */
+	/* --by request only */
+	uint64_t request_id, begin_ns, end_ns;
+	uint32_t tid;
+};
+
+/* Conservation: in requests + outside + filtered = recorded. lost are records that never arrived. */
+struct tallies {
+	uint64_t nr_samples;		/* recorded */
+	uint64_t nr_in_requests;	/* of them, in any request, selected or not */
+	uint64_t nr_outside;
+	uint64_t nr_filtered;		/* in requests that the selection did not take (part of nr_in_requests) */
+	uint64_t nr_lost;		/* records, as the kernel counted them */
+	uint64_t nr_marks, nr_unmatched_ends, nr_unfinished, nr_label_faults, nr_labels_cut;
+	uint64_t nr_no_user_frames;
+	uint64_t nr_throttled;
+};
+
+struct profile {
+	struct strings *strings;	/* lent */
+	VEC(struct function) functions;
+	VEC(struct group) groups;	/* by weight, largest first; the outside group last */
+	struct tallies tallies;
+	const char *unit;	/* "seconds"; else the event's name, where its counts are no time */
+	double seconds_per_weight;	/* 1e-9 for clocks; 1 where unit is not seconds */
+	uint64_t begin_ns, end_ns;	/* first and last sample or mark */
+	bool has_markers;	/* requests could have been seen */
+	/* of the recording, for "recording" in JSON; NULL where not known. Lent from the arena. */
+	const char *input, *event, *hostname, *os_release, *arch, *cmdline, *marker;
+	double freq_hz;		/* 0 where a fixed period was asked for */
+	bool is_truncated;
+};
+
+static inline double profile_seconds(const struct profile *p, uint64_t weight)
+{
+	return (double)weight * p->seconds_per_weight;
+}
+
+void profile_release(struct profile *p);
+
+/* The q-th quantile (0 to 1) of sorted values: the smallest with at least q of them at or below it. */
+uint64_t quantile_u64(const uint64_t *sorted, size_t nr, double q);
+
+#endif

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One request, as attribution found it. Strings are ids in the session's `struct strings`. */
+#ifndef REPORT_REQUEST_H
+#define REPORT_REQUEST_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct request {
+	uint64_t id;		/* dense, from 1, in the order of begin */
+	uint32_t method;	/* "" where the marks do not say */
+	uint32_t path;		/* the endpoint's: pattern applied (endpoint.h) */
+	uint32_t raw_path;	/* as the label had it; the marker's name where there was none */
+	uint32_t status;	/* 0: unknown */
+	uint32_t begin_pid, begin_tid;
+	uint64_t begin_ns, end_ns;	/* the recording's clock; end_ns is 0 while it is open */
+	uint64_t nr_samples;
+	uint64_t weight;	/* sum of its samples' weights, in the event's unit: see profile.h */
+	bool is_unfinished;	/* no end was seen: its samples count, its elapsed time does not */
+};
+
+static inline uint64_t request_elapsed_ns(const struct request *r)
+{
+	return r->end_ns > r->begin_ns ? r->end_ns - r->begin_ns : 0;
+}
+
+#endif

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * (module, offset) -> frames. A module is one file as one build (path and build-id), the kernel, or a
+ * process's JIT code; space.h turns a process's runtime address into a module and an offset in it.
+ *
+ *	sym = symbolizer_new(&options, strings);
+ *	module = symbolizer_module(sym, &key);
+ *	symbolizer_resolve(sym, module, (struct code_addr){ off, is_return }, &frames, &nr);
+ *
+ * Files are opened when their first address is resolved, and each distinct (module, lookup address)
+ * is resolved once. A file whose build-id is not the recorded one is never used: its frames stay hex,
+ * and one warning a module says why.
+ */
+#ifndef SYMBOLIZER_SYMBOLIZER_H
+#define SYMBOLIZER_SYMBOLIZER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/hash.h"
+#include "base/vec.h"
+
+/* A pc and a return address differ, and this is the one place that knows by how much. */
+struct code_addr {
+	uint64_t addr;
+	bool is_return;
+};
+
+static inline uint64_t code_addr_lookup(struct code_addr a)
+{
+	return a.is_return ? a.addr - 1 : a.addr;	/* inside the call, not after it */
+}
+
+enum module_kind {
+	MODULE_ELF,	/* addr is an offset in the file */
+	MODULE_KERNEL,	/* addr is a kernel address; modules of the kernel included */
+	MODULE_JIT,	/* addr is an address in the process: its perf-PID.map, if any, names it */
+	MODULE_UNKNOWN,	/* addr is an address that no mapping covers */
+};
+
+struct module_key {
+	enum module_kind kind;
+	const char *path;		/* as mapped: "/usr/lib/libc.so.6", "[vdso]"; "[kernel]", "//anon" */
+	const uint8_t *build_id;	/* NULL: not recorded */
+	size_t build_id_len;
+	uint32_t pid;			/* of MODULE_JIT; else 0 */
+	uint64_t kernel_start;		/* MODULE_KERNEL: runtime address of _stext or _text as recorded; 0: unknown */
+};
+
+/* Innermost first: an address inside inlined code has several. Strings are ids in `strings`. */
+struct frame {
+	uint32_t function;	/* demangled unless asked not to; "" where there is no symbol */
+	uint32_t file;		/* of the definition; "" where there is no line info */
+	uint32_t line;		/* of the definition; 0: unknown */
+	uint32_t at_file;	/* of the code at the address */
+	uint32_t at_line;	/* 0: unknown */
+	uint32_t module;	/* path of the module */
+	uint64_t vaddr;		/* what to print where there is no symbol: link-time address in the module */
+	bool is_inlined;	/* into the next frame */
+	bool is_kernel;
+};
+
+struct symbolizer_options {
+	bool no_inline;		/* one frame an address */
+	bool no_demangle;
+	const char *sysroot;	/* prefix for paths of files; NULL: none */
+};
+
+struct symbolizer;
+
+/* strings is lent and must outlive the symbolizer. */
+struct symbolizer *symbolizer_new(const struct symbolizer_options *options, struct strings *strings);
+void symbolizer_free(struct symbolizer *s);
+
+/* The module's id: equal keys give equal ids. key's pointers are copied. */
+uint32_t symbolizer_module(struct symbolizer *s, const struct module_key *key);
+/*
+ * A file that travelled in the recording: an ELF image (looked up by build-id, or by path where it has
+ * none) or the text of a perf-PID.map (looked up by pid). The bytes are copied.
+ */
+void symbolizer_add_elf(struct symbolizer *s, const char *path, const uint8_t *build_id,
+			size_t build_id_len, const void *bytes, size_t len);
+void symbolizer_add_perf_map(struct symbolizer *s, uint32_t pid, const void *text, size_t len);
+
+/*
+ * The frames of one address, innermost first; always at least one: the last source, hex, always
+ * takes. The array is lent until the symbolizer is freed, and equal arguments give the same array.
+ */
+void symbolizer_resolve(struct symbolizer *s, uint32_t module, struct code_addr at,
+			const struct frame **ret_frames, size_t *ret_nr);
+
+/* For the tally under a report. */
+struct symbolizer_stats {
+	uint64_t nr_resolved;		/* distinct (module, address) */
+	uint64_t nr_no_symbol;
+	uint64_t nr_wrong_build_id;	/* modules refused */
+	uint64_t nr_missing_files;	/* modules */
+};
+void symbolizer_stats(const struct symbolizer *s, struct symbolizer_stats *ret);
+
+#endif
