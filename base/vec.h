@@ -62,7 +62,7 @@
 
 #define vec_last(v) (&(v)->at[(v)->nr - 1])
 #define vec_each(v, it)                                                                            \
-	for (__typeof__((v)->at) it = (v)->at; it && it < (v)->at + (v)->nr; it++)
+	for (__typeof__((v)->at + 0) it = (v)->at; it && it < (v)->at + (v)->nr; it++)
 
 #define vec_release(v)                                                                             \
 	do {                                                                                       \

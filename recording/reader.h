@@ -9,9 +9,9 @@
  *		...
  *	reader_free(reader);
  *
- * Records come in the order of the file, which is not the order of time: see report/order.h. The
- * bytes that a record lends live until reader_discard() passes them, so that a stage may queue a
- * record by its `pos` and get it again with reader_at().
+ * Records come in the order of the file, which is not the order of time: see report/order.h. What a
+ * record lends lives until the next call of reader_next(), reader_at() or reader_discard(); a stage
+ * that wants it later queues its `pos` and gets it again with reader_at().
  */
 #ifndef RECORDING_READER_H
 #define RECORDING_READER_H

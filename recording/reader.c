@@ -1,0 +1,507 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Bytes in: a file (mapped), a pipe (buffered) or memory. Out: records, decoded by decode.c. The
+ * reader keeps for itself what describes the stream: attributes, names, features.
+ */
+#include "recording/reader.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "recording/decode.h"
+#include "recording/feature.h"
+
+enum {
+	/* Large enough that a read(2) costs nothing against the parsing of what it brought. */
+	PIPE_READ_BYTES = 256 * 1024,
+	/* How much of a mapped file may stay resident behind the reader before it is given back. */
+	DISCARD_BYTES = 8 * 1024 * 1024,
+};
+
+enum origin { FROM_FILE, FROM_PIPE, FROM_MEMORY };
+
+struct reader {
+	enum origin origin;
+	int fd;			/* FROM_PIPE; -1 else */
+	uint8_t *bytes;		/* stream positions [start, start + len) */
+	size_t len, cap;	/* cap: FROM_PIPE, what is allocated */
+	uint64_t start;		/* 0 unless FROM_PIPE */
+	uint64_t next;		/* position of the next record */
+	uint64_t end;		/* of the data; UINT64_MAX: not known before the stream ends */
+	uint64_t discarded;	/* FROM_FILE: given back up to here */
+	bool is_truncated, is_at_eof;
+	uint64_t nr_unknown;
+	struct events events;
+	struct features features;
+};
+
+static struct reader *reader_new(enum origin origin)
+{
+	struct reader *r = xcalloc(1, sizeof(*r));
+
+	r->origin = origin;
+	r->fd = -1;
+	r->end = UINT64_MAX;
+	return r;
+}
+
+/* Makes the bytes [pos, pos + want) available, reading more where it can. False: they are not there. */
+static bool reader_has(struct reader *r, uint64_t pos, size_t want)
+{
+	uint64_t until = pos + want;
+
+	if (until < pos || (r->end != UINT64_MAX && until > r->end))
+		return false;
+	while (until > r->start + r->len) {
+		ssize_t got;
+
+		if (r->origin != FROM_PIPE || r->is_at_eof)
+			return false;
+		if (r->cap - r->len < PIPE_READ_BYTES) {
+			r->cap = r->cap * 2 > PIPE_READ_BYTES * 2 ? r->cap * 2 : PIPE_READ_BYTES * 2;
+			r->bytes = xrealloc(r->bytes, r->cap);
+		}
+		got = read(r->fd, r->bytes + r->len, r->cap - r->len);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0)
+			r->is_at_eof = true;
+		else
+			r->len += (size_t)got;
+	}
+	return true;
+}
+
+static const uint8_t *reader_bytes(const struct reader *r, uint64_t pos)
+{
+	return r->bytes + (pos - r->start);
+}
+
+static int bad(struct err *e, const char *what, uint64_t pos)
+{
+	return err_set(e, -EINVAL, "the recording is corrupt: %s at offset %llu", what,
+		       (unsigned long long)pos);
+}
+
+/* ---- the file form ---- */
+
+static struct cursor section_cursor(const struct reader *r, struct file_section s)
+{
+	if (s.off > r->len || s.size > r->len - s.off)
+		return (struct cursor){ .failed = true };
+	return cursor_of(r->bytes + s.off, (size_t)s.size);
+}
+
+static int read_attrs(struct reader *r, const struct file_header *h, struct err *e)
+{
+	struct cursor c = section_cursor(r, h->attrs);
+	size_t attr_len;
+
+	if (c.failed)
+		return bad(e, "the table of events lies outside of the file", h->attrs.off);
+	if (h->attr_size < PERF_ATTR_SIZE_VER0 + sizeof(struct file_section) ||
+	    h->attr_size > cursor_left(&c))
+		return bad(e, "no event, or one of impossible size,", h->attrs.off);
+	attr_len = (size_t)h->attr_size - sizeof(struct file_section);
+	while (cursor_left(&c) >= h->attr_size) {
+		const void *attr = cursor_take(&c, attr_len);
+		struct event_desc *event = events_add(&r->events, cursor_of(attr, attr_len));
+		struct file_section where;
+		struct cursor ids;
+
+		cursor_copy(&c, &where, sizeof(where));
+		ids = section_cursor(r, where);
+		if (ids.failed)
+			return bad(e, "event ids lie outside of the file", where.off);
+		while (cursor_left(&ids) >= sizeof(uint64_t))
+			events_add_id(&r->events, cursor_u64(&ids), event);
+	}
+	return 0;
+}
+
+/* What stands behind the data helps, but nothing depends on it: a part that is cut is left out. */
+static void read_features(struct reader *r, const struct file_header *h)
+{
+	uint64_t at = h->data.off + h->data.size;
+	unsigned int feature;
+
+	for (feature = 0; feature < 256; feature++) {
+		struct file_section where;
+		struct cursor c;
+
+		if (!(h->features[feature / 64] >> (feature % 64) & 1))
+			continue;
+		c = section_cursor(r, (struct file_section){ at, sizeof(where) });
+		cursor_copy(&c, &where, sizeof(where));
+		at += sizeof(where);
+		c = section_cursor(r, where);
+		if (c.failed || !feature_parse(&r->features, &r->events, feature, c))
+			r->is_truncated = true;
+	}
+}
+
+static int open_file_form(struct reader *r, struct err *e)
+{
+	struct file_header h;
+	int err;
+
+	if (r->len < sizeof(h))
+		return bad(e, "the header is cut short", r->len);
+	memcpy(&h, r->bytes, sizeof(h));
+	if (h.size != sizeof(h))
+		return err_set(e, -ENOTSUP, "cannot read this perf.data: its header has %llu bytes, not %zu",
+			       (unsigned long long)h.size, sizeof(h));
+	err = read_attrs(r, &h, e);
+	if (err)
+		return err;
+	if (h.data.off < sizeof(h) || h.data.off > r->len)
+		return bad(e, "the data begins outside of the file", h.data.off);
+	r->next = h.data.off;
+	if (!h.data.size || h.data.size > r->len - h.data.off) {
+		r->is_truncated = true;
+		r->end = r->len;
+	} else {
+		r->end = h.data.off + h.data.size;
+		read_features(r, &h);
+	}
+	return 0;
+}
+
+/* ---- both forms ---- */
+
+/* The stream's first bytes say which form it is. */
+static int read_header(struct reader *r, struct err *e)
+{
+	uint64_t magic, size;
+
+	if (!reader_has(r, 0, sizeof(struct pipe_header)))
+		return err_set(e, -EINVAL, r->len ? "not a recording: only %zu bytes" :
+						    "the recording is empty (%zu bytes)",
+			       r->len);
+	memcpy(&magic, r->bytes, sizeof(magic));
+	memcpy(&size, r->bytes + sizeof(magic), sizeof(size));
+	if (magic == __builtin_bswap64(PERF_MAGIC2))
+		return err_set(e, -ENOTSUP, "the recording comes from a machine of the other byte order");
+	if (magic != PERF_MAGIC2)
+		return err_set(e, -EINVAL, "not a recording: no PERFILE2 at offset 0");
+	if (size != sizeof(struct pipe_header) && r->origin != FROM_PIPE)
+		return open_file_form(r, e);
+	if (size != sizeof(struct pipe_header))
+		return err_set(e, -ENOTSUP, "a recording of the file form cannot be read from a pipe");
+	r->next = size;
+	r->end = r->origin == FROM_PIPE ? UINT64_MAX : r->len;
+	return 0;
+}
+
+static int map_file(struct reader *r, const char *path, const struct stat *st, struct err *e)
+{
+	void *map;
+
+	if (!st->st_size)
+		return err_set(e, -EINVAL, "%s: the recording is empty", path);
+	map = mmap(NULL, (size_t)st->st_size, PROT_READ, MAP_PRIVATE, r->fd, 0);
+	if (map == MAP_FAILED)
+		return err_set(e, -errno, "%s: %m", path);
+	r->origin = FROM_FILE;
+	r->bytes = map;
+	r->len = (size_t)st->st_size;
+	madvise(map, r->len, MADV_SEQUENTIAL);
+	close(r->fd);
+	r->fd = -1;
+	return 0;
+}
+
+/* Leaves a file mapped, and anything else to be read as a stream. */
+static int open_source(struct reader *r, const char *path, struct err *e)
+{
+	struct stat st;
+
+	if (!strcmp(path, "-")) {
+		r->fd = STDIN_FILENO;
+		path = "stdin";
+	} else {
+		r->fd = open(path, O_RDONLY | O_CLOEXEC);
+	}
+	if (r->fd < 0 || fstat(r->fd, &st) < 0) {
+		err_set(e, -errno, "%s: %m", path);
+		return e->code == -ENOENT ?
+			       err_remedy(e, "Make one first: wperf record -p PID, or name it with -i.") :
+			       e->code;
+	}
+	if (S_ISDIR(st.st_mode))
+		return err_set(e, -ENOTSUP, "%s: recordings that are directories cannot be read", path);
+	if (S_ISREG(st.st_mode))
+		return map_file(r, path, &st, e);
+	return 0;
+}
+
+/* Puts the path before the message, where it is not there yet. */
+static int with_path(struct err *e, const char *path)
+{
+	struct err inner = *e;
+
+	err_set(e, inner.code, "%s: %s", strcmp(path, "-") ? path : "stdin", inner.what);
+	if (inner.remedy[0])
+		err_remedy(e, "%s", inner.remedy);
+	return e->code;
+}
+
+int reader_open(const char *path, struct reader **ret_reader, struct err *e)
+{
+	struct reader *r = reader_new(FROM_PIPE);
+	int err;
+
+	err = open_source(r, path, e);
+	if (!err && read_header(r, e))
+		err = with_path(e, path);
+	if (err)
+		reader_free(r);
+	else
+		*ret_reader = r;
+	return err;
+}
+
+int reader_open_bytes(const void *bytes, size_t len, struct reader **ret_reader, struct err *e)
+{
+	struct reader *r = reader_new(FROM_MEMORY);
+	int err;
+
+	r->bytes = (uint8_t *)bytes;
+	r->len = len;
+	err = read_header(r, e);
+	if (err)
+		reader_free(r);
+	else
+		*ret_reader = r;
+	return err;
+}
+
+void reader_free(struct reader *r)
+{
+	if (!r)
+		return;
+	if (r->origin == FROM_FILE && r->bytes)
+		munmap(r->bytes, r->len);
+	else if (r->origin == FROM_PIPE)
+		free(r->bytes);
+	if (r->fd > STDIN_FILENO)
+		close(r->fd);
+	events_release(&r->events);
+	features_release(&r->features);
+	free(r);
+}
+
+/* ---- records ---- */
+
+/* u32 attr ..., u64 ids: the pipe form's way to introduce an event. */
+static bool take_attr(struct reader *r, const struct record *rec)
+{
+	struct cursor c = cursor_of(rec->body, rec->size - sizeof(struct perf_event_header)), ids;
+	struct event_desc *event;
+	uint32_t attr_size;
+
+	if (cursor_left(&c) < PERF_ATTR_SIZE_VER0)
+		return false;
+	memcpy(&attr_size, c.at + offsetof(struct perf_event_attr, size), sizeof(attr_size));
+	if (attr_size < PERF_ATTR_SIZE_VER0 || attr_size > cursor_left(&c))
+		return false;
+	event = events_add(&r->events, cursor_of(c.at, attr_size));
+	ids = cursor_of(c.at + attr_size, cursor_left(&c) - attr_size);
+	while (cursor_left(&ids) >= sizeof(uint64_t))
+		events_add_id(&r->events, cursor_u64(&ids), event);
+	return true;
+}
+
+static bool take_feature(struct reader *r, const struct record *rec)
+{
+	struct cursor c = cursor_of(rec->body, rec->size - sizeof(struct perf_event_header));
+	uint64_t feature = cursor_u64(&c);
+
+	return !c.failed && feature < 256 &&
+	       feature_parse(&r->features, &r->events, (unsigned int)feature, c);
+}
+
+/* EVENT_UPDATE: u64 type, u64 id, name. Ours (note.h) goes on to the caller. */
+static bool take_name(struct reader *r, const struct record *rec)
+{
+	struct cursor c = cursor_of(rec->body, rec->size - sizeof(struct perf_event_header));
+	uint64_t type = cursor_u64(&c), id = cursor_u64(&c);
+	struct event_desc *event = events_find(&r->events, id);
+	const char *name;
+
+	if (type != EVENT_UPDATE_NAME || !event)
+		return true;
+	name = cursor_str(&c);
+	if (!c.failed)
+		events_set_name(&r->events, event, name);
+	return !c.failed;
+}
+
+/* Bytes that follow a record without being counted in its size; they are of no use here. */
+static bool trailing_bytes(const struct record *rec, uint64_t *ret_len)
+{
+	struct cursor c = cursor_of(rec->body, rec->size - sizeof(struct perf_event_header));
+
+	*ret_len = 0;
+	if (rec->type == PERF_RECORD_AUXTRACE)
+		*ret_len = cursor_u64(&c);
+	else if (rec->type == PERF_RECORD_HEADER_TRACING_DATA)
+		*ret_len = (cursor_u32(&c) + 7ULL) & ~7ULL;
+	return !c.failed;
+}
+
+static bool is_known_type(uint32_t type)
+{
+	return (type > 0 && type <= 32) ||
+	       (type >= PERF_RECORD_HEADER_ATTR && type <= PERF_RECORD_COMPRESSED2 + 4);
+}
+
+/* True: the record was for the reader. */
+static bool take_inside(struct reader *r, const struct record *rec, bool *ret_bad)
+{
+	switch (rec->type) {
+	case PERF_RECORD_HEADER_ATTR:
+		*ret_bad = !take_attr(r, rec);
+		return true;
+	case PERF_RECORD_HEADER_FEATURE:
+		*ret_bad = !take_feature(r, rec);
+		return true;
+	case PERF_RECORD_HEADER_BUILD_ID:
+		*ret_bad = !feature_parse_build_id(&r->features, cursor_of(rec->body - 8, rec->size));
+		return true;
+	case PERF_RECORD_EVENT_UPDATE:
+		*ret_bad = !take_name(r, rec);
+		return *ret_bad || !rec->note.kind;
+	default:
+		r->nr_unknown += !is_known_type(rec->type);
+		return !is_known_type(rec->type);
+	}
+}
+
+/* 1: a whole record stands at r->next. 0: the stream ends. */
+static int find_record(struct reader *r, struct perf_event_header *ret_header, struct err *e)
+{
+	if (!reader_has(r, r->next, sizeof(*ret_header))) {
+		uint64_t end = r->end == UINT64_MAX ? r->start + r->len : r->end;
+
+		r->is_truncated |= r->next < end;
+		return 0;
+	}
+	memcpy(ret_header, reader_bytes(r, r->next), sizeof(*ret_header));
+	/* A file that was not finished may end in a hole, as full disks and crashes leave it. */
+	if (r->is_truncated && !ret_header->type && !ret_header->size)
+		return 0;
+	if (ret_header->size < sizeof(*ret_header))
+		return bad(e, "a record of impossible size", r->next);
+	if (!reader_has(r, r->next, ret_header->size)) {
+		r->is_truncated = true;
+		return 0;
+	}
+	return 1;
+}
+
+int reader_next(struct reader *r, struct record *rec, struct err *e)
+{
+	for (;;) {
+		struct perf_event_header header;
+		bool is_bad = false, is_mine;
+		uint64_t behind;
+		int more = find_record(r, &header, e);
+
+		if (more <= 0)
+			return more;
+		rec->pos = r->next;
+		if (!decode_record(&r->events, reader_bytes(r, r->next), rec) ||
+		    !trailing_bytes(rec, &behind))
+			return bad(e, "a record that is shorter than its contents", r->next);
+		if (header.type == PERF_RECORD_COMPRESSED || header.type == PERF_RECORD_COMPRESSED2)
+			return err_set(e, -ENOTSUP, "the recording is compressed (perf record -z)");
+		is_mine = take_inside(r, rec, &is_bad);
+		if (is_bad)
+			return bad(e, "a record that describes the recording makes no sense", r->next);
+		r->next += header.size;
+		if (behind && !reader_has(r, r->next, (size_t)behind)) {
+			r->is_truncated = true;
+			return 0;
+		}
+		r->next += behind;
+		if (!is_mine)
+			return 1;
+	}
+}
+
+void reader_at(struct reader *r, uint64_t pos, struct record *rec)
+{
+	rec->pos = pos;
+	decode_record(&r->events, reader_bytes(r, pos), rec);
+}
+
+void reader_discard(struct reader *r, uint64_t pos)
+{
+	if (r->origin == FROM_FILE && pos >= r->discarded + DISCARD_BYTES) {
+		uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), until = pos & ~(page - 1);
+
+		madvise(r->bytes + r->discarded, until - r->discarded, MADV_DONTNEED);
+		r->discarded = until;
+	} else if (r->origin == FROM_PIPE && pos - r->start > r->len / 2) {
+		size_t dead = (size_t)(pos - r->start);
+
+		memmove(r->bytes, r->bytes + dead, r->len - dead);
+		r->len -= dead;
+		r->start = pos;
+	}
+}
+
+bool reader_is_truncated(const struct reader *r)
+{
+	return r->is_truncated;
+}
+
+uint64_t reader_nr_unknown(const struct reader *r)
+{
+	return r->nr_unknown;
+}
+
+size_t reader_nr_events(const struct reader *r)
+{
+	return r->events.list.nr;
+}
+
+const struct event_desc *reader_event(const struct reader *r, size_t index)
+{
+	return r->events.list.at[index];
+}
+
+const char *reader_hostname(const struct reader *r)
+{
+	return r->features.hostname;
+}
+
+const char *reader_os_release(const struct reader *r)
+{
+	return r->features.os_release;
+}
+
+const char *reader_arch(const struct reader *r)
+{
+	return r->features.arch;
+}
+
+const char *reader_cmdline(const struct reader *r)
+{
+	return r->features.cmdline;
+}
+
+bool reader_find_build_id(const struct reader *r, const char *path, struct build_id *ret_id)
+{
+	vec_each(&r->features.build_ids, entry)
+		if (!strcmp(entry->path, path)) {
+			*ret_id = entry->id;
+			return true;
+		}
+	return false;
+}
