@@ -20,7 +20,7 @@ VERSION := 0.1.0
 PKGS := libdw libelf libbpf jansson libpcre2-8
 CFLAGS ?= -O2 -g
 ALL_CFLAGS = -std=gnu11 -Wall -Wextra -Wmissing-prototypes -Wshadow -D_GNU_SOURCE \
-	-DWPERF_VERSION='"$(VERSION)"' -I. -fno-omit-frame-pointer $(PKG_CFLAGS) $(CFLAGS)
+	-DWPERF_VERSION='"$(VERSION)"' -DBPF_DIR='"$(O)/collector"' -I. -fno-omit-frame-pointer $(PKG_CFLAGS) $(CFLAGS)
 ALL_LDFLAGS = $(LDFLAGS)
 LIBS = $(PKG_LIBS) -lpfm -lstdc++ -lz -lm
 ifneq ($(DEV),)
@@ -36,6 +36,9 @@ say = $(if $(V),,@printf '  %-6s %s\n' $(1) $(2))
 # Evaluated once, when the first object needs them: `make check` may install pkg-config first.
 PKG_CFLAGS = $(eval PKG_CFLAGS := $$(shell $$(PKG_CONFIG) --cflags $$(PKGS)))$(PKG_CFLAGS)
 PKG_LIBS = $(eval PKG_LIBS := $$(shell $$(PKG_CONFIG) --libs $$(PKGS)))$(PKG_LIBS)
+
+# Where Debian keeps asm/: clang -target bpf does not look there by itself.
+MULTIARCH = $(eval MULTIARCH := $$(shell $$(CC) -dumpmachine))$(MULTIARCH)
 
 FOLDERS := base recording unwinder collector symbolizer report
 SRCS := $(foreach d,$(FOLDERS),$(filter-out %.bpf.c,$(wildcard $(d)/*.c)))
@@ -68,9 +71,24 @@ $(O)/%.o: %.c
 $(O)/%.bpf.o: %.bpf.c
 	$(call say,BPF,$<)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CLANG) -target bpf -D__TARGET_ARCH_x86 -O2 -g -Wall -I. -MMD -MP -c -o $@ $<
+	$(Q)$(CLANG) -target bpf -mcpu=v3 -O2 -g -Wall -I. -I/usr/include/$(MULTIARCH) \
+		-MMD -MP -c -o $@ $<
+$(O)/collector/follow.o: $(O)/collector/follow.bpf.o
+$(O)/collector/marker_probe.o: $(O)/collector/probe.bpf.o
 
 -include $(OBJS:.o=.d) $(TEST_OBJS:.o=.d) $(BPF_OBJS:.o=.d) $(O)/wperf.d
+
+# The example servers stand for programs of other people: their own flags, nothing of wperf in them.
+EXAMPLES := $(O)/examples/server $(O)/examples/server_usdt
+EXAMPLE_CFLAGS = -std=gnu11 -O2 -g -fno-omit-frame-pointer -Wall -Wextra -Wshadow \
+	-Wmissing-prototypes -D_GNU_SOURCE -I.
+.PHONY: examples
+examples: $(EXAMPLES)
+$(O)/examples/server_usdt: EXAMPLE_CFLAGS += -DUSDT
+$(EXAMPLES): examples/server.c examples/http.c examples/http.h
+	$(call say,CC,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(EXAMPLE_CFLAGS) -o $@ $(filter %.c,$^) -lpthread
 
 clean:
 	rm -rf $(O) $(WPERF)

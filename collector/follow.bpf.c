@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+/*
+ * Which processes are the target, in the kernel: the ones put into `targets`, and what they fork.
+ * Events are opened per CPU and see every process; sample_filter keeps the target's samples and
+ * drops the others before a callchain is taken, so descriptors grow with CPUs only.
+ *
+ * A process that ended stays in the map, so that records of its last moments still count as the
+ * target's; follow_fork takes out a pid that comes back as somebody else's child.
+ */
+#include <linux/bpf.h>
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+
+#include "collector/follow.h"
+
+struct task_struct {
+	int tgid;
+} __attribute__((preserve_access_index));
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, FOLLOW_MAX_PROCESSES);
+	__type(key, __u32);
+	__type(value, __u8);
+} targets SEC(".maps");
+
+/* Children that found no room in `targets`. */
+__u64 nr_not_followed;
+
+SEC("perf_event")
+int sample_filter(void *ctx)
+{
+	__u32 tgid = bpf_get_current_pid_tgid() >> 32;
+
+	return bpf_map_lookup_elem(&targets, &tgid) != 0;
+}
+
+/* raw_tp arguments: parent, child (include/trace/events/sched.h: sched_process_fork). */
+SEC("raw_tp/sched_process_fork")
+int follow_fork(struct bpf_raw_tracepoint_args *ctx)
+{
+	__u32 parent = BPF_CORE_READ((struct task_struct *)ctx->args[0], tgid);
+	__u32 child = BPF_CORE_READ((struct task_struct *)ctx->args[1], tgid);
+	__u8 yes = 1;
+
+	if (parent == child)
+		return 0;
+	if (!bpf_map_lookup_elem(&targets, &parent))
+		bpf_map_delete_elem(&targets, &child);
+	else if (bpf_map_update_elem(&targets, &child, &yes, BPF_ANY))
+		__sync_fetch_and_add(&nr_not_followed, 1);
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

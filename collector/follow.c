@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "collector/follow.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <linux/perf_event.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+
+#include "base/alloc.h"
+#include "collector/bpf_object.h"
+
+BPF_OBJECT(follow);
+
+struct follow {
+	struct bpf_object *object;
+	struct bpf_link *fork_link;
+	int targets_fd, filter_fd;
+	struct bpf_map *globals;
+};
+
+int follow_new(struct follow **ret_follow, struct err *e)
+{
+	struct follow *f = xcalloc(1, sizeof(*f));
+	struct bpf_program *fork_program;
+	int err;
+
+	err = bpf_object_load_embedded("follow", bpf_object_follow, bpf_object_follow_end, NULL,
+				       &f->object, e);
+	if (err)
+		goto fail;
+	f->targets_fd = bpf_object__find_map_fd_by_name(f->object, "targets");
+	f->filter_fd = bpf_program__fd(bpf_object__find_program_by_name(f->object, "sample_filter"));
+	f->globals = bpf_object__find_map_by_name(f->object, ".bss");
+	fork_program = bpf_object__find_program_by_name(f->object, "follow_fork");
+	f->fork_link = bpf_program__attach_raw_tracepoint(fork_program, "sched_process_fork");
+	if (!f->fork_link) {
+		err = err_set(e, -errno, "cannot follow forks: raw tracepoint: %m");
+		goto fail;
+	}
+	*ret_follow = f;
+	return 0;
+fail:
+	follow_free(f);
+	return err;
+}
+
+void follow_free(struct follow *f)
+{
+	if (!f)
+		return;
+	bpf_link__destroy(f->fork_link);
+	bpf_object__close(f->object);
+	free(f);
+}
+
+int follow_add(struct follow *f, uint32_t pid, struct err *e)
+{
+	uint8_t yes = 1;
+
+	if (!bpf_map_update_elem(f->targets_fd, &pid, &yes, BPF_ANY))
+		return 0;
+	return err_set(e, -errno, "cannot follow process %u: %m", pid);
+}
+
+bool follow_has(const struct follow *f, uint32_t pid)
+{
+	uint8_t value;
+
+	return !bpf_map_lookup_elem(f->targets_fd, &pid, &value);
+}
+
+void follow_forget(struct follow *f, uint32_t pid)
+{
+	bpf_map_delete_elem(f->targets_fd, &pid);
+}
+
+size_t follow_list(const struct follow *f, uint32_t *ret_pids, size_t max)
+{
+	uint32_t *last = NULL, pid;
+	size_t nr = 0;
+
+	while (nr < max && !bpf_map_get_next_key(f->targets_fd, last, &pid)) {
+		ret_pids[nr] = pid;
+		last = &ret_pids[nr++];
+	}
+	return nr;
+}
+
+uint64_t follow_nr_lost(const struct follow *f)
+{
+	uint32_t zero = 0;
+	uint64_t nr = 0;
+
+	/* .bss holds nothing but the counter. */
+	if (!f->globals || bpf_map__value_size(f->globals) != sizeof(nr) ||
+	    bpf_map_lookup_elem(bpf_map__fd(f->globals), &zero, &nr))
+		return 0;
+	return nr;
+}
+
+int follow_filter(struct follow *f, int perf_fd)
+{
+	return ioctl(perf_fd, PERF_EVENT_IOC_SET_BPF, f->filter_fd) ? -errno : 0;
+}
+
+int follow_map_fd(const struct follow *f)
+{
+	return f->targets_fd;
+}

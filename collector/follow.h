@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The set of the target's processes, kept by the kernel itself (follow.bpf.c): given pids and all
+ * that they fork. Needs CAP_BPF and CAP_PERFMON, and the kernel's BTF.
+ */
+#ifndef COLLECTOR_FOLLOW_H
+#define COLLECTOR_FOLLOW_H
+
+/* 64 bytes each, allocated at once. */
+#define FOLLOW_MAX_PROCESSES 16384
+
+#ifndef __bpf__
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+struct follow;
+
+/* -EPERM: not permitted; -EOPNOTSUPP: the kernel lacks what it takes. The remedy says what. */
+int follow_new(struct follow **ret_follow, struct err *e);
+/* Detaches. NULL is a no-op. */
+void follow_free(struct follow *f);
+
+/* Idempotent. -E2BIG: more than FOLLOW_MAX_PROCESSES. */
+int follow_add(struct follow *f, uint32_t pid, struct err *e);
+bool follow_has(const struct follow *f, uint32_t pid);
+/* For a process that is gone and whose records were all seen. */
+void follow_forget(struct follow *f, uint32_t pid);
+/* The pids in the set now, at most max of them; returns how many. Gone ones may be among them. */
+size_t follow_list(const struct follow *f, uint32_t *ret_pids, size_t max);
+/* Children that found no room in the set. */
+uint64_t follow_nr_lost(const struct follow *f);
+
+/* Lets only the target's samples through on this perf event. Negative errno. */
+int follow_filter(struct follow *f, int perf_fd);
+/* For BPF programs that ask the same set; lent. */
+int follow_map_fd(const struct follow *f);
+#endif
+
+#endif

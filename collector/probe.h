@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What probe.bpf.c and marker_probe.c share. Plain integer types only: BPF includes it. */
+#ifndef COLLECTOR_PROBE_H
+#define COLLECTOR_PROBE_H
+
+#include "collector/follow.h"
+#include "collector/probe_arg.h"
+#include "recording/mark.h"
+
+/* Places where markers of one recording are attached. */
+#define PROBE_MAX_SITES 256
+/*
+ * Labels that are being read at the same moment, by threads that preempted each other on one CPU;
+ * a mark that finds no buffer goes without its label and says so. Powers of two.
+ */
+#define PROBE_BUFFERS_PER_CPU 8
+#define PROBE_MAX_BUFFERS 512
+
+/* What to do at one site. */
+struct probe_program {
+	unsigned int marker;		/* id of the NOTE_MARKER */
+	unsigned short kind;		/* enum mark_kind */
+	unsigned short zero;
+	struct probe_arg label, id;	/* kind PROBE_ARG_NONE: none */
+};
+
+struct probe_counts {
+	unsigned long long nr_hits;
+	unsigned long long nr_unsent;	/* neither in a ring nor in a ring's count of what was lost */
+};
+
+#endif

@@ -1,0 +1,575 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "recording/writer.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/str.h"
+#include "base/units.h"
+
+/* A record's size is a u16 and a multiple of 8. */
+enum { RECORD_MAX = 65528, FILE_CHUNK_BYTES = 60 * 1024, PIPE_IDS_MAX = 8000 };
+
+struct writer {
+	const struct writer_config *config;
+	char *path;		/* for messages */
+	int fd;
+	bool is_pipe;
+	struct str pending;	/* records of our own, not written yet */
+	uint64_t nr_bytes;	/* written */
+	int error;		/* negative errno of the first write that failed */
+	struct file_header header;
+};
+
+/* ---- bytes to the file ---- */
+
+static void write_failed(struct writer *w, int error, uint64_t whole_bytes)
+{
+	w->error = error;
+	/* Half a record at the end would be read as a cut recording, which it is; but a clean cut is
+	 * kinder to tools that are less patient than our reader. */
+	if (!w->is_pipe && !ftruncate(w->fd, (off_t)whole_bytes))
+		w->nr_bytes = whole_bytes;
+}
+
+/* Takes what was written off the front of the parts. */
+static void skip_written(struct iovec **parts, int *nr, size_t done)
+{
+	while (*nr && done >= (*parts)->iov_len) {
+		done -= (*parts)->iov_len;
+		(*parts)++;
+		(*nr)--;
+	}
+	if (*nr) {
+		(*parts)->iov_base = (char *)(*parts)->iov_base + done;
+		(*parts)->iov_len -= done;
+	}
+}
+
+static void write_parts(struct writer *w, struct iovec *parts, int nr)
+{
+	uint64_t before = w->nr_bytes;
+
+	while (nr && !w->error) {
+		ssize_t done = writev(w->fd, parts, nr);
+
+		if (done < 0 && errno == EINTR)
+			continue;
+		if (done < 0) {
+			write_failed(w, -errno, before);
+			return;
+		}
+		w->nr_bytes += (uint64_t)done;
+		skip_written(&parts, &nr, (size_t)done);
+	}
+}
+
+void writer_append(struct writer *w, const struct iovec *parts, int nr_parts)
+{
+	enum { MAX_PARTS = 64 };
+	struct iovec all[MAX_PARTS];
+
+	assert(nr_parts < MAX_PARTS);
+	all[0] = (struct iovec){ w->pending.s, w->pending.len };
+	memcpy(all + 1, parts, (size_t)nr_parts * sizeof(*parts));
+	write_parts(w, all, nr_parts + 1);
+	str_clear(&w->pending);
+}
+
+void writer_flush(struct writer *w)
+{
+	if (w->pending.len)
+		writer_append(w, NULL, 0);
+}
+
+/* ---- records of our own ---- */
+
+static void add(struct writer *w, const void *bytes, size_t len)
+{
+	str_add_bytes(&w->pending, bytes, len);
+}
+
+static void add_u8(struct writer *w, uint8_t v)
+{
+	add(w, &v, sizeof(v));
+}
+
+static void add_u32(struct writer *w, uint32_t v)
+{
+	add(w, &v, sizeof(v));
+}
+
+static void add_u64(struct writer *w, uint64_t v)
+{
+	add(w, &v, sizeof(v));
+}
+
+static void pad_to_8(struct writer *w, size_t begin)
+{
+	static const char zeros[8];
+
+	add(w, zeros, (8 - (w->pending.len - begin) % 8) % 8);
+}
+
+/* Returns where the record begins in the pending bytes, for record_end(). */
+static size_t record_begin(struct writer *w, uint32_t type, uint16_t misc)
+{
+	struct perf_event_header header = { .type = type, .misc = misc };
+	size_t begin = w->pending.len;
+
+	add(w, &header, sizeof(header));
+	return begin;
+}
+
+static void record_end(struct writer *w, size_t begin)
+{
+	struct perf_event_header header;
+	size_t size;
+
+	pad_to_8(w, begin);
+	size = w->pending.len - begin;
+	assert(size <= RECORD_MAX);
+	memcpy(&header, w->pending.s + begin, sizeof(header));
+	header.size = (uint16_t)size;
+	memcpy(w->pending.s + begin, &header, sizeof(header));
+}
+
+/* What sample_id_all promises behind every record: TID, TIME, CPU, IDENTIFIER. Time 0: no moment. */
+static void add_sample_id(struct writer *w, size_t begin, uint32_t pid, uint32_t tid)
+{
+	const struct writer_event *first = &w->config->events[0];
+
+	pad_to_8(w, begin);
+	add_u32(w, pid);
+	add_u32(w, tid);
+	add_u64(w, 0);
+	add_u32(w, UINT32_MAX);
+	add_u32(w, 0);
+	add_u64(w, first->ids.nr ? first->ids.at[0] : 0);
+}
+
+/* A string that fits a record with everything else in it: paths end at PATH_MAX anyway. */
+static void add_bounded_str(struct writer *w, const char *s)
+{
+	add(w, s, strnlen(s, 4096));
+	add_u8(w, 0);
+}
+
+void writer_comm(struct writer *w, uint32_t pid, uint32_t tid, const char *name)
+{
+	size_t begin = record_begin(w, PERF_RECORD_COMM, 0);
+
+	add_u32(w, pid);
+	add_u32(w, tid);
+	add_bounded_str(w, name);
+	add_sample_id(w, begin, pid, tid);
+	record_end(w, begin);
+}
+
+void writer_fork(struct writer *w, uint32_t pid, uint32_t tid, uint32_t ppid, uint32_t ptid)
+{
+	size_t begin = record_begin(w, PERF_RECORD_FORK, 0);
+
+	add_u32(w, pid);
+	add_u32(w, ppid);
+	add_u32(w, tid);
+	add_u32(w, ptid);
+	add_u64(w, 0);
+	add_sample_id(w, begin, pid, tid);
+	record_end(w, begin);
+}
+
+void writer_mmap(struct writer *w, const struct writer_mmap *m)
+{
+	uint16_t misc = m->is_kernel ? PERF_RECORD_MISC_KERNEL : PERF_RECORD_MISC_USER;
+	size_t begin;
+
+	if (m->build_id.len)
+		misc |= PERF_RECORD_MISC_MMAP_BUILD_ID;
+	begin = record_begin(w, PERF_RECORD_MMAP2, misc);
+	add_u32(w, m->pid);
+	add_u32(w, m->tid);
+	add_u64(w, m->start);
+	add_u64(w, m->len);
+	add_u64(w, m->off);
+	if (m->build_id.len) {
+		add_u32(w, m->build_id.len);
+		add(w, m->build_id.bytes, BUILD_ID_MAX);
+	} else {
+		add_u32(w, m->dev_major);
+		add_u32(w, m->dev_minor);
+		add_u64(w, m->inode);
+		add_u64(w, 0);
+	}
+	add_u32(w, m->prot);
+	add_u32(w, m->flags);
+	add_bounded_str(w, m->path);
+	add_sample_id(w, begin, m->pid, m->tid);
+	record_end(w, begin);
+}
+
+void writer_finished_round(struct writer *w)
+{
+	record_end(w, record_begin(w, PERF_RECORD_FINISHED_ROUND, 0));
+}
+
+static size_t note_begin(struct writer *w, enum note_kind kind)
+{
+	size_t begin = record_begin(w, PERF_RECORD_EVENT_UPDATE, 0);
+
+	add_u64(w, NOTE_UPDATE_TYPE);
+	add_u64(w, 0);
+	add_u32(w, kind);
+	add_u32(w, 0);
+	return begin;
+}
+
+void writer_note_info(struct writer *w, const char *const *pairs)
+{
+	size_t begin = note_begin(w, NOTE_INFO), i;
+
+	for (i = 0; pairs[i]; i++)
+		add_bounded_str(w, pairs[i]);
+	add_u8(w, 0);
+	record_end(w, begin);
+}
+
+void writer_note_marker(struct writer *w, const struct note_marker *m)
+{
+	size_t begin = note_begin(w, NOTE_MARKER);
+
+	add_u32(w, m->id);
+	add_u32(w, m->flags);
+	add_bounded_str(w, m->spec);
+	add_bounded_str(w, m->name);
+	record_end(w, begin);
+}
+
+void writer_note_file(struct writer *w, const struct note_file *f, const void *bytes)
+{
+	uint64_t off = 0;
+
+	do {
+		uint64_t left = f->size - off;
+		uint32_t len = (uint32_t)(left < FILE_CHUNK_BYTES ? left : FILE_CHUNK_BYTES);
+		size_t begin = note_begin(w, NOTE_FILE);
+
+		add_u32(w, f->id);
+		add_u32(w, f->kind);
+		add_u32(w, f->pid);
+		add_u64(w, f->size);
+		add_u64(w, off);
+		add_u8(w, f->build_id.len);
+		add(w, f->build_id.bytes, f->build_id.len);
+		add_bounded_str(w, f->path);
+		add_u32(w, len);
+		add(w, (const uint8_t *)bytes + off, len);
+		record_end(w, begin);
+		writer_flush(w);
+		off += len;
+	} while (off < f->size);
+}
+
+void writer_note_tally(struct writer *w, const struct tally *tallies, size_t nr)
+{
+	size_t begin = note_begin(w, NOTE_TALLY), i;
+
+	for (i = 0; i < nr; i++) {
+		add_bounded_str(w, tallies[i].key);
+		add_u64(w, tallies[i].count);
+	}
+	add_u8(w, 0);
+	record_end(w, begin);
+}
+
+/* ---- features ---- */
+
+/* u32 length with padding to 64, the bytes, zeros: perf's do_write_string(). */
+static void add_feature_string(struct writer *w, const char *s)
+{
+	static const char zeros[64];
+	size_t len = strnlen(s, 4096) + 1, padded = (len + 63) & ~(size_t)63;
+
+	add_u32(w, (uint32_t)padded);
+	add(w, s, len - 1);
+	add(w, zeros, padded - len + 1);
+}
+
+static void add_hostname(struct writer *w)
+{
+	struct utsname u;
+
+	uname(&u);
+	add_feature_string(w, u.nodename);
+}
+
+static void add_os_release(struct writer *w)
+{
+	struct utsname u;
+
+	uname(&u);
+	add_feature_string(w, u.release);
+}
+
+static void add_version(struct writer *w)
+{
+	add_feature_string(w, WPERF_VERSION);
+}
+
+static void add_arch(struct writer *w)
+{
+	struct utsname u;
+
+	uname(&u);
+	add_feature_string(w, u.machine);
+}
+
+static void add_nr_cpus(struct writer *w)
+{
+	add_u32(w, (uint32_t)sysconf(_SC_NPROCESSORS_CONF));
+	add_u32(w, (uint32_t)sysconf(_SC_NPROCESSORS_ONLN));
+}
+
+static void add_cmdline(struct writer *w)
+{
+	/* In the pipe form the feature is a record, and must fit one: 12 strings do. */
+	int nr = w->is_pipe && w->config->argc > 12 ? 12 : w->config->argc, i;
+
+	add_u32(w, (uint32_t)nr);
+	for (i = 0; i < nr; i++)
+		add_feature_string(w, w->config->argv[i]);
+}
+
+static void add_event_desc(struct writer *w)
+{
+	size_t i, j;
+
+	add_u32(w, (uint32_t)w->config->nr_events);
+	add_u32(w, sizeof(struct perf_event_attr));
+	for (i = 0; i < w->config->nr_events; i++) {
+		const struct writer_event *ev = &w->config->events[i];
+		/* The pipe form has the ids in its HEADER_ATTR, and a record has no room for many. */
+		size_t nr_ids = w->is_pipe ? 0 : ev->ids.nr;
+
+		add(w, &ev->attr, sizeof(ev->attr));
+		add_u32(w, (uint32_t)nr_ids);
+		add_feature_string(w, ev->name);
+		for (j = 0; j < nr_ids; j++)
+			add_u64(w, ev->ids.at[j]);
+	}
+}
+
+static uint64_t now_ns(clockid_t clock)
+{
+	struct timespec ts;
+
+	clock_gettime(clock, &ts);
+	return (uint64_t)ts.tv_sec * NS_PER_SEC + (uint64_t)ts.tv_nsec;
+}
+
+static void add_clockid(struct writer *w)
+{
+	struct timespec ts;
+
+	clock_getres(CLOCK_MONOTONIC, &ts);
+	add_u64(w, (uint64_t)ts.tv_sec * NS_PER_SEC + (uint64_t)ts.tv_nsec);
+}
+
+/* u32 version, u32 clock id, u64 wall clock, u64 clock: the same moment on both clocks. */
+static void add_clock_data(struct writer *w)
+{
+	add_u32(w, 1);
+	add_u32(w, CLOCK_MONOTONIC);
+	add_u64(w, now_ns(CLOCK_REALTIME));
+	add_u64(w, now_ns(CLOCK_MONOTONIC));
+}
+
+/* In the order of their numbers: the order of the sections in the file. */
+static const struct {
+	enum perf_feature feature;
+	void (*add)(struct writer *w);
+} feature_table[] = {
+	{ FEATURE_HOSTNAME, add_hostname },   { FEATURE_OSRELEASE, add_os_release },
+	{ FEATURE_VERSION, add_version },     { FEATURE_ARCH, add_arch },
+	{ FEATURE_NRCPUS, add_nr_cpus },      { FEATURE_CMDLINE, add_cmdline },
+	{ FEATURE_EVENT_DESC, add_event_desc }, { FEATURE_CLOCKID, add_clockid },
+	{ FEATURE_CLOCK_DATA, add_clock_data },
+};
+
+static void write_feature_sections(struct writer *w)
+{
+	struct file_section where[ARRAY_LEN(feature_table)];
+	uint64_t base = w->nr_bytes + sizeof(where);
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(feature_table); i++) {
+		where[i].off = base + w->pending.len;
+		feature_table[i].add(w);
+		where[i].size = base + w->pending.len - where[i].off;
+		w->header.features[feature_table[i].feature / 64] |=
+			1ULL << (feature_table[i].feature % 64);
+	}
+	write_parts(w, (struct iovec[]){ { where, sizeof(where) }, { w->pending.s, w->pending.len } }, 2);
+	str_clear(&w->pending);
+}
+
+/* ---- the two forms' beginnings ---- */
+
+static void begin_pipe_form(struct writer *w)
+{
+	struct pipe_header header = { PERF_MAGIC2, sizeof(header) };
+	size_t i, begin;
+
+	add(w, &header, sizeof(header));
+	for (i = 0; i < w->config->nr_events; i++) {
+		const struct writer_event *ev = &w->config->events[i];
+		/* More than a record holds come only from events opened per thread: those are of
+		 * one kind, and then nobody asks for ids. */
+		size_t nr_ids = ev->ids.nr < PIPE_IDS_MAX ? ev->ids.nr : PIPE_IDS_MAX;
+
+		begin = record_begin(w, PERF_RECORD_HEADER_ATTR, 0);
+		add(w, &ev->attr, sizeof(ev->attr));
+		add(w, ev->ids.at, nr_ids * sizeof(uint64_t));
+		record_end(w, begin);
+		if (!ev->ids.nr)
+			continue;
+		begin = record_begin(w, PERF_RECORD_EVENT_UPDATE, 0);
+		add_u64(w, EVENT_UPDATE_NAME);
+		add_u64(w, ev->ids.at[0]);
+		add_bounded_str(w, ev->name);
+		record_end(w, begin);
+	}
+	for (i = 0; i < ARRAY_LEN(feature_table); i++) {
+		begin = record_begin(w, PERF_RECORD_HEADER_FEATURE, 0);
+		add_u64(w, feature_table[i].feature);
+		feature_table[i].add(w);
+		record_end(w, begin);
+	}
+}
+
+static void begin_file_form(struct writer *w)
+{
+	uint64_t ids_off = sizeof(w->header), attrs_size;
+	size_t nr_ids = 0, i;
+
+	for (i = 0; i < w->config->nr_events; i++)
+		nr_ids += w->config->events[i].ids.nr;
+	attrs_size = w->config->nr_events *
+		     (sizeof(struct perf_event_attr) + sizeof(struct file_section));
+	w->header = (struct file_header){
+		.magic = PERF_MAGIC2,
+		.size = sizeof(w->header),
+		.attr_size = sizeof(struct perf_event_attr) + sizeof(struct file_section),
+		.attrs = { ids_off + nr_ids * sizeof(uint64_t), attrs_size },
+	};
+	w->header.data.off = w->header.attrs.off + attrs_size;
+	add(w, &w->header, sizeof(w->header));
+	for (i = 0; i < w->config->nr_events; i++)
+		add(w, w->config->events[i].ids.at, w->config->events[i].ids.nr * sizeof(uint64_t));
+	for (i = 0; i < w->config->nr_events; i++) {
+		const struct writer_event *ev = &w->config->events[i];
+
+		add(w, &ev->attr, sizeof(ev->attr));
+		add_u64(w, ids_off);
+		add_u64(w, ev->ids.nr * sizeof(uint64_t));
+		ids_off += ev->ids.nr * sizeof(uint64_t);
+	}
+}
+
+/* ---- opening and closing ---- */
+
+static void keep_old(const char *path)
+{
+	struct stat st;
+	char *old;
+
+	if (stat(path, &st) < 0 || !S_ISREG(st.st_mode) || !st.st_size)
+		return;
+	old = xasprintf("%s.old", path);
+	/* Where this fails, opening the path fails too, and says why. */
+	rename(path, old);
+	free(old);
+}
+
+int writer_open(const char *path, const struct writer_config *config, struct writer **ret_writer,
+		struct err *e)
+{
+	struct writer *w = xcalloc(1, sizeof(*w));
+	int err;
+
+	w->config = config;
+	w->is_pipe = !strcmp(path, "-");
+	w->path = xstrdup(w->is_pipe ? "stdout" : path);
+	if (w->is_pipe) {
+		w->fd = STDOUT_FILENO;
+	} else {
+		keep_old(path);
+		w->fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	}
+	if (w->fd < 0) {
+		err = err_set(e, -errno, "cannot write %s: %m", path);
+		goto fail;
+	}
+	if (w->is_pipe)
+		begin_pipe_form(w);
+	else
+		begin_file_form(w);
+	writer_flush(w);
+	err = writer_error(w, e);
+	if (err)
+		goto fail;
+	*ret_writer = w;
+	return 0;
+fail:
+	writer_free(w);
+	return err;
+}
+
+uint64_t writer_nr_bytes(const struct writer *w)
+{
+	return w->nr_bytes + w->pending.len;
+}
+
+int writer_error(const struct writer *w, struct err *e)
+{
+	if (!w->error)
+		return 0;
+	return err_set(e, w->error, "cannot write %s: %m", w->path);
+}
+
+int writer_finish(struct writer *w, struct err *e)
+{
+	int error;
+
+	writer_flush(w);
+	error = w->error;
+	if (w->is_pipe)
+		return writer_error(w, e);
+	/* The length first: it needs no new block on a full disk, and the features may find none. */
+	w->header.data.size = w->nr_bytes - w->header.data.off;
+	w->error = 0;
+	write_feature_sections(w);
+	if (w->error)
+		memset(w->header.features, 0, sizeof(w->header.features));
+	if (pwrite(w->fd, &w->header, sizeof(w->header), 0) != sizeof(w->header) && !w->error)
+		w->error = errno ? -errno : -EIO;
+	w->error = error ? error : w->error;
+	return writer_error(w, e);
+}
+
+void writer_free(struct writer *w)
+{
+	if (!w)
+		return;
+	if (!w->is_pipe && w->fd >= 0)
+		close(w->fd);
+	str_release(&w->pending);
+	free(w->path);
+	free(w);
+}
