@@ -214,6 +214,17 @@ void writer_mmap(struct writer *w, const struct writer_mmap *m)
 	record_end(w, begin);
 }
 
+void writer_lost(struct writer *w, uint64_t nr_lost)
+{
+	const struct writer_event *first = &w->config->events[0];
+	size_t begin = record_begin(w, PERF_RECORD_LOST, 0);
+
+	add_u64(w, first->ids.nr ? first->ids.at[0] : 0);
+	add_u64(w, nr_lost);
+	add_sample_id(w, begin, UINT32_MAX, UINT32_MAX);
+	record_end(w, begin);
+}
+
 void writer_finished_round(struct writer *w)
 {
 	record_end(w, record_begin(w, PERF_RECORD_FINISHED_ROUND, 0));

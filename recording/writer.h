@@ -63,6 +63,8 @@ struct writer_mmap {
 	bool is_kernel;
 };
 void writer_mmap(struct writer *w, const struct writer_mmap *m);
+/* Records that found no room in a ring, where the kernel did not write it down itself. */
+void writer_lost(struct writer *w, uint64_t nr_lost);
 /* All rings were drained once: see report/order.h. */
 void writer_finished_round(struct writer *w);
 
