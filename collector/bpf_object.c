@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "collector/bpf_object.h"
 
-#include <bpf/bpf.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <unistd.h>
@@ -35,8 +34,6 @@ int bpf_object_load_embedded(const char *name, const uint8_t *begin, const uint8
 	int err = 0;
 
 	libbpf_set_print(print_debug);
-	/* BPF memory is charged to the cgroup since 5.11: the limit is not ours to raise. */
-	libbpf_set_memlock_rlim(0);
 	object = bpf_object__open_mem(begin, (size_t)(end - begin), &options);
 	if (!object)
 		return explain(name, -errno, e);

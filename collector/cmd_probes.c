@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "collector/cmd_probes.h"
+
+#include <errno.h>
+#include <fnmatch.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/str.h"
+#include "base/units.h"
+#include "collector/locate.h"
+
+struct probes_options {
+	int pid;
+	const char *glob;	/* NULL: USDT probes, and the program's own functions */
+};
+
+static const char help[] =
+	"Usage: wperf probes -p PID [GLOB]\n"
+	"Lists what --marker and --calls can name in a process, one a line.\n"
+	"\n"
+	"Without GLOB: every USDT probe, and the functions of the program itself. With GLOB: what\n"
+	"matches it in the libraries too, by name (handle_*), by name and module (*@libc.so.6),\n"
+	"or by the whole line (usdt:python:*).\n"
+	"\n"
+	"  -p, --pid PID   the process\n"
+	"  -h, --help      this text\n";
+
+static int bad_usage(struct err *e, const char *what)
+{
+	err_set(e, -EINVAL, "probes: %s", what);
+	return err_remedy(e, "Usage: wperf probes -p PID [GLOB]");
+}
+
+/* 1: the help was printed. */
+static int parse_options(int argc, char **argv, struct probes_options *o, struct err *e)
+{
+	static const struct option longs[] = { { "pid", required_argument, NULL, 'p' },
+					       { "help", no_argument, NULL, 'h' },
+					       { 0 } };
+	uint64_t pid;
+	int c;
+
+	optind = 0;
+	opterr = 0;
+	while ((c = getopt_long(argc, argv, ":p:h", longs, NULL)) != -1) {
+		if (c == 'h') {
+			fputs(help, stdout);
+			return 1;
+		}
+		if (c == ':')
+			return bad_usage(e, "-p needs a process");
+		if (c != 'p')
+			return bad_usage(e, "unknown option");
+		if (!parse_u64(optarg, 1, INT32_MAX, &pid))
+			return bad_usage(e, "-p takes one process id");
+		o->pid = (int)pid;
+	}
+	if (!o->pid)
+		return bad_usage(e, "which process?");
+	if (argc - optind > 1)
+		return bad_usage(e, "more than one GLOB");
+	o->glob = optind < argc ? argv[optind] : NULL;
+	return 0;
+}
+
+/* As a spec takes it: usdt:PROVIDER:NAME, func:NAME@MODULE. */
+static void add_spec(struct str *out, const struct probe_listing *p)
+{
+	const char *slash = strrchr(p->module, '/');
+	const char *module = slash ? slash + 1 : p->module;
+
+	str_add(out, p->is_usdt ? "usdt:" : "func:");
+	str_add_escaped(out, p->name, strlen(p->name));
+	if (p->is_usdt)
+		return;
+	str_add_char(out, '@');
+	str_add_escaped(out, module, strlen(module));
+}
+
+static bool is_wanted(const struct probe_listing *p, const char *spec, const char *glob)
+{
+	return !glob || !fnmatch(glob, spec, 0) || !fnmatch(glob, spec + strlen("usdt:"), 0) ||
+	       !fnmatch(glob, p->name, 0);
+}
+
+static void print_listing(const struct probe_listing *p, const char *spec, int width)
+{
+	struct str module = { 0 };
+
+	if (!p->is_usdt) {
+		printf("%s\n", spec);
+		return;
+	}
+	str_add_escaped(&module, p->module, strlen(p->module));
+	printf("%-*s  %2u args  %s\n", width, spec, p->nr_args, str_cstr(&module));
+	str_release(&module);
+}
+
+/* Two passes, so that the columns of the USDT probes stand below each other. */
+static size_t print_listings(const struct probe_listings *s, const char *glob)
+{
+	struct str spec = { 0 };
+	size_t nr = 0, width = 0;
+	int pass;
+
+	for (pass = 0; pass < 2; pass++) {
+		vec_each(&s->at, p) {
+			str_clear(&spec);
+			add_spec(&spec, p);
+			if (!is_wanted(p, spec.s, glob))
+				continue;
+			nr++;
+			if (p->is_usdt && spec.len > width)
+				width = spec.len;
+			if (pass)
+				print_listing(p, spec.s, (int)width);
+		}
+	}
+	str_release(&spec);
+	return nr;
+}
+
+static int list_probes(const struct probes_options *o, struct err *e)
+{
+	struct probe_listings listings = { 0 };
+	struct locate l = { 0 };
+	int rc = locate_process(&l, o->pid, e);
+
+	if (rc)
+		goto out;
+	locate_list(&l, o->glob != NULL, &listings);
+	if (print_listings(&listings, o->glob))
+		goto out;
+	if (o->glob)
+		rc = err_set(e, -ENOENT, "process %d: nothing is named like '%s'", o->pid, o->glob);
+	else
+		rc = err_set(e, -ENOENT, "process %d: its program has no names", o->pid);
+	err_remedy(e, "Install its debug symbols, or look in its libraries: wperf probes -p %d '*'",
+		   o->pid);
+out:
+	probe_listings_release(&listings);
+	locate_release(&l);
+	return rc;
+}
+
+int cmd_probes(int argc, char **argv)
+{
+	struct probes_options o = { 0 };
+	struct err e = { 0 };
+	int rc = parse_options(argc, argv, &o, &e);
+
+	if (!rc)
+		rc = list_probes(&o, &e);
+	if (rc >= 0)
+		return EXIT_GOOD;
+	err_print(&e, stderr);
+	return err_exit_status(&e);
+}

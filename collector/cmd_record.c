@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "collector/cmd_record.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/str.h"
+#include "base/units.h"
+#include "collector/event.h"
+#include "collector/recorder.h"
+
+enum { DEFAULT_FREQ_HZ = 999 };
+
+static const char usage[] =
+	"Usage: wperf record [options] -p PID[,PID...] [-- COMMAND]\n"
+	"       wperf record [options] -- COMMAND [ARG...]\n"
+	"\n"
+	"Samples processes and writes a recording for wperf report (and perf report).\n"
+	"\n"
+	"  -p, --pid PID,...      these processes, their threads, and the children they have and will have\n"
+	"  -- COMMAND             without -p: start it and record it to its end; with -p: stop when it ends\n"
+	"      --duration SECONDS stop after that long; SIGINT, SIGTERM and the target's end stop too\n"
+	"  -o, --output FILE      default wperf.data (an old one becomes wperf.data.old); - is a pipe stream\n"
+	"  -F, --freq HZ          samples a second and CPU, default 999\n"
+	"  -c, --count N          a sample every N events instead\n"
+	"  -e, --event NAME       what to sample by: cycles where the CPU counts them, else cpu-clock\n"
+	"      --call-graph MODE  auto, fp or none\n"
+	"      --marker SPEC      where requests begin and end:\n"
+	"                           func:FUNCTION[@MODULE][,label=argN:str]\n"
+	"                           begin=PROBE,end=PROBE[,label=argN:str][,id=argN]\n"
+	"                             PROBE: FUNCTION[@MODULE][%return] or usdt:PROVIDER:NAME\n"
+	"                           none, auto\n"
+	"      --max-size BYTES   stop at that size (K, M, G)\n"
+	"  -m, --mmap-pages N     size of a CPU's ring: pages (a power of two), or bytes with K, M\n"
+	"  -v, --verbose          say what is decided; -vv: more\n"
+	"  -q, --quiet            errors only\n"
+	"  -h, --help\n";
+
+struct options {
+	struct recorder_config config;
+	VEC(const char *) markers;
+	const char *event;
+	bool has_freq, has_count;
+};
+
+/* auto is no frame rules yet, but frame pointers; see docs/ARCHITECTURE.md. */
+static int parse_call_graph(const char *mode, struct options *o, struct err *e)
+{
+	o->config.sampler.has_chains = strcmp(mode, "none");
+	if (!strcmp(mode, "auto") || !strcmp(mode, "fp") || !strcmp(mode, "none"))
+		return 0;
+	if (!strcmp(mode, "dwarf") || str_starts(mode, "dwarf,")) {
+		err_set(e, -ENOTSUP, "--call-graph %s: not in this version", mode);
+		return err_remedy(e, "auto and fp follow frame pointers; none records no chains.");
+	}
+	return err_set(e, -EINVAL, "--call-graph %s: neither auto, fp nor none", mode);
+}
+
+static int parse_mmap_pages(const char *text, struct options *o, struct err *e)
+{
+	uint64_t page_bytes = (uint64_t)sysconf(_SC_PAGESIZE), pages, bytes;
+	size_t power = 1;
+
+	if (!parse_u64(text, 1, 1 << 20, &pages)) {
+		if (!parse_bytes(text, &bytes) || !bytes || bytes > 1ULL << 32)
+			return err_set(e, -EINVAL, "-m %s: neither pages nor a size", text);
+		pages = (bytes + page_bytes - 1) / page_bytes;
+	}
+	while (power < pages)
+		power *= 2;
+	o->config.sampler.mmap_pages = power;
+	return 0;
+}
+
+static int bad_number(const char *option, const char *text, struct err *e)
+{
+	return err_set(e, -EINVAL, "%s %s: not a number that it takes", option, text);
+}
+
+enum { OPT_DURATION = 256, OPT_CALL_GRAPH, OPT_MARKER, OPT_CALLS, OPT_MAX_SIZE };
+
+static const struct option long_options[] = {
+	{ "pid", required_argument, NULL, 'p' },
+	{ "duration", required_argument, NULL, OPT_DURATION },
+	{ "output", required_argument, NULL, 'o' },
+	{ "freq", required_argument, NULL, 'F' },
+	{ "count", required_argument, NULL, 'c' },
+	{ "event", required_argument, NULL, 'e' },
+	{ "call-graph", required_argument, NULL, OPT_CALL_GRAPH },
+	{ "marker", required_argument, NULL, OPT_MARKER },
+	{ "calls", required_argument, NULL, OPT_CALLS },
+	{ "max-size", required_argument, NULL, OPT_MAX_SIZE },
+	{ "mmap-pages", required_argument, NULL, 'm' },
+	{ "verbose", no_argument, NULL, 'v' },
+	{ "quiet", no_argument, NULL, 'q' },
+	{ "help", no_argument, NULL, 'h' },
+	{ 0 },
+};
+
+static int parse_option(int opt, struct options *o, struct err *e)
+{
+	struct recorder_config *c = &o->config;
+
+	switch (opt) {
+	case 'p':
+		return pids_parse(&c->pids, optarg, e);
+	case OPT_DURATION:
+		return parse_time_ns(optarg, &c->duration_ns) && c->duration_ns ?
+			       0 : bad_number("--duration", optarg, e);
+	case 'o':
+		c->output = optarg;
+		return 0;
+	case 'F':
+		o->has_freq = true;
+		return parse_u64(optarg, 1, 1000000, &c->sampler.freq_hz) ? 0 : bad_number("-F", optarg, e);
+	case 'c':
+		o->has_count = true;
+		return parse_u64(optarg, 1, INT64_MAX, &c->sampler.period) ? 0 : bad_number("-c", optarg, e);
+	case 'e':
+		o->event = optarg;
+		return 0;
+	case OPT_CALL_GRAPH:
+		return parse_call_graph(optarg, o, e);
+	case OPT_MARKER:
+		vec_push(&o->markers, optarg);
+		return 0;
+	case OPT_CALLS:
+		return err_set(e, -ENOTSUP, "--calls %s: counting calls is not in this version", optarg);
+	case OPT_MAX_SIZE:
+		return parse_bytes(optarg, &c->max_bytes) && c->max_bytes ?
+			       0 : bad_number("--max-size", optarg, e);
+	case 'm':
+		return parse_mmap_pages(optarg, o, e);
+	case 'v':
+		log_set_level(log_level() + 1);
+		return 0;
+	case 'q':
+		log_set_level(LOG_QUIET);
+		c->is_quiet = true;
+		return 0;
+	default:
+		return err_set(e, -EINVAL, "see wperf record --help");
+	}
+}
+
+/* What is left of argv behind "--" is the command. */
+static int parse_command(int argc, char **argv, struct options *o, struct err *e)
+{
+	struct recorder_config *c = &o->config;
+
+	if (optind < argc) {
+		if (strcmp(argv[optind - 1], "--"))
+			return err_set(e, -EINVAL, "record %s: a command stands behind --", argv[optind]);
+		c->command = argv + optind;
+	}
+	c->command_is_target = c->command && !c->pids.at.nr;
+	if (c->command || c->pids.at.nr)
+		return 0;
+	err_set(e, -EINVAL, "record: nothing to record");
+	return err_remedy(e, "Name a process with -p PID, or a command: wperf record -- COMMAND");
+}
+
+/* auto and none mark nothing yet: what is left is what has to be placed. */
+static void drop_markless(struct options *o)
+{
+	size_t i = 0;
+
+	while (i < o->markers.nr)
+		if (!strcmp(o->markers.at[i], "none") || !strcmp(o->markers.at[i], "auto"))
+			vec_remove(&o->markers, i, 1);
+		else
+			i++;
+	o->config.sampler.has_marks = o->markers.nr > 0;
+	vec_push(&o->markers, NULL);
+	o->config.marker_specs = o->markers.at;
+}
+
+static int check_options(struct options *o, struct err *e)
+{
+	struct recorder_config *c = &o->config;
+	int err;
+
+	if (o->has_freq && o->has_count)
+		return err_set(e, -EINVAL, "record: -F and -c exclude each other");
+	if (!o->has_freq && !o->has_count)
+		c->sampler.freq_hz = DEFAULT_FREQ_HZ;
+	if (!strcmp(c->output, "-") && isatty(STDOUT_FILENO)) {
+		err_set(e, -EINVAL, "-o -: stdout is a terminal");
+		return err_remedy(e, "Pipe it: wperf record -o - -p PID | wperf report -i -");
+	}
+	vec_each(&c->pids.at, pid) {
+		err = process_check(pid, e);
+		if (err)
+			return err;
+	}
+	drop_markless(o);
+	return 0;
+}
+
+static int choose_event(struct options *o, struct err *e)
+{
+	struct sampler_config *s = &o->config.sampler;
+
+	if (o->event) {
+		s->event_name = o->event;
+		return event_parse(o->event, &s->event, e);
+	}
+	s->event_name = event_default(&s->event);
+	log_info(s->event.type == PERF_TYPE_HARDWARE ?
+			 "sampling %s" :
+			 "sampling %s: this machine counts no cycles for us",
+		 s->event_name);
+	return 0;
+}
+
+int cmd_record(int argc, char **argv)
+{
+	struct options o = { .config = { .output = "wperf.data", .argc = argc, .argv = argv } };
+	struct err e = { 0 };
+	int opt, err = 0, status;
+
+	o.config.sampler.has_chains = true;
+	opterr = 0;
+	while (!err && (opt = getopt_long(argc, argv, "+:p:o:F:c:e:m:vqh", long_options, NULL)) != -1) {
+		if (opt == 'h') {
+			fputs(usage, stdout);
+			goto out;
+		}
+		if (opt == ':' || opt == '?')
+			err = err_set(&e, -EINVAL, "record: %s: %s", argv[optind - 1],
+				      opt == ':' ? "it needs a value" : "no such option");
+		else
+			err = parse_option(opt, &o, &e);
+	}
+	if (!err)
+		err = parse_command(argc, argv, &o, &e);
+	if (!err)
+		err = check_options(&o, &e);
+	if (!err)
+		err = choose_event(&o, &e);
+out:
+	status = err ? (int)err_exit_status(&e) : 0;
+	if (!err && opt != 'h')
+		status = recorder_run(&o.config, &e);
+	if (e.code)
+		err_print(&e, stderr);
+	pids_release(&o.config.pids);
+	vec_release(&o.markers);
+	return status;
+}

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "collector/event.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <perfmon/pfmlib_perf_event.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/str.h"
+#include "base/vec.h"
+
+/* perf's spellings of the generic events that libpfm4 spells otherwise. */
+static const struct {
+	const char *name;
+	uint32_t type;
+	uint64_t config;
+} perf_names[] = {
+	{ "cycles", PERF_TYPE_HARDWARE, PERF_COUNT_HW_CPU_CYCLES },
+	{ "cpu-cycles", PERF_TYPE_HARDWARE, PERF_COUNT_HW_CPU_CYCLES },
+	{ "instructions", PERF_TYPE_HARDWARE, PERF_COUNT_HW_INSTRUCTIONS },
+	{ "cache-references", PERF_TYPE_HARDWARE, PERF_COUNT_HW_CACHE_REFERENCES },
+	{ "cache-misses", PERF_TYPE_HARDWARE, PERF_COUNT_HW_CACHE_MISSES },
+	{ "branches", PERF_TYPE_HARDWARE, PERF_COUNT_HW_BRANCH_INSTRUCTIONS },
+	{ "branch-misses", PERF_TYPE_HARDWARE, PERF_COUNT_HW_BRANCH_MISSES },
+	{ "cpu-clock", PERF_TYPE_SOFTWARE, PERF_COUNT_SW_CPU_CLOCK },
+	{ "task-clock", PERF_TYPE_SOFTWARE, PERF_COUNT_SW_TASK_CLOCK },
+	{ "page-faults", PERF_TYPE_SOFTWARE, PERF_COUNT_SW_PAGE_FAULTS },
+	{ "faults", PERF_TYPE_SOFTWARE, PERF_COUNT_SW_PAGE_FAULTS },
+	{ "minor-faults", PERF_TYPE_SOFTWARE, PERF_COUNT_SW_PAGE_FAULTS_MIN },
+	{ "major-faults", PERF_TYPE_SOFTWARE, PERF_COUNT_SW_PAGE_FAULTS_MAJ },
+	{ "context-switches", PERF_TYPE_SOFTWARE, PERF_COUNT_SW_CONTEXT_SWITCHES },
+	{ "cs", PERF_TYPE_SOFTWARE, PERF_COUNT_SW_CONTEXT_SWITCHES },
+	{ "cpu-migrations", PERF_TYPE_SOFTWARE, PERF_COUNT_SW_CPU_MIGRATIONS },
+};
+
+/* ":u", ":k", ":uk": perf's modifiers, for the names that are taken from the table above. */
+static bool apply_modifier(const char *modifier, struct perf_event_attr *attr)
+{
+	bool user = strchr(modifier, 'u'), kernel = strchr(modifier, 'k');
+
+	if (strspn(modifier, "uk") != strlen(modifier))
+		return false;
+	if (user || kernel) {
+		attr->exclude_user = !user;
+		attr->exclude_kernel = !kernel;
+	}
+	return true;
+}
+
+static bool parse_perf_name(const char *name, struct perf_event_attr *attr)
+{
+	size_t len = strcspn(name, ":"), i;
+
+	for (i = 0; i < ARRAY_LEN(perf_names); i++) {
+		if (strlen(perf_names[i].name) != len || strncmp(perf_names[i].name, name, len))
+			continue;
+		attr->type = perf_names[i].type;
+		attr->config = perf_names[i].config;
+		return apply_modifier(name[len] ? name + len + 1 : "", attr);
+	}
+	return false;
+}
+
+/* rHEX: the CPU's own event code, as perf writes it. */
+static bool parse_raw(const char *name, struct perf_event_attr *attr)
+{
+	char *end;
+
+	if (name[0] != 'r' || !isxdigit((unsigned char)name[1]))
+		return false;
+	attr->config = strtoull(name + 1, &end, 16);
+	attr->type = PERF_TYPE_RAW;
+	return !*end || (*end == ':' && apply_modifier(end + 1, attr));
+}
+
+struct suggestion {
+	char *name;
+	unsigned int distance;
+};
+
+static int by_distance(const void *a, const void *b)
+{
+	const struct suggestion *x = a, *y = b;
+
+	return x->distance != y->distance ? (x->distance > y->distance) - (x->distance < y->distance) :
+					    strcmp(x->name, y->name);
+}
+
+static char *lower_with_dashes(const char *s)
+{
+	char *copy = xstrdup(s), *p;
+
+	for (p = copy; *p; p++)
+		*p = *p == '_' ? '-' : (char)tolower((unsigned char)*p);
+	return copy;
+}
+
+static int no_such_event(const char *name, const char *why, struct err *e)
+{
+	enum { NR_SHOWN = 5 };
+	VEC(struct suggestion) all = { 0 };
+	char *wanted = lower_with_dashes(name);
+	struct str list = { 0 };
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(perf_names); i++)
+		vec_push(&all, (struct suggestion){ xstrdup(perf_names[i].name),
+						    str_distance(wanted, perf_names[i].name) });
+	qsort(all.at, all.nr, sizeof(all.at[0]), by_distance);
+	for (i = 0; i < all.nr && i < NR_SHOWN; i++)
+		str_addf(&list, "%s%s", i ? ", " : "", all.at[i].name);
+	err_set(e, -ENOENT, "no event '%s': %s", name, why);
+	err_remedy(e, "The nearest: %s; libpfm4's names for this CPU work too.", str_cstr(&list));
+	vec_each(&all, s)
+		free(s->name);
+	vec_release(&all);
+	str_release(&list);
+	free(wanted);
+	return e->code;
+}
+
+int event_parse(const char *name, struct perf_event_attr *attr, struct err *e)
+{
+	pfm_perf_encode_arg_t arg = { .attr = attr, .size = sizeof(arg) };
+	int err;
+
+	if (parse_perf_name(name, attr) || parse_raw(name, attr))
+		return 0;
+	*attr = (struct perf_event_attr){ .size = sizeof(*attr) };
+	err = pfm_initialize();
+	if (err == PFM_SUCCESS)
+		err = pfm_get_os_event_encoding(name, PFM_PLM0 | PFM_PLM3, PFM_OS_PERF_EVENT_EXT,
+						&arg);
+	if (err == PFM_SUCCESS)
+		return 0;
+	return no_such_event(name, pfm_strerror(err), e);
+}
+
+const char *event_default(struct perf_event_attr *attr)
+{
+	struct perf_event_attr probe = {
+		.size = sizeof(probe),
+		.type = PERF_TYPE_HARDWARE,
+		.config = PERF_COUNT_HW_CPU_CYCLES,
+		.disabled = 1,
+		.exclude_kernel = 1,
+		.exclude_hv = 1,
+		.sample_period = 1000000,
+	};
+	int fd = (int)syscall(SYS_perf_event_open, &probe, 0, -1, -1, PERF_FLAG_FD_CLOEXEC);
+
+	if (fd >= 0) {
+		close(fd);
+		attr->type = PERF_TYPE_HARDWARE;
+		attr->config = PERF_COUNT_HW_CPU_CYCLES;
+		return "cycles";
+	}
+	attr->type = PERF_TYPE_SOFTWARE;
+	attr->config = PERF_COUNT_SW_CPU_CLOCK;
+	return "cpu-clock";
+}

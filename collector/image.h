@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One ELF file of the target: its symbols (its own, those of .gnu_debugdata, and those of a debug
+ * file that is on this machine), its USDT sites, and where an address lies in the file.
+ *
+ * Debug files are looked for by build-id and by .gnu_debuglink, here and in the target's own root;
+ * never on the network: a probe must not wait for a download. A debug file that does not belong to
+ * the binary would put breakpoints into the middle of instructions, so build-id or CRC must agree.
+ */
+#ifndef COLLECTOR_IMAGE_H
+#define COLLECTOR_IMAGE_H
+
+#include <elfutils/libdwfl.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/vec.h"
+#include "collector/usdt.h"
+
+struct image_symbol {
+	const char *name;	/* as in the file; "@VERSION" may follow */
+	uint64_t vaddr, off;	/* off: of its first instruction in the file */
+	bool is_function;	/* else code without a type, as assembly often is */
+	bool is_indirect;	/* STT_GNU_IFUNC: its code chooses a function, once */
+};
+
+struct image {
+	VEC(struct image_symbol) symbols;	/* code in this file, by offset, by name */
+	struct usdt usdt;
+	bool is_fixed;		/* ET_EXEC: link-time addresses are runtime addresses */
+	bool is_stripped;	/* only exported names are known */
+	Dwfl *dwfl;
+	Dwfl_Module *module;
+	Dwfl_Callbacks callbacks;
+	char *debug_path;	/* directories with .build-id in them */
+	char *linked_path;	/* directories where .gnu_debuglink may lead */
+};
+
+/*
+ * open_path opens the file; root ("" or /proc/PID/root) is prefixed to the system's directories of
+ * debug files, and module is the file's path below that root. -ENOEXEC: not ELF for this machine.
+ * An open image must not move: libdwfl points into it.
+ */
+int image_open(struct image *m, const char *open_path, const char *root, const char *module,
+	       struct err *e);
+void image_release(struct image *m);
+
+/* The link-time address of any symbol, data too, by its name in the file. */
+bool image_symbol_vaddr(const struct image *m, const char *name, size_t len, uint64_t *ret_vaddr);
+/*
+ * DWARF says that the source defines a function of this name (the last part of a qualified one). If
+ * no symbol has the name, the function was inlined wherever it is called. (DW_AT_inline would say
+ * so too, but gcc's link-time optimization leaves it out.)
+ */
+bool image_has_source(const struct image *m, const char *name);
+
+#endif

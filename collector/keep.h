@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What would be gone, or out of reach, when the report is made is copied into the recording: deleted
+ * and replaced files, files of another mount namespace, the vdso, perf-PID.map. A file that stands at
+ * its path with the build-id that was mapped is not copied.
+ */
+#ifndef COLLECTOR_KEEP_H
+#define COLLECTOR_KEEP_H
+
+#include "recording/writer.h"
+
+struct keep;
+
+/* w is lent. */
+struct keep *keep_new(struct writer *w);
+void keep_free(struct keep *k);
+
+/*
+ * A process maps a file. What was seen before (same path, same build-id) costs a look-up. Where the
+ * mapping has no build-id yet, m->build_id is filled in from the file itself.
+ */
+void keep_mapping(struct keep *k, struct writer_mmap *m);
+/* The maps that just-in-time compilers leave for perf, if the process has one. */
+void keep_perf_map(struct keep *k, uint32_t pid);
+/* The vdso of this kernel, which is in every process of our kind. */
+void keep_vdso(struct keep *k);
+
+struct keep_stats {
+	uint64_t nr_files, nr_bytes;	/* copied */
+	uint64_t nr_unreachable;	/* files that should have been copied and could not be read */
+};
+void keep_stats(const struct keep *k, struct keep_stats *ret);
+
+#endif

@@ -1,0 +1,379 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "collector/locate.h"
+
+#include <errno.h>
+#include <fnmatch.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include "base/log.h"
+#include "base/nearest.h"
+#include "base/str.h"
+#include "collector/maps.h"
+#include "collector/operand.h"
+#include "collector/signature.h"
+
+static const char *arena_text(struct arena *a, char *text)
+{
+	const char *s = arena_strndup(a, text, strlen(text));
+
+	free(text);
+	return s;
+}
+
+static bool same_file(const struct stat *a, const struct stat *b)
+{
+	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
+/*
+ * The mapped file itself. Without the privilege for map_files the path is taken where its inode is
+ * the mapped one; the device cannot be compared, overlayfs and btrfs show stat(2) another one.
+ */
+static bool stat_mapped(const struct maps_entry *m, const char *map_file, const char *in_root,
+			struct stat *ret)
+{
+	if (stat(map_file, ret))
+		if (m->is_deleted || stat(in_root, ret) || ret->st_ino != m->inode)
+			return false;
+	return S_ISREG(ret->st_mode);
+}
+
+static void add_mapping(struct locate *l, int pid, const struct maps_entry *m,
+			const struct stat *program)
+{
+	char *map_file = xasprintf("/proc/%d/map_files/%llx-%llx", pid,
+				   (unsigned long long)m->start, (unsigned long long)m->end);
+	char *in_root = xasprintf("/proc/%d/root%s", pid, m->path);
+	const char *candidates[] = { m->path, in_root, map_file };
+	struct locate_file file = { .pid = pid };
+	struct stat mapped, st;
+	size_t i, at = l->files.nr;
+
+	if (!stat_mapped(m, map_file, in_root, &mapped)) {
+		l->nr_unreadable++;
+		goto out;
+	}
+	vec_each(&l->files, f)
+		if (f->dev == mapped.st_dev && f->inode == mapped.st_ino)
+			goto out;
+	for (i = 0; i < ARRAY_LEN(candidates) - 1; i++)
+		if (!stat(candidates[i], &st) && same_file(&st, &mapped))
+			break;
+	file.open_path = arena_strndup(&l->arena, candidates[i], strlen(candidates[i]));
+	file.module = arena_strndup(&l->arena, m->path, strlen(m->path));
+	file.dev = mapped.st_dev;
+	file.inode = mapped.st_ino;
+	file.is_main = same_file(&mapped, program);
+	for (at = 0; file.is_main && at < l->files.nr; at++)
+		if (!l->files.at[at].is_main)
+			break;
+	vec_insert(&l->files, file.is_main ? at : l->files.nr, file);
+out:
+	free(map_file);
+	free(in_root);
+}
+
+int locate_process(struct locate *l, int pid, struct err *e)
+{
+	struct maps maps = { 0 };
+	struct stat program = { 0 };
+	size_t nr_code = 0, before = l->nr_unreadable;
+	char *exe;
+	int rc;
+
+	rc = maps_read(&maps, pid, e);
+	if (rc)
+		return rc;
+	exe = xasprintf("/proc/%d/exe", pid);
+	if (stat(exe, &program))
+		program.st_ino = 0;
+	free(exe);
+	vec_each(&maps.entries, m) {
+		if (!(m->prot & PROT_EXEC) || !maps_entry_is_file(m))
+			continue;
+		add_mapping(l, pid, m, &program);
+		nr_code++;
+	}
+	if (!maps.entries.nr) {
+		rc = err_set(e, -EINVAL,
+			     "process %d: it has no program (a kernel thread, or it ended)",
+			     pid);
+	} else if (nr_code && l->nr_unreadable - before == nr_code) {
+		err_set(e, -EACCES, "process %d: none of its program files can be reached", pid);
+		rc = err_remedy(e, "Run as root, or as the user that the process runs as.");
+	}
+	maps_release(&maps);
+	return rc;
+}
+
+int locate_program(struct locate *l, const char *path, struct err *e)
+{
+	struct locate_file file = { .is_main = true };
+	char *real = realpath(path, NULL);
+	struct stat st;
+
+	if (!real || stat(real, &st)) {
+		free(real);
+		return err_set(e, -errno, "%s: %m", path);
+	}
+	file.module = file.open_path = arena_text(&l->arena, real);
+	file.dev = st.st_dev;
+	file.inode = st.st_ino;
+	vec_push(&l->files, file);
+	if (locate_image(vec_last(&l->files)))
+		return 0;
+	l->files.nr--;
+	return err_set(e, -ENOEXEC, "%s: not a program for x86-64 that can be read", path);
+}
+
+void locate_release(struct locate *l)
+{
+	vec_each(&l->files, f) {
+		if (f->image)
+			image_release(f->image);
+		free(f->image);
+	}
+	vec_release(&l->files);
+	arena_release(&l->arena);
+	l->nr_unreadable = 0;
+}
+
+const struct image *locate_image(struct locate_file *f)
+{
+	struct err e = { 0 };
+	char *root;
+
+	if (f->image || f->is_no_image)
+		return f->image;
+	root = f->pid ? xasprintf("/proc/%d/root", f->pid) : xstrdup("");
+	f->image = xcalloc(1, sizeof(*f->image));
+	if (image_open(f->image, f->open_path, root, f->module, &e)) {
+		log_verbose("%s holds no probes: %s", f->module, e.what);
+		free(f->image);
+		f->image = NULL;
+		f->is_no_image = true;
+	}
+	free(root);
+	return f->image;
+}
+
+bool locate_file_matches(const struct locate_file *f, const char *module)
+{
+	const char *slash = strrchr(f->module, '/');
+
+	return !module || !fnmatch(module, f->module, 0) ||
+	       !fnmatch(module, slash ? slash + 1 : f->module, 0);
+}
+
+/* One search, and what it has found so far. */
+struct search {
+	const struct probe_name *name;
+	struct locate *l;
+	struct probe_sites found;
+	VEC(char *) signatures;			/* the different functions among what was found */
+	struct locate_file *indirect_file;	/* has an indirect function of that name */
+};
+
+static struct probe_site *add_site(struct search *s, const struct locate_file *f, uint64_t off,
+				   const char *name)
+{
+	struct probe_site site = { .open_path = f->open_path,
+				   .off = off,
+				   .dev = f->dev,
+				   .inode = f->inode,
+				   .module = f->module,
+				   .name = name,
+				   .is_return = s->name->is_return };
+
+	vec_push(&s->found.sites, site);
+	return vec_last(&s->found.sites);
+}
+
+static void set_function_args(struct probe_args *args, bool is_changed)
+{
+	unsigned int i;
+
+	args->nr = FUNCTION_ARGS_MAX;
+	for (i = 0; i < args->nr; i++) {
+		args->why[i] = operand_of_function(i + 1, &args->at[i]);
+		if (is_changed) {
+			args->at[i] = (struct probe_arg){ 0 };
+			args->why[i] = "the compiler changed what this copy of the function takes";
+		}
+	}
+}
+
+static void note_signature(struct search *s, const char *full)
+{
+	vec_each(&s->signatures, known)
+		if (!strcmp(*known, full))
+			return;
+	vec_push(&s->signatures, xstrdup(full));
+}
+
+static void search_functions(struct search *s, struct locate_file *f, const struct image *m,
+			     const struct wanted *w)
+{
+	uint64_t last_off = 0;
+
+	vec_each(&m->symbols, sym) {
+		struct signature sig;
+
+		if (sym->off == last_off || !wanted_matches(w, sym->name, &sig))
+			continue;
+		if (!sym->is_function && strcmp(sym->name, w->text)) {
+			signature_release(&sig);
+			continue;
+		}
+		last_off = sym->off;
+		note_signature(s, sig.full);
+		if (sym->is_indirect)
+			s->indirect_file = f;
+		else
+			set_function_args(&add_site(s, f, sym->off, sym->name)->args,
+					  sig.is_changed);
+		signature_release(&sig);
+	}
+}
+
+static bool scope_symbol(void *self, const char *name, size_t len, uint64_t *ret_vaddr)
+{
+	return image_symbol_vaddr(self, name, len, ret_vaddr);
+}
+
+static void set_usdt_args(struct probe_args *args, const struct usdt_site *u, const struct image *m)
+{
+	struct operand_scope scope = { .vaddr = u->vaddr,
+				       .is_fixed = m->is_fixed,
+				       .symbol = scope_symbol,
+				       .self = (void *)m };
+	unsigned int i;
+
+	args->nr = operand_count(u->args);
+	if (args->nr > PROBE_ARGS_MAX)
+		args->nr = PROBE_ARGS_MAX;
+	for (i = 0; i < args->nr; i++)
+		args->why[i] = operand_parse(u->args, i + 1, &scope, &args->at[i]);
+}
+
+static int by_site(const void *va, const void *vb)
+{
+	const struct probe_site *a = va, *b = vb;
+
+	return a->off < b->off ? -1 : a->off > b->off;
+}
+
+static void search_usdt(struct search *s, const struct locate_file *f, const struct image *m)
+{
+	size_t first = s->found.sites.nr, i;
+
+	vec_each(&m->usdt.sites, u) {
+		struct probe_site *site;
+
+		if (strcmp(u->provider, s->name->provider) || strcmp(u->name, s->name->name))
+			continue;
+		site = add_site(s, f, u->off, NULL);
+		site->name = arena_text(&s->l->arena, xasprintf("%s:%s", u->provider, u->name));
+		site->semaphore_off = u->semaphore_off;
+		set_usdt_args(&site->args, u, m);
+	}
+	if (s->found.sites.nr == first)
+		return;
+	qsort(s->found.sites.at + first, s->found.sites.nr - first, sizeof(struct probe_site),
+	      by_site);
+	for (i = s->found.sites.nr - 1; i > first; i--)
+		if (s->found.sites.at[i].off == s->found.sites.at[i - 1].off)
+			vec_remove(&s->found.sites, i, 1);
+}
+
+static int refuse_indirect(struct search *s, struct err *e)
+{
+	err_set(e, -EOPNOTSUPP, "function '%s' in %s is indirect: at load one of several is chosen",
+		s->name->function, s->indirect_file->module);
+	return err_remedy(e, "Name the one that runs: wperf probes -p %d '*%s*' lists candidates.",
+			  s->indirect_file->pid, s->name->function);
+}
+
+static int refuse_ambiguous(struct search *s, struct err *e)
+{
+	struct str names = { 0 };
+	size_t nr = 0;
+
+	err_set(e, -ENOTUNIQ, "function '%s' is %zu different ones in the target",
+		s->name->function, s->signatures.nr);
+	vec_each(&s->signatures, full) {
+		if (nr++ == NEAREST_MAX)
+			break;
+		str_add(&names, nr > 1 ? ", '" : "'");
+		str_add_escaped(&names, *full, strlen(*full));
+		str_add_char(&names, '\'');
+	}
+	err_remedy(e, "Name one with its parameters: %s%s.", str_cstr(&names),
+		   s->signatures.nr > NEAREST_MAX ? " ..." : "");
+	str_release(&names);
+	return e->code;
+}
+
+static int check_found(struct search *s, struct err *e)
+{
+	if (s->indirect_file)
+		return refuse_indirect(s, e);
+	if (s->signatures.nr > 1)
+		return refuse_ambiguous(s, e);
+	if (!s->found.sites.nr)
+		return locate_miss(s->l, s->name, e);
+	return 0;
+}
+
+int locate_probe(struct locate *l, const struct probe_name *name, struct probe_sites *ret,
+		 struct err *e)
+{
+	struct search s = { .name = name, .l = l };
+	struct wanted w = { 0 };
+	int rc;
+
+	if (name->function)
+		wanted_init(&w, name->function);
+	vec_each(&l->files, f) {
+		const struct image *m = NULL;
+
+		if (locate_file_matches(f, name->module))
+			m = locate_image(f);
+		if (m && name->function)
+			search_functions(&s, f, m, &w);
+		else if (m)
+			search_usdt(&s, f, m);
+	}
+	rc = check_found(&s, e);
+	if (!rc)
+		vec_each(&s.found.sites, site)
+			vec_push(&ret->sites, *site);
+	vec_each(&s.signatures, full)
+		free(*full);
+	vec_release(&s.signatures);
+	probe_sites_release(&s.found);
+	wanted_release(&w);
+	return rc;
+}
+
+void probe_sites_release(struct probe_sites *s)
+{
+	vec_release(&s->sites);
+}
+
+int probe_site_arg(const struct probe_site *s, unsigned int n, struct probe_arg *ret, struct err *e)
+{
+	if (s->is_return)
+		return err_set(e, -EINVAL, "%s: at its return the arguments are gone", s->name);
+	if (!n || n > s->args.nr)
+		return err_set(e, -EINVAL, "%s: there is no argument %u, it has %u", s->name, n,
+			       s->args.nr);
+	if (s->args.why[n - 1])
+		return err_set(e, -EINVAL, "%s: argument %u cannot be read: %s", s->name, n,
+			       s->args.why[n - 1]);
+	*ret = s->args.at[n - 1];
+	return 0;
+}

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Names to places: a function or a USDT probe of the target -> (file, offset), ready for a uprobe.
+ *
+ *	struct locate l = { 0 };
+ *	struct probe_sites sites = { 0 };
+ *
+ *	locate_process(&l, pid, e);		once a process of the target
+ *	locate_probe(&l, &spec.begin, &sites, e);
+ *	vec_each(&sites.sites, s)
+ *		attach(s->open_path, s->off, s->semaphore_off);
+ *
+ * Which file a mapping is: PATH as the target sees it, where that is the mapped file (same device
+ * and inode) for us too; else /proc/PID/root/PATH; else /proc/PID/map_files/START-END, which
+ * reaches deleted and replaced files and asks for CAP_CHECKPOINT_RESTORE. The latter two work
+ * across mount namespaces while the process lives. A file that several map is listed once.
+ */
+#ifndef COLLECTOR_LOCATE_H
+#define COLLECTOR_LOCATE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/vec.h"
+#include "collector/image.h"
+#include "collector/probe_arg.h"
+#include "collector/spec.h"
+
+struct locate_file {
+	const char *open_path;		/* opens the file from here */
+	const char *module;		/* its path as the target sees it */
+	uint64_t dev, inode;		/* of open_path, as stat(2) says */
+	int pid;			/* the first process found to map it; 0: named by path */
+	bool is_main;			/* the program itself, not a library */
+	struct image *image;		/* locate_image() */
+	bool is_no_image;		/* it was looked at and is none */
+};
+
+struct locate {
+	VEC(struct locate_file) files;	/* programs before libraries, else in order of discovery */
+	size_t nr_unreadable;		/* mapped files that could not be reached */
+	struct arena arena;
+};
+
+/* What a probe can read where it is hit. */
+struct probe_args {
+	unsigned int nr;
+	struct probe_arg at[PROBE_ARGS_MAX];
+	const char *why[PROBE_ARGS_MAX];	/* PROBE_ARG_NONE: why not; else NULL */
+};
+
+struct probe_site {
+	const char *open_path;	/* for perf_event_attr.uprobe_path, or open(2) */
+	uint64_t off;		/* in the file: perf_event_attr.probe_offset */
+	uint64_t semaphore_off;	/* in the file: ref_ctr_offset; 0: none */
+	uint64_t dev, inode;	/* of open_path */
+	const char *module;	/* path as the target sees it */
+	const char *name;	/* symbol as in the file (mangled), or PROVIDER:NAME */
+	bool is_return;
+	struct probe_args args;	/* none for a return */
+};
+
+/* Strings are lent from struct locate. Ordered by file, then offset; no two the same. */
+struct probe_sites {
+	VEC(struct probe_site) sites;
+};
+
+/* Adds the executable files that a process maps. -ESRCH, -EACCES, -EPERM. */
+int locate_process(struct locate *l, int pid, struct err *e);
+/* Adds a program that does not run yet. Its libraries are not known then. */
+int locate_program(struct locate *l, const char *path, struct err *e);
+void locate_release(struct locate *l);
+/* What is in the file, read when first asked for; NULL: not an ELF file that can be read. */
+const struct image *locate_image(struct locate_file *f);
+
+/* module: NULL for any, or a glob of a base name or of a whole path. */
+bool locate_file_matches(const struct locate_file *f, const char *module);
+/*
+ * Every definition of the function, or every site of the USDT probe. A C++ function may be named
+ * without its parameters while that means one function only.
+ * -ENOENT: nothing has that name (the remedy lists the nearest ones, or says that it was inlined);
+ * -ENOTUNIQ: several overloads; -EOPNOTSUPP: it is an indirect function (STT_GNU_IFUNC).
+ * *ret grows on success only; probe_sites_release() it.
+ */
+int locate_probe(struct locate *l, const struct probe_name *name, struct probe_sites *ret,
+		 struct err *e);
+void probe_sites_release(struct probe_sites *s);
+
+/* The n-th argument, from 1. -EINVAL: there is none, or it cannot be read; the error says why. */
+int probe_site_arg(const struct probe_site *s, unsigned int n, struct probe_arg *ret,
+		   struct err *e);
+
+/*
+ * The error for a name that nothing has: -ENOENT with the nearest names, or with the reason why a
+ * function that the source has cannot be found. locate_probe() calls it.
+ */
+int locate_miss(struct locate *l, const struct probe_name *name, struct err *e);
+
+/* What can be named, for `wperf probes`. Strings are lent from struct locate, or live in it. */
+struct probe_listing {
+	const char *name;	/* function as a spec takes it, or PROVIDER:NAME */
+	const char *module;	/* path as the target sees it */
+	unsigned int nr_args;	/* USDT only */
+	unsigned int nr_sites;
+	bool is_usdt;
+	bool is_main;
+};
+
+struct probe_listings {
+	VEC(struct probe_listing) at;	/* USDT before functions, then by name, then by module */
+};
+
+/* libraries: list the functions of libraries too; USDT probes are listed wherever they are. */
+void locate_list(struct locate *l, bool libraries, struct probe_listings *ret);
+void probe_listings_release(struct probe_listings *s);
+
+#endif

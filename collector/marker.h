@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Who can say "a request begins here, ends here". Every source makes the same records: struct
+ * mark_head, down the CPU's ring. A new source is one file and one line in marker.c's table.
+ *
+ * Two steps, so that a name that does not exist is found out before a recording is begun:
+ * prepare() looks things up, attach() begins.
+ */
+#ifndef COLLECTOR_MARKER_H
+#define COLLECTOR_MARKER_H
+
+#include "collector/follow.h"
+#include "collector/sampler.h"
+#include "collector/spec.h"
+#include "collector/target.h"
+#include "recording/writer.h"
+
+/* What prepare() may look at; lent while the marker lives. */
+struct marker_target {
+	const struct pids *pids;	/* running processes */
+	const char *program;		/* or a program that does not run yet; NULL: none */
+};
+
+struct marker_counts {
+	uint64_t nr_begins, nr_ends;
+	uint64_t nr_unsent;	/* marks that the recording does not know of */
+};
+
+struct marker_source {
+	bool (*takes)(const struct marker_spec *spec);
+	int (*prepare)(const struct marker_spec *spec, uint32_t id, const struct marker_target *target,
+		       void **ret_self, struct err *e);
+	int (*attach)(void *self, struct follow *follow, const struct sampler *sampler,
+		      struct writer *w, struct err *e);
+	void (*counts)(const void *self, struct marker_counts *ret);
+	/* Detaches; NULL is a no-op. */
+	void (*release)(void *self);
+};
+
+struct marker {
+	const struct marker_source *source;
+	struct marker_spec spec;
+	void *self;
+};
+
+/* -EOPNOTSUPP: no source takes the spec. marker_release() in any case. */
+int marker_prepare(struct marker *m, uint32_t id, const struct marker_target *target, struct err *e);
+void marker_release(struct marker *m);
+
+extern const struct marker_source marker_probe;
+
+#endif

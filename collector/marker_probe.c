@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Markers on functions and USDT probes. Each site is one perf event of the uprobe PMU, without
+ * tracefs, and probe.bpf.c is attached to it; the event itself records nothing. One event serves all
+ * CPUs: a uprobe's BPF program runs wherever the instruction is hit, whatever the event's own CPU
+ * (kernel/trace/trace_uprobe.c: __uprobe_perf_func()).
+ */
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdio.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "collector/bpf_object.h"
+#include "collector/locate.h"
+#include "collector/marker.h"
+#include "collector/probe.h"
+
+BPF_OBJECT(probe);
+
+struct probe_marker {
+	const struct marker_spec *spec;
+	uint32_t id;
+	struct locate locate;
+	struct probe_sites begins, ends;
+	struct bpf_object *object;
+	int program_fd, sites_fd, counts_fd;
+	VEC(int) fds;	/* perf events and links */
+};
+
+static bool probe_takes(const struct marker_spec *spec)
+{
+	return spec->kind == MARKER_SPEC_FUNC || spec->kind == MARKER_SPEC_PAIR;
+}
+
+static void probe_release(void *self)
+{
+	struct probe_marker *m = self;
+	size_t i;
+
+	if (!m)
+		return;
+	/* The link before the event that it hangs on. */
+	for (i = m->fds.nr; i; i--)
+		close(m->fds.at[i - 1]);
+	vec_release(&m->fds);
+	bpf_object__close(m->object);
+	probe_sites_release(&m->begins);
+	probe_sites_release(&m->ends);
+	locate_release(&m->locate);
+	free(m);
+}
+
+static int find_files(struct probe_marker *m, const struct marker_target *target, struct err *e)
+{
+	size_t nr_found = 0;
+	int err = 0;
+
+	if (target->program)
+		return locate_program(&m->locate, target->program, e);
+	vec_each(&target->pids->at, pid) {
+		err = locate_process(&m->locate, (int)*pid, e);
+		nr_found += !err;
+	}
+	/* A worker that ended meanwhile is no reason to give up on the others. */
+	return nr_found ? 0 : err;
+}
+
+/* Every site must be able to read what the spec asks for. */
+static int check_args(const struct probe_sites *sites, unsigned int arg, struct err *e)
+{
+	struct probe_arg ignored;
+	int err;
+
+	if (!arg)
+		return 0;
+	vec_each(&sites->sites, site) {
+		err = probe_site_arg(site, arg, &ignored, e);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+static int find_sites(struct probe_marker *m, struct err *e)
+{
+	const struct marker_spec *spec = m->spec;
+	int err;
+
+	err = locate_probe(&m->locate, &spec->begin, &m->begins, e);
+	if (!err)
+		err = locate_probe(&m->locate, &spec->end, &m->ends, e);
+	if (!err)
+		err = check_args(&m->begins, spec->label_arg, e);
+	if (!err)
+		err = check_args(&m->begins, spec->id_arg, e);
+	if (!err)
+		err = check_args(&m->ends, spec->id_arg, e);
+	if (!err && m->begins.sites.nr + m->ends.sites.nr > PROBE_MAX_SITES)
+		err = err_set(e, -E2BIG, "--marker %s: %zu places, more than %d", spec->text,
+			      m->begins.sites.nr + m->ends.sites.nr, PROBE_MAX_SITES);
+	return err;
+}
+
+static int probe_prepare(const struct marker_spec *spec, uint32_t id,
+			 const struct marker_target *target, void **ret_self, struct err *e)
+{
+	struct probe_marker *m = xcalloc(1, sizeof(*m));
+	int err;
+
+	m->spec = spec;
+	m->id = id;
+	err = find_files(m, target, e);
+	if (!err)
+		err = find_sites(m, e);
+	if (err)
+		probe_release(m);
+	else
+		*ret_self = m;
+	return err;
+}
+
+/* ---- attaching ---- */
+
+static int uprobe_pmu_type(void)
+{
+	FILE *f = fopen("/sys/bus/event_source/devices/uprobe/type", "re");
+	int type = -1;
+
+	if (f) {
+		if (fscanf(f, "%d", &type) != 1)
+			type = -1;
+		fclose(f);
+	}
+	return type;
+}
+
+/* The uprobe PMU's attr: kernel/events/core.c, "uprobe" format: config:0 return, config:32-63 counter. */
+static int open_uprobe(int type, const struct probe_site *site)
+{
+	struct perf_event_attr attr = {
+		.size = sizeof(attr),
+		.type = (uint32_t)type,
+		.config = (site->is_return ? 1 : 0) | site->semaphore_off << 32,
+		.uprobe_path = (uint64_t)(uintptr_t)site->open_path,
+		.probe_offset = site->off,
+	};
+	long fd = syscall(SYS_perf_event_open, &attr, -1, 0, -1, PERF_FLAG_FD_CLOEXEC);
+
+	return fd < 0 ? -errno : (int)fd;
+}
+
+static struct probe_program program_of(const struct probe_marker *m, const struct probe_site *site,
+				       enum mark_kind kind)
+{
+	struct probe_program p = { .marker = m->id, .kind = (unsigned short)kind };
+	struct err ignored;
+
+	/* prepare() has checked that both can be read. */
+	if (m->spec->label_arg && kind == MARK_BEGIN)
+		probe_site_arg(site, m->spec->label_arg, &p.label, &ignored);
+	if (m->spec->id_arg)
+		probe_site_arg(site, m->spec->id_arg, &p.id, &ignored);
+	return p;
+}
+
+static int attach_site(struct probe_marker *m, int type, const struct probe_site *site,
+		       enum mark_kind kind, uint32_t index, struct err *e)
+{
+	struct probe_program program = program_of(m, site, kind);
+	LIBBPF_OPTS(bpf_link_create_opts, options, .perf_event.bpf_cookie = index);
+	int fd, link;
+
+	if (bpf_map_update_elem(m->sites_fd, &index, &program, BPF_ANY))
+		return err_set(e, -errno, "cannot describe a probe to the kernel: %m");
+	fd = open_uprobe(type, site);
+	if (fd < 0) {
+		err_set(e, fd, "cannot probe %s in %s: %m", site->name, site->module);
+		return fd == -EPERM || fd == -EACCES ?
+			       err_remedy(e, "Markers take root, or CAP_PERFMON and CAP_BPF.") :
+			       fd;
+	}
+	vec_push(&m->fds, fd);
+	link = bpf_link_create(m->program_fd, fd, BPF_PERF_EVENT, &options);
+	if (link < 0)
+		return err_set(e, link, "cannot attach to the probe on %s: %m", site->name);
+	vec_push(&m->fds, link);
+	log_verbose("marker %s: %s at %s+0x%llx%s", kind == MARK_BEGIN ? "begin" : "end", site->name,
+		    site->module, (unsigned long long)site->off, site->is_return ? " (return)" : "");
+	return 0;
+}
+
+/* Ends first: a request whose begin was seen must not miss its end. */
+static int attach_sites(struct probe_marker *m, struct err *e)
+{
+	int type = uprobe_pmu_type(), err;
+	uint32_t index = 0;
+
+	if (type < 0) {
+		err_set(e, -EOPNOTSUPP, "the kernel has no uprobe PMU");
+		return err_remedy(e, "It takes CONFIG_UPROBE_EVENTS, Linux 4.17 or later.");
+	}
+	vec_each(&m->ends.sites, site) {
+		err = attach_site(m, type, site, MARK_END, index++, e);
+		if (err)
+			return err;
+	}
+	vec_each(&m->begins.sites, site) {
+		err = attach_site(m, type, site, MARK_BEGIN, index++, e);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+static int fill_rings(struct bpf_object *object, const struct sampler *sampler, struct err *e)
+{
+	int rings = bpf_object__find_map_fd_by_name(object, "rings");
+
+	vec_each(&sampler->cpus, cpu) {
+		uint32_t key = (uint32_t)cpu->cpu;
+
+		if (bpf_map_update_elem(rings, &key, &cpu->mark_fd, BPF_ANY))
+			return err_set(e, -errno, "cannot give the rings to the BPF program: %m");
+	}
+	return 0;
+}
+
+static void write_note(const struct probe_marker *m, struct writer *w)
+{
+	struct note_marker note = { .id = m->id, .spec = m->spec->text, .name = m->spec->begin.text };
+
+	if (m->spec->label_arg)
+		note.flags |= MARKER_HAS_LABEL;
+	if (m->spec->id_arg)
+		note.flags |= MARKER_HAS_ID;
+	if (m->spec->kind == MARKER_SPEC_FUNC)
+		note.flags |= MARKER_IS_CALL;
+	writer_note_marker(w, &note);
+}
+
+static int probe_attach(void *self, struct follow *follow, const struct sampler *sampler,
+			struct writer *w, struct err *e)
+{
+	struct probe_marker *m = self;
+	const struct bpf_shared_map shared[] = { { "targets", follow_map_fd(follow) }, { NULL, -1 } };
+	int err;
+
+	err = bpf_object_load_embedded("probe", bpf_object_probe, bpf_object_probe_end, shared,
+				       &m->object, e);
+	if (err)
+		return err;
+	m->program_fd = bpf_program__fd(bpf_object__find_program_by_name(m->object, "probe_hit"));
+	m->sites_fd = bpf_object__find_map_fd_by_name(m->object, "sites");
+	m->counts_fd = bpf_object__find_map_fd_by_name(m->object, "counts");
+	write_note(m, w);
+	err = fill_rings(m->object, sampler, e);
+	return err ? err : attach_sites(m, e);
+}
+
+/* ---- counts ---- */
+
+static struct probe_counts counts_of(const struct probe_marker *m, uint32_t index)
+{
+	int nr_cpus = libbpf_num_possible_cpus(), i;
+	struct probe_counts sum = { 0 }, *each;
+
+	each = xcalloc((size_t)(nr_cpus > 0 ? nr_cpus : 1), sizeof(*each));
+	if (!bpf_map_lookup_elem(m->counts_fd, &index, each))
+		for (i = 0; i < nr_cpus; i++) {
+			sum.nr_hits += each[i].nr_hits;
+			sum.nr_unsent += each[i].nr_unsent;
+		}
+	free(each);
+	return sum;
+}
+
+static void probe_counts(const void *self, struct marker_counts *ret)
+{
+	const struct probe_marker *m = self;
+	uint32_t index, nr = (uint32_t)(m->ends.sites.nr + m->begins.sites.nr);
+
+	*ret = (struct marker_counts){ 0 };
+	for (index = 0; m->object && index < nr; index++) {
+		struct probe_counts c = counts_of(m, index);
+
+		*(index < m->ends.sites.nr ? &ret->nr_ends : &ret->nr_begins) += c.nr_hits;
+		ret->nr_unsent += c.nr_unsent;
+	}
+}
+
+const struct marker_source marker_probe = {
+	.takes = probe_takes,
+	.prepare = probe_prepare,
+	.attach = probe_attach,
+	.counts = probe_counts,
+	.release = probe_release,
+};

@@ -1,0 +1,658 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "collector/recorder.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/str.h"
+#include "base/units.h"
+#include "collector/keep.h"
+#include "collector/snapshot.h"
+#include "collector/workload.h"
+
+/*
+ * How long a record may lie in a ring that is not a quarter full: the report's memory grows with it,
+ * and so does what a SIGKILL of wperf loses. Events of threads tell of their end by a hang-up, after
+ * which nothing can be waited for on them: then the clock has to do.
+ */
+enum { TICK_MS = 500, TICK_MS_WITHOUT_WAKEUPS = 50 };
+
+struct recorder {
+	const struct recorder_config *config;
+	struct sampler sampler;
+	struct follow *follow;		/* NULL: threads one by one */
+	struct writer *writer;
+	struct writer_config writer_config;
+	struct keep *keep;
+	struct workload workload;
+	VEC(struct marker) markers;
+	VEC(int) pidfds;		/* of the processes given with -p; -1: ended */
+	VEC(struct pollfd) polled;
+	struct pids ended;		/* processes to forget once their last records were drained */
+	int signal_fd;
+	bool was_interrupted;
+	bool is_without_wakeups;
+	bool round_has_records;
+	uint64_t begin_ns, end_ns;
+	double own_cpu_at_begin;	/* seconds: attaching is not recording */
+	uint64_t next_progress_ns;
+	uint64_t nr_samples, nr_marks, nr_lost, nr_throttled;
+	bool is_on_terminal;
+};
+
+static uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * NS_PER_SEC + (uint64_t)ts.tv_nsec;
+}
+
+/* ---- draining ---- */
+
+static void saw_sample(void *ctx, uint64_t id)
+{
+	struct recorder *r = ctx;
+	bool is_mark = false;
+
+	vec_each(&r->sampler.events[EVENT_MARKS].ids, mark_id)
+		is_mark |= *mark_id == id;
+	r->nr_marks += is_mark;
+	r->nr_samples += !is_mark;
+}
+
+/* Mappings that come while we record: files that will be gone are copied while they are there. */
+static void saw_mmap2(struct recorder *r, const struct perf_event_header *header)
+{
+	struct cursor c = cursor_of(header + 1, header->size - sizeof(*header));
+	struct writer_mmap m = { 0 };
+	uint8_t id_len;
+
+	m.pid = cursor_u32(&c);
+	m.tid = cursor_u32(&c);
+	m.start = cursor_u64(&c);
+	m.len = cursor_u64(&c);
+	m.off = cursor_u64(&c);
+	if (header->misc & PERF_RECORD_MISC_MMAP_BUILD_ID) {
+		id_len = cursor_u8(&c);
+		cursor_skip(&c, 3);
+		m.build_id.len = id_len < BUILD_ID_MAX ? id_len : BUILD_ID_MAX;
+		cursor_copy(&c, m.build_id.bytes, BUILD_ID_MAX);
+	} else {
+		m.dev_major = cursor_u32(&c);
+		m.dev_minor = cursor_u32(&c);
+		m.inode = cursor_u64(&c);
+		cursor_skip(&c, 8);
+	}
+	cursor_skip(&c, 8);
+	m.path = cursor_str(&c);
+	if (!c.failed)
+		keep_mapping(r->keep, &m);
+}
+
+static void saw_exit(struct recorder *r, uint32_t pid, uint32_t tid)
+{
+	if (pid != tid)
+		return;
+	keep_perf_map(r->keep, pid);
+	vec_push(&r->ended.at, pid);
+}
+
+/* Records about processes come from everywhere on a CPU: only the target's are kept. */
+static bool is_of_target(const struct recorder *r, uint32_t pid)
+{
+	return !r->follow || follow_has(r->follow, pid);
+}
+
+static bool saw_other(void *ctx, const struct perf_event_header *header)
+{
+	struct recorder *r = ctx;
+	struct cursor c = cursor_of(header + 1, header->size - sizeof(*header));
+	uint32_t pid = cursor_u32(&c), tid;
+
+	switch (header->type) {
+	case PERF_RECORD_MMAP2:
+		if (!is_of_target(r, pid))
+			return false;
+		saw_mmap2(r, header);
+		return true;
+	case PERF_RECORD_MMAP:
+	case PERF_RECORD_COMM:
+	case PERF_RECORD_FORK:
+		return is_of_target(r, pid);
+	case PERF_RECORD_EXIT:	/* pid, ppid, tid, ptid */
+		if (!is_of_target(r, pid))
+			return false;
+		cursor_skip(&c, 4);
+		tid = cursor_u32(&c);
+		saw_exit(r, pid, tid);
+		return true;
+	case PERF_RECORD_LOST:	/* u64 id, u64 lost */
+		c = cursor_of(header + 1, header->size - sizeof(*header));
+		cursor_skip(&c, 8);
+		r->nr_lost += cursor_u64(&c);
+		return true;
+	case PERF_RECORD_THROTTLE:
+		r->nr_throttled++;
+		return true;
+	default:
+		return true;
+	}
+}
+
+static void saw_kept(void *ctx, const struct iovec *parts, int nr_parts)
+{
+	struct recorder *r = ctx;
+
+	r->round_has_records = true;
+	writer_append(r->writer, parts, nr_parts);
+}
+
+/* A process that ended a round ago, with nothing of it left in any ring. */
+static void forget_ended(struct recorder *r)
+{
+	vec_each(&r->ended.at, pid)
+		if (r->follow && process_is_gone(*pid))
+			follow_forget(r->follow, *pid);
+	r->ended.at.nr = 0;
+}
+
+static void drain(struct recorder *r)
+{
+	const struct ring_visitor visitor = { r, saw_sample, saw_other, saw_kept };
+
+	r->round_has_records = false;
+	forget_ended(r);
+	vec_each(&r->sampler.cpus, cpu)
+		if (cpu->ring.page)
+			ring_drain(&cpu->ring, &visitor);
+	if (r->round_has_records) {
+		writer_finished_round(r->writer);
+		writer_flush(r->writer);
+	}
+}
+
+/* ---- the beginning ---- */
+
+/* The processes and all they have forked, with no gap: forks are followed before the first look. */
+static int follow_target(struct recorder *r, struct pids *pids, struct err *e)
+{
+	size_t done = 0;
+	int err;
+
+	do {
+		for (; done < pids->at.nr; done++) {
+			err = follow_add(r->follow, pids->at.at[done], e);
+			if (err)
+				return err;
+		}
+	} while (pids_add_descendants(pids));
+	return 0;
+}
+
+static int open_per_cpu(struct recorder *r, struct pids *pids, struct err *e)
+{
+	int err;
+
+	if (!in_first_pid_namespace())
+		return err_set(e, -EOPNOTSUPP, "in a pid namespace of its own");
+	err = follow_new(&r->follow, e);
+	if (!err)
+		err = follow_target(r, pids, e);
+	if (!err)
+		err = sampler_open_cpus(&r->sampler, &r->config->sampler, r->follow, e);
+	if (!err)
+		return 0;
+	sampler_release(&r->sampler);
+	r->sampler = (struct sampler){ 0 };
+	follow_free(r->follow);
+	r->follow = NULL;
+	return err;
+}
+
+/* Errors that less privilege does not mend: what was asked for is wrong, not who asked. */
+static bool is_about_request(int error)
+{
+	return error == -EINVAL || error == -ENOENT || error == -ENODEV;
+}
+
+static int open_sampler(struct recorder *r, struct pids *pids, struct err *e)
+{
+	bool wants_marks = r->config->sampler.has_marks;
+	int err = open_per_cpu(r, pids, e);
+
+	if (!err || is_about_request(err))
+		return err;
+	if (wants_marks) {
+		struct err why = *e;
+
+		err_set(e, why.code, "markers need BPF and events per CPU: %s", why.what);
+		return err_remedy(e, "Run it as root, or once: sudo setcap cap_perfmon,cap_bpf,"
+				     "cap_sys_ptrace,cap_dac_read_search+ep wperf; --marker none samples "
+				     "without.");
+	}
+	log_verbose("events per CPU: %s", e->what);
+	while (pids_add_descendants(pids))
+		;
+	err = sampler_open_threads(&r->sampler, &r->config->sampler, pids, r->workload.pid, e);
+	if (!err && r->sampler.is_user_only)
+		log_info("sampling without privileges: your own processes, user space only, no markers; "
+			 "root, or cap_perfmon and cap_bpf, add the kernel's part and requests");
+	return err;
+}
+
+static int open_pidfds(struct recorder *r, struct err *e)
+{
+	vec_each(&r->config->pids.at, pid) {
+		int fd = (int)syscall(SYS_pidfd_open, *pid, 0);
+
+		if (fd < 0)
+			return err_set(e, -errno, "pid %u: %m", *pid);
+		vec_push(&r->pidfds, fd);
+	}
+	return 0;
+}
+
+static void open_signals(struct recorder *r)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	r->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+static int prepare_markers(struct recorder *r, const struct pids *pids, const char *program,
+			   struct err *e)
+{
+	const struct marker_target target = { pids, program };
+	const char *const *text;
+	int err;
+
+	for (text = r->config->marker_specs; *text; text++) {
+		vec_push(&r->markers, (struct marker){ 0 });
+		err = marker_spec_parse(*text, &vec_last(&r->markers)->spec, e);
+		if (err)
+			return err;
+	}
+	/* The sources keep pointers to the specs: the array does not grow any more. */
+	vec_each(&r->markers, m) {
+		err = marker_prepare(m, (uint32_t)(m - r->markers.at), &target, e);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+static int attach_markers(struct recorder *r, struct err *e)
+{
+	int err;
+
+	vec_each(&r->markers, m) {
+		err = m->source->attach(m->self, r->follow, &r->sampler, r->writer, e);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+static int open_writer(struct recorder *r, struct err *e)
+{
+	struct str specs = { 0 };
+	int err;
+
+	r->writer_config = (struct writer_config){
+		.events = r->sampler.events,
+		.nr_events = sampler_nr_events(&r->sampler),
+		.argc = r->config->argc,
+		.argv = r->config->argv,
+	};
+	err = writer_open(r->config->output, &r->writer_config, &r->writer, e);
+	if (err)
+		return err;
+	r->keep = keep_new(r->writer);
+	vec_each(&r->markers, m)
+		str_addf(&specs, "%s%s", specs.len ? " " : "", m->spec.text);
+	writer_note_info(r->writer, (const char *const[]){ "version", WPERF_VERSION, "marker",
+							   specs.len ? specs.s : "none", NULL });
+	str_release(&specs);
+	return 0;
+}
+
+/* Samples come from here on; what was there before them is written as it is found. */
+static void begin(struct recorder *r, const struct pids *pids)
+{
+	r->begin_ns = now_ns();
+	sampler_enable(&r->sampler);
+	snapshot_kernel(r->writer);
+	keep_vdso(r->keep);
+	if (!r->config->command_is_target)
+		vec_each(&pids->at, pid)
+			snapshot_process(r->writer, r->keep, *pid);
+	writer_flush(r->writer);
+}
+
+static int start(struct recorder *r, struct err *e)
+{
+	const struct recorder_config *c = r->config;
+	struct pids pids = { 0 };
+	char *program = NULL;
+	int err = 0;
+
+	if (c->command)
+		err = workload_prepare(&r->workload, c->command, e);
+	if (err)
+		goto out;
+	if (c->command_is_target) {
+		program = workload_find_program(c->command[0]);
+		vec_push(&pids.at, r->workload.pid);
+	}
+	vec_each(&c->pids.at, pid)
+		vec_push(&pids.at, *pid);
+	err = open_pidfds(r, e);
+	if (!err)
+		err = prepare_markers(r, &pids, program, e);
+	if (!err)
+		err = open_sampler(r, &pids, e);
+	if (!err)
+		err = open_writer(r, e);
+	if (!err)
+		err = attach_markers(r, e);
+	if (err)
+		goto out;
+	begin(r, &pids);
+	if (c->command)
+		err = workload_start(&r->workload, c->command, e);
+out:
+	free(program);
+	pids_release(&pids);
+	return err;
+}
+
+/* ---- the middle ---- */
+
+static bool take_signals(struct recorder *r)
+{
+	struct signalfd_siginfo info;
+
+	while (read(r->signal_fd, &info, sizeof(info)) == sizeof(info))
+		if (info.ssi_signo != SIGCHLD)
+			r->was_interrupted = true;
+	return r->was_interrupted;
+}
+
+static double seconds_of(struct timeval tv)
+{
+	return (double)tv.tv_sec + (double)tv.tv_usec / 1e6;
+}
+
+static double own_cpu_seconds(void)
+{
+	struct rusage usage;
+
+	getrusage(RUSAGE_SELF, &usage);
+	return seconds_of(usage.ru_utime) + seconds_of(usage.ru_stime);
+}
+
+/* Own user and system time, in percent of one CPU, since everything was attached. */
+static double own_cpu_pct(const struct recorder *r, uint64_t now)
+{
+	return 100 * (own_cpu_seconds() - r->own_cpu_at_begin) / ((double)(now - r->begin_ns + 1) / 1e9);
+}
+
+static uint64_t nr_requests(const struct recorder *r)
+{
+	uint64_t nr = 0;
+
+	vec_each(&r->markers, m) {
+		struct marker_counts counts;
+
+		m->source->counts(m->self, &counts);
+		nr += counts.nr_ends;
+	}
+	return nr;
+}
+
+static void show_progress(struct recorder *r, uint64_t now)
+{
+	if (!r->is_on_terminal || now < r->next_progress_ns)
+		return;
+	r->next_progress_ns = now + NS_PER_SEC;
+	fprintf(stderr, "\r\033[K%.0f s, %llu samples, ", (double)(now - r->begin_ns) / 1e9,
+		(unsigned long long)r->nr_samples);
+	if (r->markers.nr)
+		fprintf(stderr, "%llu requests, ", (unsigned long long)nr_requests(r));
+	fprintf(stderr, "%llu lost, own CPU %.1f %%", (unsigned long long)r->nr_lost,
+		own_cpu_pct(r, now));
+	fflush(stderr);
+}
+
+static bool target_has_ended(struct recorder *r)
+{
+	if (r->workload.pid && workload_has_ended(&r->workload))
+		return true;
+	vec_each(&r->pidfds, fd)
+		if (*fd >= 0)
+			return false;
+	return r->pidfds.nr > 0;
+}
+
+static void build_poll_set(struct recorder *r)
+{
+	vec_push(&r->polled, (struct pollfd){ .fd = r->signal_fd, .events = POLLIN });
+	vec_each(&r->pidfds, fd)
+		vec_push(&r->polled, (struct pollfd){ .fd = *fd, .events = POLLIN });
+	vec_each(&r->sampler.cpus, cpu)
+		vec_push(&r->polled, (struct pollfd){ .fd = cpu->ring_fd, .events = POLLIN });
+}
+
+/* What ended is not asked again: poll(2) would return at once for ever. */
+static void look_at_polled(struct recorder *r)
+{
+	size_t i;
+
+	for (i = 1; i < r->polled.nr; i++) {
+		struct pollfd *p = &r->polled.at[i];
+
+		if (i <= r->pidfds.nr && p->revents) {
+			r->pidfds.at[i - 1] = p->fd = -1;
+		} else if (p->revents & (POLLHUP | POLLERR | POLLNVAL)) {
+			p->fd = -1;
+			r->is_without_wakeups = true;
+		}
+	}
+}
+
+static int wait_ms(const struct recorder *r, uint64_t now)
+{
+	int tick = r->is_without_wakeups ? TICK_MS_WITHOUT_WAKEUPS : TICK_MS;
+	uint64_t left;
+
+	if (!r->config->duration_ns)
+		return tick;
+	if (now >= r->begin_ns + r->config->duration_ns)
+		return 0;
+	left = (r->begin_ns + r->config->duration_ns - now) / 1000000 + 1;
+	return left < (uint64_t)tick ? (int)left : tick;
+}
+
+static bool is_over(struct recorder *r, uint64_t now)
+{
+	const struct recorder_config *c = r->config;
+	struct err ignored;
+
+	return take_signals(r) || target_has_ended(r) || writer_error(r->writer, &ignored) ||
+	       (c->duration_ns && now >= r->begin_ns + c->duration_ns) ||
+	       (c->max_bytes && writer_nr_bytes(r->writer) >= c->max_bytes);
+}
+
+static void record(struct recorder *r)
+{
+	uint64_t now = now_ns();
+
+	r->own_cpu_at_begin = own_cpu_seconds();
+	build_poll_set(r);
+	while (!is_over(r, now)) {
+		if (poll(r->polled.at, r->polled.nr, wait_ms(r, now)) > 0)
+			look_at_polled(r);
+		drain(r);
+		now = now_ns();
+		show_progress(r, now);
+	}
+	r->end_ns = now;
+}
+
+/* ---- the end ---- */
+
+/*
+ * A ring tells of a loss with the next record that finds room, so the last losses may go untold. The
+ * events' own counters know them (PERF_FORMAT_LOST, Linux 6.0): what is missing is added.
+ */
+static void count_untold_losses(struct recorder *r)
+{
+	struct {
+		uint64_t value, lost;
+	} counter;
+	uint64_t sum = 0;
+
+	vec_each(&r->sampler.fds, fd)
+		if (read(*fd, &counter, sizeof(counter)) == sizeof(counter))
+			sum += counter.lost;
+	if (sum > r->nr_lost) {
+		writer_lost(r->writer, sum - r->nr_lost);
+		r->nr_lost = sum;
+	}
+}
+
+static void write_tallies(struct recorder *r)
+{
+	uint64_t nr_unsent = 0;
+	struct keep_stats kept;
+
+	vec_each(&r->markers, m) {
+		struct marker_counts counts;
+
+		m->source->counts(m->self, &counts);
+		nr_unsent += counts.nr_unsent;
+		if (!counts.nr_begins)
+			log_warn("marker never hit: %s", m->spec.text);
+		else if (!counts.nr_ends)
+			log_warn("marker %s: %llu begins and no end", m->spec.text,
+				 (unsigned long long)counts.nr_begins);
+	}
+	keep_stats(r->keep, &kept);
+	const struct tally tallies[] = {
+		{ "lost", r->nr_lost },
+		{ "marks_unsent", nr_unsent },
+		{ "processes_not_followed", r->follow ? follow_nr_lost(r->follow) : 0 },
+		{ "files_unreachable", kept.nr_unreachable },
+	};
+	writer_note_tally(r->writer, tallies, ARRAY_LEN(tallies));
+}
+
+/* Every process that is still there may have left a map of its JIT code. */
+static void keep_perf_maps(struct recorder *r)
+{
+	static uint32_t pids[FOLLOW_MAX_PROCESSES];
+	size_t nr, i;
+
+	if (!r->follow) {
+		vec_each(&r->config->pids.at, pid)
+			keep_perf_map(r->keep, *pid);
+		return;
+	}
+	nr = follow_list(r->follow, pids, ARRAY_LEN(pids));
+	for (i = 0; i < nr; i++)
+		keep_perf_map(r->keep, pids[i]);
+}
+
+static void summarize(const struct recorder *r, uint64_t nr_bytes)
+{
+	struct str size = { 0 }, requests = { 0 };
+
+	if (r->is_on_terminal)
+		fputs("\r\033[K", stderr);
+	str_add_bytes_size(&size, nr_bytes);
+	if (r->markers.nr)
+		str_addf(&requests, "%llu requests, ", (unsigned long long)nr_requests(r));
+	log_info("%llu samples, %s%llu lost in %.1f s, own CPU %.1f %%: %s (%s)",
+		 (unsigned long long)r->nr_samples, str_cstr(&requests),
+		 (unsigned long long)r->nr_lost, (double)(r->end_ns - r->begin_ns) / 1e9,
+		 own_cpu_pct(r, r->end_ns), strcmp(r->config->output, "-") ? r->config->output : "stdout",
+		 str_cstr(&size));
+	if (r->nr_throttled)
+		log_warn("the kernel throttled sampling %llu times: lower -F, or see "
+			 "kernel.perf_cpu_time_max_percent",
+			 (unsigned long long)r->nr_throttled);
+	str_release(&size);
+	str_release(&requests);
+}
+
+/* Markers are read before they are detached; the recording is complete whatever went wrong. */
+static int finish(struct recorder *r, struct err *e)
+{
+	uint64_t nr_bytes;
+	int err;
+
+	sampler_disable(&r->sampler);
+	drain(r);
+	count_untold_losses(r);
+	keep_perf_maps(r);
+	write_tallies(r);
+	nr_bytes = writer_nr_bytes(r->writer);
+	err = writer_finish(r->writer, e);
+	summarize(r, nr_bytes);
+	/* Whoever read our pipe has had enough. */
+	return err == -EPIPE ? 0 : err;
+}
+
+static void release(struct recorder *r)
+{
+	vec_each(&r->markers, m)
+		marker_release(m);
+	sampler_release(&r->sampler);
+	follow_free(r->follow);
+	keep_free(r->keep);
+	writer_free(r->writer);
+	workload_release(&r->workload);
+	vec_each(&r->pidfds, fd)
+		if (*fd >= 0)
+			close(*fd);
+	if (r->signal_fd >= 0)
+		close(r->signal_fd);
+	vec_release(&r->markers);
+	vec_release(&r->pidfds);
+	vec_release(&r->polled);
+	pids_release(&r->ended);
+}
+
+int recorder_run(const struct recorder_config *config, struct err *e)
+{
+	struct recorder r = { .config = config, .is_on_terminal = !config->is_quiet && isatty(2) };
+	int err, status;
+
+	e->code = 0;
+	open_signals(&r);
+	err = start(&r, e);
+	if (!err) {
+		record(&r);
+		err = finish(&r, e);
+		workload_end(&r.workload);
+	}
+	status = err ? (int)err_exit_status(e) : workload_exit_status(&r.workload);
+	release(&r);
+	return status;
+}

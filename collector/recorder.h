@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A recording from beginning to end: attach, drain the rings until it is time to stop, complete the
+ * file. recorder_run() is the whole life.
+ */
+#ifndef COLLECTOR_RECORDER_H
+#define COLLECTOR_RECORDER_H
+
+#include "collector/marker.h"
+#include "collector/sampler.h"
+#include "collector/target.h"
+
+/* Lent while the recorder runs. */
+struct recorder_config {
+	struct pids pids;		/* -p */
+	char *const *command;		/* NULL: none */
+	bool command_is_target;		/* without -p; else its run time only sets the length */
+	const char *output;
+	uint64_t duration_ns;		/* 0: until told */
+	uint64_t max_bytes;		/* 0: no end */
+	struct sampler_config sampler;
+	const char *const *marker_specs;	/* NULL-terminated; empty: none */
+	int argc;
+	char **argv;
+	bool is_quiet;
+};
+
+/* Returns the exit status of wperf record; what went wrong is in *e (code 0: nothing did). */
+int recorder_run(const struct recorder_config *config, struct err *e);
+
+#endif

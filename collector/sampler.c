@@ -1,0 +1,402 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "collector/sampler.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/log.h"
+
+enum {
+	/*
+	 * 4 MiB a ring where memory locks are no matter: at 20 kHz a CPU fills about 5 MB/s, so the
+	 * collector may be kept from running for most of a second. Without CAP_IPC_LOCK the kernel
+	 * grants 516 KiB a CPU (kernel.perf_event_mlock_kb): 128 pages and the first one.
+	 */
+	RING_PAGES = 1024,
+	RING_PAGES_UNPRIVILEGED = 128,
+};
+
+static long perf_event_open(struct perf_event_attr *attr, int pid, int cpu)
+{
+	return syscall(SYS_perf_event_open, attr, pid, cpu, -1, PERF_FLAG_FD_CLOEXEC);
+}
+
+static long read_number(const char *path, long missing)
+{
+	FILE *f = fopen(path, "re");
+	long value = missing;
+
+	if (f) {
+		if (fscanf(f, "%ld", &value) != 1)
+			value = missing;
+		fclose(f);
+	}
+	return value;
+}
+
+/* "0-3,6": the CPUs that are there to be sampled. */
+static void online_cpus(struct pids *ret)
+{
+	FILE *f = fopen("/sys/devices/system/cpu/online", "re");
+	unsigned int from, to, cpu;
+
+	while (f && fscanf(f, "%u", &from) == 1) {
+		to = from;
+		if (fscanf(f, "-%u", &to) < 0)
+			to = from;
+		for (cpu = from; cpu <= to; cpu++)
+			vec_push(&ret->at, cpu);
+		if (fgetc(f) != ',')
+			break;
+	}
+	if (f)
+		fclose(f);
+	if (!ret->at.nr)
+		vec_push(&ret->at, 0);
+}
+
+static struct perf_event_attr sampling_attr(const struct sampler_config *c)
+{
+	struct perf_event_attr attr = c->event;
+
+	attr.size = sizeof(attr);
+	attr.sample_type = PERF_SAMPLE_IDENTIFIER | PERF_SAMPLE_IP | PERF_SAMPLE_TID |
+			   PERF_SAMPLE_TIME | PERF_SAMPLE_CPU | PERF_SAMPLE_PERIOD;
+	if (c->has_chains)
+		attr.sample_type |= PERF_SAMPLE_CALLCHAIN;
+	attr.freq = c->freq_hz > 0;
+	if (attr.freq)
+		attr.sample_freq = c->freq_hz;
+	else
+		attr.sample_period = c->period;
+	attr.disabled = 1;
+	attr.exclude_idle = 1;
+	attr.exclude_guest = 1;
+	attr.mmap = attr.mmap2 = attr.build_id = 1;
+	attr.comm = attr.comm_exec = attr.task = 1;
+	attr.sample_id_all = 1;
+	attr.read_format = PERF_FORMAT_LOST;
+	attr.use_clockid = 1;
+	attr.clockid = CLOCK_MONOTONIC;
+	return attr;
+}
+
+static struct perf_event_attr marks_attr(void)
+{
+	return (struct perf_event_attr){
+		.size = sizeof(struct perf_event_attr),
+		.type = PERF_TYPE_SOFTWARE,
+		.config = PERF_COUNT_SW_BPF_OUTPUT,
+		.sample_type = PERF_SAMPLE_IDENTIFIER | PERF_SAMPLE_IP | PERF_SAMPLE_TID |
+			       PERF_SAMPLE_TIME | PERF_SAMPLE_CPU | PERF_SAMPLE_PERIOD |
+			       PERF_SAMPLE_RAW,
+		.sample_period = 1,
+		.sample_id_all = 1,
+		.use_clockid = 1,
+		.clockid = CLOCK_MONOTONIC,
+	};
+}
+
+/* ---- what the kernel said no to ---- */
+
+static int explain_permission(int error, struct err *e)
+{
+	long paranoid = read_number("/proc/sys/kernel/perf_event_paranoid", 2);
+
+	err_set(e, error, "cannot sample: %m (kernel.perf_event_paranoid is %ld)", paranoid);
+	if (paranoid > 2)
+		return err_remedy(e, "Run it as root, or: sudo sysctl kernel.perf_event_paranoid=2 for "
+				     "processes of your own.");
+	return err_remedy(e, "Processes of others need root, or once: sudo setcap cap_perfmon,cap_bpf,"
+			     "cap_sys_ptrace,cap_dac_read_search+ep wperf");
+}
+
+static int explain(const struct sampler_config *c, int error, struct err *e)
+{
+	long max_hz = read_number("/proc/sys/kernel/perf_event_max_sample_rate", 0);
+	struct rlimit files = { 0 };
+
+	switch (error) {
+	case -EPERM:
+	case -EACCES:
+		return explain_permission(error, e);
+	case -EMFILE:
+		getrlimit(RLIMIT_NOFILE, &files);
+		err_set(e, error, "cannot sample: %m (the limit is %llu)",
+			(unsigned long long)files.rlim_cur);
+		return err_remedy(e, "Raise the limit (ulimit -n), or run as root: then descriptors "
+				     "grow with CPUs only.");
+	case -EINVAL:
+		if (c->freq_hz && max_hz && c->freq_hz > (uint64_t)max_hz) {
+			err_set(e, error, "cannot sample at %llu Hz: the kernel allows %ld",
+				(unsigned long long)c->freq_hz, max_hz);
+			return err_remedy(e, "Lower -F, or: sysctl kernel.perf_event_max_sample_rate=%llu",
+					  (unsigned long long)c->freq_hz);
+		}
+		return err_set(e, error, "cannot sample with %s: %m", c->event_name);
+	case -ENOENT:
+	case -EOPNOTSUPP:
+	case -ENODEV:
+		err_set(e, error, "this machine cannot sample %s: %m", c->event_name);
+		return err_remedy(e, "cpu-clock works everywhere: -e cpu-clock");
+	default:
+		return err_set(e, error, "cannot sample with %s: %m", c->event_name);
+	}
+}
+
+/* ---- opening ---- */
+
+/*
+ * What older kernels do not know is left out, newest first: counts of lost records (6.0), build-ids
+ * in mmap records (5.12). An EINVAL for another reason leaves the attributes as they were.
+ */
+static int open_event(struct perf_event_attr *attr, int pid, int cpu)
+{
+	struct perf_event_attr tried = *attr;
+	long fd = perf_event_open(&tried, pid, cpu);
+
+	if (fd < 0 && errno == EINVAL && tried.read_format) {
+		tried.read_format = 0;
+		fd = perf_event_open(&tried, pid, cpu);
+	}
+	if (fd < 0 && errno == EINVAL && tried.build_id) {
+		tried.build_id = 0;
+		fd = perf_event_open(&tried, pid, cpu);
+	}
+	if (fd < 0)
+		return -errno;
+	*attr = tried;
+	return (int)fd;
+}
+
+static void keep_fd(struct sampler *s, int which, int fd)
+{
+	uint64_t id;
+
+	vec_push(&s->fds, fd);
+	if (!ioctl(fd, PERF_EVENT_IOC_ID, &id))
+		vec_push(&s->events[which].ids, id);
+}
+
+static int map_ring(struct sampler_cpu *cpu, const struct sampler_config *c, size_t default_pages,
+		    struct err *e)
+{
+	size_t pages = c->mmap_pages ? c->mmap_pages : default_pages;
+	int err = ring_map(&cpu->ring, cpu->ring_fd, pages);
+
+	/* A default is ours to lower; what the user asked for is not. */
+	while (err == -EPERM && !c->mmap_pages && pages > 16) {
+		pages /= 2;
+		err = ring_map(&cpu->ring, cpu->ring_fd, pages);
+	}
+	if (!err)
+		return 0;
+	err_set(e, err, "cannot map a ring of %zu pages: %m", pages);
+	return err == -EPERM ? err_remedy(e, "Lower -m, or raise kernel.perf_event_mlock_kb.") : err;
+}
+
+static void raise_descriptor_limit(void)
+{
+	struct rlimit files;
+
+	if (!getrlimit(RLIMIT_NOFILE, &files) && files.rlim_cur < files.rlim_max) {
+		files.rlim_cur = files.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &files);
+	}
+}
+
+static uint32_t wakeup_bytes(const struct sampler_config *c, size_t default_pages)
+{
+	size_t pages = c->mmap_pages ? c->mmap_pages : default_pages;
+
+	return (uint32_t)(pages * (size_t)sysconf(_SC_PAGESIZE) / 4);
+}
+
+/* The event that marks come through writes to the ring of the CPU's sampling event. */
+static int open_marks(struct sampler *s, struct sampler_cpu *cpu,
+		      const struct perf_event_attr *samples, struct err *e)
+{
+	struct perf_event_attr attr = marks_attr();
+	long fd;
+
+	/* perf wants one read_format in a recording. */
+	attr.read_format = samples->read_format;
+	fd = perf_event_open(&attr, -1, cpu->cpu);
+
+	if (fd < 0)
+		return err_set(e, -errno, "cannot open the event for marks: %m");
+	keep_fd(s, EVENT_MARKS, (int)fd);
+	cpu->mark_fd = (int)fd;
+	s->events[EVENT_MARKS].attr = attr;
+	if (ioctl(cpu->mark_fd, PERF_EVENT_IOC_SET_OUTPUT, cpu->ring_fd))
+		return err_set(e, -errno, "cannot let marks share the samples' ring: %m");
+	return 0;
+}
+
+static int open_cpu(struct sampler *s, const struct sampler_config *c, struct perf_event_attr *attr,
+		    int cpu_nr, struct follow *f, struct err *e)
+{
+	struct sampler_cpu cpu = { .cpu = cpu_nr, .mark_fd = -1 };
+	int err;
+
+	cpu.ring_fd = open_event(attr, -1, cpu_nr);
+	if (cpu.ring_fd == -ENODEV)
+		return 0; /* it went offline meanwhile */
+	if (cpu.ring_fd < 0)
+		return explain(c, cpu.ring_fd, e);
+	keep_fd(s, EVENT_SAMPLES, cpu.ring_fd);
+	err = follow_filter(f, cpu.ring_fd);
+	if (err)
+		return err_set(e, err, "cannot filter samples in the kernel: %m");
+	err = map_ring(&cpu, c, RING_PAGES, e);
+	if (err)
+		return err;
+	vec_push(&s->cpus, cpu);
+	return c->has_marks ? open_marks(s, vec_last(&s->cpus), attr, e) : 0;
+}
+
+static void name_events(struct sampler *s, const struct sampler_config *c,
+			const struct perf_event_attr *attr)
+{
+	s->events[EVENT_SAMPLES].attr = *attr;
+	s->events[EVENT_SAMPLES].name = c->event_name;
+	s->events[EVENT_MARKS].name = "wperf:mark";
+}
+
+int sampler_open_cpus(struct sampler *s, const struct sampler_config *c, struct follow *f,
+		      struct err *e)
+{
+	struct perf_event_attr attr = sampling_attr(c);
+	struct pids cpus = { 0 };
+	int err = 0;
+
+	s->is_per_cpu = true;
+	attr.watermark = 1;
+	attr.wakeup_watermark = wakeup_bytes(c, RING_PAGES);
+	raise_descriptor_limit();
+	online_cpus(&cpus);
+	vec_each(&cpus.at, cpu) {
+		err = open_cpu(s, c, &attr, (int)*cpu, f, e);
+		if (err)
+			break;
+	}
+	name_events(s, c, &attr);
+	pids_release(&cpus);
+	return err;
+}
+
+/* One event for (thread, CPU): the CPU's first one has the ring, the others write to it. */
+static int open_thread_on_cpu(struct sampler *s, const struct sampler_config *c,
+			      struct perf_event_attr *attr, int tid, struct sampler_cpu *cpu,
+			      struct err *e)
+{
+	int fd = open_event(attr, tid, cpu->cpu);
+
+	if (fd == -ESRCH)
+		return 0; /* it ended meanwhile */
+	if (fd < 0)
+		return explain(c, fd, e);
+	keep_fd(s, EVENT_SAMPLES, fd);
+	if (cpu->ring.page) {
+		if (ioctl(fd, PERF_EVENT_IOC_SET_OUTPUT, cpu->ring_fd))
+			return err_set(e, -errno, "cannot let threads share a ring: %m");
+		return 0;
+	}
+	cpu->ring_fd = fd;
+	return map_ring(cpu, c, RING_PAGES_UNPRIVILEGED, e);
+}
+
+static int open_threads(struct sampler *s, const struct sampler_config *c,
+			struct perf_event_attr *attr, const struct pids *tids, struct err *e)
+{
+	int err;
+
+	vec_each(&tids->at, tid)
+		vec_each(&s->cpus, cpu) {
+			err = open_thread_on_cpu(s, c, attr, (int)*tid, cpu, e);
+			if (err)
+				return err;
+		}
+	return 0;
+}
+
+/* Without the privilege to look into the kernel, an event must not ask to. */
+static bool may_see_kernel(const struct sampler_config *c, int pid)
+{
+	struct perf_event_attr attr = sampling_attr(c);
+	int fd = open_event(&attr, pid, -1);
+
+	if (fd >= 0)
+		close(fd);
+	return fd != -EACCES && fd != -EPERM;
+}
+
+int sampler_open_threads(struct sampler *s, const struct sampler_config *c,
+			 const struct pids *processes, bool on_exec, struct err *e)
+{
+	struct perf_event_attr attr = sampling_attr(c);
+	struct pids tids = { 0 }, cpus = { 0 };
+	int err;
+
+	vec_each(&processes->at, pid)
+		process_threads(*pid, &tids);
+	if (tids.at.nr && !may_see_kernel(c, (int)tids.at.at[0])) {
+		attr.exclude_kernel = attr.exclude_hv = attr.exclude_callchain_kernel = 1;
+		s->is_user_only = true;
+	}
+	attr.inherit = 1;
+	attr.enable_on_exec = on_exec;
+	attr.watermark = 1;
+	attr.wakeup_watermark = wakeup_bytes(c, RING_PAGES_UNPRIVILEGED);
+	raise_descriptor_limit();
+	online_cpus(&cpus);
+	vec_each(&cpus.at, cpu)
+		vec_push(&s->cpus, (struct sampler_cpu){ .cpu = (int)*cpu, .ring_fd = -1, .mark_fd = -1 });
+	err = open_threads(s, c, &attr, &tids, e);
+	if (!err && !s->fds.nr)
+		err = err_set(e, -ESRCH, "cannot sample: the target has ended");
+	name_events(s, c, &attr);
+	pids_release(&tids);
+	pids_release(&cpus);
+	return err;
+}
+
+static void each_fd(struct sampler *s, unsigned long request)
+{
+	vec_each(&s->fds, fd)
+		ioctl(*fd, request, 0);
+}
+
+void sampler_enable(struct sampler *s)
+{
+	each_fd(s, PERF_EVENT_IOC_ENABLE);
+}
+
+void sampler_disable(struct sampler *s)
+{
+	each_fd(s, PERF_EVENT_IOC_DISABLE);
+}
+
+void sampler_release(struct sampler *s)
+{
+	size_t i;
+
+	vec_each(&s->cpus, cpu)
+		ring_unmap(&cpu->ring);
+	vec_each(&s->fds, fd)
+		close(*fd);
+	vec_release(&s->cpus);
+	vec_release(&s->fds);
+	for (i = 0; i < NR_SAMPLER_EVENTS; i++)
+		vec_release(&s->events[i].ids);
+}
+
+size_t sampler_nr_events(const struct sampler *s)
+{
+	return s->events[EVENT_MARKS].ids.nr ? 2 : 1;
+}

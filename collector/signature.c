@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "collector/signature.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/demangle.h"
+#include "base/str.h"
+
+static bool is_word(char c)
+{
+	return isalnum((unsigned char)c) || c == '_' || c == '$' || (unsigned char)c >= 0x80;
+}
+
+/*
+ * The suffixes that gcc and clang put behind a function's name, most with a number of their own.
+ * Pieces are jumped into and are entered less often than the function is called, or not at all.
+ */
+static const struct suffix {
+	const char *word;
+	bool has_number, is_piece, is_changed;
+} suffixes[] = {
+	{ ".isra.", true, false, true },     { ".constprop.", true, false, true },
+	{ ".lto_priv.", true, false, false }, { ".llvm.", true, false, false },
+	{ ".localalias", false, false, false }, { ".cold", false, true, false },
+	{ ".part.", true, true, false },
+};
+
+static const struct suffix *suffix_at(const char *s, size_t *ret_len)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(suffixes); i++) {
+		size_t len = strlen(suffixes[i].word), number;
+
+		if (!str_starts(s, suffixes[i].word))
+			continue;
+		number = strspn(s + len, "0123456789");
+		if (suffixes[i].has_number != (number > 0))
+			continue;
+		len += number;
+		if (s[len] && s[len] != '.' && s[len] != '@')
+			continue;
+		*ret_len = len;
+		return &suffixes[i];
+	}
+	return NULL;
+}
+
+/* The symbol without version and suffixes, or NULL for a piece of a function. */
+static char *base_symbol(const char *symbol, bool *ret_changed)
+{
+	const char *dot = strchr(symbol + 1, '.');
+	size_t len = strcspn(symbol + 1, "@") + 1, n;
+
+	*ret_changed = false;
+	for (; dot; dot = strchr(dot + 1, '.')) {
+		const char *s = dot;
+		const struct suffix *f;
+		bool changed = false;
+
+		while ((f = suffix_at(s, &n)) && !f->is_piece) {
+			changed |= f->is_changed;
+			s += n;
+		}
+		if (f)
+			return NULL;
+		if (s > dot && (!*s || *s == '@')) {
+			*ret_changed = changed;
+			len = (size_t)(dot - symbol);
+			break;
+		}
+	}
+	return xstrndup(symbol, len);
+}
+
+/* The '(' of a parameter list that ends the name (" const", "&" may follow), or NULL. */
+static const char *find_params(const char *s)
+{
+	const char *close = strrchr(s, ')'), *p;
+	unsigned int depth = 0;
+
+	if (!close || strspn(close + 1, " constvlaie&") != strlen(close + 1))
+		return NULL;
+	for (p = close; p >= s; p--) {
+		if (*p == ')')
+			depth++;
+		else if (*p == '(' && !--depth)
+			break;
+	}
+	if (p <= s || (p - s >= 8 && p + 1 == close && !strncmp(p - 8, "operator", 8)))
+		return NULL;
+	return p;
+}
+
+/* Where the name begins behind a return type: after the last space outside of all brackets. */
+static const char *skip_return_type(const char *s, const char *end)
+{
+	const char *name = s, *p;
+	unsigned int depth = 0;
+
+	for (p = s; p < end; p++) {
+		if (!strncmp(p, "operator", 8) && !is_word(p[8]) && (p == s || !is_word(p[-1])))
+			break;
+		if (strchr("<([{", *p))
+			depth++;
+		else if (strchr(">)]}", *p) && depth)
+			depth--;
+		else if (*p == ' ' && !depth)
+			name = p + 1;
+	}
+	return name;
+}
+
+/*
+ * What the source calls it, in libstdc++ and in libc++; with the demangler's spaces and without.
+ * The tag stands behind the name of every function that returns a std::string.
+ */
+static const struct {
+	const char *text, *source;
+} sources[] = {
+	{ "std::__cxx11::basic_string<char, std::char_traits<char>, std::allocator<char> >",
+	  "std::string" },
+	{ "std::__cxx11::basic_string<char,std::char_traits<char>,std::allocator<char>>",
+	  "std::string" },
+	{ "std::__1::basic_string<char, std::__1::char_traits<char>, std::__1::allocator<char> >",
+	  "std::string" },
+	{ "std::__1::basic_string<char,std::__1::char_traits<char>,std::__1::allocator<char>>",
+	  "std::string" },
+	{ "[abi:cxx11]", "" },
+};
+
+/* Takes text, gives it back as the source has it. */
+static char *as_in_source(char *text)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(sources); i++) {
+		size_t len = strlen(sources[i].text), short_len = strlen(sources[i].source);
+		char *at = text;
+
+		while ((at = strstr(at, sources[i].text))) {
+			memcpy(at, sources[i].source, short_len);
+			memmove(at + short_len, at + len, strlen(at + len) + 1);
+		}
+	}
+	return text;
+}
+
+void signature_of(const char *symbol, struct signature *ret)
+{
+	const char *params, *end, *start;
+	char *base, *text;
+
+	*ret = (struct signature){ 0 };
+	base = *symbol ? base_symbol(symbol, &ret->is_changed) : NULL;
+	if (!base)
+		return;
+	text = demangle(base);
+	if (!text) {
+		ret->name = base;
+		ret->full = xstrdup(base);
+		return;
+	}
+	free(base);
+	text = as_in_source(text);
+	params = find_params(text);
+	end = params ? params : text + strlen(text);
+	start = params ? skip_return_type(text, end) : text;
+	ret->name = xstrndup(start, (size_t)(end - start));
+	ret->full = xstrdup(start);
+	free(text);
+}
+
+void signature_release(struct signature *s)
+{
+	free(s->name);
+	free(s->full);
+	*s = (struct signature){ 0 };
+}
+
+/* Spaces stay between two words only: "unsigned long", "operator new". */
+static char *plain_text(const char *s)
+{
+	struct str out = { 0 };
+
+	for (; *s; s++) {
+		if (!isspace((unsigned char)*s)) {
+			str_add_char(&out, *s);
+			continue;
+		}
+		while (isspace((unsigned char)s[1]))
+			s++;
+		if (out.len && is_word(out.s[out.len - 1]) && is_word(s[1]))
+			str_add_char(&out, ' ');
+	}
+	return as_in_source(str_take(&out));
+}
+
+/* "ns::Server<A::B>::handle(int)" gives "handle". */
+static char *last_part(const char *s)
+{
+	const char *params = find_params(s), *end = params ? params : s + strlen(s), *p;
+	const char *oper = strstr(s, "operator"), *last = s;
+	unsigned int depth = 0;
+
+	if (oper && oper < end)
+		return xstrndup(oper, (size_t)(end - oper));
+	for (p = s; p < end; p++) {
+		if (strchr("<({", *p))
+			depth++;
+		else if (strchr(">)}", *p) && depth)
+			depth--;
+		else if (!depth && p[0] == ':' && p[1] == ':')
+			last = p + 2;
+	}
+	return xstrndup(last, (size_t)(end - last));
+}
+
+void wanted_init(struct wanted *w, const char *text)
+{
+	w->text = xstrdup(text);
+	w->plain = plain_text(text);
+	w->last = last_part(w->plain);
+}
+
+void wanted_release(struct wanted *w)
+{
+	free(w->text);
+	free(w->plain);
+	free(w->last);
+	*w = (struct wanted){ 0 };
+}
+
+/*
+ * A mangled name has its identifiers in clear, so a symbol without the wanted one needs no
+ * demangling. Operators, lambdas and Rust's escapes have none: those are always worth a look.
+ */
+static bool is_worth_demangling(const struct wanted *w, const char *symbol)
+{
+	size_t len = 0;
+	char *word;
+	bool found;
+
+	if (!str_starts(symbol, "_Z"))
+		return false;
+	while (is_word(w->last[len]))
+		len++;
+	if (!len || str_starts(w->last, "operator"))
+		return true;
+	word = xstrndup(w->last, len);
+	found = strstr(symbol, word);
+	free(word);
+	return found;
+}
+
+static bool same_plain(const char *want, const char *text)
+{
+	char *plain = plain_text(text);
+	bool same = !strcmp(want, plain);
+
+	free(plain);
+	return same;
+}
+
+bool wanted_has_namesake(const struct wanted *w, const struct signature *s)
+{
+	char *last = last_part(s->name);
+	bool same = !strcmp(last, w->last);
+
+	free(last);
+	return same;
+}
+
+bool wanted_matches(const struct wanted *w, const char *symbol, struct signature *ret)
+{
+	size_t len = strlen(w->text);
+	bool starts = !strncmp(symbol, w->text, len);
+	struct signature s;
+
+	if (!starts && !is_worth_demangling(w, symbol))
+		return false;
+	if (starts && symbol[len] && symbol[len] != '.' && symbol[len] != '@' &&
+	    !is_worth_demangling(w, symbol))
+		return false;
+	signature_of(symbol, &s);
+	if (s.name) {
+		bool changed;
+		char *base = base_symbol(symbol, &changed);
+		bool same = !strcmp(base, w->text) || !strcmp(symbol, w->text) ||
+			    same_plain(w->plain, s.name) || same_plain(w->plain, s.full);
+
+		free(base);
+		if (same) {
+			*ret = s;
+			return true;
+		}
+	}
+	signature_release(&s);
+	return false;
+}

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "collector/snapshot.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <sys/mman.h>
+
+#include "collector/build_id.h"
+#include "collector/maps.h"
+#include "collector/target.h"
+
+static void write_mapping(struct writer *w, struct keep *k, uint32_t pid,
+			  const struct maps_entry *entry)
+{
+	struct writer_mmap m = {
+		.pid = pid,
+		.tid = pid,
+		.start = entry->start,
+		.len = entry->end - entry->start,
+		.off = entry->off,
+		.prot = (uint32_t)entry->prot,
+		.flags = entry->is_shared ? MAP_SHARED : MAP_PRIVATE,
+		.dev_major = entry->dev_major,
+		.dev_minor = entry->dev_minor,
+		.inode = entry->inode,
+		.path = *entry->path ? entry->path : "//anon",
+	};
+
+	keep_mapping(k, &m);
+	writer_mmap(w, &m);
+}
+
+void snapshot_process(struct writer *w, struct keep *k, uint32_t pid)
+{
+	struct maps maps = { 0 };
+	struct pids tids = { 0 };
+	struct err ignored;
+
+	writer_comm(w, pid, pid, thread_name(pid, pid).text);
+	process_threads(pid, &tids);
+	vec_each(&tids.at, tid) {
+		if (*tid == pid)
+			continue;
+		writer_fork(w, pid, *tid, pid, pid);
+		writer_comm(w, pid, *tid, thread_name(pid, *tid).text);
+	}
+	/* The kernel's own records are about executable mappings too. */
+	maps_read(&maps, (int)pid, &ignored);
+	vec_each(&maps.entries, entry)
+		if (entry->prot & PROT_EXEC)
+			write_mapping(w, k, pid, entry);
+	writer_flush(w);
+	maps_release(&maps);
+	pids_release(&tids);
+}
+
+static bool kernel_build_id(struct build_id *ret_id)
+{
+	FILE *f = fopen("/sys/kernel/notes", "re");
+	uint8_t notes[8192];
+	size_t len;
+
+	if (!f)
+		return false;
+	len = fread(notes, 1, sizeof(notes), f);
+	fclose(f);
+	return build_id_of_notes(notes, len, ret_id);
+}
+
+/* Addresses of _stext and _etext; 0 where the kernel hides them (kptr_restrict) or has none. */
+static void kernel_text(uint64_t *ret_start, uint64_t *ret_end)
+{
+	FILE *f = fopen("/proc/kallsyms", "re");
+	char line[512], name[256];
+	uint64_t addr;
+
+	*ret_start = *ret_end = 0;
+	while (f && (!*ret_start || !*ret_end) && fgets(line, sizeof(line), f)) {
+		/* A hundred thousand lines: only the two wanted ones are worth a scanf. */
+		if (!strstr(line, "text\n") || sscanf(line, "%" SCNx64 " %*c %255s", &addr, name) != 2)
+			continue;
+		if (!strcmp(name, "_stext"))
+			*ret_start = addr;
+		else if (!strcmp(name, "_etext"))
+			*ret_end = addr;
+	}
+	if (f)
+		fclose(f);
+}
+
+/* name size references users state address: Documentation/filesystems/proc.rst. */
+static void snapshot_modules(struct writer *w)
+{
+	FILE *f = fopen("/proc/modules", "re");
+	char line[4096], name[128], path[160];
+	uint64_t size, addr;
+
+	while (f && fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "%127s %" SCNu64 " %*s %*s %*s %" SCNx64, name, &size, &addr) != 3 ||
+		    !addr)
+			continue;
+		snprintf(path, sizeof(path), "[%s]", name);
+		writer_mmap(w, &(struct writer_mmap){ .pid = UINT32_MAX, .tid = 0, .start = addr,
+						      .len = size, .path = path, .is_kernel = true });
+	}
+	if (f)
+		fclose(f);
+}
+
+/*
+ * As perf names it: "[kernel.kallsyms]_stext", the offset being the address of the symbol that tells
+ * how far this boot moved the kernel (tools/perf/util/synthetic-events.c).
+ */
+void snapshot_kernel(struct writer *w)
+{
+	struct writer_mmap m = { .pid = UINT32_MAX,
+				 .tid = 0,
+				 .prot = PROT_EXEC,
+				 .path = "[kernel.kallsyms]_stext",
+				 .is_kernel = true };
+	uint64_t end;
+
+	kernel_text(&m.start, &end);
+	if (!m.start || end <= m.start)
+		return;
+	m.len = end - m.start;
+	m.off = m.start;
+	kernel_build_id(&m.build_id);
+	writer_mmap(w, &m);
+	snapshot_modules(w);
+}

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "collector/workload.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+
+char *workload_find_program(const char *name)
+{
+	const char *path = getenv("PATH");
+	char *copy, *dir, *save, *found = NULL;
+
+	if (strchr(name, '/'))
+		return access(name, X_OK) ? NULL : xstrdup(name);
+	copy = xstrdup(path ? path : "/usr/local/bin:/usr/bin:/bin");
+	for (dir = strtok_r(copy, ":", &save); dir && !found; dir = strtok_r(NULL, ":", &save)) {
+		found = xasprintf("%s/%s", dir, name);
+		if (access(found, X_OK)) {
+			free(found);
+			found = NULL;
+		}
+	}
+	free(copy);
+	return found;
+}
+
+/* In the child: nothing happens before the parent's byte; without it the parent is gone. */
+static _Noreturn void run(int go_fd, int error_fd, char *const argv[])
+{
+	sigset_t none;
+	int error;
+	char byte;
+
+	if (read(go_fd, &byte, 1) != 1)
+		_exit(127);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	signal(SIGPIPE, SIG_DFL);
+	execvp(argv[0], argv);
+	error = errno;
+	if (write(error_fd, &error, sizeof(error)) != sizeof(error))
+		_exit(126);
+	_exit(127);
+}
+
+int workload_prepare(struct workload *w, char *const argv[], struct err *e)
+{
+	int go[2], error[2];
+	pid_t pid;
+
+	if (pipe2(go, O_CLOEXEC))
+		return err_set(e, -errno, "cannot start %s: %m", argv[0]);
+	if (pipe2(error, O_CLOEXEC)) {
+		err_set(e, -errno, "cannot start %s: %m", argv[0]);
+		close(go[0]);
+		close(go[1]);
+		return e->code;
+	}
+	pid = fork();
+	if (!pid) {
+		close(go[1]);
+		close(error[0]);
+		run(go[0], error[1], argv);
+	}
+	close(go[0]);
+	close(error[1]);
+	*w = (struct workload){ .go_fd = go[1], .error_fd = error[0] };
+	if (pid < 0) {
+		err_set(e, -errno, "cannot start %s: %m", argv[0]);
+		workload_release(w);
+		return e->code;
+	}
+	w->pid = (uint32_t)pid;
+	w->is_running = true;
+	return 0;
+}
+
+int workload_start(struct workload *w, char *const argv[], struct err *e)
+{
+	ssize_t len;
+	int error;
+
+	if (write(w->go_fd, "", 1) != 1)
+		return err_set(e, -errno, "cannot start %s: %m", argv[0]);
+	do
+		len = read(w->error_fd, &error, sizeof(error));
+	while (len < 0 && errno == EINTR);
+	/* The pipe closes by itself in an exec that worked. */
+	if (len != sizeof(error))
+		return 0;
+	/* A program that cannot be run is a usage error, not a matter of wperf's privileges. */
+	err_set(e, -error, "cannot start %s: %m", argv[0]);
+	return e->code = -ENOENT;
+}
+
+bool workload_has_ended(struct workload *w)
+{
+	if (w->is_running && waitpid((pid_t)w->pid, &w->status, WNOHANG) == (pid_t)w->pid)
+		w->is_running = false;
+	return !w->is_running;
+}
+
+void workload_end(struct workload *w)
+{
+	const struct timespec nap = { .tv_nsec = 10 * 1000 * 1000 };
+	int i;
+
+	if (!w->pid || workload_has_ended(w))
+		return;
+	kill((pid_t)w->pid, SIGTERM);
+	w->was_ended = true;
+	for (i = 0; i < 100 && !workload_has_ended(w); i++)
+		nanosleep(&nap, NULL);
+}
+
+int workload_exit_status(const struct workload *w)
+{
+	if (!w->pid || w->is_running || w->was_ended)
+		return 0;
+	return WIFSIGNALED(w->status) ? 128 + WTERMSIG(w->status) : WEXITSTATUS(w->status);
+}
+
+void workload_release(struct workload *w)
+{
+	if (w->go_fd > 0)
+		close(w->go_fd);
+	if (w->error_fd > 0)
+		close(w->error_fd);
+	*w = (struct workload){ 0 };
+}

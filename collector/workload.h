@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A command that wperf starts: made first, held before its exec(2) until everything is attached. */
+#ifndef COLLECTOR_WORKLOAD_H
+#define COLLECTOR_WORKLOAD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+struct workload {
+	uint32_t pid;		/* 0: there is none */
+	int go_fd, error_fd;
+	bool is_running, was_ended;
+	int status;		/* as wait(2) says, once it is not running any more */
+};
+
+/* argv[0] is looked up in PATH. -ENOENT, -EACCES: it is not there, or no program. */
+int workload_prepare(struct workload *w, char *const argv[], struct err *e);
+/* Lets it exec; the errno of an exec that failed. */
+int workload_start(struct workload *w, char *const argv[], struct err *e);
+/* Takes the status when it has ended; true then. Does not wait. */
+bool workload_has_ended(struct workload *w);
+/* SIGTERM, and the status if it ends within a second. */
+void workload_end(struct workload *w);
+/* As a shell has it: exit status, or 128 and the signal. 0 while running, or when we ended it. */
+int workload_exit_status(const struct workload *w);
+void workload_release(struct workload *w);
+/* The path that argv[0] stands for; the caller frees it. NULL: none. */
+char *workload_find_program(const char *name);
+
+#endif
