@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The DWARF of one file, indexed as far as it is asked for:
+ *
+ *	file  ── ranges of every unit            when opened
+ *	unit  ── ranges of its functions         with the unit's first address
+ *	function ── blocks and inlined calls     with the function's first address
+ *
+ * libdw's own answers walk a unit's whole tree for each address, which a profile of a hundred
+ * thousand addresses cannot afford. Addresses are link-time ones of the main file.
+ */
+#ifndef SYMBOLIZER_DEBUG_INFO_H
+#define SYMBOLIZER_DEBUG_INFO_H
+
+#include <elfutils/libdw.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "symbolizer/elf_file.h"
+
+struct debug_info;
+
+/* Texts are lent until debug_info_free(). */
+struct source_line {
+	const char *dir;	/* the compiler's working directory, where file is relative to it; or NULL */
+	const char *file;	/* NULL: not known */
+	uint32_t line;		/* 0: not known */
+};
+
+/* NULL: the file has no DWARF, nor has any that belongs to it. file must outlive the result. */
+struct debug_info *debug_info_new(const struct elf_file *file);
+void debug_info_free(struct debug_info *d);
+
+/* The row of the line table that covers vaddr. */
+struct source_line debug_info_line(struct debug_info *d, uint64_t vaddr);
+
+/* One function of the chain at an address: inlined ones first, the one that contains them last. */
+struct scope {
+	Dwarf_Die die;			/* inlined_subroutine or subprogram */
+	struct source_line called_at;	/* of an inlined one: where, in the next scope */
+};
+
+/*
+ * Fills scopes, innermost first, and returns how many they are; 0: no function covers vaddr. Where
+ * there are more than max, those next to the outermost are left out.
+ */
+size_t debug_info_scopes(struct debug_info *d, uint64_t vaddr, struct scope *scopes, size_t max);
+
+/* What identifies the function that die is an instance of: equal for all places it was inlined at. */
+const void *debug_info_origin(Dwarf_Die *die);
+/* Its linkage name, else its plain name; NULL where it has none. */
+const char *debug_info_name(Dwarf_Die *die);
+struct source_line debug_info_decl(Dwarf_Die *die);
+
+#endif

@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "symbolizer/elf_file.h"
+
+#include <elfutils/libdwelf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/str.h"
+
+/*
+ * libdw returns pointers into string tables without looking for the NUL: one that does not end in
+ * one would be read beyond the end of the mapping.
+ */
+static bool has_sound_strings(Elf *elf)
+{
+	Elf_Scn *scn = NULL;
+	GElf_Shdr shdr;
+
+	while ((scn = elf_nextscn(elf, scn))) {
+		const Elf_Data *data;
+
+		if (!gelf_getshdr(scn, &shdr))
+			return false;
+		if (shdr.sh_type != SHT_STRTAB || !shdr.sh_size)
+			continue;
+		data = elf_rawdata(scn, NULL);
+		if (!data || !data->d_buf || !data->d_size)
+			return false;
+		if (!(shdr.sh_flags & SHF_COMPRESSED) &&
+		    ((const char *)data->d_buf)[data->d_size - 1])
+			return false;
+	}
+	return true;
+}
+
+static bool is_sound(Elf *elf)
+{
+	GElf_Ehdr ehdr;
+
+	return elf && elf_kind(elf) == ELF_K_ELF && gelf_getehdr(elf, &ehdr) &&
+	       (ehdr.e_type == ET_EXEC || ehdr.e_type == ET_DYN) && has_sound_strings(elf);
+}
+
+/*
+ * perf records build-ids in a field of 20 bytes, and some versions do not say how many of them
+ * count: shorter ids come padded with zeros.
+ */
+static bool same_build_id(struct build_id a, struct build_id b)
+{
+	struct build_id longer = a.len >= b.len ? a : b, shorter = a.len >= b.len ? b : a;
+	size_t i;
+
+	if (!shorter.len || memcmp(a.bytes, b.bytes, shorter.len))
+		return false;
+	for (i = shorter.len; i < longer.len; i++)
+		if (longer.bytes[i])
+			return false;
+	return true;
+}
+
+static void add_hex(struct str *s, struct build_id id)
+{
+	size_t i;
+
+	for (i = 0; i < id.len && i < 64; i++)
+		str_addf(s, "%02x", id.bytes[i]);
+}
+
+static int check_build_id(Elf *elf, const char *path, struct build_id want, struct err *e)
+{
+	struct str text = { 0 };
+	const void *bytes = NULL;
+	ssize_t len;
+	struct build_id has;
+	int ret;
+
+	if (!want.bytes || !want.len)
+		return 0;
+	len = dwelf_elf_gnu_build_id(elf, &bytes);
+	has = (struct build_id){ bytes, len > 0 ? (size_t)len : 0 };
+	if (has.len && same_build_id(has, want))
+		return 0;
+	add_hex(&text, want);
+	str_add(&text, has.len ? " was recorded, the file has " : " was recorded, the file has none");
+	add_hex(&text, has);
+	ret = err_set(e, -ESTALE, "%s is not the file that ran: build-id %s", path,
+		      str_cstr(&text));
+	str_release(&text);
+	return ret;
+}
+
+/* Looks at the file with a handle of its own, before dwfl gets to see it. */
+static int check_file(int fd, const char *path, struct build_id want, struct err *e)
+{
+	Elf *elf;
+	int ret;
+
+	elf_version(EV_CURRENT);
+	elf = elf_begin(fd, ELF_C_READ_MMAP_PRIVATE, NULL);
+	if (is_sound(elf))
+		ret = check_build_id(elf, path, want, e);
+	else
+		ret = err_set(e, -ENOEXEC, "%s: not an ELF program or library, or a damaged one", path);
+	elf_end(elf);
+	return ret;
+}
+
+/* dwfl_standard_find_debuginfo(), with the file that it finds checked like any other. */
+static int find_debuginfo(Dwfl_Module *mod, void **userdata, const char *name, Dwarf_Addr base,
+			  const char *file, const char *link, GElf_Word crc, char **ret_path)
+{
+	struct err e;
+	int fd = dwfl_standard_find_debuginfo(mod, userdata, name, base, file, link, crc, ret_path);
+
+	if (fd < 0 || !check_file(fd, "", (struct build_id){ 0 }, &e))
+		return fd;
+	close(fd);
+	free(*ret_path);
+	*ret_path = NULL;
+	return -1;
+}
+
+static Dwfl *begin(struct elf_file *f, const char *sysroot)
+{
+	f->callbacks = (Dwfl_Callbacks){
+		.find_elf = dwfl_build_id_find_elf,
+		.find_debuginfo = find_debuginfo,
+		.section_address = dwfl_offline_section_address,
+		.debuginfo_path = &f->debug_path,
+	};
+	if (sysroot)
+		f->debug_path = xasprintf(":.debug:%s/usr/lib/debug:/usr/lib/debug", sysroot);
+	f->dwfl = dwfl_begin(&f->callbacks);
+	return f->dwfl;
+}
+
+static bool read_segments(struct elf_file *f)
+{
+	size_t nr, i;
+	GElf_Phdr ph;
+
+	if (elf_getphdrnum(f->elf, &nr))
+		return false;
+	for (i = 0; i < nr; i++) {
+		if (!gelf_getphdr(f->elf, (int)i, &ph))
+			return false;
+		if (ph.p_type != PT_LOAD || ph.p_vaddr + ph.p_memsz < ph.p_vaddr)
+			continue;
+		vec_push(&f->segments, (struct segment){ ph.p_offset, ph.p_filesz, ph.p_vaddr,
+							 ph.p_memsz, ph.p_flags & PF_X });
+	}
+	return true;
+}
+
+int elf_file_open(struct elf_file *f, int fd, const char *path, struct build_id want,
+		  const char *sysroot, struct err *e)
+{
+	int ret = check_file(fd, path, want, e);
+	GElf_Addr bias;
+	struct stat st;
+
+	if (ret) {
+		close(fd);
+		return ret;
+	}
+	if (!fstat(fd, &st))
+		f->nr_bytes = (uint64_t)st.st_size;
+	if (begin(f, sysroot)) {
+		dwfl_report_begin(f->dwfl);
+		f->mod = dwfl_report_elf(f->dwfl, path, path, fd, 0, true);
+		dwfl_report_end(f->dwfl, NULL, NULL);
+	}
+	if (!f->mod) {
+		ret = err_set(e, -ENOEXEC, "%s: %s", path, dwfl_errmsg(-1));
+		close(fd);
+		elf_file_release(f);
+		return ret;
+	}
+	f->elf = dwfl_module_getelf(f->mod, &bias);
+	if (f->elf && !bias && read_segments(f))
+		return 0;
+	elf_file_release(f);
+	return err_set(e, -ENOEXEC, "%s: damaged program headers", path);
+}
+
+void elf_file_release(struct elf_file *f)
+{
+	if (f->dwfl)
+		dwfl_end(f->dwfl);
+	free(f->debug_path);
+	vec_release(&f->segments);
+	*f = (struct elf_file){ 0 };
+}
+
+/*
+ * A page at the border of two segments is mapped twice, and then the same byte has two addresses:
+ * code is what is asked for.
+ */
+bool elf_file_vaddr(const struct elf_file *f, uint64_t off, uint64_t *ret_vaddr)
+{
+	bool found = false;
+
+	vec_each(&f->segments, s) {
+		if (off < s->off || off - s->off >= s->file_size || (found && !s->is_exec))
+			continue;
+		*ret_vaddr = s->vaddr + (off - s->off);
+		found = true;
+		if (s->is_exec)
+			break;
+	}
+	return found;
+}
+
+const struct segment *elf_file_text(const struct elf_file *f, uint64_t vaddr)
+{
+	vec_each(&f->segments, s)
+		if (s->is_exec && vaddr >= s->vaddr && vaddr - s->vaddr < s->mem_size)
+			return s;
+	return NULL;
+}
+
+int elf_file_copy(const void *bytes, size_t len)
+{
+	const char *p = bytes;
+	int fd = memfd_create("wperf-elf", MFD_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	while (len) {
+		ssize_t n = write(fd, p, len);
+
+		if (n <= 0) {
+			int ret = n < 0 ? -errno : -EIO;
+
+			close(fd);
+			return ret;
+		}
+		p += n;
+		len -= (size_t)n;
+	}
+	return fd;
+}
+
+int elf_file_find(struct build_id id, const char *sysroot, char **ret_path)
+{
+	struct elf_file f = { 0 };
+	Dwfl_Module *mod = NULL;
+	Elf *elf = NULL;
+	char *path = NULL;
+	int fd = -1;
+
+	if (begin(&f, sysroot)) {
+		dwfl_report_begin(f.dwfl);
+		mod = dwfl_report_module(f.dwfl, "wanted", 0, 1);
+		dwfl_report_end(f.dwfl, NULL, NULL);
+	}
+	if (mod && !dwfl_module_report_build_id(mod, id.bytes, id.len, 0))
+		fd = dwfl_build_id_find_elf(mod, NULL, "wanted", 0, &path, &elf);
+	elf_end(elf);
+	elf_file_release(&f);
+	if (fd < 0) {
+		free(path);
+		return -ENOENT;
+	}
+	*ret_path = path ? path : xstrdup("");
+	return fd;
+}

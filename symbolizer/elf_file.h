@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One ELF file, checked before anyone trusts it, and through libdwfl its separate debug info:
+ * build-id directories, .gnu_debuglink, debuginfod where DEBUGINFOD_URLS is set, MiniDebugInfo.
+ * Link-time addresses are used throughout: dwfl is told to place the file where it was linked.
+ */
+#ifndef SYMBOLIZER_ELF_FILE_H
+#define SYMBOLIZER_ELF_FILE_H
+
+#include <elfutils/libdwfl.h>
+#include <gelf.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/vec.h"
+
+struct segment {		/* a PT_LOAD */
+	uint64_t off, file_size;
+	uint64_t vaddr, mem_size;
+	bool is_exec;
+};
+
+struct elf_file {
+	Dwfl *dwfl;
+	Dwfl_Module *mod;
+	Elf *elf;			/* the main file; lent by mod */
+	Dwfl_Callbacks callbacks;	/* dwfl keeps a pointer to them: an open elf_file stays put */
+	char *debug_path;
+	uint64_t nr_bytes;
+	VEC(struct segment) segments;
+};
+
+struct build_id {
+	const uint8_t *bytes;	/* NULL: not known, and any will do */
+	size_t len;
+};
+
+/*
+ * Opens what fd is, and takes fd, whatever comes of it. path is what the file is called: debug info
+ * is looked for beside it. sysroot may be NULL.
+ * -ENOEXEC: no ELF program or library, or a malformed one. -ESTALE: its build-id is not `want`.
+ */
+int elf_file_open(struct elf_file *f, int fd, const char *path, struct build_id want,
+		  const char *sysroot, struct err *e);
+void elf_file_release(struct elf_file *f);
+
+/* False: no segment holds that byte of the file. */
+bool elf_file_vaddr(const struct elf_file *f, uint64_t off, uint64_t *ret_vaddr);
+/* The executable segment that holds vaddr, or NULL. */
+const struct segment *elf_file_text(const struct elf_file *f, uint64_t vaddr);
+
+/* A file descriptor of a copy of the bytes, or a negative errno. */
+int elf_file_copy(const void *bytes, size_t len);
+/*
+ * Looks the program itself up by its build-id, in the debug directories and by debuginfod.
+ * A file descriptor, or -ENOENT.
+ */
+int elf_file_find(struct build_id id, const char *sysroot, char **ret_path);
+
+#endif

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "symbolizer/module.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/str.h"
+#include "symbolizer/demangle.h"
+
+#define DELETED " (deleted)"
+
+struct module *module_new(const struct module_key *key, const struct symbolizer_options *options,
+			  struct strings *strings, const struct baggage *baggage)
+{
+	struct module *m = xcalloc(1, sizeof(*m));
+
+	m->key = *key;
+	m->key.path = xstrdup(key->path ? key->path : "");
+	m->key.build_id = key->build_id_len ? xmemdup(key->build_id, key->build_id_len) : NULL;
+	m->options = options;
+	m->strings = strings;
+	m->baggage = baggage;
+	m->path = strings_id(strings, m->key.path);
+	return m;
+}
+
+void module_free(struct module *m)
+{
+	if (!m)
+		return;
+	debug_info_free(m->debug);
+	elf_file_release(&m->file);
+	free((char *)m->key.path);
+	free((uint8_t *)m->key.build_id);
+	free(m);
+}
+
+static struct build_id wanted(const struct module *m)
+{
+	return (struct build_id){ m->key.build_id, m->key.build_id_len };
+}
+
+/* By build-id where both have one, else by path. */
+static const struct travelled *find_travelled(const struct module *m)
+{
+	vec_each(&m->baggage->items, t) {
+		if (!t->path)
+			continue;
+		if (t->build_id_len && m->key.build_id_len) {
+			if (t->build_id_len == m->key.build_id_len &&
+			    !memcmp(t->build_id, m->key.build_id, t->build_id_len))
+				return t;
+		} else if (!strcmp(t->path, m->key.path)) {
+			return t;
+		}
+	}
+	return NULL;
+}
+
+static int open_travelled(const struct module *m, const char **ret_path)
+{
+	const struct travelled *t = find_travelled(m);
+
+	*ret_path = m->key.path;
+	return t ? elf_file_copy(t->bytes, t->len) : -ENOENT;
+}
+
+/* The kernel maps the same vdso into every process of a kind: ours will do if its build-id does. */
+static int open_vdso(const struct module *m, const char **ret_path)
+{
+	const uint8_t *image = (const uint8_t *)getauxval(AT_SYSINFO_EHDR);
+	Elf64_Ehdr ehdr;
+
+	*ret_path = m->key.path;
+	if (!image || strcmp(m->key.path, "[vdso]"))
+		return -ENOENT;
+	memcpy(&ehdr, image, sizeof(ehdr));
+	if (ehdr.e_ident[EI_CLASS] != ELFCLASS64)
+		return -ENOENT;
+	return elf_file_copy(image, ehdr.e_shoff + (size_t)ehdr.e_shnum * ehdr.e_shentsize);
+}
+
+/* The file as mapped; one that was deleted since only if what has its name now is the same build. */
+static int open_path(const struct module *m, char **ret_path)
+{
+	size_t len = strlen(m->key.path);
+	struct stat st;
+	int fd;
+
+	if (m->key.path[0] != '/' || m->key.path[1] == '/')
+		return -ENOENT;
+	if (str_ends(m->key.path, DELETED)) {
+		if (!m->key.build_id)
+			return -ENOENT;
+		len -= strlen(DELETED);
+	}
+	*ret_path = xasprintf("%s%.*s", m->options->sysroot ? m->options->sysroot : "", (int)len,
+			      m->key.path);
+	/* Whatever it is, do not wait for it, nor make it do anything. */
+	fd = open(*ret_path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	if (fd < 0)
+		return -errno;
+	if (!fstat(fd, &st) && S_ISREG(st.st_mode))
+		return fd;
+	close(fd);
+	return -ENOENT;
+}
+
+/* Takes fd, which may be a negative errno. */
+static int try_file(struct module *m, int fd, const char *path, struct err *e)
+{
+	int ret = fd < 0 ? fd : elf_file_open(&m->file, fd, path, wanted(m), m->options->sysroot, e);
+
+	if (fd >= 0 && ret)
+		log_debug("%s", e->what);
+	return ret;
+}
+
+/* 0, or why the best candidate could not be used: e is set but for -ENOENT. */
+static int open_elf(struct module *m, struct err *e)
+{
+	const char *lent = NULL;
+	char *path = NULL;
+	int fd, ret, by_id;
+
+	fd = open_travelled(m, &lent);
+	if (!try_file(m, fd, lent, e))
+		return 0;
+	fd = open_vdso(m, &lent);
+	if (!try_file(m, fd, lent, e))
+		return 0;
+	fd = open_path(m, &path);
+	ret = try_file(m, fd, path, e);
+	free(path);
+	if (!ret || !m->key.build_id || m->key.path[0] != '/')
+		return ret;
+	path = NULL;
+	fd = elf_file_find(wanted(m), m->options->sysroot, &path);
+	by_id = fd < 0 ? fd : elf_file_open(&m->file, fd, path, wanted(m), m->options->sysroot,
+					    &(struct err){ 0 });
+	free(path);
+	return by_id ? ret : 0;
+}
+
+static void open_elf_module(struct module *m)
+{
+	struct err e = { 0 };
+	int ret = open_elf(m, &e);
+
+	if (!ret) {
+		m->state = MODULE_OPEN;
+		m->debug = debug_info_new(&m->file);
+		if (!m->key.build_id)
+			log_debug("%s: no build-id was recorded: what is there now is used",
+				  m->key.path);
+		return;
+	}
+	m->state = e.code == -ESTALE ? MODULE_WRONG_BUILD_ID : MODULE_MISSING;
+	if (e.code)
+		log_warn("%s; its functions stay addresses", e.what);
+	else
+		log_verbose("%s: no such file: its functions stay addresses", m->key.path);
+}
+
+void module_open(struct module *m)
+{
+	if (m->state != MODULE_UNOPENED)
+		return;
+	m->state = MODULE_OPEN;
+	if (m->key.kind == MODULE_ELF)
+		open_elf_module(m);
+}
+
+uint64_t module_vaddr(const struct module *m, uint64_t addr)
+{
+	uint64_t vaddr;
+
+	return m->file.mod && elf_file_vaddr(&m->file, addr, &vaddr) ? vaddr : addr;
+}
+
+uint32_t module_file(struct module *m, struct source_line at)
+{
+	struct str path = { 0 };
+	uint32_t id;
+
+	if (!at.file)
+		return 0;
+	if (!at.dir)
+		return strings_id(m->strings, at.file);
+	str_addf(&path, "%s/%s", at.dir, at.file);
+	id = strings_id_n(m->strings, path.s, path.len);
+	str_release(&path);
+	return id;
+}
+
+uint32_t module_function(struct module *m, const char *linkage_name)
+{
+	char *shown = m->options->no_demangle ? NULL : symbol_demangle(linkage_name);
+	uint32_t id = strings_id(m->strings, shown ? shown : linkage_name);
+
+	free(shown);
+	return id;
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One module of symbolizer.h while it is worked on: the file found and checked, its indexes, and
+ * what every frame source needs to write a frame.
+ */
+#ifndef SYMBOLIZER_MODULE_H
+#define SYMBOLIZER_MODULE_H
+
+#include "symbolizer/debug_info.h"
+#include "symbolizer/elf_file.h"
+#include "symbolizer/symbolizer.h"
+
+/* A file that travelled in the recording. */
+struct travelled {
+	char *path;		/* of an ELF image; NULL for a perf map */
+	uint8_t *build_id;
+	size_t build_id_len;
+	uint32_t pid;		/* of a perf map */
+	void *bytes;
+	size_t len;
+};
+
+struct baggage {
+	VEC(struct travelled) items;
+};
+
+enum module_state {
+	MODULE_UNOPENED,
+	MODULE_OPEN,		/* or there is nothing to open for its kind */
+	MODULE_MISSING,
+	MODULE_WRONG_BUILD_ID,
+};
+
+struct module {
+	struct module_key key;			/* owns what it points to */
+	const struct symbolizer_options *options;
+	struct strings *strings;
+	const struct baggage *baggage;
+	uint32_t path;				/* string id */
+	enum module_state state;
+	struct elf_file file;			/* .mod is NULL where no file may be used */
+	struct debug_info *debug;		/* NULL: none */
+};
+
+struct module *module_new(const struct module_key *key, const struct symbolizer_options *options,
+			  struct strings *strings, const struct baggage *baggage);
+void module_free(struct module *m);
+/* Finds, checks and opens the file, and warns once where it may not be used. */
+void module_open(struct module *m);
+/* The address as the sources take it: link-time where the file is open, else as it came. */
+uint64_t module_vaddr(const struct module *m, uint64_t addr);
+/* The string id of a function's name as it is to be shown. */
+uint32_t module_function(struct module *m, const char *linkage_name);
+/* The string id of its path; 0 where it has none. */
+uint32_t module_file(struct module *m, struct source_line at);
+
+#endif

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Functions, definitions, lines and inlined calls from DWARF. */
+#include "symbolizer/source.h"
+
+/* Chains of inlined calls are some ten deep; what is deeper loses its middle. */
+#define MAX_SCOPES 128
+
+struct decl {
+	uint32_t function, file, line;
+};
+
+struct dwarf {
+	struct module *module;
+	struct u64map ids;	/* address of the DIE -> index of its decl */
+	VEC(struct decl) decls;
+};
+
+static bool dwarf_open(struct module *m, void **ret_self)
+{
+	struct dwarf *self;
+
+	if (!m->debug)
+		return false;
+	self = xcalloc(1, sizeof(*self));
+	self->module = m;
+	*ret_self = self;
+	return true;
+}
+
+static struct decl decl_of(struct dwarf *self, Dwarf_Die *die)
+{
+	uint64_t key = (uintptr_t)debug_info_origin(die);
+	const uint32_t *known = u64map_get(&self->ids, key);
+	struct source_line at;
+	const char *name;
+
+	if (known)
+		return self->decls.at[*known];
+	at = debug_info_decl(die);
+	name = debug_info_name(die);
+	vec_push(&self->decls, (struct decl){
+		.function = name ? module_function(self->module, name) : 0,
+		.file = module_file(self->module, at),
+		.line = at.line,
+	});
+	u64map_set(&self->ids, key, (uint32_t)self->decls.nr - 1);
+	return *vec_last(&self->decls);
+}
+
+static int dwarf_resolve(void *arg, uint64_t vaddr, struct frames *out)
+{
+	struct dwarf *self = arg;
+	struct scope scopes[MAX_SCOPES];
+	size_t nr = debug_info_scopes(self->module->debug, vaddr, scopes, MAX_SCOPES), i;
+	struct source_line at;
+
+	/* A function without a name is left to the symbol table. */
+	if (!nr || !decl_of(self, &scopes[nr - 1].die).function)
+		return 0;
+	at = debug_info_line(self->module->debug, vaddr);
+	for (i = 0; i < nr; i++) {
+		struct decl decl = decl_of(self, &scopes[i].die);
+
+		vec_push(&out->list, (struct frame){
+			.function = decl.function,
+			.file = decl.file,
+			.line = decl.line,
+			.at_file = module_file(self->module, at),
+			.at_line = at.line,
+			.is_inlined = i + 1 < nr,
+		});
+		at = scopes[i].called_at;
+	}
+	return (int)nr;
+}
+
+static void dwarf_close(void *arg)
+{
+	struct dwarf *self = arg;
+
+	u64map_release(&self->ids);
+	vec_release(&self->decls);
+	free(self);
+}
+
+const struct frame_source source_dwarf = {
+	.name = "dwarf",
+	.open = dwarf_open,
+	.resolve = dwarf_resolve,
+	.close = dwarf_close,
+};

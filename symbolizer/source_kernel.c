@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The kernel and its modules, from /proc/kallsyms, if the kernel that was recorded is the one that
+ * runs now: its build-id is the one in /sys/kernel/notes. One line a symbol:
+ *
+ *	ffffffff81000000 T _text
+ *	ffffffffc0201000 t helper	[module]
+ *
+ * The same kernel may have been loaded elsewhere since (KASLR): where _text was and is gives the
+ * distance. Modules have been loaded wherever there was room then, and are not to be found again.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cursor.h"
+#include "base/log.h"
+#include "symbolizer/source.h"
+#include "symbolizer/symtab.h"
+
+#define NT_BUILD_ID	 3	/* NT_GNU_BUILD_ID */
+/* No function is longer: what lies further from the last symbol is in a gap. */
+#define MAX_FUNCTION_LEN (1 << 20)
+
+struct kernel {
+	struct module *module;
+	struct symtab table;
+};
+
+/* Walks ELF notes: u32 name and content lengths, u32 type, both padded to 4 bytes. */
+static struct build_id find_build_id(const void *notes, size_t len)
+{
+	struct cursor c = cursor_of(notes, len);
+
+	while (cursor_left(&c) && !c.failed) {
+		uint32_t name_len = cursor_u32(&c), desc_len = cursor_u32(&c), type = cursor_u32(&c);
+		const char *name = cursor_take(&c, (name_len + 3ULL) & ~3ULL);
+		const uint8_t *desc = cursor_take(&c, (desc_len + 3ULL) & ~3ULL);
+
+		if (name && desc && type == NT_BUILD_ID && name_len == 4 && !memcmp(name, "GNU", 4))
+			return (struct build_id){ desc, desc_len };
+	}
+	return (struct build_id){ 0 };
+}
+
+static bool is_running_kernel(const struct module_key *key)
+{
+	uint8_t notes[4096];
+	struct build_id has;
+	ssize_t len;
+	int fd = open("/sys/kernel/notes", O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return false;
+	len = read(fd, notes, sizeof(notes));
+	close(fd);
+	has = find_build_id(notes, len > 0 ? (size_t)len : 0);
+	return has.len && has.len <= key->build_id_len &&
+	       !memcmp(has.bytes, key->build_id, has.len);
+}
+
+struct kallsyms_line {
+	uint64_t addr;
+	char type;
+	char name[512];
+	char module[64];	/* "[name]", or empty */
+};
+
+static bool parse_line(const char *text, struct kallsyms_line *ret)
+{
+	unsigned long long addr;
+
+	ret->module[0] = '\0';
+	if (sscanf(text, "%llx %c %511s %63s", &addr, &ret->type, ret->name, ret->module) < 3)
+		return false;
+	ret->addr = addr;
+	return true;
+}
+
+static void add_symbol(struct kernel *k, const struct kallsyms_line *line)
+{
+	struct symbol symbol = {
+		.start = line->addr,
+		.end = line->addr,
+		.limit = line->addr + MAX_FUNCTION_LEN,
+		.name = arena_strndup(&k->table.names, line->name, strlen(line->name)),
+		.module = strings_id(k->module->strings, line->module),
+	};
+
+	/* Of several names for one address perf shows the one that is listed last. */
+	if (k->table.symbols.nr && vec_last(&k->table.symbols)->start == symbol.start)
+		*vec_last(&k->table.symbols) = symbol;
+	else
+		vec_push(&k->table.symbols, symbol);
+}
+
+/* Returns where the kernel is now: _text, or _stext where that is what was recorded. */
+static uint64_t read_kallsyms(struct kernel *k, FILE *f)
+{
+	uint64_t recorded = k->module->key.kernel_start, start = 0;
+	struct kallsyms_line line;
+	char *text = NULL;
+	size_t cap = 0;
+
+	while (getline(&text, &cap, f) > 0) {
+		if (!parse_line(text, &line) || !line.addr)
+			continue;
+		if ((!strcmp(line.name, "_text") && start != recorded) ||
+		    (!strcmp(line.name, "_stext") && (!start || line.addr == recorded)))
+			start = line.addr;
+		if (strchr("tTwW", line.type))
+			add_symbol(k, &line);
+	}
+	free(text);
+	return start;
+}
+
+static void move_symbols(struct symtab *t, uint64_t distance)
+{
+	size_t nr = 0;
+
+	vec_each(&t->symbols, s) {
+		if (s->module)
+			continue;
+		s->start += distance;
+		s->end += distance;
+		s->limit += distance;
+		t->symbols.at[nr++] = *s;
+	}
+	t->symbols.nr = nr;
+}
+
+/* Not even a build-id: the place is the only sign left that it is the same kernel. */
+static bool may_use(const struct module_key *key, uint64_t start)
+{
+	if (!start) {
+		log_warn("the kernel hides the addresses of its symbols: its functions stay addresses "
+			 "(see kernel.kptr_restrict)");
+		return false;
+	}
+	if (!key->build_id && key->kernel_start != start) {
+		log_warn("%s: neither build-id nor place are those of the running kernel: its "
+			 "functions stay addresses", key->path);
+		return false;
+	}
+	return true;
+}
+
+static bool kernel_open(struct module *m, void **ret_self)
+{
+	struct kernel *k;
+	uint64_t start;
+	FILE *f;
+
+	if (m->key.kind != MODULE_KERNEL)
+		return false;
+	if (m->key.build_id && !is_running_kernel(&m->key)) {
+		m->state = MODULE_WRONG_BUILD_ID;
+		log_warn("%s is not the kernel that was recorded: its functions stay addresses",
+			 m->key.path);
+		return false;
+	}
+	f = fopen("/proc/kallsyms", "re");
+	if (!f) {
+		m->state = MODULE_MISSING;
+		log_warn("/proc/kallsyms: %m: functions of the kernel stay addresses");
+		return false;
+	}
+	k = xcalloc(1, sizeof(*k));
+	k->module = m;
+	start = read_kallsyms(k, f);
+	fclose(f);
+	if (!may_use(&m->key, start)) {
+		symtab_release(&k->table);
+		free(k);
+		m->state = MODULE_MISSING;
+		return false;
+	}
+	if (m->key.kernel_start && m->key.kernel_start != start)
+		move_symbols(&k->table, m->key.kernel_start - start);
+	symtab_finish(&k->table);
+	*ret_self = k;
+	return true;
+}
+
+static int kernel_resolve(void *arg, uint64_t addr, struct frames *out)
+{
+	struct kernel *k = arg;
+	struct symbol *s = symtab_find(&k->table, addr);
+
+	if (!s)
+		return 0;
+	if (!s->shown)
+		s->shown = module_function(k->module, s->name);
+	vec_push(&out->list, (struct frame){ .function = s->shown, .module = s->module });
+	return 1;
+}
+
+static void kernel_close(void *arg)
+{
+	struct kernel *k = arg;
+
+	symtab_release(&k->table);
+	free(k);
+}
+
+const struct frame_source source_kernel = {
+	.name = "kernel",
+	.open = kernel_open,
+	.resolve = kernel_resolve,
+	.close = kernel_close,
+};
