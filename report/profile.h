@@ -75,12 +75,15 @@ struct group {
 	uint32_t tid;
 };
 
-/* Conservation: in requests + outside + filtered = recorded. lost are records that never arrived. */
+/*
+ * Conservation: in requests + outside = recorded = sum over the groups + filtered. Lost are records that
+ * never arrived.
+ */
 struct tallies {
 	uint64_t nr_samples;		/* recorded */
 	uint64_t nr_in_requests;	/* of them, in any request, selected or not */
 	uint64_t nr_outside;
-	uint64_t nr_filtered;		/* in requests that the selection did not take (part of nr_in_requests) */
+	uint64_t nr_filtered;		/* in no table: --root or the selection of requests left them out */
 	uint64_t nr_lost;		/* records, as the kernel counted them */
 	uint64_t nr_marks, nr_unmatched_ends, nr_unfinished, nr_label_faults, nr_labels_cut;
 	uint64_t nr_no_user_frames;
@@ -96,7 +99,7 @@ struct profile {
 	double seconds_per_weight;	/* 1e-9 for clocks; 1 where unit is not seconds */
 	uint64_t begin_ns, end_ns;	/* first and last sample or mark */
 	bool has_markers;	/* requests could have been seen */
-	/* of the recording, for "recording" in JSON; NULL where not known. Lent from the arena. */
+	/* of the recording, for "recording" in JSON; NULL where not known. Lent. */
 	const char *input, *event, *hostname, *os_release, *arch, *cmdline, *marker;
 	double freq_hz;		/* 0 where a fixed period was asked for */
 	bool is_truncated;
@@ -107,6 +110,7 @@ static inline double profile_seconds(const struct profile *p, uint64_t weight)
 	return (double)weight * p->seconds_per_weight;
 }
 
+void group_release(struct group *g);
 void profile_release(struct profile *p);
 
 /* The q-th quantile (0 to 1) of sorted values: the smallest with at least q of them at or below it. */

@@ -21,4 +21,18 @@ const struct renderer *renderer_find(const char *name);
 /* "table, json, jsonl": for messages. Static. */
 const char *renderer_names(void);
 
+/* Talk, not data: what share was attributed, what was lost, and all else that is not zero. */
+void render_tallies(const struct profile *p, FILE *out);
+
+/* What the renderers share. */
+
+/* The last thing a write() does: flushes. Why out could not be written is said here. */
+int render_finish(FILE *out, struct err *e);
+/* Are weights times? Else they are counts of an event, and read best as whole numbers. */
+bool render_is_time(const struct profile *p);
+/* Mean elapsed time of the finished requests, of which there is one at least. */
+double render_mean_ns(const struct group *g);
+/* Since the profile's begin. */
+double render_seconds_since_begin(const struct profile *p, uint64_t ns);
+
 #endif

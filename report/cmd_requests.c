@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* wperf requests: recordings in, a line a request (or an endpoint) out. */
+#include "report/cmd_requests.h"
+
+#include <errno.h>
+
+#include "base/log.h"
+#include "report/feed.h"
+#include "report/list.h"
+#include "report/options.h"
+#include "report/output.h"
+#include "report/render.h"
+
+enum {
+	OPT_SORT = OPT_OWN,
+	OPT_FORMAT,
+	OPT_SUMMARY,
+};
+
+static const struct option long_options[] = {
+	OPTIONS_LONG,
+	{ "sort", required_argument, NULL, OPT_SORT },
+	{ "format", required_argument, NULL, OPT_FORMAT },
+	{ "output", required_argument, NULL, 'o' },
+	{ "summary", no_argument, NULL, OPT_SUMMARY },
+	{ 0 },
+};
+
+static const char help[] =
+	"usage: wperf requests [options]\n"
+	"\n"
+	"One line a request: when it began, how long it took, and its time on the CPU as sampled.\n"
+	"\n" OPTIONS_HELP
+	"      --summary         one line an endpoint\n"
+	"      --sort WHAT       begin (default), elapsed, cpu, path\n"
+	"      --format FORMAT   table (default), json, jsonl\n"
+	"  -o, --output FILE     to FILE instead of stdout\n" OPTIONS_HELP_TALK;
+
+struct requests_options {
+	struct options shared;
+	enum list_sort sort;
+	enum list_format format;
+	bool wants_summary;
+	struct outputs outputs;
+};
+
+#define CHOICE_TEXT(id, text) text,
+
+static int take_option(struct requests_options *o, int opt, const char *arg, struct err *e)
+{
+	static const char *const sorts[] = { LIST_SORTS(CHOICE_TEXT) };
+	static const char *const formats[] = { LIST_FORMATS(CHOICE_TEXT) };
+	int choice = 0;
+
+	switch (opt) {
+	case OPT_SORT:
+		choice = options_choice("--sort", arg, sorts, ARRAY_LEN(sorts), e);
+		o->sort = choice < 0 ? LIST_BY_BEGIN : (enum list_sort)choice;
+		break;
+	case OPT_FORMAT:
+		choice = options_choice("--format", arg, formats, ARRAY_LEN(formats), e);
+		o->format = choice < 0 ? LIST_TABLE : (enum list_format)choice;
+		break;
+	case OPT_SUMMARY:
+		o->wants_summary = true;
+		break;
+	case 'o':
+		o->outputs.file = arg;
+		break;
+	default:
+		options_take(&o->shared, opt, arg);
+	}
+	return choice < 0 ? choice : 0;
+}
+
+static int parse_options(struct requests_options *o, int argc, char **argv, struct err *e)
+{
+	int opt, err = 0;
+
+	optind = 0;
+	while (!err && (opt = options_next(argc, argv, OPTIONS_SHORT "o:", long_options, "requests",
+					   e)) != 0)
+		err = opt < 0 ? opt : take_option(o, opt, optarg, e);
+	return err;
+}
+
+struct requests {
+	struct strings strings;
+	struct selection *selection;
+	struct feed feed;
+	struct request_list list;
+};
+
+static void on_request(void *self, const struct session *session, const struct open_request *r)
+{
+	struct requests *q = self;
+
+	(void)session;
+	if (selection_takes(q->selection, &r->request, &q->strings))
+		vec_push(&q->list.requests, r->request);
+}
+
+static int feed_all(struct requests *q, const struct requests_options *o, struct err *e)
+{
+	struct feed_listener listener = { .self = q, .request_ended = on_request };
+	int err = 0;
+
+	feed_init(&q->feed, &q->strings, NULL, &o->shared.endpoints, &listener);
+	vec_each(&o->shared.inputs, path)
+		if (!err)
+			err = feed_input(&q->feed, *path, e);
+	return err;
+}
+
+/* An unfinished one is not known to be slow. */
+static void keep_slowest(struct request_list *l, uint64_t nr)
+{
+	size_t kept = 0;
+
+	if (!nr)
+		return;
+	vec_each(&l->requests, r)
+		if (!r->is_unfinished)
+			l->requests.at[kept++] = *r;
+	l->requests.nr = kept;
+	list_sort(l, LIST_BY_ELAPSED);
+	if (l->requests.nr > nr)
+		l->requests.nr = (size_t)nr;
+}
+
+static void make_list(struct requests *q, const struct requests_options *o)
+{
+	struct request_list *l = &q->list;
+
+	l->strings = &q->strings;
+	l->begin_ns = q->feed.begin_ns;
+	l->seconds_per_weight = feed_seconds_per_weight(&q->feed, &l->unit);
+	keep_slowest(l, selection_slowest(q->selection));
+	if (o->wants_summary)
+		list_summarize(l, o->sort);
+	else
+		list_sort(l, o->sort);
+}
+
+struct requests_writer {
+	const struct requests *requests;
+	const struct requests_options *options;
+};
+
+static int write_list(const void *self, FILE *out, struct err *e)
+{
+	const struct requests_writer *w = self;
+
+	if (w->options->wants_summary)
+		return list_write_summary(&w->requests->list, w->options->format, out, e);
+	return list_write(&w->requests->list, w->options->format, out, e);
+}
+
+static void warn_of_list(const struct requests *q)
+{
+	struct profile p = { 0 };
+
+	feed_describe(&q->feed, &p);
+	if (!p.has_markers)
+		log_warn("the recording has no marks of requests: see --marker of wperf record");
+	else if (!q->list.requests.nr)
+		log_warn("no request is left: nothing matches the selection");
+	if (log_level() > LOG_QUIET)
+		render_tallies(&p, stderr);
+}
+
+static void requests_release(struct requests *q)
+{
+	list_release(&q->list);
+	feed_release(&q->feed);
+	selection_free(q->selection);
+	strings_release(&q->strings);
+}
+
+int cmd_requests(int argc, char **argv)
+{
+	struct requests_options o = { 0 };
+	struct requests q = { 0 };
+	struct requests_writer writer = { &q, &o };
+	struct err e = { 0 };
+	int err;
+
+	err = parse_options(&o, argc, argv, &e);
+	if (err)
+		goto out;
+	if (o.shared.wants_help) {
+		fputs(help, stdout);
+		goto out;
+	}
+	err = options_finish(&o.shared, &q.selection, &e);
+	if (err)
+		goto out;
+	err = feed_all(&q, &o, &e);
+	if (err)
+		goto out;
+	make_list(&q, &o);
+	err = outputs_write(&o.outputs, write_list, &writer, &e);
+	if (err)
+		goto out;
+	warn_of_list(&q);
+out:
+	if (err)
+		err_print(&e, stderr);
+	requests_release(&q);
+	options_release(&o.shared);
+	return err ? err_exit_status(&e) : EXIT_GOOD;
+}

@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "report/feed.h"
+
+#include <errno.h>
+#include <inttypes.h>
+
+#include "base/log.h"
+#include "base/units.h"
+#include "report/order.h"
+
+void feed_init(struct feed *f, struct strings *strings, struct symbolizer *symbolizer,
+	       const struct endpoint_options *endpoints, const struct feed_listener *listener)
+{
+	*f = (struct feed){ .strings = strings,
+			    .symbolizer = symbolizer,
+			    .endpoints = endpoints,
+			    .listener = *listener };
+}
+
+void feed_release(struct feed *f)
+{
+	arena_release(&f->arena);
+	vec_release(&f->ignored);
+}
+
+/* ---- weights ---- */
+
+/* Hz asked for, or 0 where it was so many events a sample. */
+static double frequency_of(const struct event_desc *event)
+{
+	return event->attr.freq ? (double)event->attr.sample_freq : 0;
+}
+
+static uint64_t weight_of(const struct event_desc *event, const struct record *r)
+{
+	bool has_period = event->attr.sample_type & PERF_SAMPLE_PERIOD || !event->attr.freq;
+
+	if (event->is_clock && !has_period && event->attr.sample_freq)
+		return NS_PER_SEC / event->attr.sample_freq;
+	return r->sample.period;
+}
+
+double feed_seconds_per_weight(const struct feed *f, const char **ret_unit)
+{
+	*ret_unit = "seconds";
+	if (f->is_clock || !f->has_event)
+		return 1.0 / (double)NS_PER_SEC;
+	if (f->expected_seconds > 0 && f->period_sum)
+		return f->expected_seconds / (double)f->period_sum;
+	*ret_unit = f->event_name;
+	return 1;
+}
+
+/* ---- samples ---- */
+
+static void note_time(struct feed *f, uint64_t time)
+{
+	if (!time)
+		return;
+	if (!f->begin_ns || time < f->begin_ns)
+		f->begin_ns = time;
+	if (time > f->end_ns)
+		f->end_ns = time;
+}
+
+static const char *keep(struct feed *f, const char *text)
+{
+	return text && *text ? arena_strndup(&f->arena, text, strlen(text)) : NULL;
+}
+
+/* Weights of two events cannot be added, but those of two clocks can. */
+static int choose_event(struct feed *f, const struct event_desc *event, const char *path,
+			struct err *e)
+{
+	if (f->has_event && (f->is_clock != event->is_clock ||
+			     (!event->is_clock && strcmp(f->event_name, event->name)))) {
+		err_set(e, -EINVAL, "%s: its event is %s, the one of the input before is %s", path,
+			event->name, f->event_name);
+		return err_remedy(e, "Report on recordings of different events one by one.");
+	}
+	if (!f->has_event) {
+		f->event_name = keep(f, event->name);
+		f->freq_hz = frequency_of(event);
+	}
+	f->event = event;
+	f->has_event = true;
+	f->is_clock = event->is_clock;
+	return 0;
+}
+
+static void ignore_sample(struct feed *f, const struct event_desc *event)
+{
+	while (f->ignored.nr <= event->index)
+		vec_push(&f->ignored, 0);
+	f->ignored.at[event->index]++;
+}
+
+static void feed_sample(struct feed *f, const struct record *r)
+{
+	struct feed_sample s = { .session = &f->session, .record = r };
+	double freq = frequency_of(f->event);
+
+	s.weight = weight_of(f->event, r);
+	s.thread = session_thread(&f->session, r->pid, r->tid);
+	s.request = attribute_sample(&f->attribute, s.thread, s.weight);
+	f->tallies.nr_samples++;
+	f->tallies.nr_in_requests += !!s.request;
+	f->tallies.nr_outside += !s.request;
+	f->period_sum += s.weight;
+	f->expected_seconds += freq > 0 ? 1 / freq : 0;
+	if (f->listener.sample)
+		f->listener.sample(f->listener.self, &s);
+}
+
+static int feed_record(struct feed *f, const struct record *r, const char *path, struct err *e)
+{
+	int err = 0;
+
+	f->nr_records++;
+	attribute_record(&f->attribute, r);
+	session_record(&f->session, r);
+	if (r->type != PERF_RECORD_SAMPLE || !r->event)
+		return 0;
+	note_time(f, r->time);
+	if (r->event->is_bpf_output)
+		return 0;
+	if (!f->event)
+		err = choose_event(f, r->event, path, e);
+	if (err)
+		return err;
+	if (f->event == r->event)
+		feed_sample(f, r);
+	else
+		ignore_sample(f, r->event);
+	return 0;
+}
+
+/* ---- one input ---- */
+
+static void request_ended(void *self, const struct open_request *r)
+{
+	struct feed *f = self;
+
+	if (f->listener.request_ended)
+		f->listener.request_ended(f->listener.self, &f->session, r);
+}
+
+static void begin_input(struct feed *f, struct reader *reader)
+{
+	struct request_listener listener = { .self = f, .ended = request_ended };
+
+	session_init(&f->session, reader, f->symbolizer, f->strings);
+	attribute_init(&f->attribute, &f->session, f->endpoints, &listener, f->nr_requests);
+	f->event = NULL;
+	f->ignored.nr = 0;
+	f->nr_records = 0;
+	if (f->listener.input_begins)
+		f->listener.input_begins(f->listener.self, &f->session);
+}
+
+/* What the first input that says it says, stands for all of them. */
+static void describe_input(struct feed *f, const char *path, const struct reader *r)
+{
+	const char *marker = strings_text(f->strings, f->session.marker_info);
+
+	if (!*marker && f->session.markers.nr)
+		marker = strings_text(f->strings, f->session.markers.at[0].spec);
+	f->input = f->input ? f->input : keep(f, path);
+	f->hostname = f->hostname ? f->hostname : keep(f, reader_hostname(r));
+	f->os_release = f->os_release ? f->os_release : keep(f, reader_os_release(r));
+	f->arch = f->arch ? f->arch : keep(f, reader_arch(r));
+	f->cmdline = f->cmdline ? f->cmdline : keep(f, reader_cmdline(r));
+	f->marker = f->marker ? f->marker : keep(f, marker);
+}
+
+static void warn_of_input(const struct feed *f, const char *path, const struct reader *r,
+			  const struct order *o)
+{
+	size_t i;
+
+	for (i = 0; i < f->ignored.nr; i++)
+		if (f->ignored.at[i])
+			log_warn("%s: %" PRIu64 " samples of %s are left out: time is %s's", path,
+				 f->ignored.at[i], reader_event(r, i)->name, f->event->name);
+	if (f->attribute.nr_unreadable_marks)
+		log_warn("%s: %" PRIu64 " marks that cannot be read are left out", path,
+			 f->attribute.nr_unreadable_marks);
+	if (f->session.nr_cut_files)
+		log_warn("%s: %" PRIu64 " of the files in it are incomplete", path,
+			 f->session.nr_cut_files);
+	if (o->nr_late)
+		log_verbose("%s: %" PRIu64 " records came later than their round", path, o->nr_late);
+	if (reader_nr_unknown(r))
+		log_verbose("%s: %" PRIu64 " records of unknown type", path, reader_nr_unknown(r));
+}
+
+static void end_input(struct feed *f)
+{
+	const struct attribute *a = &f->attribute;
+	const struct session *s = &f->session;
+
+	session_finish(&f->session);
+	attribute_finish(&f->attribute);
+	if (f->listener.input_ended)
+		f->listener.input_ended(f->listener.self, s);
+	f->nr_requests = a->nr_requests;
+	f->has_markers |= s->markers.nr || a->nr_marks;
+	f->tallies.nr_lost += s->nr_lost;
+	f->tallies.nr_throttled += s->nr_throttled;
+	f->tallies.nr_marks += a->nr_marks;
+	f->tallies.nr_unmatched_ends += a->nr_unmatched_ends;
+	f->tallies.nr_unfinished += a->nr_unfinished;
+	f->tallies.nr_label_faults += a->nr_label_faults;
+	f->tallies.nr_labels_cut += a->nr_labels_cut;
+}
+
+static int feed_records(struct feed *f, struct order *o, const char *path, struct err *e)
+{
+	struct record r;
+	int more = 0, err = 0;
+
+	while (!err && (more = order_next(o, &r, e)) > 0)
+		err = feed_record(f, &r, path, e);
+	if (err || more >= 0)
+		return err;
+	if (!f->nr_records) {
+		struct err inner = *e;
+
+		return err_set(e, inner.code, "%s: %s", path, inner.what);
+	}
+	log_warn("%s: %s; this is about what stands before", path, e->what);
+	f->is_truncated = true;
+	return 0;
+}
+
+int feed_input(struct feed *f, const char *path, struct err *e)
+{
+	struct reader *reader = NULL;
+	struct order order;
+	int err;
+
+	err = reader_open(path, &reader, e);
+	if (err)
+		return err;
+	order_init(&order, reader);
+	begin_input(f, reader);
+	err = feed_records(f, &order, path, e);
+	end_input(f);
+	f->is_truncated |= reader_is_truncated(reader);
+	if (!err)
+		warn_of_input(f, path, reader, &order);
+	describe_input(f, path, reader);
+	attribute_release(&f->attribute);
+	session_release(&f->session);
+	order_release(&order);
+	reader_free(reader);
+	return err;
+}
+
+void feed_describe(const struct feed *f, struct profile *p)
+{
+	p->tallies = f->tallies;
+	p->begin_ns = f->begin_ns;
+	p->end_ns = f->end_ns;
+	p->has_markers = f->has_markers;
+	p->is_truncated = f->is_truncated;
+	p->freq_hz = f->freq_hz;
+	p->seconds_per_weight = feed_seconds_per_weight(f, &p->unit);
+	p->input = f->input;
+	p->event = f->event_name;
+	p->hostname = f->hostname;
+	p->os_release = f->os_release;
+	p->arch = f->arch;
+	p->cmdline = f->cmdline;
+	p->marker = f->marker;
+}

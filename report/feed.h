@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The first stages in their order: reader, order, session, attribute. What comes out is one call a
+ * sample and one a request; several recordings are fed one after the other.
+ *
+ *	feed_init(&f, strings, symbolizer, &endpoint_options, &listener);
+ *	feed_input(&f, "wperf.data", &e);
+ *	...
+ *	feed_describe(&f, &profile);
+ *	feed_release(&f);
+ *
+ * Time is taken from one event of a recording: the first that has a sample. What the others counted
+ * cannot be added to it; they are left out with a warning that names them.
+ */
+#ifndef REPORT_FEED_H
+#define REPORT_FEED_H
+
+#include "report/attribute.h"
+#include "report/profile.h"
+
+struct feed_sample {
+	struct session *session;
+	uint32_t thread;			/* index in the session */
+	const struct open_request *request;	/* NULL: outside */
+	const struct record *record;
+	uint64_t weight;			/* see feed_seconds_per_weight() */
+};
+
+/* Any of them may be NULL. What they are given is lent for the call. */
+struct feed_listener {
+	void *self;
+	void (*input_begins)(void *self, const struct session *session);
+	void (*sample)(void *self, const struct feed_sample *s);
+	void (*request_ended)(void *self, const struct session *session,
+			      const struct open_request *r);
+	void (*input_ended)(void *self, const struct session *session);
+};
+
+struct feed {
+	struct strings *strings;		/* lent */
+	struct symbolizer *symbolizer;		/* lent; NULL: nothing is to be located */
+	const struct endpoint_options *endpoints;	/* lent */
+	struct feed_listener listener;
+	struct arena arena;
+	/* of the input at hand */
+	struct session session;
+	struct attribute attribute;
+	const struct event_desc *event;		/* that time is taken from */
+	VEC(uint64_t) ignored;			/* samples by index of the event */
+	uint64_t nr_records;
+	/* of all */
+	struct tallies tallies;
+	uint64_t period_sum;
+	double expected_seconds;		/* nr of samples / frequency asked for */
+	uint64_t begin_ns, end_ns, nr_requests;
+	bool has_markers, is_truncated, has_event, is_clock;
+	double freq_hz;
+	const char *input, *event_name, *hostname, *os_release, *arch, *cmdline, *marker;
+};
+
+void feed_init(struct feed *f, struct strings *strings, struct symbolizer *symbolizer,
+	       const struct endpoint_options *endpoints, const struct feed_listener *listener);
+void feed_release(struct feed *f);
+/*
+ * What can be read of a recording that is cut or corrupt is fed, with a warning. Errors: reader_open()'s,
+ * those of a recording of which nothing could be read, and -EINVAL for an event that is not the one of
+ * the inputs before.
+ */
+int feed_input(struct feed *f, const char *path, struct err *e);
+/*
+ * Clocks weigh in nanoseconds. Another event has no time of its own, but where the kernel was asked for so
+ * many samples a second, each stands for that part of one on the average. Else 1, and the unit is the
+ * event's name.
+ */
+double feed_seconds_per_weight(const struct feed *f, const char **ret_unit);
+/* Fills what the profile says of the recording. */
+void feed_describe(const struct feed *f, struct profile *p);
+
+#endif

@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "report/gather.h"
+
+#include <assert.h>
+
+#define NO_GROUP UINT32_MAX
+
+/* Keys of the groups that stand for nothing in particular. */
+enum { KEY_ALL = 1, KEY_OUTSIDE = 2, KEY_OF_REQUESTS = 3, KEY_OF_OWNERS = 4 };
+
+void gather_init(struct gather *g, enum group_by by, const struct selection *selection,
+		 struct strings *strings)
+{
+	*g = (struct gather){ .by = by, .selection = selection, .strings = strings };
+	g->has_selection = !selection_takes_all(selection) || selection_slowest(selection);
+}
+
+void gather_release(struct gather *g)
+{
+	vec_each(&g->groups, it) {
+		weights_release(&it->weights);
+		group_release(&it->group);
+	}
+	vec_each(&g->open, w)
+		weights_release(w);
+	vec_each(&g->slowest, c)
+		weights_release(&c->weights);
+	vec_release(&g->groups);
+	vec_release(&g->open);
+	vec_release(&g->owner_groups);
+	vec_release(&g->slowest);
+	hashidx_release(&g->index);
+	u64map_release(&g->labelled);
+}
+
+static bool is_by_owner(const struct gather *g)
+{
+	return g->by == BY_THREAD || g->by == BY_PROCESS;
+}
+
+/* ---- groups ---- */
+
+static uint32_t group_of_key(struct gather *g, uint64_t kind, uint64_t value)
+{
+	uint64_t hash = hash_mix(kind, value);
+	uint32_t added = (uint32_t)g->groups.nr;
+
+	hashidx_each(&g->index, hash, id)
+		if (g->groups.at[id].key[0] == kind && g->groups.at[id].key[1] == value)
+			return id;
+	vec_push(&g->groups, (struct gathered){ .group = { .by = g->by,
+							   .calls = COUNT_UNKNOWN,
+							   .primitive_calls = COUNT_UNKNOWN },
+						.key = { kind, value },
+						.merged_into = added });
+	hashidx_add(&g->index, hash, added);
+	return added;
+}
+
+static uint32_t group_of_all(struct gather *g)
+{
+	uint32_t id = group_of_key(g, KEY_ALL, 0);
+
+	g->groups.at[id].group.path = strings_id(g->strings, "(all)");
+	return id;
+}
+
+static uint32_t group_outside(struct gather *g)
+{
+	uint32_t id = group_of_key(g, KEY_OUTSIDE, 0);
+
+	g->groups.at[id].group.path = strings_id(g->strings, "(outside)");
+	g->groups.at[id].group.is_outside = true;
+	return id;
+}
+
+/* owner: index of a thread or process. Its label waits until the input has ended: names change. */
+static uint32_t group_of_owner(struct gather *g, uint32_t owner)
+{
+	while (g->owner_groups.nr <= owner)
+		vec_push(&g->owner_groups, NO_GROUP);
+	if (g->owner_groups.at[owner] == NO_GROUP)
+		g->owner_groups.at[owner] = group_of_key(g, KEY_OF_OWNERS, g->groups.nr);
+	return g->owner_groups.at[owner];
+}
+
+static uint32_t label_of_status(struct gather *g, uint32_t status)
+{
+	char text[16];
+
+	if (!status)
+		return strings_id(g->strings, "(unknown)");
+	snprintf(text, sizeof(text), "%u", status);
+	return strings_id(g->strings, text);
+}
+
+static uint32_t group_of_request(struct gather *g, const struct request *r)
+{
+	uint32_t path = r->path, id;
+	uint64_t key = r->id;
+
+	switch (g->by) {
+	case BY_ENDPOINT:
+		key = (uint64_t)r->method << 32 | r->path;
+		break;
+	case BY_REQUEST:
+		break;
+	case BY_STATUS:
+		key = r->status;
+		path = label_of_status(g, r->status);
+		break;
+	case BY_METHOD:
+		key = r->method;
+		path = r->method ? r->method : strings_id(g->strings, "(unknown)");
+		break;
+	default:
+		return group_of_all(g);
+	}
+	id = group_of_key(g, KEY_OF_REQUESTS, key);
+	g->groups.at[id].group.path = path;
+	return id;
+}
+
+static void count_status(struct group *g, uint32_t status, uint64_t nr)
+{
+	size_t i;
+
+	if (!status)
+		return;
+	for (i = 0; i < g->status.nr && g->status.at[i].status < status; i++)
+		;
+	if (i < g->status.nr && g->status.at[i].status == status)
+		g->status.at[i].nr += nr;
+	else
+		vec_insert(&g->status, i, (struct status_count){ status, nr });
+}
+
+/* What a table says of its requests. */
+static void count_request(struct group *g, const struct request *r)
+{
+	bool is_first = !g->nr_requests && !g->nr_unfinished;
+
+	if (is_first)
+		g->method = r->method;
+	else if (g->method != r->method)
+		g->method = 0;
+	if (r->is_unfinished) {
+		g->nr_unfinished++;
+	} else {
+		g->nr_requests++;
+		vec_push(&g->elapsed_ns, request_elapsed_ns(r));
+	}
+	count_status(g, r->status, 1);
+	if (g->by != BY_REQUEST)
+		return;
+	g->request_id = r->id;
+	g->begin_ns = r->begin_ns;
+	g->end_ns = r->end_ns;
+	g->tid = r->begin_tid;
+}
+
+/* ---- samples and requests ---- */
+
+static void add_to_group(struct gather *g, uint32_t id, struct stack_weight s)
+{
+	while (g->groups.at[id].merged_into != id)
+		id = g->groups.at[id].merged_into;
+	s.group = 0;
+	weights_add(&g->groups.at[id].weights, &s);
+}
+
+void gather_sample(struct gather *g, const struct session *session, uint32_t thread,
+		   const struct open_request *request, uint32_t node, uint64_t weight)
+{
+	struct stack_weight s = { .node = node, .nr_samples = 1, .weight = weight };
+
+	if (is_by_owner(g))
+		s.group = group_of_owner(g, g->by == BY_THREAD ? thread :
+							 session->threads.at[thread].process);
+	if (request) {
+		while (g->open.nr <= request->slot)
+			vec_push(&g->open, (struct weights){ 0 });
+		weights_add(&g->open.at[request->slot], &s);
+	} else if (g->has_selection) {
+		g->nr_filtered++;
+	} else if (is_by_owner(g)) {
+		add_to_group(g, s.group, s);
+	} else {
+		add_to_group(g, g->by == BY_NONE ? group_of_all(g) : group_outside(g), s);
+	}
+}
+
+/* owner: group that counts the request, by thread or process. */
+static void fold(struct gather *g, const struct request *r, uint32_t owner, const struct weights *w)
+{
+	uint32_t id = is_by_owner(g) ? owner : group_of_request(g, r);
+
+	while (g->groups.at[id].merged_into != id)
+		id = g->groups.at[id].merged_into;
+	count_request(&g->groups.at[id].group, r);
+	vec_each(&w->list, s)
+		add_to_group(g, is_by_owner(g) ? s->group : id, *s);
+}
+
+/* Of equally slow ones the later is the faster: the first come stay. */
+static bool is_faster(const struct candidate *a, const struct candidate *b)
+{
+	uint64_t x = request_elapsed_ns(&a->request), y = request_elapsed_ns(&b->request);
+
+	return x != y ? x < y : a->request.id > b->request.id;
+}
+
+static void sift_down(struct gather *g, size_t at)
+{
+	for (;;) {
+		size_t least = at, child;
+		struct candidate moved;
+
+		for (child = 2 * at + 1; child <= 2 * at + 2 && child < g->slowest.nr; child++)
+			if (is_faster(&g->slowest.at[child], &g->slowest.at[least]))
+				least = child;
+		if (least == at)
+			return;
+		moved = g->slowest.at[at];
+		g->slowest.at[at] = g->slowest.at[least];
+		g->slowest.at[least] = moved;
+		at = least;
+	}
+}
+
+static void sift_up(struct gather *g, size_t at)
+{
+	while (at && is_faster(&g->slowest.at[at], &g->slowest.at[(at - 1) / 2])) {
+		struct candidate moved = g->slowest.at[at];
+
+		g->slowest.at[at] = g->slowest.at[(at - 1) / 2];
+		g->slowest.at[(at - 1) / 2] = moved;
+		at = (at - 1) / 2;
+	}
+}
+
+/* Takes w over, or leaves it with the caller where the request is too fast. */
+static void compete(struct gather *g, const struct request *r, uint32_t owner, struct weights *w)
+{
+	struct candidate c = { .request = *r, .group = owner, .weights = *w };
+
+	if (g->slowest.nr < selection_slowest(g->selection)) {
+		vec_push(&g->slowest, c);
+		sift_up(g, g->slowest.nr - 1);
+		*w = (struct weights){ 0 };
+	} else if (is_faster(&g->slowest.at[0], &c)) {
+		g->nr_filtered += g->slowest.at[0].request.nr_samples;
+		*w = g->slowest.at[0].weights;
+		g->slowest.at[0] = c;
+		sift_down(g, 0);
+	} else {
+		g->nr_filtered += r->nr_samples;
+	}
+}
+
+void gather_request(struct gather *g, const struct open_request *open)
+{
+	const struct request *r = &open->request;
+	struct weights none = { 0 };
+	struct weights *w = open->slot < g->open.nr ? &g->open.at[open->slot] : &none;
+	uint64_t nr_slowest = selection_slowest(g->selection);
+	uint32_t owner = 0;
+
+	if (!selection_takes(g->selection, r, g->strings) || (nr_slowest && r->is_unfinished)) {
+		g->nr_filtered += r->nr_samples;
+	} else {
+		if (is_by_owner(g))
+			owner = group_of_owner(g, g->by == BY_THREAD ? open->thread :
+								       open->process);
+		if (nr_slowest)
+			compete(g, r, owner, w);
+		else
+			fold(g, r, owner, w);
+	}
+	weights_clear(w);
+}
+
+/* ---- the ends ---- */
+
+static void merge_groups(struct gather *g, uint32_t into_id, uint32_t from_id)
+{
+	struct gathered *into = &g->groups.at[into_id], *from = &g->groups.at[from_id];
+
+	if (!into->group.nr_requests && !into->group.nr_unfinished)
+		into->group.method = from->group.method;
+	else if (into->group.method != from->group.method)
+		into->group.method = 0;
+	into->group.nr_requests += from->group.nr_requests;
+	into->group.nr_unfinished += from->group.nr_unfinished;
+	vec_each(&from->group.elapsed_ns, ns)
+		vec_push(&into->group.elapsed_ns, *ns);
+	vec_each(&from->group.status, it)
+		count_status(&into->group, it->status, it->nr);
+	vec_each(&from->weights.list, s)
+		weights_add(&into->weights, s);
+	group_release(&from->group);
+	weights_release(&from->weights);
+	from->merged_into = into_id;
+}
+
+/* "nginx/123"; "?/123" where no record said its name. */
+static uint32_t label_of_owner(struct gather *g, const struct session *session, uint32_t owner)
+{
+	bool is_thread = g->by == BY_THREAD;
+	uint32_t name = is_thread ? session->threads.at[owner].name :
+				    session->processes.at[owner].name;
+	uint32_t number = is_thread ? session->threads.at[owner].tid :
+				      session->processes.at[owner].pid;
+	char *text = xasprintf("%s/%d", name ? strings_text(g->strings, name) : "?", (int)number);
+	uint32_t label = strings_id(g->strings, text);
+
+	free(text);
+	return label;
+}
+
+/* Of one label only one group is left: the same process in two recordings, or a pid used again. */
+void gather_end_input(struct gather *g, const struct session *session)
+{
+	uint32_t owner;
+
+	for (owner = 0; owner < g->owner_groups.nr; owner++) {
+		uint32_t group = g->owner_groups.at[owner], label;
+		const uint32_t *same;
+
+		if (group == NO_GROUP)
+			continue;
+		label = label_of_owner(g, session, owner);
+		same = u64map_get(&g->labelled, label);
+		g->groups.at[group].group.path = label;
+		if (same)
+			merge_groups(g, *same, group);
+		else
+			u64map_set(&g->labelled, label, group);
+	}
+	g->owner_groups.nr = 0;
+}
+
+static int by_value(const void *a, const void *b)
+{
+	const uint64_t *x = a, *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
+void gather_finish(struct gather *g, bool has_markers)
+{
+	vec_each(&g->slowest, c)
+		fold(g, &c->request, c->group, &c->weights);
+	vec_each(&g->groups, it) {
+		struct group *group = &it->group;
+
+		if (group->elapsed_ns.nr)
+			qsort(group->elapsed_ns.at, group->elapsed_ns.nr,
+			      sizeof(*group->elapsed_ns.at), by_value);
+		/* Where no request could have been seen, nothing is outside of one. */
+		if (group->is_outside && !has_markers) {
+			group->is_outside = false;
+			group->by = BY_NONE;
+			group->path = strings_id(g->strings, "(all)");
+		}
+	}
+}

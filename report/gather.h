@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Samples to the tables that they belong in. A request's samples wait, summed by stack, until the
+ * request has ended, since only then it is known whether the selection takes it; memory is that of the
+ * open requests, of --slowest's candidates, and of the distinct stacks of each table.
+ *
+ *	gather_init(&g, by, selection, strings);
+ *	for each input:
+ *		gather_sample(), gather_request()
+ *		gather_end_input(&g, &session);
+ *	gather_finish(&g, has_markers);
+ *	... g.groups ...
+ *	gather_release(&g);
+ *
+ * Tables by thread, process or none take the samples outside of requests as well; the others have one
+ * table for all of those. With a selection of requests nobody asked for them: they are left out.
+ */
+#ifndef REPORT_GATHER_H
+#define REPORT_GATHER_H
+
+#include "report/attribute.h"
+#include "report/profile.h"
+#include "report/selection.h"
+#include "report/weights.h"
+
+struct gathered {
+	struct group group;	/* all but what profile.c sums up: weight, samples, functions */
+	struct weights weights;
+	uint64_t key[2];
+	uint32_t merged_into;	/* index of the group that has it all; else its own */
+};
+
+/* One of the slowest so far. */
+struct candidate {
+	struct request request;
+	uint32_t group;		/* by thread or process: the group that counts the request; else 0 */
+	struct weights weights;
+};
+
+struct gather {
+	enum group_by by;
+	const struct selection *selection;	/* lent; so are the strings */
+	struct strings *strings;
+	bool has_selection;
+	VEC(struct gathered) groups;
+	struct hashidx index;			/* of groups, by key */
+	VEC(struct weights) open;		/* by slot of the open request */
+	VEC(uint32_t) owner_groups;		/* by thread or process of this input; UINT32_MAX: none yet */
+	struct u64map labelled;			/* label -> group, by thread or process */
+	VEC(struct candidate) slowest;		/* a heap: the fastest of them on top */
+	uint64_t nr_filtered;			/* samples left out */
+};
+
+void gather_init(struct gather *g, enum group_by by, const struct selection *selection,
+		 struct strings *strings);
+void gather_release(struct gather *g);
+/* request: the one that the thread works on, or NULL. */
+void gather_sample(struct gather *g, const struct session *session, uint32_t thread,
+		   const struct open_request *request, uint32_t node, uint64_t weight);
+/* A request ended. */
+void gather_request(struct gather *g, const struct open_request *request);
+/* Threads and processes have their last names now. */
+void gather_end_input(struct gather *g, const struct session *session);
+/* Takes the slowest in. has_markers false: what is outside is all there is, and called so. */
+void gather_finish(struct gather *g, bool has_markers);
+
+#endif

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What `wperf requests` prints: the requests that the selection took, or a line for each endpoint.
+ * A const list in, bytes out.
+ */
+#ifndef REPORT_LIST_H
+#define REPORT_LIST_H
+
+#include <stdio.h>
+
+#include "base/err.h"
+#include "base/hash.h"
+#include "base/vec.h"
+#include "report/request.h"
+
+#define LIST_SORTS(X) X(BEGIN, "begin") X(ELAPSED, "elapsed") X(CPU, "cpu") X(PATH, "path")
+#define LIST_SORT_ID(id, text) LIST_BY_##id,
+enum list_sort { LIST_SORTS(LIST_SORT_ID) NR_LIST_SORTS };
+
+#define LIST_FORMATS(X) X(TABLE, "table") X(JSON, "json") X(JSONL, "jsonl")
+#define LIST_FORMAT_ID(id, text) LIST_##id,
+enum list_format { LIST_FORMATS(LIST_FORMAT_ID) NR_LIST_FORMATS };
+
+/* The requests of one endpoint. */
+struct endpoint_line {
+	uint32_t method, path;
+	uint64_t nr_unfinished, nr_samples, weight;
+	VEC(uint64_t) elapsed_ns;	/* of the finished ones, sorted */
+};
+
+struct request_list {
+	struct strings *strings;	/* lent */
+	VEC(struct request) requests;
+	VEC(struct endpoint_line) endpoints;	/* of list_summarize() */
+	uint64_t begin_ns;		/* of the recording: begins are shown since then */
+	const char *unit;		/* of the weights: see profile.h */
+	double seconds_per_weight;
+};
+
+void list_release(struct request_list *l);
+/* begin and path ascending, elapsed and cpu descending; then by begin. */
+void list_sort(struct request_list *l, enum list_sort by);
+/* Fills l->endpoints from l->requests. begin: of their first request; elapsed: of their slowest. */
+void list_summarize(struct request_list *l, enum list_sort by);
+/* Negative errno where out cannot be written. */
+int list_write(const struct request_list *l, enum list_format format, FILE *out, struct err *e);
+int list_write_summary(const struct request_list *l, enum list_format format, FILE *out,
+		       struct err *e);
+
+#endif

@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The list as a table or JSON. Columns, one line a request:
+ *
+ *	     begin    elapsed    on-CPU~  samples     thread  status  request
+ *	 +0.001234     3.2 ms     2.1 ms        2       4711     200  GET /user/17
+ *
+ * The tilde says that on-CPU time is sampled: nothing shorter than the interval between samples can be
+ * seen in it. "-" stands for what is not known.
+ */
+#include <inttypes.h>
+#include <jansson.h>
+
+#include "base/str.h"
+#include "base/units.h"
+#include "report/list.h"
+#include "report/profile.h"
+#include "report/render.h"
+
+static bool is_time(const struct request_list *l)
+{
+	return !strcmp(l->unit, "seconds");
+}
+
+static double since_begin(const struct request_list *l, uint64_t ns)
+{
+	return (double)(int64_t)(ns - l->begin_ns) / (double)NS_PER_SEC;
+}
+
+/* ---- table ---- */
+
+/* Right-aligned in width columns, with a space before. */
+static void add_column(struct str *b, int width, const char *text)
+{
+	str_addf(b, " %*s", width, text);
+}
+
+static void add_count(struct str *b, int width, uint64_t nr)
+{
+	str_addf(b, " %*" PRIu64, width, nr);
+}
+
+static void add_seconds(struct str *b, int width, bool is_known, double seconds)
+{
+	struct str text = { 0 };
+
+	if (is_known)
+		str_add_duration(&text, seconds);
+	add_column(b, width, is_known ? str_cstr(&text) : "-");
+	str_release(&text);
+}
+
+static void add_weight(struct str *b, const struct request_list *l, int width, uint64_t weight)
+{
+	if (is_time(l))
+		add_seconds(b, width, true, (double)weight * l->seconds_per_weight);
+	else
+		add_count(b, width, weight);
+}
+
+static void add_name(struct str *b, const struct request_list *l, uint32_t method, uint32_t path)
+{
+	const struct strings *text = l->strings;
+
+	str_add(b, "  ");
+	if (strings_len(text, method)) {
+		str_add_escaped(b, strings_text(text, method), strings_len(text, method));
+		str_add_char(b, ' ');
+	}
+	str_add_escaped(b, strings_text(text, path), strings_len(text, path));
+	str_add_char(b, '\n');
+}
+
+/* What the on-CPU column is called: its unit, where that is no time. */
+static void weight_title(const struct request_list *l, char *ret_title, size_t size)
+{
+	snprintf(ret_title, size, "%.10s~", is_time(l) ? "on-CPU" : l->unit);
+}
+
+static void add_request(struct str *b, const struct request_list *l, const struct request *r)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%+.6f", since_begin(l, r->begin_ns));
+	str_addf(b, "%12s", text);
+	add_seconds(b, 10, !r->is_unfinished, (double)request_elapsed_ns(r) / (double)NS_PER_SEC);
+	add_weight(b, l, 11, r->weight);
+	add_count(b, 8, r->nr_samples);
+	add_count(b, 10, r->begin_tid);
+	snprintf(text, sizeof(text), "%" PRIu32, r->status);
+	add_column(b, 7, r->status ? text : "-");
+	add_name(b, l, r->method, r->raw_path);
+}
+
+static void write_table(const struct request_list *l, FILE *out)
+{
+	struct str line = { 0 };
+	char title[16];
+
+	weight_title(l, title, sizeof(title));
+	fprintf(out, "%12s %10s %11s %8s %10s %7s  request\n", "begin", "elapsed", title, "samples",
+		"thread", "status");
+	vec_each(&l->requests, r) {
+		str_clear(&line);
+		add_request(&line, l, r);
+		fwrite(line.s, 1, line.len, out);
+	}
+	str_release(&line);
+}
+
+static double mean_ns(const struct endpoint_line *line)
+{
+	double sum = 0;
+
+	vec_each(&line->elapsed_ns, ns)
+		sum += (double)*ns;
+	return line->elapsed_ns.nr ? sum / (double)line->elapsed_ns.nr : 0;
+}
+
+static const double quantiles[] = { 0.5, 0.9, 0.99, 1 };
+static const char *const quantile_names[] = { "p50", "p90", "p99", "max" };
+
+static double quantile_seconds(const struct endpoint_line *line, double q)
+{
+	return (double)quantile_u64(line->elapsed_ns.at, line->elapsed_ns.nr, q) /
+	       (double)NS_PER_SEC;
+}
+
+static void add_endpoint(struct str *b, const struct request_list *l,
+			 const struct endpoint_line *line)
+{
+	bool is_known = line->elapsed_ns.nr > 0;
+	size_t i;
+
+	str_addf(b, "%8zu", line->elapsed_ns.nr);
+	add_count(b, 10, line->nr_unfinished);
+	add_seconds(b, 10, is_known, mean_ns(line) / (double)NS_PER_SEC);
+	for (i = 0; i < ARRAY_LEN(quantiles); i++)
+		add_seconds(b, 10, is_known, quantile_seconds(line, quantiles[i]));
+	add_weight(b, l, 11, line->weight);
+	add_count(b, 8, line->nr_samples);
+	add_name(b, l, line->method, line->path);
+}
+
+static void write_summary_table(const struct request_list *l, FILE *out)
+{
+	struct str text = { 0 };
+	char title[16];
+
+	weight_title(l, title, sizeof(title));
+	fprintf(out, "%8s %10s %10s %10s %10s %10s %10s %11s %8s  endpoint\n", "requests",
+		"unfinished", "mean", "p50", "p90", "p99", "max", title, "samples");
+	vec_each(&l->endpoints, line) {
+		str_clear(&text);
+		add_endpoint(&text, l, line);
+		fwrite(text.s, 1, text.len, out);
+	}
+	str_release(&text);
+}
+
+/* ---- JSON ---- */
+
+/* Bytes that are no UTF-8 are shown as the table shows them: JSON cannot hold them. */
+static json_t *text_of(const struct request_list *l, uint32_t id)
+{
+	const char *text = strings_text(l->strings, id);
+	size_t len = strings_len(l->strings, id);
+	json_t *string = json_stringn(text, len);
+	struct str escaped = { 0 };
+
+	if (string)
+		return string;
+	str_add_escaped(&escaped, text, len);
+	string = json_string(str_cstr(&escaped));
+	str_release(&escaped);
+	return string;
+}
+
+static json_t *known_text_of(const struct request_list *l, uint32_t id)
+{
+	return strings_len(l->strings, id) ? text_of(l, id) : json_null();
+}
+
+static json_t *weight_of(const struct request_list *l, uint64_t weight)
+{
+	return is_time(l) ? json_real((double)weight * l->seconds_per_weight) :
+			    json_integer((json_int_t)weight);
+}
+
+static json_t *request_object(const struct request_list *l, const struct request *r)
+{
+	json_t *o = json_object();
+
+	json_object_set_new(o, "id", json_integer((json_int_t)r->id));
+	json_object_set_new(o, "begin", json_real(since_begin(l, r->begin_ns)));
+	json_object_set_new(o, "elapsed", r->is_unfinished ? json_null() :
+					  json_real((double)request_elapsed_ns(r) / (double)NS_PER_SEC));
+	json_object_set_new(o, "time", weight_of(l, r->weight));
+	json_object_set_new(o, "samples", json_integer((json_int_t)r->nr_samples));
+	json_object_set_new(o, "pid", json_integer(r->begin_pid));
+	json_object_set_new(o, "thread", json_integer(r->begin_tid));
+	json_object_set_new(o, "status", r->status ? json_integer(r->status) : json_null());
+	json_object_set_new(o, "method", known_text_of(l, r->method));
+	json_object_set_new(o, "path", text_of(l, r->raw_path));
+	json_object_set_new(o, "endpoint", text_of(l, r->path));
+	return o;
+}
+
+static json_t *endpoint_object(const struct request_list *l, const struct endpoint_line *line)
+{
+	json_t *o = json_object(), *elapsed = json_object();
+	bool is_known = line->elapsed_ns.nr > 0;
+	size_t i;
+
+	json_object_set_new(elapsed, "mean", is_known ? json_real(mean_ns(line) / (double)NS_PER_SEC) :
+							json_null());
+	for (i = 0; i < ARRAY_LEN(quantiles); i++)
+		json_object_set_new(elapsed, quantile_names[i],
+				    is_known ? json_real(quantile_seconds(line, quantiles[i])) :
+					       json_null());
+	json_object_set_new(o, "path", text_of(l, line->path));
+	json_object_set_new(o, "method", known_text_of(l, line->method));
+	json_object_set_new(o, "requests", json_integer((json_int_t)line->elapsed_ns.nr));
+	json_object_set_new(o, "unfinished", json_integer((json_int_t)line->nr_unfinished));
+	json_object_set_new(o, "elapsed", elapsed);
+	json_object_set_new(o, "time", weight_of(l, line->weight));
+	json_object_set_new(o, "samples", json_integer((json_int_t)line->nr_samples));
+	return o;
+}
+
+/* Writes the object and gives it back. 12 digits say a nanosecond of a quarter of an hour. */
+static void dump(json_t *o, FILE *out, const char *before, const char *after)
+{
+	fputs(before, out);
+	json_dumpf(o, out, JSON_REAL_PRECISION(12) | JSON_COMPACT);
+	fputs(after, out);
+	json_decref(o);
+}
+
+/* ---- both ---- */
+
+int list_write(const struct request_list *l, enum list_format format, FILE *out, struct err *e)
+{
+	if (format == LIST_TABLE)
+		write_table(l, out);
+	if (format == LIST_JSON)
+		fputs("{\"wperf\":1,\"requests\":[", out);
+	if (format != LIST_TABLE)
+		vec_each(&l->requests, r)
+			dump(request_object(l, r), out,
+			     format == LIST_JSONL ? "" : r == l->requests.at ? "\n" : ",\n",
+			     format == LIST_JSONL ? "\n" : "");
+	if (format == LIST_JSON)
+		fputs("\n]}\n", out);
+	return render_finish(out, e);
+}
+
+int list_write_summary(const struct request_list *l, enum list_format format, FILE *out,
+		       struct err *e)
+{
+	if (format == LIST_TABLE)
+		write_summary_table(l, out);
+	if (format == LIST_JSON)
+		fputs("{\"wperf\":1,\"endpoints\":[", out);
+	if (format != LIST_TABLE)
+		vec_each(&l->endpoints, it)
+			dump(endpoint_object(l, it), out,
+			     format == LIST_JSONL ? "" : it == l->endpoints.at ? "\n" : ",\n",
+			     format == LIST_JSONL ? "\n" : "");
+	if (format == LIST_JSON)
+		fputs("\n]}\n", out);
+	return render_finish(out, e);
+}

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "report/options.h"
+
+#include <errno.h>
+
+#include "base/log.h"
+#include "base/str.h"
+
+void options_release(struct options *o)
+{
+	vec_release(&o->inputs);
+	endpoint_options_release(&o->endpoints);
+	selection_options_release(&o->selection);
+}
+
+static const char *nearest(const char *typed, const struct option *longs)
+{
+	const char *best = NULL;
+	unsigned int least = 3;	/* more than two slips is another word */
+
+	for (; longs->name; longs++) {
+		unsigned int distance = str_distance(typed, longs->name);
+
+		if (distance < least) {
+			least = distance;
+			best = longs->name;
+		}
+	}
+	return best;
+}
+
+/* getopt says '?' for all kinds of wrong; the argument it stopped at tells which. */
+static int bad_option(char **argv, const struct option *longs, const char *command, bool is_missing,
+		      struct err *e)
+{
+	const char *arg = optind > 0 ? argv[optind - 1] : argv[0], *like = NULL;
+	bool is_long = str_starts(arg, "--");
+
+	if (is_missing) {
+		err_set(e, -EINVAL, "%s: option %s needs an argument", command, arg);
+	} else if (is_long) {
+		err_set(e, -EINVAL, "%s: unknown option %s", command, arg);
+		like = nearest(arg + 2, longs);
+	} else {
+		err_set(e, -EINVAL, "%s: unknown option -%c", command, optopt);
+	}
+	if (like)
+		return err_remedy(e, "Did you mean --%s? wperf %s --help lists them all.", like, command);
+	return err_remedy(e, "wperf %s --help lists the options.", command);
+}
+
+int options_next(int argc, char **argv, const char *shorts, const struct option *longs,
+		 const char *command, struct err *e)
+{
+	char with_colon[64];
+	int opt;
+
+	/* '+' and ':' first: stop at what is no option, and tell a missing argument apart. */
+	snprintf(with_colon, sizeof(with_colon), "+:%s", shorts + (*shorts == '+'));
+	opterr = 0;
+	opt = getopt_long(argc, argv, with_colon, longs, NULL);
+	if (opt == '?' || opt == ':')
+		return bad_option(argv, longs, command, opt == ':', e);
+	if (opt >= 0)
+		return opt;
+	if (optind < argc) {
+		err_set(e, -EINVAL, "%s: \"%s\" is no option", command, argv[optind]);
+		return err_remedy(e, "A recording is named with -i. wperf %s --help lists the options.",
+				  command);
+	}
+	return 0;
+}
+
+void options_take(struct options *o, int opt, const char *arg)
+{
+	switch (opt) {
+	case 'i':
+		vec_push(&o->inputs, arg);
+		break;
+	case 'v':
+		o->verbosity++;
+		break;
+	case 'q':
+		o->verbosity = LOG_QUIET;
+		break;
+	case 'h':
+		o->wants_help = true;
+		break;
+	case OPT_PATH:
+		vec_push(&o->selection.path, arg);
+		break;
+	case OPT_METHOD:
+		vec_push(&o->selection.method, arg);
+		break;
+	case OPT_STATUS:
+		vec_push(&o->selection.status, arg);
+		break;
+	case OPT_SLOWER_THAN:
+		o->selection.slower_than = arg;
+		break;
+	case OPT_FASTER_THAN:
+		o->selection.faster_than = arg;
+		break;
+	case OPT_SLOWEST:
+		o->selection.slowest = arg;
+		break;
+	case OPT_PATH_RAW:
+		o->endpoints.keeps_raw = true;
+		break;
+	case OPT_PATH_PATTERN:
+		vec_push(&o->endpoints.patterns, arg);
+		break;
+	}
+}
+
+int options_finish(struct options *o, struct selection **ret_selection, struct err *e)
+{
+	int err;
+
+	if (!o->inputs.nr)
+		vec_push(&o->inputs, "wperf.data");
+	log_set_level(o->verbosity > LOG_DEBUG ? LOG_DEBUG : (enum log_level)o->verbosity);
+	err = endpoint_options_check(&o->endpoints, e);
+	return err ? err : selection_new(&o->selection, ret_selection, e);
+}
+
+int options_choice(const char *option, const char *text, const char *const *names, size_t nr,
+		   struct err *e)
+{
+	struct str list = { 0 };
+	size_t i;
+
+	for (i = 0; i < nr; i++)
+		if (!strcmp(names[i], text))
+			return (int)i;
+	for (i = 0; i < nr; i++)
+		str_addf(&list, "%s%s", i ? ", " : "", names[i]);
+	err_set(e, -EINVAL, "%s: there is no \"%s\"", option, text);
+	err_remedy(e, "One of: %s.", str_cstr(&list));
+	str_release(&list);
+	return e->code;
+}

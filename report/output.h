@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Where a report goes: stdout, a file, or both. */
+#ifndef REPORT_OUTPUT_H
+#define REPORT_OUTPUT_H
+
+#include "base/err.h"
+
+/* Both lent; NULL: not asked for. "-" is stdout. */
+struct outputs {
+	const char *file;	/* instead of stdout */
+	const char *tee;	/* as well */
+};
+
+/*
+ * Calls write once for each destination, and sees to it that what it wrote has arrived. A reader of
+ * stdout that went away has seen enough: no error. Errors: open(2)'s and write(2)'s.
+ */
+int outputs_write(const struct outputs *o, int (*write)(const void *self, FILE *out, struct err *e),
+		  const void *self, struct err *e);
+
+#endif

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "report/render.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/str.h"
+#include "base/units.h"
+
+#define RENDERERS(X) X(table) X(json) X(jsonl)
+
+#define RENDERER_PLACE(name) &render_##name,
+static const struct renderer *const renderers[] = { RENDERERS(RENDERER_PLACE) };
+
+const struct renderer *renderer_find(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(renderers); i++)
+		if (!strcmp(renderers[i]->name, name))
+			return renderers[i];
+	return NULL;
+}
+
+const char *renderer_names(void)
+{
+#define RENDERER_NAME(name) ", " #name
+	return RENDERERS(RENDERER_NAME) + strlen(", ");
+}
+
+static void tally(FILE *out, uint64_t nr, const char *one, const char *many)
+{
+	if (nr)
+		fprintf(out, "wperf: %" PRIu64 " %s\n", nr, nr == 1 ? one : many);
+}
+
+static void print_attributed(const struct tallies *t, FILE *out)
+{
+	fprintf(out, "wperf: %" PRIu64 " of %" PRIu64 " samples in requests", t->nr_in_requests,
+		t->nr_samples);
+	if (t->nr_samples)
+		fprintf(out, " (%.1f %%)",
+			100.0 * (double)t->nr_in_requests / (double)t->nr_samples);
+	fprintf(out, ", %" PRIu64 " outside\n", t->nr_outside);
+}
+
+void render_tallies(const struct profile *p, FILE *out)
+{
+	const struct tallies *t = &p->tallies;
+
+	if (p->has_markers)
+		print_attributed(t, out);
+	tally(out, t->nr_filtered, "sample in no table, as the options asked for",
+	      "samples in no table, as the options asked for");
+	tally(out, t->nr_lost, "record lost", "records lost");
+	tally(out, t->nr_throttled, "time the kernel throttled sampling",
+	      "times the kernel throttled sampling");
+	tally(out, t->nr_no_user_frames, "sample without a user frame",
+	      "samples without a user frame");
+	tally(out, t->nr_unmatched_ends, "end of a request without its begin",
+	      "ends of requests without their begin");
+	tally(out, t->nr_unfinished, "request without an end", "requests without an end");
+	tally(out, t->nr_labels_cut, "label cut short", "labels cut short");
+	tally(out, t->nr_label_faults, "label that could not be read",
+	      "labels that could not be read");
+	if (p->is_truncated)
+		fputs("wperf: the recording is truncated: what follows its last whole record is "
+		      "missing\n", out);
+}
+
+int render_finish(FILE *out, struct err *e)
+{
+	errno = 0;
+	if (fflush(out) || ferror(out))
+		return err_set(e, errno ? -errno : -EIO, "cannot write the report: %m");
+	return 0;
+}
+
+bool render_is_time(const struct profile *p)
+{
+	return !strcmp(p->unit, "seconds");
+}
+
+double render_mean_ns(const struct group *g)
+{
+	double sum = 0;
+
+	vec_each(&g->elapsed_ns, ns)
+		sum += (double)*ns;
+	return sum / (double)g->elapsed_ns.nr;
+}
+
+double render_seconds_since_begin(const struct profile *p, uint64_t ns)
+{
+	return (double)(int64_t)(ns - p->begin_ns) / (double)NS_PER_SEC;
+}

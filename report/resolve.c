@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "report/resolve.h"
+
+#include <fnmatch.h>
+#include <inttypes.h>
+
+void resolve_init(struct resolve *r, const struct resolve_options *options,
+		  const struct stacks *stacks, struct symbolizer *symbolizer,
+		  struct profile *profile)
+{
+	*r = (struct resolve){ .options = options,
+			       .stacks = stacks,
+			       .symbolizer = symbolizer,
+			       .profile = profile };
+}
+
+void resolve_release(struct resolve *r)
+{
+	hashidx_release(&r->function_index);
+	vec_release(&r->places);
+	vec_release(&r->functions);
+	vec_release(&r->is_root);
+	vec_release(&r->chain);
+	str_release(&r->text);
+}
+
+/* ---- functions as shown ---- */
+
+/* A name with '*' in it may be meant as it stands ("operator*"): both readings are tried. */
+static bool is_root_name(const struct resolve *r, uint32_t name)
+{
+	const char *text = strings_text(r->profile->strings, name);
+
+	return r->options->root && (strstr(text, r->options->root) ||
+				    !fnmatch(r->options->root, text, FNM_NOESCAPE));
+}
+
+/* "file:line(name)", as Lib/pstats.py's func_std_string() writes it. */
+static uint32_t std_name_of(struct resolve *r, const struct function *f)
+{
+	struct strings *strings = r->profile->strings;
+
+	str_clear(&r->text);
+	str_add_bytes(&r->text, strings_text(strings, f->file), strings_len(strings, f->file));
+	str_addf(&r->text, ":%" PRIu32 "(", f->line);
+	str_add_bytes(&r->text, strings_text(strings, f->name), strings_len(strings, f->name));
+	str_add_char(&r->text, ')');
+	return strings_id_n(strings, r->text.s, r->text.len);
+}
+
+static uint32_t function_id(struct resolve *r, struct function *f)
+{
+	uint64_t hash = hash_mix((uint64_t)f->file << 32 | f->name, f->line);
+
+	hashidx_each(&r->function_index, hash, id) {
+		const struct function *old = &r->profile->functions.at[id];
+
+		if (old->file == f->file && old->name == f->name && old->line == f->line)
+			return id;
+	}
+	f->std_name = std_name_of(r, f);
+	vec_push(&r->profile->functions, *f);
+	vec_push(&r->is_root, is_root_name(r, f->name));
+	hashidx_add(&r->function_index, hash, (uint32_t)r->profile->functions.nr - 1);
+	return (uint32_t)r->profile->functions.nr - 1;
+}
+
+/* "/usr/lib/libc.so.6" -> "libc.so.6"; names that are no paths ("[vdso]", "//anon") stay. */
+static const char *module_base_name(const char *path)
+{
+	const char *slash = *path == '/' && path[1] != '/' ? strrchr(path, '/') : NULL;
+
+	return slash && slash[1] ? slash + 1 : path;
+}
+
+static uint32_t function_of_frame(struct resolve *r, const struct frame *frame)
+{
+	struct strings *strings = r->profile->strings;
+	struct function f = { .name = frame->function,
+			      .file = frame->file,
+			      .line = frame->line,
+			      .module = frame->module,
+			      .is_kernel = frame->is_kernel };
+	char hex[24];
+
+	if (!f.name) {
+		snprintf(hex, sizeof(hex), "0x%" PRIx64, frame->vaddr);
+		f.name = strings_id(strings, hex);
+	}
+	if (f.is_kernel)
+		f.file = f.module = strings_id(strings, "[kernel]");
+	else if (!f.file)
+		f.file = strings_id(strings, module_base_name(strings_text(strings, f.module)));
+	if (f.is_kernel || !frame->file)
+		f.line = 0;
+	return function_id(r, &f);
+}
+
+/* What stands for the kernel where its functions are not wanted. */
+static uint32_t function_of_kernel(struct resolve *r)
+{
+	struct strings *strings = r->profile->strings;
+	uint32_t module = strings_id(strings, "[kernel]");
+
+	return function_id(r, &(struct function){ .name = strings_id(strings, "kernel"),
+						  .file = module,
+						  .module = module,
+						  .is_kernel = true });
+}
+
+/* ---- chains ---- */
+
+static struct place place_of(struct resolve *r, uint32_t location_id)
+{
+	const struct location *l = &r->stacks->locations.at[location_id];
+	const struct frame *frames;
+	struct place place;
+	size_t nr, i;
+
+	while (r->places.nr < r->stacks->locations.nr)
+		vec_push(&r->places, (struct place){ 0 });
+	if (r->places.at[location_id].nr)
+		return r->places.at[location_id];
+	symbolizer_resolve(r->symbolizer, l->module, (struct code_addr){ l->addr, l->is_return },
+			   &frames, &nr);
+	place = (struct place){ (uint32_t)r->functions.nr, (uint32_t)nr };
+	for (i = 0; i < nr; i++)
+		vec_push(&r->functions, function_of_frame(r, &frames[i]));
+	r->places.at[location_id] = place;
+	return place;
+}
+
+static void add_place(struct resolve *r, uint32_t location)
+{
+	struct place place = place_of(r, location);
+	uint32_t i;
+
+	for (i = 0; i < place.nr; i++)
+		vec_push(&r->chain, r->functions.at[place.first + i]);
+}
+
+static bool is_hidden(const struct resolve *r, uint32_t location)
+{
+	return r->options->kernel != KERNEL_SHOW && r->stacks->locations.at[location].is_kernel;
+}
+
+/* The outermost match counts: what it calls under its own name again is below it all the same. */
+static bool cut_at_root(struct resolve *r)
+{
+	size_t i = r->chain.nr;
+
+	if (!r->options->root)
+		return true;
+	while (i > 0 && !r->is_root.at[r->chain.at[i - 1]])
+		i--;
+	r->chain.nr = i;
+	return i > 0;
+}
+
+bool resolve_chain(struct resolve *r, uint32_t node)
+{
+	bool has_kernel = false;
+
+	r->chain.nr = 0;
+	for (; node; node = r->stacks->nodes.at[node].caller) {
+		uint32_t location = r->stacks->nodes.at[node].location;
+
+		if (!is_hidden(r, location)) {
+			add_place(r, location);
+			continue;
+		}
+		if (!has_kernel && r->options->kernel == KERNEL_FOLD)
+			vec_push(&r->chain, function_of_kernel(r));
+		has_kernel = true;
+	}
+	if (!r->chain.nr)
+		vec_push(&r->chain, function_of_kernel(r));
+	return cut_at_root(r);
+}

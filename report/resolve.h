@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A stack's node to the functions on it, as a report shows them: inlined calls expanded, the kernel's
+ * part shown, folded or hidden, and cut off at --root. Each place in code is resolved once.
+ */
+#ifndef REPORT_RESOLVE_H
+#define REPORT_RESOLVE_H
+
+#include "base/str.h"
+#include "report/profile.h"
+#include "report/stacks.h"
+
+#define KERNEL_FRAMES(X) X(SHOW, "show") X(FOLD, "fold") X(HIDE, "hide")
+#define KERNEL_FRAMES_ID(id, text) KERNEL_##id,
+enum kernel_frames { KERNEL_FRAMES(KERNEL_FRAMES_ID) NR_KERNEL_FRAMES };
+
+struct resolve_options {
+	enum kernel_frames kernel;
+	const char *root;	/* glob, or part of the name of a function; NULL: all is shown */
+};
+
+/* The functions of one location, innermost first. */
+struct place {
+	uint32_t first, nr;	/* in resolve.functions; nr 0: not resolved yet */
+};
+
+struct resolve {
+	const struct resolve_options *options;	/* lent, as all that is pointed to */
+	const struct stacks *stacks;
+	struct symbolizer *symbolizer;
+	struct profile *profile;	/* its functions grow */
+	struct hashidx function_index;
+	VEC(struct place) places;	/* by location */
+	VEC(uint32_t) functions;	/* indexes in profile->functions */
+	VEC(bool) is_root;		/* by function */
+	VEC(uint32_t) chain;		/* what resolve_chain() found; innermost first */
+	struct str text;
+};
+
+void resolve_init(struct resolve *r, const struct resolve_options *options,
+		  const struct stacks *stacks, struct symbolizer *symbolizer,
+		  struct profile *profile);
+void resolve_release(struct resolve *r);
+/*
+ * Leaves the node's functions in r->chain: at least one, and indexes in profile->functions. False:
+ * --root is not on this stack, and the chain says nothing.
+ */
+bool resolve_chain(struct resolve *r, uint32_t node);
+
+#endif

@@ -1,0 +1,403 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "report/session.h"
+
+/* Linux 5.17; in older headers missing. */
+#ifndef PERF_RECORD_MISC_FORK_EXEC
+#define PERF_RECORD_MISC_FORK_EXEC (1 << 13)
+#endif
+
+void session_init(struct session *s, struct reader *reader, struct symbolizer *symbolizer,
+		  struct strings *strings)
+{
+	*s = (struct session){ .reader = reader, .symbolizer = symbolizer, .strings = strings };
+	strings_id(strings, "");
+}
+
+void session_release(struct session *s)
+{
+	vec_each(&s->processes, p)
+		space_release(&p->space);
+	vec_each(&s->files, f) {
+		free((char *)f->head.path);
+		str_release(&f->bytes);
+	}
+	vec_release(&s->processes);
+	vec_release(&s->threads);
+	vec_release(&s->markers);
+	vec_release(&s->files);
+	u64map_release(&s->process_of_pid);
+	u64map_release(&s->thread_of_ids);
+	u64map_release(&s->marker_of_id);
+	u64map_release(&s->file_of_id);
+	u64map_release(&s->module_of_path);
+}
+
+/* ---- processes and threads ---- */
+
+static uint32_t process_add(struct session *s, uint32_t pid)
+{
+	vec_push(&s->processes, (struct process){ .pid = pid });
+	u64map_set(&s->process_of_pid, pid, (uint32_t)s->processes.nr - 1);
+	return (uint32_t)s->processes.nr - 1;
+}
+
+static uint32_t process_of(struct session *s, uint32_t pid)
+{
+	const uint32_t *index = u64map_get(&s->process_of_pid, pid);
+
+	return index ? *index : process_add(s, pid);
+}
+
+static uint64_t thread_key(uint32_t pid, uint32_t tid)
+{
+	return (uint64_t)pid << 32 | tid;
+}
+
+static uint32_t thread_add(struct session *s, uint32_t pid, uint32_t tid)
+{
+	uint32_t process = process_of(s, pid);
+
+	vec_push(&s->threads,
+		 (struct thread){ .pid = pid,
+				  .tid = tid,
+				  .process = process,
+				  .name = s->processes.at[process].name });
+	u64map_set(&s->thread_of_ids, thread_key(pid, tid), (uint32_t)s->threads.nr - 1);
+	return (uint32_t)s->threads.nr - 1;
+}
+
+uint32_t session_find_thread(const struct session *s, uint32_t pid, uint32_t tid)
+{
+	const uint32_t *index = u64map_get(&s->thread_of_ids, thread_key(pid, tid));
+
+	return index ? *index : UINT32_MAX;
+}
+
+uint32_t session_thread(struct session *s, uint32_t pid, uint32_t tid)
+{
+	uint32_t index = session_find_thread(s, pid, tid);
+
+	return index != UINT32_MAX ? index : thread_add(s, pid, tid);
+}
+
+/*
+ * A new process sees what its parent saw. perf makes up forks for processes that it found running, and
+ * flags them: their mappings are made up as well, and the parent's may be those of another program.
+ */
+static void take_new_process(struct session *s, const struct record *r)
+{
+	const uint32_t *parent = u64map_get(&s->process_of_pid, r->task.ppid);
+	const uint32_t *known = u64map_get(&s->process_of_pid, r->pid);
+	uint32_t from = parent ? *parent : UINT32_MAX, child;
+
+	if (r->misc & PERF_RECORD_MISC_FORK_EXEC) {
+		process_of(s, r->pid);
+		return;
+	}
+	/* Its own mappings, where it has some, are more than a parent that nothing is known of. */
+	if (!parent && known)
+		return;
+	child = process_add(s, r->pid);
+	if (from == UINT32_MAX)
+		return;
+	space_fork(&s->processes.at[child].space, &s->processes.at[from].space);
+	s->processes.at[child].name = s->processes.at[from].name;
+}
+
+static void take_fork(struct session *s, const struct record *r)
+{
+	uint32_t parent;
+
+	if (r->task.ppid != r->pid)
+		take_new_process(s, r);
+	parent = session_find_thread(s, r->task.ppid, r->task.ptid);
+	thread_add(s, r->pid, r->tid);
+	if (parent != UINT32_MAX)
+		vec_last(&s->threads)->name = s->threads.at[parent].name;
+}
+
+static void take_comm(struct session *s, const struct record *r)
+{
+	uint32_t index = session_thread(s, r->pid, r->tid);
+	struct thread *t = &s->threads.at[index];
+	struct process *p = &s->processes.at[t->process];
+
+	t->name = strings_id(s->strings, r->comm.name);
+	if (r->pid == r->tid || r->comm.is_exec)
+		p->name = t->name;
+	if (r->comm.is_exec)
+		space_clear(&p->space);
+}
+
+/* ---- mappings ---- */
+
+static bool is_embedded(const struct session *s, const char *path)
+{
+	vec_each(&s->files, f)
+		if (f->head.kind == FILE_ELF && !strcmp(f->head.path, path))
+			return true;
+	return false;
+}
+
+/*
+ * Memory without a file behind it: what runs there was made at run time. The kernel's names for it:
+ * fs/proc/task_mmu.c and mm/; shared ones have a file that no path reaches.
+ */
+static bool is_jit_path(const struct session *s, const char *path)
+{
+	static const char *const prefixes[] = { "[",	      "//anon",	  "anon_inode:", "/anon_hugepage",
+						"/dev/zero", "/memfd:", "/SYSV" };
+	size_t i;
+
+	if (!*path)
+		return true;
+	if (!strcmp(path, "[vdso]"))
+		return false;
+	for (i = 0; i < ARRAY_LEN(prefixes); i++)
+		if (str_starts(path, prefixes[i]))
+			return !is_embedded(s, path);
+	return false;
+}
+
+static uint32_t module_of_file(struct session *s, const char *path, const struct build_id *recorded)
+{
+	struct module_key key = { .kind = MODULE_ELF, .path = path };
+	uint32_t path_id = strings_id(s->strings, path), module;
+	const uint32_t *known = recorded->len ? NULL : u64map_get(&s->module_of_path, path_id);
+	struct build_id id = *recorded;
+
+	if (known)
+		return *known;
+	if (id.len || reader_find_build_id(s->reader, path, &id)) {
+		key.build_id = id.bytes;
+		key.build_id_len = id.len;
+	}
+	module = symbolizer_module(s->symbolizer, &key);
+	if (!recorded->len)
+		u64map_set(&s->module_of_path, path_id, module);
+	return module;
+}
+
+static uint32_t module_of_jit(struct session *s, const char *path, uint32_t pid)
+{
+	struct module_key key = { .kind = MODULE_JIT, .path = path, .pid = pid };
+
+	return symbolizer_module(s->symbolizer, &key);
+}
+
+static bool is_kernel_record(const struct record *r)
+{
+	return r->pid == UINT32_MAX ||
+	       (r->misc & PERF_RECORD_MISC_CPUMODE_MASK) == PERF_RECORD_MISC_KERNEL;
+}
+
+/*
+ * Of the kernel's own mappings only where it begins matters: "[kernel.kallsyms]_stext" or _text, the
+ * symbol that the recorder measured it by. All of the kernel is one module, found by its addresses.
+ */
+static void take_kernel_mmap(struct session *s, const struct record *r)
+{
+	if (str_starts(r->mmap.path, "[kernel.kallsyms]") && !s->kernel_start)
+		s->kernel_start = r->mmap.start;
+}
+
+static void take_mmap(struct session *s, const struct record *r)
+{
+	struct mapping m = { .start = r->mmap.start, .end = r->mmap.start + r->mmap.len };
+
+	if (is_kernel_record(r)) {
+		take_kernel_mmap(s, r);
+		return;
+	}
+	if (!s->symbolizer)
+		return;
+	if (is_jit_path(s, r->mmap.path)) {
+		m.off = m.start;
+		m.module = module_of_jit(s, r->mmap.path, r->pid);
+	} else {
+		m.off = r->mmap.off;
+		m.module = module_of_file(s, r->mmap.path, &r->mmap.build_id);
+	}
+	space_map(&s->processes.at[process_of(s, r->pid)].space, m);
+}
+
+static struct code kernel_code(struct session *s, uint64_t addr)
+{
+	if (!s->has_kernel_module) {
+		struct build_id id = { 0 };
+		struct module_key key = { .kind = MODULE_KERNEL,
+					  .path = "[kernel]",
+					  .kernel_start = s->kernel_start };
+
+		if (reader_find_build_id(s->reader, "[kernel.kallsyms]", &id)) {
+			key.build_id = id.bytes;
+			key.build_id_len = id.len;
+		}
+		s->kernel_module = symbolizer_module(s->symbolizer, &key);
+		s->has_kernel_module = true;
+	}
+	return (struct code){ .module = s->kernel_module, .is_kernel = true, .addr = addr };
+}
+
+static struct code unknown_code(struct session *s, uint64_t addr)
+{
+	if (!s->has_unknown_module) {
+		struct module_key key = { .kind = MODULE_UNKNOWN, .path = "[unknown]" };
+
+		s->unknown_module = symbolizer_module(s->symbolizer, &key);
+		s->has_unknown_module = true;
+	}
+	return (struct code){ .module = s->unknown_module, .addr = addr };
+}
+
+struct code session_locate(struct session *s, uint32_t process, unsigned int cpumode, uint64_t addr)
+{
+	const struct mapping *m;
+
+	if (cpumode == PERF_RECORD_MISC_KERNEL)
+		return kernel_code(s, addr);
+	m = cpumode == PERF_RECORD_MISC_USER ? space_find(&s->processes.at[process].space, addr) :
+					       NULL;
+	if (!m)
+		return unknown_code(s, addr);
+	return (struct code){ .module = m->module, .addr = addr - m->start + m->off };
+}
+
+/* ---- notes ---- */
+
+static void take_marker(struct session *s, struct cursor payload)
+{
+	struct note_marker note;
+	struct marker m;
+	const uint32_t *known;
+
+	if (!note_parse_marker(payload, &note))
+		return;
+	m = (struct marker){ .id = note.id,
+			     .flags = note.flags,
+			     .name = strings_id(s->strings, note.name),
+			     .spec = strings_id(s->strings, note.spec) };
+	known = u64map_get(&s->marker_of_id, note.id);
+	if (known) {
+		s->markers.at[*known] = m;
+	} else {
+		vec_push(&s->markers, m);
+		u64map_set(&s->marker_of_id, m.id, (uint32_t)s->markers.nr - 1);
+	}
+}
+
+const struct marker *session_marker(const struct session *s, uint32_t id)
+{
+	const uint32_t *index = u64map_get(&s->marker_of_id, id);
+
+	return index ? &s->markers.at[*index] : NULL;
+}
+
+static void give_file(struct session *s, struct file_copy *f)
+{
+	if (!s->symbolizer)
+		f->is_given = true;
+	if (f->is_given)
+		return;
+	f->is_given = true;
+	if (f->head.kind == FILE_PERF_MAP)
+		symbolizer_add_perf_map(s->symbolizer, f->head.pid, str_cstr(&f->bytes), f->bytes.len);
+	else
+		symbolizer_add_elf(s->symbolizer, f->head.path,
+				   f->head.build_id.len ? f->head.build_id.bytes : NULL,
+				   f->head.build_id.len, str_cstr(&f->bytes), f->bytes.len);
+	str_release(&f->bytes);
+}
+
+static struct file_copy *file_of(struct session *s, const struct note_file *note)
+{
+	const uint32_t *known = u64map_get(&s->file_of_id, note->id);
+
+	if (known)
+		return &s->files.at[*known];
+	u64map_set(&s->file_of_id, note->id, (uint32_t)s->files.nr);
+	vec_push(&s->files, (struct file_copy){ .head = *note });
+	vec_last(&s->files)->head.path = xstrdup(note->path);
+	vec_last(&s->files)->head.chunk = NULL;
+	return vec_last(&s->files);
+}
+
+/* Memory grows with the chunks that are there, never with the size that the first one promises. */
+static void take_file(struct session *s, struct cursor payload)
+{
+	struct note_file note;
+	struct file_copy *f;
+
+	if (!note_parse_file(payload, &note) || note.kind < FILE_ELF || note.kind > FILE_VDSO)
+		return;
+	f = file_of(s, &note);
+	if (f->is_given || note.off != f->bytes.len || note.size != f->head.size)
+		return;
+	str_add_bytes(&f->bytes, note.chunk, note.chunk_len);
+	if (f->bytes.len == f->head.size)
+		give_file(s, f);
+}
+
+static void take_info(struct session *s, struct cursor payload)
+{
+	const char *key, *value;
+
+	while (note_next_info(&payload, &key, &value))
+		if (!strcmp(key, "marker"))
+			s->marker_info = strings_id(s->strings, value);
+}
+
+static void take_note(struct session *s, const struct record *r)
+{
+	switch (r->note.kind) {
+	case NOTE_INFO:
+		take_info(s, r->note.payload);
+		break;
+	case NOTE_MARKER:
+		take_marker(s, r->note.payload);
+		break;
+	case NOTE_FILE:
+		take_file(s, r->note.payload);
+		break;
+	}
+}
+
+/* ---- the whole ---- */
+
+void session_record(struct session *s, const struct record *r)
+{
+	switch (r->type) {
+	case PERF_RECORD_MMAP:
+	case PERF_RECORD_MMAP2:
+		take_mmap(s, r);
+		break;
+	case PERF_RECORD_COMM:
+		take_comm(s, r);
+		break;
+	case PERF_RECORD_FORK:
+		take_fork(s, r);
+		break;
+	case PERF_RECORD_LOST:
+	case PERF_RECORD_LOST_SAMPLES:
+		s->nr_lost += r->lost.nr;
+		break;
+	case PERF_RECORD_THROTTLE:
+		s->nr_throttled++;
+		break;
+	case PERF_RECORD_EVENT_UPDATE:
+		take_note(s, r);
+		break;
+	}
+}
+
+/* A perf map is lines of text: what is there of it serves. Half an ELF image does not. */
+void session_finish(struct session *s)
+{
+	vec_each(&s->files, f) {
+		if (f->is_given)
+			continue;
+		s->nr_cut_files++;
+		if (f->head.kind == FILE_PERF_MAP)
+			give_file(s, f);
+	}
+}

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What was there while one recording was made: processes and their mappings, threads and their names,
+ * markers, and the files that travelled along. Records come in by time (order.h), so that what stands
+ * here is what holds at the time of the last one.
+ *
+ *	session_init(&s, reader, symbolizer, strings);
+ *	session_record(&s, &record);
+ *	code = session_locate(&s, process, cpumode, addr);
+ *	session_release(&s);
+ *
+ * Processes and threads are known by dense indexes that stay; a pid that is used again gets a new one.
+ * Nothing of the recording's is trusted: ids without introduction are made up when first seen.
+ */
+#ifndef REPORT_SESSION_H
+#define REPORT_SESSION_H
+
+#include "base/hash.h"
+#include "base/str.h"
+#include "base/vec.h"
+#include "recording/note.h"
+#include "recording/reader.h"
+#include "symbolizer/space.h"
+#include "symbolizer/symbolizer.h"
+
+struct process {
+	struct space space;
+	uint32_t pid;
+	uint32_t name;		/* of its first thread, or the last exec; "" where never said */
+};
+
+struct thread {
+	uint32_t pid, tid;
+	uint32_t process;	/* index in session.processes */
+	uint32_t name;		/* "" where never said */
+};
+
+struct marker {
+	uint32_t id, flags;	/* enum marker_flags */
+	uint32_t name, spec;	/* strings */
+};
+
+/* A file in the recording, as far as its chunks have come. */
+struct file_copy {
+	struct note_file head;		/* path: own copy; chunk: none */
+	struct str bytes;
+	bool is_given;			/* the symbolizer has it */
+};
+
+/* Code as the symbolizer wants it. */
+struct code {
+	uint32_t module;
+	bool is_kernel;
+	uint64_t addr;		/* see enum module_kind */
+};
+
+struct session {
+	struct reader *reader;		/* all three lent */
+	struct symbolizer *symbolizer;	/* NULL: nothing is ever to be located */
+	struct strings *strings;
+	VEC(struct process) processes;
+	VEC(struct thread) threads;
+	VEC(struct marker) markers;
+	VEC(struct file_copy) files;
+	struct u64map process_of_pid, thread_of_ids, marker_of_id, file_of_id;
+	struct u64map module_of_path;	/* of files whose records carry no build-id */
+	uint64_t kernel_start;		/* address of _stext or _text; 0: unknown */
+	uint32_t kernel_module, unknown_module;
+	bool has_kernel_module, has_unknown_module;
+	uint32_t marker_info;		/* the INFO note's "marker": what was asked for; "" */
+	uint64_t nr_lost, nr_throttled;
+	uint64_t nr_cut_files;		/* of the recording's copies, incomplete ones */
+};
+
+/* symbolizer may be NULL where no address is to be located. */
+void session_init(struct session *s, struct reader *reader, struct symbolizer *symbolizer,
+		  struct strings *strings);
+void session_release(struct session *s);
+/* Samples, and all that says nothing of the above, are left alone. */
+void session_record(struct session *s, const struct record *r);
+/* At the end of the recording: hands on what came in part and is of use nevertheless. */
+void session_finish(struct session *s);
+
+/* Index of the thread, which is made up (and its process) where it was never introduced. */
+uint32_t session_thread(struct session *s, uint32_t pid, uint32_t tid);
+/* The same, or UINT32_MAX where the thread is not known. */
+uint32_t session_find_thread(const struct session *s, uint32_t pid, uint32_t tid);
+/* NULL: the marker was never introduced. Lent until the next record. */
+const struct marker *session_marker(const struct session *s, uint32_t id);
+
+/* addr as seen by the process in the mode PERF_RECORD_MISC_USER, _KERNEL ... Always gives something. */
+struct code session_locate(struct session *s, uint32_t process, unsigned int cpumode, uint64_t addr);
+
+#endif

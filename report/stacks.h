@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Callchains to nodes of one tree, so that a sample's stack is a number and equal stacks are equal
+ * numbers. A node is a place in code and the node of the place that called it:
+ *
+ *	0 (no code: below the outermost frame)
+ *	+- 1 main+0x20
+ *	   +- 2 serve+0x88
+ *	   |  +- 3 parse+0x14		the chain parse, serve, main is node 3
+ *	   +- 4 stop+0x4
+ *
+ * What is repeated is cheap: chains are remembered by a 128-bit hash of their bytes, the process and
+ * the state of its mappings, so that a stack that was seen before costs that hash.
+ */
+#ifndef REPORT_STACKS_H
+#define REPORT_STACKS_H
+
+#include "report/session.h"
+
+/* A place in code; equal places have equal indexes. */
+struct location {
+	uint64_t addr;		/* in the module: enum module_kind */
+	uint32_t module;
+	bool is_return, is_kernel;
+};
+
+struct stack_node {
+	uint32_t caller;	/* node */
+	uint32_t location;	/* of node 0: none */
+};
+
+struct chain_frame {
+	uint64_t ip;
+	uint16_t cpumode;
+	bool is_return;
+};
+
+struct known_chain;
+struct known_code;
+
+struct stacks {
+	VEC(struct location) locations;
+	VEC(struct stack_node) nodes;
+	struct hashidx location_index, node_index;
+	struct known_chain *known_chains;
+	struct known_code *known_code;
+	VEC(struct chain_frame) frames;		/* scratch */
+	uint64_t nr_no_user_frames;	/* chains that lack a user part which the sample has registers of */
+};
+
+void stacks_init(struct stacks *s);
+void stacks_release(struct stacks *s);
+/* Before another session: its processes are others, under the same indexes. */
+void stacks_forget_processes(struct stacks *s);
+/*
+ * The node of the sample's innermost frame. At least one frame: a sample without callchain has the place
+ * where it was taken. Where the user's part of the chain is missing and the sample has the user's
+ * registers (a recording with stack dumps), it is the one frame that they name.
+ */
+uint32_t stacks_node(struct stacks *s, struct session *session, uint32_t process,
+		     const struct record *sample);
+
+#endif

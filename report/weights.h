@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Samples summed by (group, stack). A request mostly has a handful of stacks, a recording has many
+ * thousands: up to a few the list is searched, beyond that it is indexed. Valid when zeroed.
+ */
+#ifndef REPORT_WEIGHTS_H
+#define REPORT_WEIGHTS_H
+
+#include "base/hash.h"
+#include "base/vec.h"
+
+struct stack_weight {
+	uint32_t group;		/* index, where one request's samples go to several groups; else 0 */
+	uint32_t node;		/* stacks.h */
+	uint64_t nr_samples, weight;
+};
+
+struct weights {
+	VEC(struct stack_weight) list;
+	struct hashidx index;	/* of the list, once it is long */
+};
+
+void weights_add(struct weights *w, const struct stack_weight *more);
+/* Empties it and keeps its memory. */
+void weights_clear(struct weights *w);
+void weights_release(struct weights *w);
+
+#endif
