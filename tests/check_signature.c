@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <check.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "collector/signature.h"
+
+Suite *check_signature_suite(void);
+
+static const struct {
+	const char *symbol, *name, *full;	/* full NULL: the same as name */
+	bool is_changed;
+} symbols[] = {
+	{ "handle", "handle", NULL, false },
+	{ "memcpy@@GLIBC_2.14", "memcpy", NULL, false },
+	{ "f@V1", "f", NULL, false },
+	{ "f.isra.0", "f", NULL, true },
+	{ "f.constprop.12", "f", NULL, true },
+	{ "f.constprop.0.isra.0", "f", NULL, true },
+	{ "f.lto_priv.0", "f", NULL, false },
+	{ "f.llvm.8812345", "f", NULL, false },
+	{ "f.localalias", "f", NULL, false },
+	{ "f.cold", NULL, NULL, false },
+	{ "f.part.0", NULL, NULL, false },
+	{ "f.isra.0.cold", NULL, NULL, true },
+	{ "f.part.0.constprop.0", NULL, NULL, false },
+	{ "main.(*Server).handle", "main.(*Server).handle", NULL, false },
+	{ "main.part", "main.part", NULL, false },
+	{ "main.isra", "main.isra", NULL, false },
+	{ "main.partition", "main.partition", NULL, false },
+	{ ".start", ".start", NULL, false },
+	{ "", NULL, NULL, false },
+	{ "_Z6handlei", "handle", "handle(int)", false },
+	{ "_Z6handlev", "handle", "handle()", false },
+	{ "_ZN2ns6Server6handleERKSsi", "ns::Server::handle",
+	  "ns::Server::handle(std::string const&, int)", false },
+	{ "_ZNK2ns6Server4sizeEv", "ns::Server::size", "ns::Server::size() const", false },
+	{ "_ZN2ns6Server6handleEi.isra.0", "ns::Server::handle", "ns::Server::handle(int)", true },
+	{ "_ZN2ns6Server6handleEi.cold", NULL, NULL, false },
+	{ "_Z1fIiEvT_", "f<int>", "f<int>(int)", false },
+	{ "_Z1fIiEmT_", "f<int>", "f<int>(int)", false },
+	{ "_ZN1AclEi", "A::operator()", "A::operator()(int)", false },
+	{ "_ZN1AcvbEv", "A::operator bool", "A::operator bool()", false },
+	{ "_Znwm", "operator new", "operator new(unsigned long)", false },
+	{ "_ZN1AltERKS_", "A::operator<", "A::operator<(A const&)", false },
+	{ "_ZN2ns3mapISsiE4findERKSs", "ns::map<std::string, int>::find",
+	  "ns::map<std::string, int>::find(std::string const&)", false },
+	{ "_ZN12_GLOBAL__N_11fEv", "(anonymous namespace)::f", "(anonymous namespace)::f()",
+	  false },
+	{ "_ZN4main6handle17h0123456789abcdefE", "main::handle", NULL, false },
+	{ "_ZN46_$LT$main..S$u20$as$u20$core..fmt..Display$GT$3fmt17h0123456789abcdefE",
+	  "<main::S as core::fmt::Display>::fmt", NULL, false },
+	{ "_ZN4main6handle28_$u7b$$u7b$closure$u7d$$u7d$17h0123456789abcdefE",
+	  "main::handle::{{closure}}", NULL, false },
+	{ "_Znonsense", "_Znonsense", NULL, false },
+};
+
+START_TEST(symbols_have_names)
+{
+	const char *name = symbols[_i].name;
+	struct signature s;
+
+	signature_of(symbols[_i].symbol, &s);
+	ck_assert_pstr_eq(s.name, name);
+	ck_assert_pstr_eq(s.full, symbols[_i].full ? symbols[_i].full : name);
+	if (name)
+		ck_assert(s.is_changed == symbols[_i].is_changed);
+	signature_release(&s);
+}
+END_TEST
+
+static const struct {
+	const char *want, *symbol;
+	bool matches;
+} matches[] = {
+	{ "handle", "handle", true },
+	{ "handle", "handle.isra.0", true },
+	{ "handle", "handle.cold", false },
+	{ "handle", "handle_more", false },
+	{ "handle", "xhandle", false },
+	{ "handle", "_Z6handlei", true },
+	{ "handle", "_ZN2ns6handleEi", false },
+	{ "handle", "_Z10handlemorei", false },
+	{ "memcpy", "memcpy@GLIBC_2.2.5", true },
+	{ "_Z6handlei", "_Z6handlei", true },
+	{ "_Z6handlei", "_Z6handlei.constprop.0", true },
+	{ "handle.isra.0", "handle.isra.0", true },
+	{ "handle.isra.0", "handle.isra.1", false },
+	{ "handle(int)", "_Z6handlei", true },
+	{ "handle(int)", "_Z6handlec", false },
+	{ "handle(int)", "handle", false },
+	{ " handle ( int ) ", "_Z6handlei", true },
+	{ "ns::Server::handle", "_ZN2ns6Server6handleERKSsi", true },
+	{ "ns::Server::handle(std::string const&,int)", "_ZN2ns6Server6handleERKSsi", true },
+	{ "ns::Server::handle(std::string const &, int)", "_ZN2ns6Server6handleERKSsi", true },
+	{ "ns::Server::handle(std::string const&)", "_ZN2ns6Server6handleERKSsi", false },
+	{ "Server::handle", "_ZN2ns6Server6handleERKSsi", false },
+	{ "ns::Server::size() const", "_ZNK2ns6Server4sizeEv", true },
+	{ "ns::Server::size()", "_ZNK2ns6Server4sizeEv", false },
+	{ "ns::Server::size", "_ZNK2ns6Server4sizeEv", true },
+	{ "f<int>", "_Z1fIiEvT_", true },
+	{ "f<int>(int)", "_Z1fIiEvT_", true },
+	{ "f", "_Z1fIiEvT_", false },
+	{ "A::operator()", "_ZN1AclEi", true },
+	{ "A::operator()(int)", "_ZN1AclEi", true },
+	{ "A::operator bool", "_ZN1AcvbEv", true },
+	{ "operator new", "_Znwm", true },
+	{ "operator new(unsigned long)", "_Znwm", true },
+	{ "A::operator<(A const&)", "_ZN1AltERKS_", true },
+	{ "A::A", "_ZN1AC1Ei", true },
+	{ "A::A(int)", "_ZN1AC2Ei", true },
+	{ "A::~A", "_ZN1AD1Ev", true },
+	{ "(anonymous namespace)::f", "_ZN12_GLOBAL__N_11fEv", true },
+	{ "main::handle", "_ZN4main6handle17h0123456789abcdefE", true },
+	{ "<main::S as core::fmt::Display>::fmt",
+	  "_ZN46_$LT$main..S$u20$as$u20$core..fmt..Display$GT$3fmt17h0123456789abcdefE", true },
+	{ "main::handle::{{closure}}",
+	  "_ZN4main6handle28_$u7b$$u7b$closure$u7d$$u7d$17h0123456789abcdefE", true },
+	{ "f(std::string)",
+	  "_Z1fNSt7__cxx1112basic_stringIcSt11char_traitsIcESaIcEEE", true },
+	{ "f(std::__cxx11::basic_string<char, std::char_traits<char>, std::allocator<char>>)",
+	  "_Z1fNSt7__cxx1112basic_stringIcSt11char_traitsIcESaIcEEE", true },
+	{ "f(std::string, std::string const&)",
+	  "_Z1fNSt3__112basic_stringIcNS_11char_traitsIcEENS_9allocatorIcEEEERKS5_", true },
+	{ "name", "_Z4nameB5cxx11v", true },
+	{ "name()", "_Z4nameB5cxx11v", true },
+	{ "name[abi:cxx11]()", "_Z4nameB5cxx11v", true },
+	{ "", "handle", false },
+	{ "(", "_Z6handlei", false },
+	{ ")", "_Z6handlei", false },
+};
+
+START_TEST(a_user_names_a_function)
+{
+	struct signature sig = { 0 };
+	struct wanted w;
+	bool got;
+
+	wanted_init(&w, matches[_i].want);
+	got = wanted_matches(&w, matches[_i].symbol, &sig);
+	ck_assert_msg(got == matches[_i].matches, "'%s' and %s", matches[_i].want,
+		      matches[_i].symbol);
+	ck_assert(got == (sig.name != NULL));
+	signature_release(&sig);
+	wanted_release(&w);
+}
+END_TEST
+
+Suite *check_signature_suite(void)
+{
+	Suite *s = suite_create("signature");
+	TCase *tc = tcase_create("signature");
+
+	tcase_add_loop_test(tc, symbols_have_names, 0, ARRAY_LEN(symbols));
+	tcase_add_loop_test(tc, a_user_names_a_function, 0, ARRAY_LEN(matches));
+	suite_add_tcase(s, tc);
+	return s;
+}
