@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "base/units.h"
+#include "collector/drain.h"
 #include "collector/keep.h"
 #include "collector/snapshot.h"
 #include "collector/workload.h"
@@ -32,19 +33,17 @@ struct recorder {
 	struct writer *writer;
 	struct writer_config writer_config;
 	struct keep *keep;
+	struct drain drain;
 	struct workload workload;
 	VEC(struct marker) markers;
 	VEC(int) pidfds;		/* of the processes given with -p; -1: ended */
 	VEC(struct pollfd) polled;
-	struct pids ended;		/* processes to forget once their last records were drained */
 	int signal_fd;
 	bool was_interrupted;
 	bool is_without_wakeups;
-	bool round_has_records;
 	uint64_t begin_ns, end_ns;
 	double own_cpu_at_begin;	/* seconds: attaching is not recording */
 	uint64_t next_progress_ns;
-	uint64_t nr_samples, nr_marks, nr_lost, nr_throttled;
 	bool is_on_terminal;
 };
 
@@ -54,130 +53,6 @@ static uint64_t now_ns(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	return (uint64_t)ts.tv_sec * NS_PER_SEC + (uint64_t)ts.tv_nsec;
-}
-
-/* ---- draining ---- */
-
-static void saw_sample(void *ctx, uint64_t id)
-{
-	struct recorder *r = ctx;
-	bool is_mark = false;
-
-	vec_each(&r->sampler.events[EVENT_MARKS].ids, mark_id)
-		is_mark |= *mark_id == id;
-	r->nr_marks += is_mark;
-	r->nr_samples += !is_mark;
-}
-
-/* Mappings that come while we record: files that will be gone are copied while they are there. */
-static void saw_mmap2(struct recorder *r, const struct perf_event_header *header)
-{
-	struct cursor c = cursor_of(header + 1, header->size - sizeof(*header));
-	struct writer_mmap m = { 0 };
-	uint8_t id_len;
-
-	m.pid = cursor_u32(&c);
-	m.tid = cursor_u32(&c);
-	m.start = cursor_u64(&c);
-	m.len = cursor_u64(&c);
-	m.off = cursor_u64(&c);
-	if (header->misc & PERF_RECORD_MISC_MMAP_BUILD_ID) {
-		id_len = cursor_u8(&c);
-		cursor_skip(&c, 3);
-		m.build_id.len = id_len < BUILD_ID_MAX ? id_len : BUILD_ID_MAX;
-		cursor_copy(&c, m.build_id.bytes, BUILD_ID_MAX);
-	} else {
-		m.dev_major = cursor_u32(&c);
-		m.dev_minor = cursor_u32(&c);
-		m.inode = cursor_u64(&c);
-		cursor_skip(&c, 8);
-	}
-	cursor_skip(&c, 8);
-	m.path = cursor_str(&c);
-	if (!c.failed)
-		keep_mapping(r->keep, &m);
-}
-
-static void saw_exit(struct recorder *r, uint32_t pid, uint32_t tid)
-{
-	if (pid != tid)
-		return;
-	keep_perf_map(r->keep, pid);
-	vec_push(&r->ended.at, pid);
-}
-
-/* Records about processes come from everywhere on a CPU: only the target's are kept. */
-static bool is_of_target(const struct recorder *r, uint32_t pid)
-{
-	return !r->follow || follow_has(r->follow, pid);
-}
-
-static bool saw_other(void *ctx, const struct perf_event_header *header)
-{
-	struct recorder *r = ctx;
-	struct cursor c = cursor_of(header + 1, header->size - sizeof(*header));
-	uint32_t pid = cursor_u32(&c), tid;
-
-	switch (header->type) {
-	case PERF_RECORD_MMAP2:
-		if (!is_of_target(r, pid))
-			return false;
-		saw_mmap2(r, header);
-		return true;
-	case PERF_RECORD_MMAP:
-	case PERF_RECORD_COMM:
-	case PERF_RECORD_FORK:
-		return is_of_target(r, pid);
-	case PERF_RECORD_EXIT:	/* pid, ppid, tid, ptid */
-		if (!is_of_target(r, pid))
-			return false;
-		cursor_skip(&c, 4);
-		tid = cursor_u32(&c);
-		saw_exit(r, pid, tid);
-		return true;
-	case PERF_RECORD_LOST:	/* u64 id, u64 lost */
-		c = cursor_of(header + 1, header->size - sizeof(*header));
-		cursor_skip(&c, 8);
-		r->nr_lost += cursor_u64(&c);
-		return true;
-	case PERF_RECORD_THROTTLE:
-		r->nr_throttled++;
-		return true;
-	default:
-		return true;
-	}
-}
-
-static void saw_kept(void *ctx, const struct iovec *parts, int nr_parts)
-{
-	struct recorder *r = ctx;
-
-	r->round_has_records = true;
-	writer_append(r->writer, parts, nr_parts);
-}
-
-/* A process that ended a round ago, with nothing of it left in any ring. */
-static void forget_ended(struct recorder *r)
-{
-	vec_each(&r->ended.at, pid)
-		if (r->follow && process_is_gone(*pid))
-			follow_forget(r->follow, *pid);
-	r->ended.at.nr = 0;
-}
-
-static void drain(struct recorder *r)
-{
-	const struct ring_visitor visitor = { r, saw_sample, saw_other, saw_kept };
-
-	r->round_has_records = false;
-	forget_ended(r);
-	vec_each(&r->sampler.cpus, cpu)
-		if (cpu->ring.page)
-			ring_drain(&cpu->ring, &visitor);
-	if (r->round_has_records) {
-		writer_finished_round(r->writer);
-		writer_flush(r->writer);
-	}
 }
 
 /* ---- the beginning ---- */
@@ -324,6 +199,7 @@ static int open_writer(struct recorder *r, struct err *e)
 	if (err)
 		return err;
 	r->keep = keep_new(r->writer);
+	drain_init(&r->drain, &r->sampler, r->follow, r->writer, r->keep);
 	vec_each(&r->markers, m)
 		str_addf(&specs, "%s%s", specs.len ? " " : "", m->spec.text);
 	writer_note_info(r->writer, (const char *const[]){ "version", WPERF_VERSION, "marker",
@@ -432,10 +308,10 @@ static void show_progress(struct recorder *r, uint64_t now)
 		return;
 	r->next_progress_ns = now + NS_PER_SEC;
 	fprintf(stderr, "\r\033[K%.0f s, %llu samples, ", (double)(now - r->begin_ns) / 1e9,
-		(unsigned long long)r->nr_samples);
+		(unsigned long long)r->drain.nr_samples);
 	if (r->markers.nr)
 		fprintf(stderr, "%llu requests, ", (unsigned long long)nr_requests(r));
-	fprintf(stderr, "%llu lost, own CPU %.1f %%", (unsigned long long)r->nr_lost,
+	fprintf(stderr, "%llu lost, own CPU %.1f %%", (unsigned long long)r->drain.nr_lost,
 		own_cpu_pct(r, now));
 	fflush(stderr);
 }
@@ -508,7 +384,7 @@ static void record(struct recorder *r)
 	while (!is_over(r, now)) {
 		if (poll(r->polled.at, r->polled.nr, wait_ms(r, now)) > 0)
 			look_at_polled(r);
-		drain(r);
+		drain_rings(&r->drain);
 		now = now_ns();
 		show_progress(r, now);
 	}
@@ -531,9 +407,9 @@ static void count_untold_losses(struct recorder *r)
 	vec_each(&r->sampler.fds, fd)
 		if (read(*fd, &counter, sizeof(counter)) == sizeof(counter))
 			sum += counter.lost;
-	if (sum > r->nr_lost) {
-		writer_lost(r->writer, sum - r->nr_lost);
-		r->nr_lost = sum;
+	if (sum > r->drain.nr_lost) {
+		writer_lost(r->writer, sum - r->drain.nr_lost);
+		r->drain.nr_lost = sum;
 	}
 }
 
@@ -555,7 +431,7 @@ static void write_tallies(struct recorder *r)
 	}
 	keep_stats(r->keep, &kept);
 	const struct tally tallies[] = {
-		{ "lost", r->nr_lost },
+		{ "lost", r->drain.nr_lost },
 		{ "marks_unsent", nr_unsent },
 		{ "processes_not_followed", r->follow ? follow_nr_lost(r->follow) : 0 },
 		{ "files_unreachable", kept.nr_unreachable },
@@ -589,14 +465,14 @@ static void summarize(const struct recorder *r, uint64_t nr_bytes)
 	if (r->markers.nr)
 		str_addf(&requests, "%llu requests, ", (unsigned long long)nr_requests(r));
 	log_info("%llu samples, %s%llu lost in %.1f s, own CPU %.1f %%: %s (%s)",
-		 (unsigned long long)r->nr_samples, str_cstr(&requests),
-		 (unsigned long long)r->nr_lost, (double)(r->end_ns - r->begin_ns) / 1e9,
+		 (unsigned long long)r->drain.nr_samples, str_cstr(&requests),
+		 (unsigned long long)r->drain.nr_lost, (double)(r->end_ns - r->begin_ns) / 1e9,
 		 own_cpu_pct(r, r->end_ns), strcmp(r->config->output, "-") ? r->config->output : "stdout",
 		 str_cstr(&size));
-	if (r->nr_throttled)
+	if (r->drain.nr_throttled)
 		log_warn("the kernel throttled sampling %llu times: lower -F, or see "
 			 "kernel.perf_cpu_time_max_percent",
-			 (unsigned long long)r->nr_throttled);
+			 (unsigned long long)r->drain.nr_throttled);
 	str_release(&size);
 	str_release(&requests);
 }
@@ -608,7 +484,7 @@ static int finish(struct recorder *r, struct err *e)
 	int err;
 
 	sampler_disable(&r->sampler);
-	drain(r);
+	drain_rings(&r->drain);
 	count_untold_losses(r);
 	keep_perf_maps(r);
 	write_tallies(r);
@@ -636,7 +512,7 @@ static void release(struct recorder *r)
 	vec_release(&r->markers);
 	vec_release(&r->pidfds);
 	vec_release(&r->polled);
-	pids_release(&r->ended);
+	drain_release(&r->drain);
 }
 
 int recorder_run(const struct recorder_config *config, struct err *e)

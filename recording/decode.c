@@ -268,7 +268,8 @@ static bool decode_mmap(struct record *r, struct cursor c)
 			r->mmap.build_id.len = len < BUILD_ID_MAX ? len : BUILD_ID_MAX;
 			cursor_copy(&id, r->mmap.build_id.bytes, BUILD_ID_MAX);
 		} else {
-			cursor_skip(&id, 8);
+			r->mmap.dev_major = cursor_u32(&id);
+			r->mmap.dev_minor = cursor_u32(&id);
 			r->mmap.inode = cursor_u64(&id);
 		}
 		r->mmap.prot = cursor_u32(&c);

@@ -73,7 +73,8 @@ struct record {
 			uint64_t off;		/* of start in the file */
 			uint32_t prot, flags;	/* 0 in an MMAP record */
 			struct build_id build_id;
-			uint64_t inode;		/* 0 where a build-id stands in its place */
+			uint32_t dev_major, dev_minor;	/* these and the inode: 0 where a build-id */
+			uint64_t inode;			/* stands in their place */
 			const char *path;
 			bool is_exec;		/* holds code: MMAP2 with PROT_EXEC, or MMAP */
 		} mmap;			/* PERF_RECORD_MMAP and MMAP2 */
