@@ -90,5 +90,62 @@ $(EXAMPLES): examples/server.c examples/http.c examples/http.h
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(EXAMPLE_CFLAGS) -o $@ $(filter %.c,$^) -lpthread
 
+# Every test: the suites of tests/main.c, and each fuzzer for a moment. The suites' summary comes last.
+$(O)/tests/%.o: ALL_CFLAGS += -DBUILD_DIR='"$(O)"'
+SUITES :=
+.PHONY: check-suites fuzzers seeds
+check: all $(O)/check examples fuzzers seeds
+	$(Q)tests/fuzz/run.sh $$((2 * $(words $(FUZZERS)))) $(O)/fuzz $(FUZZERS)
+	$(Q)WPERF=$(WPERF) $(O)/check $(SUITES)
+check-suites: all $(O)/check examples
+	$(Q)WPERF=$(WPERF) $(O)/check $(SUITES)
+
+# Leaks count too. The tests wait longer: everything is some three times slower.
+asan:
+	$(Q)$(MAKE) O=$(O)/asan WPERF=$(O)/asan/wperf SAN=address,undefined examples $(O)/asan/wperf $(O)/asan/check
+	$(Q)ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1 CK_TIMEOUT_MULTIPLIER=5 \
+		$(MAKE) O=$(O)/asan WPERF=$(O)/asan/wperf SAN=address,undefined check-suites
+
+golden: all $(O)/check examples
+	$(Q)WPERF_GOLDEN=1 WPERF=$(WPERF) $(O)/check $(SUITES)
+
+# tests/fuzz/fuzz_NAME.c: each linked with what it needs of everything, built by clang with sanitizers.
+SECONDS := 600
+FUZZERS := $(patsubst tests/fuzz/%.c,$(O)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_OBJS := $(SRCS:%.c=$(O)/fuzz/obj/%.o)
+FUZZ_FLAGS := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined
+fuzzers: $(FUZZERS)
+seeds: $(O)/check
+	$(Q)mkdir -p $(O)/fuzz/seeds
+	$(Q)$(O)/check --seeds $(O)/fuzz/seeds
+fuzz: fuzzers seeds
+	$(Q)tests/fuzz/run.sh $(SECONDS) $(O)/fuzz $(FUZZERS)
+$(O)/fuzz/obj/%.o: %.c
+	$(call say,FUZZCC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) $(filter-out -O2 -fsanitize=%,$(ALL_CFLAGS)) $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link \
+		-MMD -MP -c -o $@ $<
+$(O)/fuzz/obj/collector/follow.o: $(O)/collector/follow.bpf.o
+$(O)/fuzz/obj/collector/marker_probe.o: $(O)/collector/probe.bpf.o
+$(O)/fuzz/wperf.a: $(FUZZ_OBJS)
+	$(Q)rm -f $@ && ar rcs $@ $^
+$(FUZZERS): $(O)/fuzz/%: $(O)/fuzz/obj/tests/fuzz/%.o $(O)/fuzz/wperf.a
+	$(call say,LD,$@)
+	$(Q)$(CLANG) $(FUZZ_FLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS)
+.PRECIOUS: $(O)/fuzz/obj/%.o
+-include $(FUZZ_OBJS:.o=.d) $(FUZZERS:$(O)/fuzz/%=$(O)/fuzz/obj/tests/fuzz/%.d)
+
+# Side by side with perf, in one run: RUNS=5 CASES="lost own_cpu report".
+CASES :=
+$(O)/bench/spin: bench/spin.c
+	$(call say,CC,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -O2 -g -fno-omit-frame-pointer -o $@ $< -lpthread
+$(O)/bench/make_recording: $(O)/bench/make_recording.o $(O)/tests/recording_builder.o $(OBJS)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+bench: all $(O)/bench/spin $(O)/bench/make_recording
+	$(Q)WPERF=$(WPERF) O=$(O) bench/bench.py $(CASES)
+
 clean:
 	rm -rf $(O) $(WPERF)

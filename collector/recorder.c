@@ -228,19 +228,20 @@ static int start(struct recorder *r, struct err *e)
 	char *program = NULL;
 	int err = 0;
 
-	if (c->command)
-		err = workload_prepare(&r->workload, c->command, e);
+	if (c->command) {
+		program = workload_find_program(c->command[0]);
+		err = program ? workload_prepare(&r->workload, c->command, e) :
+				err_set(e, -ENOENT, "cannot start %s: %m", c->command[0]);
+	}
 	if (err)
 		goto out;
-	if (c->command_is_target) {
-		program = workload_find_program(c->command[0]);
+	if (c->command_is_target)
 		vec_push(&pids.at, r->workload.pid);
-	}
 	vec_each(&c->pids.at, pid)
 		vec_push(&pids.at, *pid);
 	err = open_pidfds(r, e);
 	if (!err)
-		err = prepare_markers(r, &pids, program, e);
+		err = prepare_markers(r, &pids, c->command_is_target ? program : NULL, e);
 	if (!err)
 		err = open_sampler(r, &pids, e);
 	if (!err)
@@ -250,6 +251,7 @@ static int start(struct recorder *r, struct err *e)
 	if (err)
 		goto out;
 	begin(r, &pids);
+	log_verbose("attached");
 	if (c->command)
 		err = workload_start(&r->workload, c->command, e);
 out:

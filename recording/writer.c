@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "base/str.h"
 #include "base/units.h"
 
@@ -495,17 +496,42 @@ static void begin_file_form(struct writer *w)
 
 /* ---- opening and closing ---- */
 
-static void keep_old(const char *path)
+/* sudo wperf record, then wperf report: the recording belongs to who asked for it. */
+static void give_to_sudo_user(int fd)
+{
+	const char *uid = getenv("SUDO_UID"), *gid = getenv("SUDO_GID");
+	uint64_t owner, group;
+
+	if (!geteuid() && uid && gid && parse_u64(uid, 0, UINT32_MAX - 1, &owner) &&
+	    parse_u64(gid, 0, UINT32_MAX - 1, &group) && fchown(fd, (uid_t)owner, (gid_t)group))
+		log_debug("cannot give the recording to uid %s: %m", uid);
+}
+
+/*
+ * A recording that is there is kept as PATH.old. The file is always a new one: root must not write
+ * through a link that somebody left in a shared folder. What is no regular file (a fifo, /dev/null) is
+ * written as it is. Returns the descriptor or a negative errno.
+ */
+static int open_output(const char *path)
 {
 	struct stat st;
 	char *old;
+	int fd;
 
-	if (stat(path, &st) < 0 || !S_ISREG(st.st_mode) || !st.st_size)
-		return;
+	if (!stat(path, &st) && !S_ISREG(st.st_mode)) {
+		fd = open(path, O_WRONLY | O_CLOEXEC);
+		return fd < 0 ? -errno : fd;
+	}
 	old = xasprintf("%s.old", path);
-	/* Where this fails, opening the path fails too, and says why. */
-	rename(path, old);
+	/* Where these fail, so does what follows, and says why. */
+	if (!stat(path, &st) && (st.st_size ? rename(path, old) : unlink(path)))
+		log_debug("cannot move %s away: %m", path);
 	free(old);
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return -errno;
+	give_to_sudo_user(fd);
+	return fd;
 }
 
 int writer_open(const char *path, const struct writer_config *config, struct writer **ret_writer,
@@ -517,14 +543,9 @@ int writer_open(const char *path, const struct writer_config *config, struct wri
 	w->config = config;
 	w->is_pipe = !strcmp(path, "-");
 	w->path = xstrdup(w->is_pipe ? "stdout" : path);
-	if (w->is_pipe) {
-		w->fd = STDOUT_FILENO;
-	} else {
-		keep_old(path);
-		w->fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	}
+	w->fd = w->is_pipe ? STDOUT_FILENO : open_output(path);
 	if (w->fd < 0) {
-		err = err_set(e, -errno, "cannot write %s: %m", path);
+		err = err_set(e, w->fd, "cannot write %s: %m", path);
 		goto fail;
 	}
 	if (w->is_pipe)
