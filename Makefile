@@ -48,11 +48,23 @@ OBJS := $(SRCS:%.c=$(O)/%.o)
 TEST_SRCS := $(wildcard tests/*.c)
 TEST_OBJS := $(TEST_SRCS:%.c=$(O)/%.o)
 
-.PHONY: all check demo asan fuzz bench check-includes install clean packages golden
+.PHONY: all check demo asan fuzz bench check-includes check-docs install clean packages golden
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 
 all: $(WPERF)
+
+# Packages. To build, dpkg is asked what is missing, and asked again only when it has done something
+# since; the goals that test and show install what they lack. PACKAGES=skip asks nothing.
+NEEDS := $(if $(filter check check-suites asan fuzz fuzzers golden bench packages,$(MAKECMDGOALS)),check) \
+	$(if $(filter demo,$(MAKECMDGOALS)),demo)
+NEEDED := $(NEEDS:%=$(O)/.packages-%)
+READY := $(O)/.packages-build
+$(O)/.packages-%: tests/packages.sh $(wildcard /var/lib/dpkg/status)
+	$(Q)tests/packages.sh $(if $(filter build,$*),--ask) $*
+	$(Q)mkdir -p $(@D) && touch $@
+$(READY): | $(NEEDED)
+packages asan: | $(NEEDED)
 
 $(WPERF): $(O)/wperf.o $(OBJS)
 	$(call say,LD,$@)
@@ -62,13 +74,13 @@ $(O)/check: $(TEST_OBJS) $(OBJS)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS) $$($(PKG_CONFIG) --libs check)
 
-$(O)/%.o: %.c
+$(O)/%.o: %.c | $(READY)
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
 # The BPF objects are embedded by an .incbin in the .c that loads them.
-$(O)/%.bpf.o: %.bpf.c
+$(O)/%.bpf.o: %.bpf.c | $(READY)
 	$(call say,BPF,$<)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CLANG) -target bpf -mcpu=v3 -O2 -g -Wall -I. -I/usr/include/$(MULTIARCH) \
@@ -85,7 +97,7 @@ EXAMPLE_CFLAGS = -std=gnu11 -O2 -g -fno-omit-frame-pointer -Wall -Wextra -Wshado
 .PHONY: examples
 examples: $(EXAMPLES)
 $(O)/examples/server_usdt: EXAMPLE_CFLAGS += -DUSDT
-$(EXAMPLES): examples/server.c examples/http.c examples/http.h
+$(EXAMPLES): examples/server.c examples/http.c examples/http.h | $(READY)
 	$(call say,CC,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(EXAMPLE_CFLAGS) -o $@ $(filter %.c,$^) -lpthread
@@ -120,7 +132,7 @@ seeds: $(O)/check
 	$(Q)$(O)/check --seeds $(O)/fuzz/seeds
 fuzz: fuzzers seeds
 	$(Q)tests/fuzz/run.sh $(SECONDS) $(O)/fuzz $(FUZZERS)
-$(O)/fuzz/obj/%.o: %.c
+$(O)/fuzz/obj/%.o: %.c | $(READY)
 	$(call say,FUZZCC,$<)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CLANG) $(filter-out -O2 -fsanitize=%,$(ALL_CFLAGS)) $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link \
@@ -146,6 +158,24 @@ $(O)/bench/make_recording: $(O)/bench/make_recording.o $(O)/tests/recording_buil
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 bench: all $(O)/bench/spin $(O)/bench/make_recording
 	$(Q)WPERF=$(WPERF) O=$(O) bench/bench.py $(CASES)
+
+demo: all examples
+	$(Q)O=$(O) WPERF=$(WPERF) examples/demo.sh
+
+check-includes:
+	$(Q)tests/check_includes.sh
+
+# Options and their values: what --help says, what the man pages say and what the shell completes.
+check-docs: all
+	$(Q)WPERF=$(WPERF) tests/check_docs.sh
+
+install: all
+	$(Q)install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions
+	$(Q)install -m 755 $(WPERF) $(DESTDIR)$(PREFIX)/bin/wperf
+	$(Q)install -m 644 docs/man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1
+	$(Q)install -m 644 docs/completion/wperf.bash \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/wperf
 
 clean:
 	rm -rf $(O) $(WPERF)

@@ -4,8 +4,9 @@
  *
  *	make_recording FILE NR_SAMPLES NR_STACKS DEPTH NR_REQUESTS ELF...
  *
- * The stacks' addresses lie in the given ELF files (python3.11, libc.so.6), so that they have symbols.
- * Two rings take turns every 512 samples, as the rings of two CPUs do, with a round after both.
+ * The stacks' addresses lie in the given ELF files (python3.11, libc.so.6), so that they have
+ * symbols. Two rings take turns every 512 samples, as the rings of two CPUs do, with a round after
+ * both.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -51,8 +52,8 @@ static struct text map_file(struct recording_builder *b, const char *path, uint6
 }
 
 /*
- * The i-th address of a stack. The outer half of a stack is shared by many, as main loops are, and the
- * whole recording has some thousand places that call or are called, as programs do.
+ * The i-th address of a stack. The outer half of a stack is shared by many, as main loops are, and
+ * the whole recording has some thousand places that call or are called, as programs do.
  */
 static uint64_t address(const struct text *texts, size_t nr_texts, uint64_t stack, uint64_t depth,
 			uint64_t i)
@@ -83,7 +84,8 @@ int main(int argc, char **argv)
 	int arg;
 
 	if (argc < 7) {
-		fputs("make_recording FILE NR_SAMPLES NR_STACKS DEPTH NR_REQUESTS ELF...\n", stderr);
+		fputs("make_recording FILE NR_SAMPLES NR_STACKS DEPTH NR_REQUESTS ELF...\n",
+		      stderr);
 		return 2;
 	}
 	elf_version(EV_CURRENT);
@@ -98,14 +100,15 @@ int main(int argc, char **argv)
 		texts[nr_texts] = map_file(&b, argv[arg], 0x7f0000000000 + nr_texts * 0x10000000);
 	for (i = 0; i < nr_samples; i += NR_RINGS * RING_SAMPLES) {
 		for (k = 0; k < NR_RINGS * RING_SAMPLES && i + k < nr_samples; k++) {
-			uint64_t ring = k / RING_SAMPLES, at = 8 + i + k % RING_SAMPLES * NR_RINGS + ring;
+			uint64_t ring = k / RING_SAMPLES,
+				 at = 8 + i + k % RING_SAMPLES * NR_RINGS + ring;
 			uint32_t tid = PID + (uint32_t)(at % NR_THREADS);
 			uint64_t every = nr_requests ? nr_samples / nr_requests | 1 : 0;
 			char label[64];
 
 			if (every && at % every == 0) {
-				snprintf(label, sizeof(label), "/api/%c/%lu", 'a' + (char)(at / every % 20),
-					 (unsigned long)at);
+				snprintf(label, sizeof(label), "/api/%c/%lu",
+					 'a' + (char)(at / every % 20), (unsigned long)at);
 				builder_end(&b, at * SPACING_NS, PID, tid, 1);
 				builder_begin(&b, at * SPACING_NS, PID, tid, 1, label);
 			}

@@ -25,10 +25,13 @@ static __attribute__((noinline)) unsigned long burn(void)
 	return x;
 }
 
-/* noinline and a use of the result behind the call: every level is a frame of its own. */
-static __attribute__((noinline, noipa)) unsigned long deep(int left)
+/* The result passes through an asm that the compiler cannot see into: every level keeps its frame. */
+static __attribute__((noinline)) unsigned long deep(int left)
 {
-	return (left ? deep(left - 1) : burn()) + 1;
+	unsigned long x = left ? deep(left - 1) : burn();
+
+	__asm__ volatile("" : "+r"(x));
+	return x;
 }
 
 static void *run(void *arg)

@@ -146,7 +146,9 @@ static void open_signals(struct recorder *r)
 	sigaddset(&set, SIGHUP);
 	sigaddset(&set, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &set, NULL);
+	/* A reader that went away and a file that may not grow are errors of write(2). */
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);
 	r->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
@@ -230,8 +232,7 @@ static int start(struct recorder *r, struct err *e)
 
 	if (c->command) {
 		program = workload_find_program(c->command[0]);
-		err = program ? workload_prepare(&r->workload, c->command, e) :
-				err_set(e, -ENOENT, "cannot start %s: %m", c->command[0]);
+		err = workload_prepare(&r->workload, c->command, e);
 	}
 	if (err)
 		goto out;
@@ -530,6 +531,9 @@ int recorder_run(const struct recorder_config *config, struct err *e)
 		err = finish(&r, e);
 		workload_end(&r.workload);
 	}
+	/* A way that was tried and not needed (no BPF, a closed pipe) left its error behind. */
+	if (!err)
+		e->code = 0;
 	status = err ? (int)err_exit_status(e) : workload_exit_status(&r.workload);
 	release(&r);
 	return status;

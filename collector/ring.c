@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "collector/ring.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -24,16 +25,19 @@ static void hand_on(struct scan *s)
 	s->nr_parts = 0;
 }
 
-/* Positions [from, to) are kept: one piece, or two where the ring wraps between them. */
+/*
+ * Positions [from, to) are kept: one piece, or two where the ring wraps between them. Both are handed
+ * on together: the visitor may put records of its own between two calls.
+ */
 static void keep_run(struct scan *s, uint64_t from, uint64_t to)
 {
-	while (from < to) {
+	if (s->nr_parts + 2 > MAX_PARTS)
+		hand_on(s);
+	while (from != to) {
 		uint64_t at = from & (s->size - 1);
 		uint64_t len = to - from < s->size - at ? to - from : s->size - at;
 
 		s->parts[s->nr_parts++] = (struct iovec){ (void *)(s->data + at), (size_t)len };
-		if (s->nr_parts == MAX_PARTS)
-			hand_on(s);
 		from += len;
 	}
 }
@@ -71,6 +75,7 @@ uint64_t ring_scan(const uint8_t *data, uint64_t size, uint64_t tail, uint64_t h
 	struct scan s = { .data = data, .size = size, .visitor = visitor };
 	uint64_t pos = tail, run = tail;
 
+	assert(head - tail <= size);
 	while (head - pos >= sizeof(struct perf_event_header)) {
 		struct perf_event_header header;
 

@@ -34,7 +34,8 @@ struct ring_visitor {
 
 /*
  * Looks at the records from tail on that are whole before head, and returns where it stopped: head,
- * unless the bytes are no records. data has size bytes; positions are taken modulo size.
+ * unless the bytes are no records. data has size bytes; positions are taken modulo size, and head is
+ * at most size ahead of tail.
  */
 uint64_t ring_scan(const uint8_t *data, uint64_t size, uint64_t tail, uint64_t head,
 		   const struct ring_visitor *visitor);

@@ -75,7 +75,8 @@ static struct perf_event_attr sampling_attr(const struct sampler_config *c)
 	else
 		attr.sample_period = c->period;
 	attr.disabled = 1;
-	attr.exclude_idle = 1;
+	/* Idle time is nobody's. Hardware counters stop then by themselves, and some refuse the bit. */
+	attr.exclude_idle = attr.type == PERF_TYPE_SOFTWARE;
 	attr.exclude_guest = 1;
 	attr.mmap = attr.mmap2 = attr.build_id = 1;
 	attr.comm = attr.comm_exec = attr.task = 1;

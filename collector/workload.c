@@ -6,11 +6,19 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
+
+static bool is_program(const char *path)
+{
+	struct stat st;
+
+	return !stat(path, &st) && S_ISREG(st.st_mode) && !access(path, X_OK);
+}
 
 char *workload_find_program(const char *name)
 {
@@ -18,11 +26,11 @@ char *workload_find_program(const char *name)
 	char *copy, *dir, *save, *found = NULL;
 
 	if (strchr(name, '/'))
-		return access(name, X_OK) ? NULL : xstrdup(name);
+		return is_program(name) ? xstrdup(name) : NULL;
 	copy = xstrdup(path ? path : "/usr/local/bin:/usr/bin:/bin");
 	for (dir = strtok_r(copy, ":", &save); dir && !found; dir = strtok_r(NULL, ":", &save)) {
 		found = xasprintf("%s/%s", dir, name);
-		if (access(found, X_OK)) {
+		if (!is_program(found)) {
 			free(found);
 			found = NULL;
 		}
@@ -43,6 +51,7 @@ static _Noreturn void run(int go_fd, int error_fd, char *const argv[])
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	signal(SIGPIPE, SIG_DFL);
+	signal(SIGXFSZ, SIG_DFL);
 	execvp(argv[0], argv);
 	error = errno;
 	if (write(error_fd, &error, sizeof(error)) != sizeof(error))
@@ -50,11 +59,32 @@ static _Noreturn void run(int go_fd, int error_fd, char *const argv[])
 	_exit(127);
 }
 
+/* A program that cannot be run is a usage error, not a matter of wperf's privileges. */
+static int cannot_run(const char *name, int error, struct err *e)
+{
+	err_set(e, error, "cannot start %s: %m", name);
+	return e->code = -ENOENT;
+}
+
+/* Before anything is made or renamed: a wrong name should cost nothing. */
+static int check_program(const char *name, struct err *e)
+{
+	char *program = workload_find_program(name);
+	bool is_there = program != NULL;
+
+	free(program);
+	if (is_there)
+		return 0;
+	return cannot_run(name, strchr(name, '/') && !access(name, F_OK) ? -EACCES : -ENOENT, e);
+}
+
 int workload_prepare(struct workload *w, char *const argv[], struct err *e)
 {
 	int go[2], error[2];
 	pid_t pid;
 
+	if (check_program(argv[0], e))
+		return e->code;
 	if (pipe2(go, O_CLOEXEC))
 		return err_set(e, -errno, "cannot start %s: %m", argv[0]);
 	if (pipe2(error, O_CLOEXEC)) {
@@ -95,9 +125,7 @@ int workload_start(struct workload *w, char *const argv[], struct err *e)
 	/* The pipe closes by itself in an exec that worked. */
 	if (len != sizeof(error))
 		return 0;
-	/* A program that cannot be run is a usage error, not a matter of wperf's privileges. */
-	err_set(e, -error, "cannot start %s: %m", argv[0]);
-	return e->code = -ENOENT;
+	return cannot_run(argv[0], -error, e);
 }
 
 bool workload_has_ended(struct workload *w)

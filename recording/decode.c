@@ -322,6 +322,7 @@ bool decode_record(const struct events *ev, const uint8_t *bytes, struct record 
 {
 	struct perf_event_header header;
 	struct cursor body;
+	bool has_id;
 
 	memcpy(&header, bytes, sizeof(header));
 	*r = (struct record){
@@ -340,21 +341,21 @@ bool decode_record(const struct events *ev, const uint8_t *bytes, struct record 
 	r->event = event_of(ev, r);
 	if (r->type == PERF_RECORD_SAMPLE)
 		return r->event ? decode_sample(r, body) : true;
-	if (r->event && !decode_sample_id(r, &body))
-		return false;
+	has_id = !r->event || decode_sample_id(r, &body);
 	switch (r->type) {
 	case PERF_RECORD_MMAP:
 	case PERF_RECORD_MMAP2:
-		return decode_mmap(r, body);
+		return has_id && decode_mmap(r, body);
 	case PERF_RECORD_COMM:
-		return decode_comm(r, body);
+		return has_id && decode_comm(r, body);
 	case PERF_RECORD_FORK:
 	case PERF_RECORD_EXIT:
-		return decode_task(r, body);
+		return has_id && decode_task(r, body);
 	case PERF_RECORD_LOST:
 	case PERF_RECORD_LOST_SAMPLES:
-		return decode_lost(r, body);
+		return has_id && decode_lost(r, body);
 	default:
+		/* Records of types to come may have no id: nobody reads them. */
 		return true;
 	}
 }

@@ -14,8 +14,8 @@
 #include "base/str.h"
 #include "base/units.h"
 
-/* A record's size is a u16 and a multiple of 8. */
-enum { RECORD_MAX = 65528, FILE_CHUNK_BYTES = 60 * 1024, PIPE_IDS_MAX = 8000 };
+/* A record's size is a u16 and a multiple of 8; a chunk leaves room for the longest path. */
+enum { RECORD_MAX = 65528, FILE_CHUNK_BYTES = 56 * 1024, PIPE_IDS_MAX = 8000 };
 
 struct writer {
 	const struct writer_config *config;

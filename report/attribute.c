@@ -36,7 +36,8 @@ static uint32_t newest_of(const struct attribute *a, enum open_list list, uint32
 	return owner < a->newest[list].nr ? a->newest[list].at[owner] : NO_SLOT;
 }
 
-static void link_in(struct attribute *a, struct open_request *r, enum open_list list, uint32_t owner)
+static void link_in(struct attribute *a, struct open_request *r, enum open_list list,
+		    uint32_t owner)
 {
 	while (a->newest[list].nr <= owner)
 		vec_push(&a->newest[list], NO_SLOT);
@@ -94,7 +95,8 @@ static uint64_t id_hash(uint32_t process, uint32_t marker, uint64_t id)
 	return hash_mix(hash_mix(process, marker), id);
 }
 
-static uint32_t find_by_id(const struct attribute *a, uint32_t process, uint32_t marker, uint64_t id)
+static uint32_t find_by_id(const struct attribute *a, uint32_t process, uint32_t marker,
+			   uint64_t id)
 {
 	hashidx_each(&a->by_id, id_hash(process, marker, id), slot) {
 		const struct open_request *r = &a->slots.at[slot];
@@ -178,7 +180,8 @@ static void close_calls_at_or_below(struct attribute *a, uint32_t thread, uint64
 {
 	uint32_t slot;
 
-	while ((slot = newest_in_family(a, thread, 0, true)) != NO_SLOT && a->slots.at[slot].sp <= sp)
+	while ((slot = newest_in_family(a, thread, 0, true)) != NO_SLOT &&
+	       a->slots.at[slot].sp <= sp)
 		close_request(a, slot, 0);
 }
 
@@ -247,7 +250,8 @@ static void end(struct attribute *a, const struct record *rec, const struct mark
 	uint32_t thread = session_thread(a->session, rec->pid, rec->tid), slot;
 
 	if (mark->flags & MARK_HAS_ID) {
-		slot = find_by_id(a, a->session->threads.at[thread].process, mark->marker, mark->id);
+		slot = find_by_id(a, a->session->threads.at[thread].process, mark->marker,
+				  mark->id);
 	} else if (marker && marker->flags & MARKER_IS_CALL) {
 		a->nr_unmatched_ends += !end_call(a, thread, mark, rec);
 		return;

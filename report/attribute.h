@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Marks to requests, and samples to the request that their thread works on, in one pass over records in
- * the order of time. Memory: what is open.
+ * Marks to requests, and samples to the request that their thread works on, in one pass over
+ * records in the order of time. Memory: what is open.
  *
  *	attribute_init(&a, &session, &endpoint_options, &listener);
  *	for each record:
- *		attribute_record(&a, &record);		before session_record(): it asks who was there
+ *		attribute_record(&a, &record);	before session_record(): it asks who was there
  *		open = attribute_sample(&a, thread, weight);
  *	attribute_finish(&a);
  *	attribute_release(&a);
@@ -14,14 +14,15 @@
  *   BEGIN pushes.
  *   END with an id closes the request of the same process, marker and id, wherever it stands.
  *   END without an id closes the thread's top one of the same marker.
- *   A marker that stands for a call (MARKER_IS_CALL) goes by the stack pointer instead. Stacks grow down,
- *   so whatever began at or below the sp of a new call has returned, and so has whatever began below
- *   the sp that a return leaves: those whose END is missing (longjmp, exception, lost record) are
- *   closed on the spot. The return itself ends the outermost of them, if its marker is the same.
+ *   A marker that stands for a call (MARKER_IS_CALL) goes by the stack pointer instead. Stacks grow
+ *   down, so whatever began at or below the sp of a new call has returned, and so has whatever
+ *   began below the sp that a return leaves: those whose END is missing (longjmp, exception, lost
+ *   record) are closed on the spot. The return itself ends the outermost of them, if its marker is
+ *   the same.
  *   EXIT closes what is open on the thread, but for requests with an id, which any thread may end;
  *   exec closes what is open in the process; the end of the recording closes the rest.
- * A request that is closed by anything but its own END is unfinished: its samples count, its time does
- * not. An END without a request is counted: what it ended began before the recording.
+ * A request that is closed by anything but its own END is unfinished: its samples count, its time
+ * does not. An END without a request is counted: what it ended began before the recording.
  */
 #ifndef REPORT_ATTRIBUTE_H
 #define REPORT_ATTRIBUTE_H
@@ -34,7 +35,7 @@
 /* Open requests stand in three lists, newest first. Links are slots; NO_SLOT ends a list. */
 enum open_list {
 	OPEN_ON_THREAD,		/* by thread: the stack */
-	OPEN_IN_FAMILY,		/* by thread and marker; all markers that are calls are one family */
+	OPEN_IN_FAMILY,		/* by thread and marker; all calls are one family */
 	OPEN_IN_PROCESS,	/* by process */
 	NR_OPEN_LISTS,
 };
@@ -68,7 +69,7 @@ struct attribute {
 	VEC(uint32_t) free_slots;
 	VEC(uint32_t) newest[NR_OPEN_LISTS];		/* slot, by owner */
 	struct u64map families;				/* (thread, marker) -> owner */
-	struct hashidx by_id;				/* slots; may hold stale ones, never too few */
+	struct hashidx by_id;				/* slots; stale ones among them */
 	uint32_t nr_open_with_id;
 	uint64_t nr_requests;				/* the last id */
 	uint64_t nr_marks, nr_unmatched_ends, nr_unfinished, nr_label_faults, nr_labels_cut;

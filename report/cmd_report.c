@@ -5,11 +5,10 @@
 #include <errno.h>
 
 #include "base/log.h"
-#include "report/feed.h"
 #include "report/options.h"
 #include "report/output.h"
 #include "report/render.h"
-#include "report/sum.h"
+#include "report/report.h"
 
 enum {
 	OPT_BY = OPT_OWN,
@@ -53,14 +52,13 @@ static const char help[] =
 	"      --tee FILE        to stdout and to FILE\n"
 	"      --no-inline       inlined calls belong to the function they were inlined into\n"
 	"      --no-demangle     names of C++ and Rust functions as the linker sees them\n"
-	"      --kernel HOW      the kernel's functions: show (default), fold, hide\n" OPTIONS_HELP_TALK;
+	"      --kernel HOW      the kernel's functions: show (default), fold, hide\n"
+	OPTIONS_HELP_TALK;
 
-struct report_options {
+struct command {
 	struct options shared;
 	struct table_options table;
-	struct resolve_options resolve;
-	struct symbolizer_options symbolizer;
-	enum group_by by;
+	struct report_options report;
 	bool has_by;
 	const struct renderer *renderer;
 	struct outputs outputs;
@@ -77,157 +75,77 @@ static int find_format(const char *name, const struct renderer **ret_renderer, s
 
 #define CHOICE_TEXT(id, text) text,
 
-static int take_by(struct report_options *o, const char *arg, struct err *e)
+static int take_by(struct command *c, const char *arg, struct err *e)
 {
 	static const char *const names[] = { GROUP_BYS(CHOICE_TEXT) };
 	int by = options_choice("--by", arg, names, ARRAY_LEN(names), e);
 
-	o->by = by < 0 ? BY_ENDPOINT : (enum group_by)by;
-	o->has_by = true;
+	c->report.by = by < 0 ? BY_ENDPOINT : (enum group_by)by;
+	c->has_by = true;
 	return by < 0 ? by : 0;
 }
 
-static int take_kernel(struct report_options *o, const char *arg, struct err *e)
+static int take_kernel(struct command *c, const char *arg, struct err *e)
 {
 	static const char *const names[] = { KERNEL_FRAMES(CHOICE_TEXT) };
 	int kernel = options_choice("--kernel", arg, names, ARRAY_LEN(names), e);
 
-	o->resolve.kernel = kernel < 0 ? KERNEL_SHOW : (enum kernel_frames)kernel;
+	c->report.resolve.kernel = kernel < 0 ? KERNEL_SHOW : (enum kernel_frames)kernel;
 	return kernel < 0 ? kernel : 0;
 }
 
-static int take_option(struct report_options *o, int opt, const char *arg, struct err *e)
+static int take_option(struct command *c, int opt, const char *arg, struct err *e)
 {
 	switch (opt) {
 	case OPT_BY:
-		return take_by(o, arg, e);
+		return take_by(c, arg, e);
 	case OPT_ROOT:
-		o->resolve.root = arg;
+		c->report.resolve.root = arg;
 		break;
 	case 's':
-		vec_push(&o->table.sort, arg);
+		vec_push(&c->table.sort, arg);
 		break;
 	case OPT_RESTRICT:
-		vec_push(&o->table.restrictions, arg);
+		vec_push(&c->table.restrictions, arg);
 		break;
 	case OPT_FORMAT:
-		return find_format(arg, &o->renderer, e);
+		return find_format(arg, &c->renderer, e);
 	case 'o':
-		o->outputs.file = arg;
+		c->outputs.file = arg;
 		break;
 	case OPT_TEE:
-		o->outputs.tee = arg;
+		c->outputs.tee = arg;
 		break;
 	case OPT_NO_INLINE:
-		o->symbolizer.no_inline = true;
+		c->report.symbolizer.no_inline = true;
 		break;
 	case OPT_NO_DEMANGLE:
-		o->symbolizer.no_demangle = true;
+		c->report.symbolizer.no_demangle = true;
 		break;
 	case OPT_KERNEL:
-		return take_kernel(o, arg, e);
+		return take_kernel(c, arg, e);
 	default:
-		options_take(&o->shared, opt, arg);
+		options_take(&c->shared, opt, arg);
 	}
 	return 0;
 }
 
-static int parse_options(struct report_options *o, int argc, char **argv, struct err *e)
+static int parse_options(struct command *c, int argc, char **argv, struct err *e)
 {
 	int opt, err = 0;
 
-	o->renderer = renderer_find("table");
+	c->renderer = renderer_find("table");
 	optind = 0;
 	while (!err && (opt = options_next(argc, argv, OPTIONS_SHORT "s:o:", long_options, "report",
 					   e)) != 0)
-		err = opt < 0 ? opt : take_option(o, opt, optarg, e);
+		err = opt < 0 ? opt : take_option(c, opt, optarg, e);
 	return err;
-}
-
-/* ---- the stages ---- */
-
-struct report {
-	struct strings strings;
-	struct symbolizer *symbolizer;
-	struct selection *selection;
-	struct table_plan *plan;
-	struct feed feed;
-	struct stacks stacks;
-	struct gather gather;
-	struct profile profile;
-};
-
-static void on_input(void *self, const struct session *session)
-{
-	struct report *r = self;
-
-	(void)session;
-	stacks_forget_processes(&r->stacks);
-}
-
-static void on_sample(void *self, const struct feed_sample *s)
-{
-	struct report *r = self;
-	uint32_t process = s->session->threads.at[s->thread].process;
-	uint32_t node = stacks_node(&r->stacks, s->session, process, s->record);
-
-	gather_sample(&r->gather, s->session, s->thread, s->request, node, s->weight);
-}
-
-static void on_request(void *self, const struct session *session, const struct open_request *request)
-{
-	struct report *r = self;
-
-	(void)session;
-	gather_request(&r->gather, request);
-}
-
-static void on_input_end(void *self, const struct session *session)
-{
-	struct report *r = self;
-
-	gather_end_input(&r->gather, session);
-}
-
-static int feed_all(struct report *r, const struct report_options *o, struct err *e)
-{
-	struct feed_listener listener = { .self = r,
-					  .input_begins = on_input,
-					  .sample = on_sample,
-					  .request_ended = on_request,
-					  .input_ended = on_input_end };
-	int err = 0;
-
-	r->symbolizer = symbolizer_new(&o->symbolizer, &r->strings);
-	stacks_init(&r->stacks);
-	gather_init(&r->gather, o->by, r->selection, &r->strings);
-	feed_init(&r->feed, &r->strings, r->symbolizer, &o->shared.endpoints, &listener);
-	vec_each(&o->shared.inputs, path)
-		if (!err)
-			err = feed_input(&r->feed, *path, e);
-	return err;
-}
-
-static void make_profile(struct report *r, const struct report_options *o)
-{
-	struct profile *p = &r->profile;
-	struct resolve resolve;
-
-	p->strings = &r->strings;
-	feed_describe(&r->feed, p);
-	gather_finish(&r->gather, p->has_markers);
-	resolve_init(&resolve, &o->resolve, &r->stacks, r->symbolizer, p);
-	p->tallies.nr_no_user_frames = r->stacks.nr_no_user_frames;
-	p->tallies.nr_filtered = r->gather.nr_filtered + sum_groups(p, &r->gather, &resolve);
-	resolve_release(&resolve);
 }
 
 /* What the numbers do not say of themselves. */
-static void warn_of_profile(const struct report *r, const struct report_options *o)
+static void warn_of_profile(const struct profile *p, const struct command *c)
 {
-	const struct profile *p = &r->profile;
-
-	if (!p->has_markers && o->has_by && o->by < BY_THREAD)
+	if (!p->has_markers && c->has_by && c->report.by < BY_THREAD)
 		log_warn("no requests were recorded, so there is one table for all");
 	if (!p->tallies.nr_samples)
 		log_warn("no samples were recorded");
@@ -237,64 +155,73 @@ static void warn_of_profile(const struct report *r, const struct report_options 
 		render_tallies(p, stderr);
 }
 
-struct report_writer {
-	const struct report *report;
-	const struct report_options *options;
+struct writer {
+	const struct profile *profile;
+	const struct table_plan *plan;
+	const struct renderer *renderer;
 };
 
-static int write_report(const void *self, FILE *out, struct err *e)
+static int write_profile(const void *self, FILE *out, struct err *e)
 {
-	const struct report_writer *w = self;
+	const struct writer *w = self;
 
-	return w->options->renderer->write(&w->report->profile, w->report->plan, out, e);
+	return w->renderer->write(w->profile, w->plan, out, e);
 }
 
-static void report_release(struct report *r)
+static int report_inputs(struct report *r, const struct command *c, struct err *e)
 {
-	profile_release(&r->profile);
-	gather_release(&r->gather);
-	stacks_release(&r->stacks);
-	feed_release(&r->feed);
-	symbolizer_free(r->symbolizer);
-	table_plan_free(r->plan);
-	selection_free(r->selection);
-	strings_release(&r->strings);
+	int err = 0;
+
+	report_init(r, &c->report);
+	vec_each(&c->shared.inputs, path)
+		if (!err)
+			err = report_input(r, *path, e);
+	return err;
 }
 
 int cmd_report(int argc, char **argv)
 {
-	struct report_options o = { 0 };
+	struct strings strings = { 0 };
+	struct command c = { 0 };
+	struct selection *selection = NULL;
+	struct table_plan *plan = NULL;
 	struct report r = { 0 };
-	struct report_writer writer = { &r, &o };
+	struct writer writer;
 	struct err e = { 0 };
 	int err;
 
-	err = parse_options(&o, argc, argv, &e);
+	err = parse_options(&c, argc, argv, &e);
 	if (err)
 		goto out;
-	if (o.shared.wants_help) {
+	if (c.shared.wants_help) {
 		fputs(help, stdout);
 		goto out;
 	}
-	err = options_finish(&o.shared, &r.selection, &e);
+	err = options_finish(&c.shared, &selection, &e);
 	if (err)
 		goto out;
-	err = table_plan_new(&o.table, &r.plan, &e);
+	err = table_plan_new(&c.table, &plan, &e);
 	if (err)
 		goto out;
-	err = feed_all(&r, &o, &e);
+	c.report.strings = &strings;
+	c.report.selection = selection;
+	c.report.endpoints = &c.shared.endpoints;
+	err = report_inputs(&r, &c, &e);
 	if (err)
 		goto out;
-	make_profile(&r, &o);
-	err = outputs_write(&o.outputs, write_report, &writer, &e);
+	writer = (struct writer){ report_finish(&r), plan, c.renderer };
+	err = outputs_write(&c.outputs, write_profile, &writer, &e);
 	if (err)
 		goto out;
-	warn_of_profile(&r, &o);
+	warn_of_profile(writer.profile, &c);
 out:
 	if (err)
 		err_print(&e, stderr);
 	report_release(&r);
-	options_release(&o.shared);
-	table_options_release(&o.table);
+	table_plan_free(plan);
+	selection_free(selection);
+	options_release(&c.shared);
+	table_options_release(&c.table);
+	strings_release(&strings);
 	return err ? err_exit_status(&e) : EXIT_GOOD;
 }

@@ -68,10 +68,23 @@ static const char *keep(struct feed *f, const char *text)
 	return text && *text ? arena_strndup(&f->arena, text, strlen(text)) : NULL;
 }
 
+/* A clock's periods are time; without one, what the first sample counted has to do. */
+static const struct event_desc *clock_or(const struct reader *r, const struct event_desc *of_sample)
+{
+	size_t i;
+
+	for (i = 0; i < reader_nr_events(r); i++)
+		if (reader_event(r, i)->is_clock)
+			return reader_event(r, i);
+	return of_sample;
+}
+
 /* Weights of two events cannot be added, but those of two clocks can. */
-static int choose_event(struct feed *f, const struct event_desc *event, const char *path,
+static int choose_event(struct feed *f, const struct event_desc *of_sample, const char *path,
 			struct err *e)
 {
+	const struct event_desc *event = clock_or(f->session.reader, of_sample);
+
 	if (f->has_event && (f->is_clock != event->is_clock ||
 			     (!event->is_clock && strcmp(f->event_name, event->name)))) {
 		err_set(e, -EINVAL, "%s: its event is %s, the one of the input before is %s", path,
@@ -189,7 +202,8 @@ static void warn_of_input(const struct feed *f, const char *path, const struct r
 		log_warn("%s: %" PRIu64 " of the files in it are incomplete", path,
 			 f->session.nr_cut_files);
 	if (o->nr_late)
-		log_verbose("%s: %" PRIu64 " records came later than their round", path, o->nr_late);
+		log_verbose("%s: %" PRIu64 " records came later than their round", path,
+			    o->nr_late);
 	if (reader_nr_unknown(r))
 		log_verbose("%s: %" PRIu64 " records of unknown type", path, reader_nr_unknown(r));
 }
@@ -233,26 +247,33 @@ static int feed_records(struct feed *f, struct order *o, const char *path, struc
 	return 0;
 }
 
-int feed_input(struct feed *f, const char *path, struct err *e)
+int feed_reader(struct feed *f, struct reader *reader, const char *name, struct err *e)
 {
-	struct reader *reader = NULL;
 	struct order order;
 	int err;
 
-	err = reader_open(path, &reader, e);
-	if (err)
-		return err;
 	order_init(&order, reader);
 	begin_input(f, reader);
-	err = feed_records(f, &order, path, e);
+	err = feed_records(f, &order, name, e);
 	end_input(f);
 	f->is_truncated |= reader_is_truncated(reader);
 	if (!err)
-		warn_of_input(f, path, reader, &order);
-	describe_input(f, path, reader);
+		warn_of_input(f, name, reader, &order);
+	describe_input(f, name, reader);
 	attribute_release(&f->attribute);
 	session_release(&f->session);
 	order_release(&order);
+	return err;
+}
+
+int feed_input(struct feed *f, const char *path, struct err *e)
+{
+	struct reader *reader;
+	int err = reader_open(path, &reader, e);
+
+	if (err)
+		return err;
+	err = feed_reader(f, reader, path, e);
 	reader_free(reader);
 	return err;
 }

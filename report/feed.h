@@ -9,8 +9,8 @@
  *	feed_describe(&f, &profile);
  *	feed_release(&f);
  *
- * Time is taken from one event of a recording: the first that has a sample. What the others counted
- * cannot be added to it; they are left out with a warning that names them.
+ * Time is taken from one event of a recording: its clock, or else the first that has a sample. What
+ * the others counted cannot be added to it; they are left out with a warning that names them.
  */
 #ifndef REPORT_FEED_H
 #define REPORT_FEED_H
@@ -62,15 +62,17 @@ void feed_init(struct feed *f, struct strings *strings, struct symbolizer *symbo
 	       const struct endpoint_options *endpoints, const struct feed_listener *listener);
 void feed_release(struct feed *f);
 /*
- * What can be read of a recording that is cut or corrupt is fed, with a warning. Errors: reader_open()'s,
- * those of a recording of which nothing could be read, and -EINVAL for an event that is not the one of
- * the inputs before.
+ * What can be read of a recording that is cut or corrupt is fed, with a warning. Errors:
+ * reader_open()'s, those of a recording of which nothing could be read, and -EINVAL for an event
+ * that is not the one of the inputs before.
  */
 int feed_input(struct feed *f, const char *path, struct err *e);
+/* The same for a reader that is open; name is what messages call it. */
+int feed_reader(struct feed *f, struct reader *reader, const char *name, struct err *e);
 /*
- * Clocks weigh in nanoseconds. Another event has no time of its own, but where the kernel was asked for so
- * many samples a second, each stands for that part of one on the average. Else 1, and the unit is the
- * event's name.
+ * Clocks weigh in nanoseconds. Another event has no time of its own, but where the kernel was asked
+ * for so many samples a second, each stands for that part of one on the average. Else 1, and the
+ * unit is the event's name.
  */
 double feed_seconds_per_weight(const struct feed *f, const char **ret_unit);
 /* Fills what the profile says of the recording. */

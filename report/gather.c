@@ -300,6 +300,7 @@ static void merge_groups(struct gather *g, uint32_t into_id, uint32_t from_id)
 		weights_add(&into->weights, s);
 	group_release(&from->group);
 	weights_release(&from->weights);
+	from->group = (struct group){ 0 };
 	from->merged_into = into_id;
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Samples to the tables that they belong in. A request's samples wait, summed by stack, until the
- * request has ended, since only then it is known whether the selection takes it; memory is that of the
- * open requests, of --slowest's candidates, and of the distinct stacks of each table.
+ * request has ended, since only then it is known whether the selection takes it; memory is that of
+ * the open requests, of --slowest's candidates, and of the distinct stacks of each table.
  *
  *	gather_init(&g, by, selection, strings);
  *	for each input:
@@ -12,8 +12,9 @@
  *	... g.groups ...
  *	gather_release(&g);
  *
- * Tables by thread, process or none take the samples outside of requests as well; the others have one
- * table for all of those. With a selection of requests nobody asked for them: they are left out.
+ * Tables by thread, process or none take the samples outside of requests as well; the others have
+ * one table for all of those. With a selection of requests nobody asked for them: they are left
+ * out.
  */
 #ifndef REPORT_GATHER_H
 #define REPORT_GATHER_H
@@ -33,7 +34,7 @@ struct gathered {
 /* One of the slowest so far. */
 struct candidate {
 	struct request request;
-	uint32_t group;		/* by thread or process: the group that counts the request; else 0 */
+	uint32_t group;		/* by thread or process: what counts the request; else 0 */
 	struct weights weights;
 };
 
@@ -45,7 +46,7 @@ struct gather {
 	VEC(struct gathered) groups;
 	struct hashidx index;			/* of groups, by key */
 	VEC(struct weights) open;		/* by slot of the open request */
-	VEC(uint32_t) owner_groups;		/* by thread or process of this input; UINT32_MAX: none yet */
+	VEC(uint32_t) owner_groups;		/* by thread or process of this input */
 	struct u64map labelled;			/* label -> group, by thread or process */
 	VEC(struct candidate) slowest;		/* a heap: the fastest of them on top */
 	uint64_t nr_filtered;			/* samples left out */

@@ -5,8 +5,8 @@
  *	     begin    elapsed    on-CPU~  samples     thread  status  request
  *	 +0.001234     3.2 ms     2.1 ms        2       4711     200  GET /user/17
  *
- * The tilde says that on-CPU time is sampled: nothing shorter than the interval between samples can be
- * seen in it. "-" stands for what is not known.
+ * The tilde says that on-CPU time is sampled: nothing shorter than the interval between samples can
+ * be seen in it. "-" stands for what is not known.
  */
 #include <inttypes.h>
 #include <jansson.h>
@@ -193,8 +193,10 @@ static json_t *request_object(const struct request_list *l, const struct request
 
 	json_object_set_new(o, "id", json_integer((json_int_t)r->id));
 	json_object_set_new(o, "begin", json_real(since_begin(l, r->begin_ns)));
-	json_object_set_new(o, "elapsed", r->is_unfinished ? json_null() :
-					  json_real((double)request_elapsed_ns(r) / (double)NS_PER_SEC));
+	json_object_set_new(
+		o, "elapsed",
+		r->is_unfinished ? json_null()
+				 : json_real((double)request_elapsed_ns(r) / (double)NS_PER_SEC));
 	json_object_set_new(o, "time", weight_of(l, r->weight));
 	json_object_set_new(o, "samples", json_integer((json_int_t)r->nr_samples));
 	json_object_set_new(o, "pid", json_integer(r->begin_pid));
@@ -212,8 +214,8 @@ static json_t *endpoint_object(const struct request_list *l, const struct endpoi
 	bool is_known = line->elapsed_ns.nr > 0;
 	size_t i;
 
-	json_object_set_new(elapsed, "mean", is_known ? json_real(mean_ns(line) / (double)NS_PER_SEC) :
-							json_null());
+	json_object_set_new(elapsed, "mean",
+			    is_known ? json_real(mean_ns(line) / (double)NS_PER_SEC) : json_null());
 	for (i = 0; i < ARRAY_LEN(quantiles); i++)
 		json_object_set_new(elapsed, quantile_names[i],
 				    is_known ? json_real(quantile_seconds(line, quantiles[i])) :

@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "base/log.h"
+#include "base/nearest.h"
 #include "base/str.h"
 
 void options_release(struct options *o)
@@ -13,39 +14,38 @@ void options_release(struct options *o)
 	selection_options_release(&o->selection);
 }
 
-static const char *nearest(const char *typed, const struct option *longs)
+static int unknown_long(const char *arg, const struct option *longs, const char *command,
+			struct err *e)
 {
-	const char *best = NULL;
-	unsigned int least = 3;	/* more than two slips is another word */
+	struct nearest near = { .want = arg + strlen("--") };
+	struct str like = { 0 };
 
-	for (; longs->name; longs++) {
-		unsigned int distance = str_distance(typed, longs->name);
-
-		if (distance < least) {
-			least = distance;
-			best = longs->name;
-		}
-	}
-	return best;
+	for (; longs->name; longs++)
+		nearest_offer(&near, longs->name);
+	nearest_text(&near, &like);
+	err_set(e, -EINVAL, "%s: unknown option %s", command, arg);
+	if (like.len)
+		err_remedy(e, "Options like it: %s. wperf %s --help lists them all.",
+			   str_cstr(&like), command);
+	else
+		err_remedy(e, "wperf %s --help lists the options.", command);
+	str_release(&like);
+	nearest_release(&near);
+	return e->code;
 }
 
 /* getopt says '?' for all kinds of wrong; the argument it stopped at tells which. */
 static int bad_option(char **argv, const struct option *longs, const char *command, bool is_missing,
 		      struct err *e)
 {
-	const char *arg = optind > 0 ? argv[optind - 1] : argv[0], *like = NULL;
-	bool is_long = str_starts(arg, "--");
+	const char *arg = optind > 0 ? argv[optind - 1] : argv[0];
 
-	if (is_missing) {
+	if (!is_missing && str_starts(arg, "--"))
+		return unknown_long(arg, longs, command, e);
+	if (is_missing)
 		err_set(e, -EINVAL, "%s: option %s needs an argument", command, arg);
-	} else if (is_long) {
-		err_set(e, -EINVAL, "%s: unknown option %s", command, arg);
-		like = nearest(arg + 2, longs);
-	} else {
+	else
 		err_set(e, -EINVAL, "%s: unknown option -%c", command, optopt);
-	}
-	if (like)
-		return err_remedy(e, "Did you mean --%s? wperf %s --help lists them all.", like, command);
 	return err_remedy(e, "wperf %s --help lists the options.", command);
 }
 
@@ -65,8 +65,9 @@ int options_next(int argc, char **argv, const char *shorts, const struct option 
 		return opt;
 	if (optind < argc) {
 		err_set(e, -EINVAL, "%s: \"%s\" is no option", command, argv[optind]);
-		return err_remedy(e, "A recording is named with -i. wperf %s --help lists the options.",
-				  command);
+		return err_remedy(
+			e, "A recording is named with -i. wperf %s --help lists the options.",
+			command);
 	}
 	return 0;
 }

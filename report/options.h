@@ -53,7 +53,7 @@ enum options_value {
 
 /* For --help, in the same order. */
 #define OPTIONS_HELP                                                                               \
-	"  -i, --input FILE      a recording, default wperf.data; several are merged; - is stdin\n" \
+	"  -i, --input FILE      a recording, default wperf.data; several are merged; - is stdin\n"\
 	"      --path REGEX      only requests whose endpoint matches\n"                           \
 	"      --method METHOD   only these: GET, POST ...\n"                                      \
 	"      --status STATUS   only these: 200, 5xx, 500-599\n"                                  \
@@ -79,8 +79,8 @@ struct options {
 
 void options_release(struct options *o);
 /*
- * getopt_long() with our messages. 0: no option is left. -EINVAL: an unknown option, one without its
- * argument, or an argument that is no option.
+ * getopt_long() with our messages. 0: no option is left. -EINVAL: an unknown option, one without
+ * its argument, or an argument that is no option.
  */
 int options_next(int argc, char **argv, const char *shorts, const struct option *longs,
 		 const char *command, struct err *e);

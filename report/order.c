@@ -17,7 +17,7 @@ void order_release(struct order *o)
 	vec_release(&o->runs);
 }
 
-/* Merges the neighbours [from, mid) and [mid, to) of `in`; of equal times the first run's go first. */
+/* Merges the neighbours [from, mid) and [mid, to) of `in`; of equal times the first's go first. */
 static void merge(const struct order_entry *in, size_t from, size_t mid, size_t to,
 		  struct order_entry *out)
 {
@@ -31,8 +31,9 @@ static void merge(const struct order_entry *in, size_t from, size_t mid, size_t 
 }
 
 /*
- * A natural merge sort: the rings are sorted, so the entries are few long runs, and a round of r runs
- * costs log2(r) passes. Entries come by pos, and merging keeps equal ones in order: that sorts by pos.
+ * A natural merge sort: the rings are sorted, so the entries are few long runs, and a round of r
+ * runs costs log2(r) passes. Entries come by pos, and merging keeps equal ones in order: that sorts
+ * by pos.
  */
 static void sort_due(struct order *o)
 {

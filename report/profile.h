@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * All sums of a report, finished: what tables and renderers read. Weights are in the unit of the
- * event (nanoseconds for clocks); profile_seconds() turns them into seconds. Everything in here lives
- * until profile_release(); strings are ids in `strings`.
+ * event (nanoseconds for clocks); profile_seconds() turns them into seconds. Everything in here
+ * lives until profile_release(); strings are ids in `strings`.
  */
 #ifndef REPORT_PROFILE_H
 #define REPORT_PROFILE_H
@@ -25,7 +25,7 @@ enum group_by { GROUP_BYS(GROUP_BY_ID) NR_GROUP_BYS };
 /* A function as people know it: equal file, line and name is one function (pstats' key). */
 struct function {
 	uint32_t name;		/* as shown in the parentheses: "malloc", "0x1234", "ns::f(int)" */
-	uint32_t file;		/* as shown: source path; the module's base name where there is no line info */
+	uint32_t file;		/* as shown: path; without line info the module's base name */
 	uint32_t line;		/* of the definition; 0 without line info */
 	uint32_t module;	/* the module's path, "[kernel]"; of the first address seen */
 	uint32_t std_name;	/* "file:line(name)": what pstats calls the standard name */
@@ -61,7 +61,7 @@ struct status_count {
 struct group {
 	enum group_by by;
 	bool is_outside;	/* samples that belong to no request: path is "(outside)" */
-	uint32_t path;		/* endpoint or request: path; else what the group stands for: "nginx/123" */
+	uint32_t path;		/* of the endpoint or request; else what it stands for: "nginx/1" */
 	uint32_t method;	/* "" where unknown or mixed */
 	uint64_t nr_requests;	/* finished ones that the selection took */
 	uint64_t nr_unfinished;
@@ -69,21 +69,21 @@ struct group {
 	VEC(struct status_count) status;	/* by status; unknown ones are not in it */
 	uint64_t nr_samples, weight;	/* sum over functions' self: conservation */
 	uint64_t calls, primitive_calls;	/* COUNT_UNKNOWN where nothing was counted */
-	VEC(struct function_sums) functions;	/* by std_name: the order that sorting is stable against */
+	VEC(struct function_sums) functions;	/* by std_name: what sorting is stable against */
 	/* --by request only */
 	uint64_t request_id, begin_ns, end_ns;
 	uint32_t tid;
 };
 
 /*
- * Conservation: in requests + outside = recorded = sum over the groups + filtered. Lost are records that
- * never arrived.
+ * Conservation: in requests + outside = recorded = sum over the groups + filtered. Lost are records
+ * that never arrived.
  */
 struct tallies {
 	uint64_t nr_samples;		/* recorded */
 	uint64_t nr_in_requests;	/* of them, in any request, selected or not */
 	uint64_t nr_outside;
-	uint64_t nr_filtered;		/* in no table: --root or the selection of requests left them out */
+	uint64_t nr_filtered;		/* in no table: --root or the selection left them out */
 	uint64_t nr_lost;		/* records, as the kernel counted them */
 	uint64_t nr_marks, nr_unmatched_ends, nr_unfinished, nr_label_faults, nr_labels_cut;
 	uint64_t nr_no_user_frames;
@@ -113,7 +113,7 @@ static inline double profile_seconds(const struct profile *p, uint64_t weight)
 void group_release(struct group *g);
 void profile_release(struct profile *p);
 
-/* The q-th quantile (0 to 1) of sorted values: the smallest with at least q of them at or below it. */
+/* The q-th quantile (0 to 1) of sorted values: the smallest with at least q of all up to it. */
 uint64_t quantile_u64(const uint64_t *sorted, size_t nr, double q);
 
 #endif

@@ -15,7 +15,7 @@ struct request {
 	uint32_t begin_pid, begin_tid;
 	uint64_t begin_ns, end_ns;	/* the recording's clock; end_ns is 0 while it is open */
 	uint64_t nr_samples;
-	uint64_t weight;	/* sum of its samples' weights, in the event's unit: see profile.h */
+	uint64_t weight;	/* sum of its samples' weights, in the unit of profile.h */
 	bool is_unfinished;	/* no end was seen: its samples count, its elapsed time does not */
 };
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A stack's node to the functions on it, as a report shows them: inlined calls expanded, the kernel's
- * part shown, folded or hidden, and cut off at --root. Each place in code is resolved once.
+ * A stack's node to the functions on it, as a report shows them: inlined calls expanded, the
+ * kernel's part shown, folded or hidden, and cut off at --root. Each place in code is resolved
+ * once.
  */
 #ifndef REPORT_RESOLVE_H
 #define REPORT_RESOLVE_H

@@ -81,8 +81,9 @@ uint32_t session_thread(struct session *s, uint32_t pid, uint32_t tid)
 }
 
 /*
- * A new process sees what its parent saw. perf makes up forks for processes that it found running, and
- * flags them: their mappings are made up as well, and the parent's may be those of another program.
+ * A new process sees what its parent saw. perf makes up forks for processes that it found running,
+ * and flags them: their mappings are made up as well, and the parent's may be those of another
+ * program.
  */
 static void take_new_process(struct session *s, const struct record *r)
 {
@@ -145,8 +146,9 @@ static bool is_embedded(const struct session *s, const char *path)
  */
 static bool is_jit_path(const struct session *s, const char *path)
 {
-	static const char *const prefixes[] = { "[",	      "//anon",	  "anon_inode:", "/anon_hugepage",
-						"/dev/zero", "/memfd:", "/SYSV" };
+	static const char *const prefixes[] = {
+		"[", "//anon", "anon_inode:", "/anon_hugepage", "/dev/zero", "/memfd:", "/SYSV"
+	};
 	size_t i;
 
 	if (!*path)
@@ -192,8 +194,9 @@ static bool is_kernel_record(const struct record *r)
 }
 
 /*
- * Of the kernel's own mappings only where it begins matters: "[kernel.kallsyms]_stext" or _text, the
- * symbol that the recorder measured it by. All of the kernel is one module, found by its addresses.
+ * Of the kernel's own mappings only where it begins matters: "[kernel.kallsyms]_stext" or _text,
+ * the symbol that the recorder measured it by. All of the kernel is one module, found by its
+ * addresses.
  */
 static void take_kernel_mmap(struct session *s, const struct record *r)
 {
@@ -204,6 +207,7 @@ static void take_kernel_mmap(struct session *s, const struct record *r)
 static void take_mmap(struct session *s, const struct record *r)
 {
 	struct mapping m = { .start = r->mmap.start, .end = r->mmap.start + r->mmap.len };
+	uint32_t process;
 
 	if (is_kernel_record(r)) {
 		take_kernel_mmap(s, r);
@@ -218,7 +222,8 @@ static void take_mmap(struct session *s, const struct record *r)
 		m.off = r->mmap.off;
 		m.module = module_of_file(s, r->mmap.path, &r->mmap.build_id);
 	}
-	space_map(&s->processes.at[process_of(s, r->pid)].space, m);
+	process = process_of(s, r->pid);
+	space_map(&s->processes.at[process].space, m);
 }
 
 static struct code kernel_code(struct session *s, uint64_t addr)
@@ -301,7 +306,8 @@ static void give_file(struct session *s, struct file_copy *f)
 		return;
 	f->is_given = true;
 	if (f->head.kind == FILE_PERF_MAP)
-		symbolizer_add_perf_map(s->symbolizer, f->head.pid, str_cstr(&f->bytes), f->bytes.len);
+		symbolizer_add_perf_map(s->symbolizer, f->head.pid, str_cstr(&f->bytes),
+					f->bytes.len);
 	else
 		symbolizer_add_elf(s->symbolizer, f->head.path,
 				   f->head.build_id.len ? f->head.build_id.bytes : NULL,

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What was there while one recording was made: processes and their mappings, threads and their names,
- * markers, and the files that travelled along. Records come in by time (order.h), so that what stands
- * here is what holds at the time of the last one.
+ * What was there while one recording was made: processes and their mappings, threads and their
+ * names, markers, and the files that travelled along. Records come in by time (order.h), so that
+ * what stands here is what holds at the time of the last one.
  *
  *	session_init(&s, reader, symbolizer, strings);
  *	session_record(&s, &record);
  *	code = session_locate(&s, process, cpumode, addr);
  *	session_release(&s);
  *
- * Processes and threads are known by dense indexes that stay; a pid that is used again gets a new one.
- * Nothing of the recording's is trusted: ids without introduction are made up when first seen.
+ * Processes and threads are known by dense indexes that stay; a pid that is used again gets a new
+ * one. Nothing of the recording's is trusted: ids without introduction are made up when first seen.
  */
 #ifndef REPORT_SESSION_H
 #define REPORT_SESSION_H
@@ -88,7 +88,8 @@ uint32_t session_find_thread(const struct session *s, uint32_t pid, uint32_t tid
 /* NULL: the marker was never introduced. Lent until the next record. */
 const struct marker *session_marker(const struct session *s, uint32_t id);
 
-/* addr as seen by the process in the mode PERF_RECORD_MISC_USER, _KERNEL ... Always gives something. */
-struct code session_locate(struct session *s, uint32_t process, unsigned int cpumode, uint64_t addr);
+/* addr as the process sees it in the mode PERF_RECORD_MISC_USER, _KERNEL ... Never fails. */
+struct code session_locate(struct session *s, uint32_t process, unsigned int cpumode,
+			   uint64_t addr);
 
 #endif

@@ -3,16 +3,20 @@
 
 enum {
 	/*
-	 * Direct-mapped, so that memory is bounded whatever the recording holds. 20,000 distinct stacks
-	 * leave 7 % of 2^17 places shared by two; a miss costs about 1 us.
+	 * Places for two each, so that memory is bounded (3 MB) whatever the recording holds. With
+	 * one for each, 7 % of 20,000 distinct stacks in 2^17 places were in each other's way; a
+	 * miss costs about 1 us.
 	 */
-	NR_KNOWN_CHAINS = 1 << 17,
+	NR_KNOWN_CHAINS = 1 << 16,
 	NR_KNOWN_CODE = 1 << 14,
 };
 
+/* The one that came last stands first. */
 struct known_chain {
-	uint64_t hash[2];
-	uint32_t node;		/* 0: free, since node 0 is no chain's */
+	struct {
+		uint64_t hash[2];
+		uint32_t node;	/* 0: free, since node 0 is no chain's */
+	} at[2];
 };
 
 struct known_code {
@@ -70,8 +74,9 @@ static uint16_t mode_of_context(uint64_t mark)
 }
 
 /*
- * Where the registers say the user's code is. The instruction pointer is register 8 on x86 and 32 on
- * arm64 (arch/.../include/uapi/asm/perf_regs.h); registers stand in the order of the mask's bits.
+ * Where the registers say the user's code is. The instruction pointer is register 8 on x86 and 32
+ * on arm64 (arch/.../include/uapi/asm/perf_regs.h); registers stand in the order of the mask's
+ * bits.
  */
 static bool user_pc(const struct session *session, const struct record *r, uint64_t *ret_pc)
 {
@@ -112,7 +117,7 @@ static bool stand_in(struct stacks *s, const struct session *session, const stru
 	return !r->sample.chain.nr;
 }
 
-/* A chain's first address after each context mark is where code stood, all others are return addresses. */
+/* A chain's first address after a context mark is where code stood, all others are returns. */
 static void read_frames(struct stacks *s, const struct record *r, const struct chain_frame *extra)
 {
 	const struct callchain *chain = &r->sample.chain;
@@ -176,7 +181,8 @@ static uint32_t locate(struct stacks *s, struct session *session, uint32_t proce
 						.module = code.module,
 						.is_return = f->is_return,
 						.is_kernel = code.is_kernel });
-	*known = (struct known_code){ f->ip, process, generation, id + 1, f->cpumode, f->is_return };
+	*known = (struct known_code){ f->ip,  process,	  generation,
+				      id + 1, f->cpumode, f->is_return };
 	return id;
 }
 
@@ -228,10 +234,21 @@ static void hash_chain(const struct record *r, uint32_t process, uint32_t genera
 	ret_hash[0] = hash_u64(ret_hash[0]);
 }
 
+/* The node of a chain seen before, or 0. */
+static uint32_t recall(struct known_chain *known, const uint64_t hash[2])
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(known->at); i++)
+		if (known->at[i].hash[0] == hash[0] && known->at[i].hash[1] == hash[1])
+			return known->at[i].node;
+	return 0;
+}
+
 uint32_t stacks_node(struct stacks *s, struct session *session, uint32_t process,
 		     const struct record *sample)
 {
-	uint32_t generation = session->processes.at[process].space.generation;
+	uint32_t generation = session->processes.at[process].space.generation, node;
 	struct chain_frame frame, *extra = NULL;
 	struct known_chain *known;
 	uint64_t hash[2];
@@ -240,9 +257,14 @@ uint32_t stacks_node(struct stacks *s, struct session *session, uint32_t process
 		extra = &frame;
 	hash_chain(sample, process, generation, extra, hash);
 	known = &s->known_chains[hash[0] % NR_KNOWN_CHAINS];
-	if (known->node && known->hash[0] == hash[0] && known->hash[1] == hash[1])
-		return known->node;
+	node = recall(known, hash);
+	if (node)
+		return node;
 	read_frames(s, sample, extra);
-	*known = (struct known_chain){ { hash[0], hash[1] }, walk(s, session, process) };
-	return known->node;
+	node = walk(s, session, process);
+	known->at[1] = known->at[0];
+	known->at[0].hash[0] = hash[0];
+	known->at[0].hash[1] = hash[1];
+	known->at[0].node = node;
+	return node;
 }

@@ -9,8 +9,8 @@
  *	   |  +- 3 parse+0x14		the chain parse, serve, main is node 3
  *	   +- 4 stop+0x4
  *
- * What is repeated is cheap: chains are remembered by a 128-bit hash of their bytes, the process and
- * the state of its mappings, so that a stack that was seen before costs that hash.
+ * What is repeated is cheap: chains are remembered by a 128-bit hash of their bytes, the process
+ * and the state of its mappings, so that a stack that was seen before costs that hash.
  */
 #ifndef REPORT_STACKS_H
 #define REPORT_STACKS_H
@@ -45,7 +45,7 @@ struct stacks {
 	struct known_chain *known_chains;
 	struct known_code *known_code;
 	VEC(struct chain_frame) frames;		/* scratch */
-	uint64_t nr_no_user_frames;	/* chains that lack a user part which the sample has registers of */
+	uint64_t nr_no_user_frames;	/* no user part in the chain, but the user's registers */
 };
 
 void stacks_init(struct stacks *s);
@@ -53,9 +53,9 @@ void stacks_release(struct stacks *s);
 /* Before another session: its processes are others, under the same indexes. */
 void stacks_forget_processes(struct stacks *s);
 /*
- * The node of the sample's innermost frame. At least one frame: a sample without callchain has the place
- * where it was taken. Where the user's part of the chain is missing and the sample has the user's
- * registers (a recording with stack dumps), it is the one frame that they name.
+ * The node of the sample's innermost frame. At least one frame: a sample without callchain has the
+ * place where it was taken. Where the user's part of the chain is missing and the sample has the
+ * user's registers (a recording with stack dumps), it is the one frame that they name.
  */
 uint32_t stacks_node(struct stacks *s, struct session *session, uint32_t process,
 		     const struct record *sample);

@@ -1,28 +1,57 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "report/sum.h"
 
+/*
+ * A stack as sums need it: which functions and which pairs are on it, each once, so that recursion
+ * counts once. The innermost function and the pair that it is in come first: they take the self
+ * time.
+ */
+struct shape {
+	uint32_t first;		/* in totals.members: nr_functions functions, then nr_pairs pairs */
+	uint32_t nr_functions, nr_pairs;
+	bool is_known, is_left_out;
+};
+
 /* What is summed up in the group at hand, by function and by pair of a function and its caller. */
 struct function_total {
 	uint64_t nr_samples, nr_cum_samples, self, cum;
-	uint64_t last_stack;	/* number of the last one that counted: recursion counts once */
+	uint64_t last_stack;	/* number of the last one whose shape has it */
+	uint32_t nr_callers, in_group;	/* of the group at hand */
 };
 
 struct pair_total {
 	uint32_t function, caller;
-	uint64_t nr_samples, self, cum;
+	uint64_t nr_samples, nr_cum_samples, self, cum;
 	uint64_t last_stack;
 };
 
 struct totals {
 	struct profile *profile;
+	VEC(struct shape) shapes;		/* by node */
+	VEC(uint32_t) members;
 	VEC(struct function_total) functions;	/* by function */
+	VEC(uint32_t) ranks;			/* of functions, by std_name */
 	VEC(uint32_t) touched;			/* functions that the group has */
 	VEC(struct pair_total) pairs;
 	VEC(uint32_t) touched_pairs;
 	struct hashidx pair_index;
 	uint64_t nr_stacks;
-	uint64_t nr_without_root;
+	uint64_t nr_left_out;
 };
+
+static void totals_release(struct totals *t)
+{
+	vec_release(&t->shapes);
+	vec_release(&t->members);
+	vec_release(&t->functions);
+	vec_release(&t->ranks);
+	vec_release(&t->touched);
+	vec_release(&t->pairs);
+	vec_release(&t->touched_pairs);
+	hashidx_release(&t->pair_index);
+}
+
+/* ---- shapes of stacks ---- */
 
 static uint32_t pair_of(struct totals *t, uint32_t function, uint32_t caller)
 {
@@ -36,116 +65,175 @@ static uint32_t pair_of(struct totals *t, uint32_t function, uint32_t caller)
 	return (uint32_t)t->pairs.nr - 1;
 }
 
-/* last_stack is 0 where this is the group's first. */
-static void count_function(struct totals *t, uint32_t id, const struct stack_weight *s, bool is_self)
+static void add_functions(struct totals *t, const struct resolve *r)
 {
-	struct function_total *f;
-
-	while (t->functions.nr <= id)
+	while (t->functions.nr < r->profile->functions.nr)
 		vec_push(&t->functions, (struct function_total){ 0 });
-	f = &t->functions.at[id];
-	if (!f->last_stack)
-		vec_push(&t->touched, id);
-	if (f->last_stack != t->nr_stacks) {
-		f->last_stack = t->nr_stacks;
-		f->nr_cum_samples += s->nr_samples;
-		f->cum += s->weight;
-	}
-	if (is_self) {
-		f->nr_samples += s->nr_samples;
-		f->self += s->weight;
+	vec_each(&r->chain, f) {
+		if (t->functions.at[*f].last_stack == t->nr_stacks)
+			continue;
+		t->functions.at[*f].last_stack = t->nr_stacks;
+		vec_push(&t->members, *f);
 	}
 }
 
-static void count_pair(struct totals *t, uint32_t function, uint32_t caller,
-		       const struct stack_weight *s, bool is_self)
-{
-	uint32_t id = pair_of(t, function, caller);
-	struct pair_total *p = &t->pairs.at[id];
-
-	if (!p->last_stack)
-		vec_push(&t->touched_pairs, id);
-	if (p->last_stack != t->nr_stacks) {
-		p->last_stack = t->nr_stacks;
-		p->cum += s->weight;
-	}
-	if (is_self) {
-		p->nr_samples += s->nr_samples;
-		p->self += s->weight;
-	}
-}
-
-static void count_stack(struct totals *t, struct resolve *r, struct group *g,
-			const struct stack_weight *s)
+static void add_pairs(struct totals *t, const struct resolve *r)
 {
 	size_t i;
 
-	if (!resolve_chain(r, s->node)) {
-		t->nr_without_root += s->nr_samples;
+	for (i = 0; i + 1 < r->chain.nr; i++) {
+		uint32_t id = pair_of(t, r->chain.at[i], r->chain.at[i + 1]);
+
+		if (t->pairs.at[id].last_stack == t->nr_stacks)
+			continue;
+		t->pairs.at[id].last_stack = t->nr_stacks;
+		vec_push(&t->members, id);
+	}
+}
+
+static void learn_shape(struct totals *t, struct resolve *r, uint32_t node)
+{
+	struct shape shape = { .first = (uint32_t)t->members.nr, .is_known = true };
+
+	while (t->shapes.nr < r->stacks->nodes.nr)
+		vec_push(&t->shapes, (struct shape){ 0 });
+	if (t->shapes.at[node].is_known)
+		return;
+	t->nr_stacks++;
+	shape.is_left_out = !resolve_chain(r, node);
+	if (!shape.is_left_out) {
+		add_functions(t, r);
+		shape.nr_functions = (uint32_t)t->members.nr - shape.first;
+		add_pairs(t, r);
+		shape.nr_pairs = (uint32_t)t->members.nr - shape.first - shape.nr_functions;
+	}
+	t->shapes.at[node] = shape;
+}
+
+static const char *std_name(const struct profile *p, uint32_t function)
+{
+	return strings_text(p->strings, p->functions.at[function].std_name);
+}
+
+static int by_std_name(const void *a, const void *b, void *profile)
+{
+	return strcmp(std_name(profile, *(const uint32_t *)a),
+		      std_name(profile, *(const uint32_t *)b));
+}
+
+/* After the last shape: sorting goes by numbers from here on. */
+static void rank_functions(struct totals *t)
+{
+	size_t nr = t->profile->functions.nr, i;
+	uint32_t *sorted = xcalloc(nr + 1, sizeof(*sorted));
+
+	for (i = 0; i < nr; i++)
+		sorted[i] = (uint32_t)i;
+	qsort_r(sorted, nr, sizeof(*sorted), by_std_name, t->profile);
+	vec_reserve(&t->ranks, nr);
+	t->ranks.nr = nr;
+	for (i = 0; i < nr; i++)
+		t->ranks.at[sorted[i]] = (uint32_t)i;
+	free(sorted);
+}
+
+/* ---- one group ---- */
+
+static void count_functions(struct totals *t, const struct shape *shape,
+			    const struct stack_weight *s)
+{
+	const uint32_t *ids = t->members.at + shape->first;
+	uint32_t i;
+
+	for (i = 0; i < shape->nr_functions; i++) {
+		struct function_total *f = &t->functions.at[ids[i]];
+
+		if (!f->nr_cum_samples)
+			vec_push(&t->touched, ids[i]);
+		f->nr_cum_samples += s->nr_samples;
+		f->cum += s->weight;
+	}
+	t->functions.at[ids[0]].nr_samples += s->nr_samples;
+	t->functions.at[ids[0]].self += s->weight;
+}
+
+static void count_pairs(struct totals *t, const struct shape *shape, const struct stack_weight *s)
+{
+	const uint32_t *ids = t->members.at + shape->first + shape->nr_functions;
+	uint32_t i;
+
+	for (i = 0; i < shape->nr_pairs; i++) {
+		struct pair_total *p = &t->pairs.at[ids[i]];
+
+		if (!p->nr_cum_samples) {
+			vec_push(&t->touched_pairs, ids[i]);
+			t->functions.at[p->function].nr_callers++;
+		}
+		p->nr_cum_samples += s->nr_samples;
+		p->cum += s->weight;
+	}
+	if (shape->nr_pairs) {
+		t->pairs.at[ids[0]].nr_samples += s->nr_samples;
+		t->pairs.at[ids[0]].self += s->weight;
+	}
+}
+
+static void count_stack(struct totals *t, struct group *g, const struct stack_weight *s)
+{
+	const struct shape *shape = &t->shapes.at[s->node];
+
+	if (shape->is_left_out) {
+		t->nr_left_out += s->nr_samples;
 		return;
 	}
-	t->nr_stacks++;
 	g->nr_samples += s->nr_samples;
 	g->weight += s->weight;
-	for (i = 0; i < r->chain.nr; i++) {
-		count_function(t, r->chain.at[i], s, !i);
-		if (i + 1 < r->chain.nr)
-			count_pair(t, r->chain.at[i], r->chain.at[i + 1], s, !i);
-	}
+	count_functions(t, shape, s);
+	count_pairs(t, shape, s);
 }
 
 /* ---- from totals to the group ---- */
 
-static const char *std_name(const struct totals *t, uint32_t function)
-{
-	return strings_text(t->profile->strings, t->profile->functions.at[function].std_name);
-}
-
-static int by_std_name(const void *a, const void *b, void *totals)
-{
-	const uint32_t *x = a, *y = b;
-
-	return strcmp(std_name(totals, *x), std_name(totals, *y));
-}
-
-/* Pairs of one function together, those of most weight first. */
-static int by_function_and_weight(const void *a, const void *b, void *totals)
+static int by_rank(const void *a, const void *b, void *totals)
 {
 	const struct totals *t = totals;
-	const struct pair_total *x = &t->pairs.at[*(const uint32_t *)a];
-	const struct pair_total *y = &t->pairs.at[*(const uint32_t *)b];
+	uint32_t x = t->ranks.at[*(const uint32_t *)a], y = t->ranks.at[*(const uint32_t *)b];
 
-	if (x->function != y->function)
-		return x->function < y->function ? -1 : 1;
-	if (x->cum != y->cum)
-		return x->cum > y->cum ? -1 : 1;
-	return strcmp(std_name(t, x->caller), std_name(t, y->caller));
+	return (x > y) - (x < y);
 }
 
-/* Takes the function's pairs off the list that by_function_and_weight() sorted. */
-static void move_callers(struct totals *t, struct function_sums *sums)
+static int by_cum(const void *a, const void *b, void *totals)
 {
-	size_t lo = 0, hi = t->touched_pairs.nr;
+	const struct caller_sums *x = a, *y = b;
 
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
+	if (x->cum != y->cum)
+		return x->cum > y->cum ? -1 : 1;
+	return by_rank(&x->caller, &y->caller, totals);
+}
 
-		if (t->pairs.at[t->touched_pairs.at[mid]].function < sums->function)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	for (; lo < t->touched_pairs.nr; lo++) {
-		const struct pair_total *p = &t->pairs.at[t->touched_pairs.at[lo]];
+/* Hands the pairs to their functions, which the group has already. */
+static void move_callers(struct totals *t, struct group *g)
+{
+	vec_each(&t->touched_pairs, id) {
+		struct pair_total *p = &t->pairs.at[*id];
+		struct function_total *f = &t->functions.at[p->function];
+		struct function_sums *sums = &g->functions.at[f->in_group];
 
-		if (p->function != sums->function)
-			return;
+		/* Exactly what is needed: over all groups there are many short lists. */
+		if (!sums->callers.at) {
+			sums->callers.cap = f->nr_callers;
+			sums->callers.at = xcalloc(f->nr_callers, sizeof(*sums->callers.at));
+		}
 		vec_push(&sums->callers, (struct caller_sums){ .caller = p->caller,
 							       .ncalls = COUNT_UNKNOWN,
 							       .nr_samples = p->nr_samples,
 							       .self = p->self,
 							       .cum = p->cum });
+		*p = (struct pair_total){ .function = p->function, .caller = p->caller };
 	}
+	vec_each(&g->functions, f)
+		if (f->callers.nr > 1)
+			qsort_r(f->callers.at, f->callers.nr, sizeof(*f->callers.at), by_cum, t);
 }
 
 /* Hands the totals to the group and leaves them zero for the next one. */
@@ -153,14 +241,12 @@ static void move_totals(struct totals *t, struct group *g)
 {
 	if (!t->touched.nr)
 		return;
-	qsort_r(t->touched.at, t->touched.nr, sizeof(*t->touched.at), by_std_name, t);
-	if (t->touched_pairs.nr)
-		qsort_r(t->touched_pairs.at, t->touched_pairs.nr, sizeof(*t->touched_pairs.at),
-			by_function_and_weight, t);
+	qsort_r(t->touched.at, t->touched.nr, sizeof(*t->touched.at), by_rank, t);
 	vec_reserve(&g->functions, t->touched.nr);
 	vec_each(&t->touched, id) {
 		struct function_total *f = &t->functions.at[*id];
 
+		f->in_group = (uint32_t)g->functions.nr;
 		vec_push(&g->functions, (struct function_sums){ .function = *id,
 								.ncalls = COUNT_UNKNOWN,
 								.primitive_calls = COUNT_UNKNOWN,
@@ -168,14 +254,10 @@ static void move_totals(struct totals *t, struct group *g)
 								.nr_cum_samples = f->nr_cum_samples,
 								.self = f->self,
 								.cum = f->cum });
-		move_callers(t, vec_last(&g->functions));
-		*f = (struct function_total){ 0 };
 	}
-	vec_each(&t->touched_pairs, id) {
-		struct pair_total *p = &t->pairs.at[*id];
-
-		*p = (struct pair_total){ .function = p->function, .caller = p->caller };
-	}
+	move_callers(t, g);
+	vec_each(&t->touched, id)
+		t->functions.at[*id] = (struct function_total){ 0 };
 	t->touched.nr = t->touched_pairs.nr = 0;
 }
 
@@ -197,11 +279,15 @@ uint64_t sum_groups(struct profile *p, struct gather *g, struct resolve *r)
 {
 	struct totals t = { .profile = p };
 
+	vec_each(&g->groups, it)
+		vec_each(&it->weights.list, s)
+			learn_shape(&t, r, s->node);
+	rank_functions(&t);
 	vec_each(&g->groups, it) {
 		struct group *group = &it->group;
 
 		vec_each(&it->weights.list, s)
-			count_stack(&t, r, group, s);
+			count_stack(&t, group, s);
 		move_totals(&t, group);
 		weights_release(&it->weights);
 		/* Under --root a request that never came there is no part of the answer. */
@@ -214,10 +300,6 @@ uint64_t sum_groups(struct profile *p, struct gather *g, struct resolve *r)
 	}
 	if (p->groups.nr)
 		qsort_r(p->groups.at, p->groups.nr, sizeof(*p->groups.at), by_weight, p);
-	vec_release(&t.functions);
-	vec_release(&t.touched);
-	vec_release(&t.pairs);
-	vec_release(&t.touched_pairs);
-	hashidx_release(&t.pair_index);
-	return t.nr_without_root;
+	totals_release(&t);
+	return t.nr_left_out;
 }

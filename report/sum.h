@@ -7,9 +7,9 @@
 #include "report/resolve.h"
 
 /*
- * Moves the gathered groups into profile->groups, sums up their functions and callers, and sorts both as
- * profile.h says. Groups without requests and samples are dropped. Returns how many samples --root left
- * out.
+ * Moves the gathered groups into profile->groups, sums up their functions and callers, and sorts
+ * both as profile.h says. Groups without requests and samples are dropped. Returns how many samples
+ * --root left out.
  */
 uint64_t sum_groups(struct profile *p, struct gather *g, struct resolve *r);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "report/weights.h"
 
-/* So many entries fit four cache lines, and looking through them costs what one hash look-up does. */
+/* So many fit four cache lines, and looking through them costs what one hash look-up does. */
 enum { NR_SEARCHED = 10 };
 
 static uint64_t hash_of(const struct stack_weight *s)

@@ -10,7 +10,7 @@
 #include "base/vec.h"
 
 struct stack_weight {
-	uint32_t group;		/* index, where one request's samples go to several groups; else 0 */
+	uint32_t group;		/* where a request's samples go to several groups; else 0 */
 	uint32_t node;		/* stacks.h */
 	uint64_t nr_samples, weight;
 };

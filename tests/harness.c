@@ -131,7 +131,10 @@ const char *harness_wperf(void)
 
 const char *harness_built(const char *file)
 {
-	return lend(xasprintf("%s/" BUILD_DIR "/%s", harness.start_dir, file));
+	const char *build = BUILD_DIR;
+
+	return lend(build[0] == '/' ? xasprintf("%s/%s", build, file) :
+				      xasprintf("%s/%s/%s", harness.start_dir, build, file));
 }
 
 void harness_golden(const char *path, const void *bytes, size_t len)

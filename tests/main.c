@@ -14,8 +14,47 @@
 #include "tests/seeds.h"
 
 /* One line a suite, which check_NAME.c exports as check_NAME_suite(). */
-#define SUITES(X)                                                                                  \
-	SUITES_PLACEHOLDER
+#define SUITES(X)	\
+	X(str)		\
+	X(hash)		\
+	X(vec)		\
+	X(cursor)	\
+	X(arena)	\
+	X(units)	\
+	X(err)		\
+	X(base_demangle)	\
+	X(nearest)	\
+	X(decode)	\
+	X(reader)	\
+	X(writer)	\
+	X(note)		\
+	X(feature)	\
+	X(ring)		\
+	X(target)	\
+	X(event)	\
+	X(build_id)	\
+	X(keep)		\
+	X(workload)	\
+	X(maps)		\
+	X(operand)	\
+	X(signature)	\
+	X(spec)		\
+	X(usdt)		\
+	X(locate)	\
+	X(attribute)	\
+	X(demangle)	\
+	X(endpoint)	\
+	X(order)	\
+	X(profile)	\
+	X(render)	\
+	X(selection)	\
+	X(session)	\
+	X(space)	\
+	X(symbolizer)	\
+	X(table)	\
+	X(cmd_probes)	\
+	X(cmd_record)	\
+	X(cmd_report)
 
 #define DECLARE(name) Suite *check_##name##_suite(void);
 #define ENTRY(name) { #name, check_##name##_suite },

@@ -5,6 +5,7 @@
 
 #define ID_OF_SAMPLES 11
 #define ID_OF_MARKS 12
+#define ID_OF_CLOCK 13
 #define COMMON_TYPE (PERF_SAMPLE_IDENTIFIER | PERF_SAMPLE_TID | PERF_SAMPLE_TIME | PERF_SAMPLE_CPU)
 
 static void add(struct recording_builder *b, const void *bytes, size_t len)
@@ -50,23 +51,38 @@ void builder_init(struct recording_builder *b, const struct perf_event_attr *sam
 					 .config = PERF_COUNT_SW_BPF_OUTPUT,
 					 .sample_period = 1 };
 	struct file_header h = { .magic = PERF_MAGIC2, .size = sizeof(h) };
-	const uint64_t ids[] = { ID_OF_SAMPLES, ID_OF_MARKS };
+	struct perf_event_attr clock = { .type = PERF_TYPE_SOFTWARE,
+					 .config = PERF_COUNT_SW_DUMMY,
+					 .sample_period = BUILDER_PERIOD_NS };
+	const uint64_t ids[] = { ID_OF_SAMPLES, ID_OF_MARKS, ID_OF_CLOCK };
 
-	*b = (struct recording_builder){ .period = BUILDER_PERIOD_NS };
+	*b = (struct recording_builder){ .period = BUILDER_PERIOD_NS, .id = ID_OF_SAMPLES };
 	if (sampling)
 		samples = *sampling;
 	samples.sample_type = COMMON_TYPE | PERF_SAMPLE_IP | PERF_SAMPLE_PERIOD |
 			      PERF_SAMPLE_CALLCHAIN;
+	clock.sample_type = samples.sample_type;
 	marks.sample_type = COMMON_TYPE | PERF_SAMPLE_RAW;
 	h.attr_size = sizeof(struct perf_event_attr) + sizeof(struct file_section);
 	h.attrs.off = sizeof(h) + sizeof(ids);
-	h.attrs.size = 2 * h.attr_size;
+	h.attrs.size = 3 * h.attr_size;
 	h.data.off = h.attrs.off + h.attrs.size;
 	add(b, &h, sizeof(h));
 	add(b, ids, sizeof(ids));
 	add_attr(b, &samples, sizeof(h));
 	add_attr(b, &marks, sizeof(h) + sizeof(ids[0]));
+	b->clock_off = b->bytes.len;
+	add_attr(b, &clock, sizeof(h) + 2 * sizeof(ids[0]));
 	b->data_off = h.data.off;
+}
+
+void builder_add_clock(struct recording_builder *b)
+{
+	uint64_t config = PERF_COUNT_SW_CPU_CLOCK;
+
+	memcpy(b->bytes.s + b->clock_off + offsetof(struct perf_event_attr, config), &config,
+	       sizeof(config));
+	b->id = ID_OF_CLOCK;
 }
 
 void builder_release(struct recording_builder *b)
@@ -183,7 +199,7 @@ void builder_raw_sample(struct recording_builder *b, uint64_t time, uint32_t pid
 
 	for (i = nr; i-- > 0;)
 		ip = chain[i] < PERF_CONTEXT_MAX ? chain[i] : ip;
-	add_u64(b, ID_OF_SAMPLES);
+	add_u64(b, b->id);
 	add_u64(b, ip);
 	add_u32(b, pid);
 	add_u32(b, tid);

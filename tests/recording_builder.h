@@ -11,8 +11,9 @@
  *	... reader_open_bytes(bytes, len, ...)
  *	builder_release(&b);
  *
- * There are two events: 0 samples (cpu-clock unless said otherwise) and 1 carries the marks. Addresses of
- * builder_sample() are the user's, innermost first. A time of 0 is a record made up by the recorder.
+ * There are three events: 0 samples (cpu-clock unless said otherwise), 1 carries the marks, and 2
+ * is unused until builder_add_clock(). Addresses of builder_sample() are the user's, innermost
+ * first. A time of 0 is a record made up by the recorder.
  */
 #ifndef TESTS_RECORDING_BUILDER_H
 #define TESTS_RECORDING_BUILDER_H
@@ -28,14 +29,16 @@
 
 struct recording_builder {
 	struct str bytes;
-	uint64_t period;	/* of the next sample */
-	uint64_t data_off;
+	uint64_t period, id;	/* of the next sample: its weight, its event */
+	uint64_t data_off, clock_off;
 	uint32_t nr_files;
 };
 
 /* sampling: type, config, freq and period of event 0; NULL: cpu-clock at 1000 Hz. */
 void builder_init(struct recording_builder *b, const struct perf_event_attr *sampling);
 void builder_release(struct recording_builder *b);
+/* Event 2 becomes a cpu-clock, and samples are its own from here on. */
+void builder_add_clock(struct recording_builder *b);
 
 void builder_mmap(struct recording_builder *b, uint64_t time, uint32_t pid, uint64_t start,
 		  uint64_t len, uint64_t off, const char *path);
@@ -56,7 +59,8 @@ void builder_raw_sample(struct recording_builder *b, uint64_t time, uint32_t pid
 void builder_marker(struct recording_builder *b, uint32_t id, uint32_t flags, const char *name);
 /* The whole text of a process's perf map. */
 void builder_perf_map(struct recording_builder *b, uint32_t pid, const char *text);
-void builder_note(struct recording_builder *b, enum note_kind kind, const void *payload, size_t len);
+void builder_note(struct recording_builder *b, enum note_kind kind, const void *payload,
+		  size_t len);
 /* m.magic and m.label_len are filled in; label may be NULL. */
 void builder_mark(struct recording_builder *b, uint64_t time, uint32_t pid, uint32_t tid,
 		  struct mark_head m, const char *label);

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "report/report.h"
+
+static void on_input(void *self, const struct session *session)
+{
+	struct report *r = self;
+
+	(void)session;
+	stacks_forget_processes(&r->stacks);
+}
+
+static void on_sample(void *self, const struct feed_sample *s)
+{
+	struct report *r = self;
+	uint32_t process = s->session->threads.at[s->thread].process;
+	uint32_t node = stacks_node(&r->stacks, s->session, process, s->record);
+
+	gather_sample(&r->gather, s->session, s->thread, s->request, node, s->weight);
+}
+
+static void on_request(void *self, const struct session *session,
+		       const struct open_request *request)
+{
+	struct report *r = self;
+
+	(void)session;
+	gather_request(&r->gather, request);
+}
+
+static void on_input_end(void *self, const struct session *session)
+{
+	struct report *r = self;
+
+	gather_end_input(&r->gather, session);
+}
+
+void report_init(struct report *r, const struct report_options *o)
+{
+	struct feed_listener listener = { .self = r,
+					  .input_begins = on_input,
+					  .sample = on_sample,
+					  .request_ended = on_request,
+					  .input_ended = on_input_end };
+
+	*r = (struct report){ .options = o };
+	r->symbolizer = symbolizer_new(&o->symbolizer, o->strings);
+	stacks_init(&r->stacks);
+	gather_init(&r->gather, o->by, o->selection, o->strings);
+	feed_init(&r->feed, o->strings, r->symbolizer, o->endpoints, &listener);
+}
+
+void report_release(struct report *r)
+{
+	profile_release(&r->profile);
+	gather_release(&r->gather);
+	stacks_release(&r->stacks);
+	feed_release(&r->feed);
+	symbolizer_free(r->symbolizer);
+}
+
+int report_input(struct report *r, const char *path, struct err *e)
+{
+	return feed_input(&r->feed, path, e);
+}
+
+int report_reader(struct report *r, struct reader *reader, const char *name, struct err *e)
+{
+	return feed_reader(&r->feed, reader, name, e);
+}
+
+const struct profile *report_finish(struct report *r)
+{
+	struct profile *p = &r->profile;
+	struct resolve resolve;
+
+	p->strings = r->options->strings;
+	feed_describe(&r->feed, p);
+	gather_finish(&r->gather, p->has_markers);
+	resolve_init(&resolve, &r->options->resolve, &r->stacks, r->symbolizer, p);
+	p->tallies.nr_no_user_frames = r->stacks.nr_no_user_frames;
+	p->tallies.nr_filtered = r->gather.nr_filtered + sum_groups(p, &r->gather, &resolve);
+	resolve_release(&resolve);
+	return p;
+}

@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <check.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "report/feed.h"
+#include "tests/recording_builder.h"
+
+Suite *check_attribute_suite(void);
+
+/*
+ * A script is a recording, one word a record, at times 1, 2, 3 ...:
+ *
+ *	B11:1/a		BEGIN on thread 11 by marker 1, with label "/a"
+ *	B11:2#7		the same by marker 2, with id 7
+ *	B11:3@500	marker 3, a call, with the stack pointer at 500
+ *	E11:1  E11:2#7  E11:3@508	the ENDs
+ *	S11		a sample on thread 11
+ *	X11  C11  F11	exit, exec, fork of the thread
+ *	-		nothing, but time goes on
+ *
+ * A thread's process is its tens: 11 and 12 are threads of 10, 21 of 20. Markers: 1 and 5 without
+ * flags, 2 with ids, 3 and 4 calls.
+ */
+static void build_word(struct recording_builder *b, uint64_t time, const char *word)
+{
+	struct mark_head m = { .kind = *word == 'B' ? MARK_BEGIN : MARK_END };
+	uint32_t tid = (uint32_t)strtoul(word + 1, NULL, 10), pid = tid / 10 * 10;
+	const char *marker = strchr(word, ':'), *id = strchr(word, '#'), *sp = strchr(word, '@');
+
+	m.marker = marker ? (uint32_t)strtoul(marker + 1, NULL, 10) : 0;
+	m.flags = id ? MARK_HAS_ID : 0;
+	m.id = id ? strtoull(id + 1, NULL, 10) : 0;
+	m.sp = sp ? strtoull(sp + 1, NULL, 10) : 0;
+	if (*word == 'B' || *word == 'E')
+		builder_mark(b, time, pid, tid, m, strchr(word, '/'));
+	else if (*word == 'S')
+		builder_sample(b, time, pid, tid, (uint64_t[]){ 0x1000 }, 1);
+	else if (*word == 'X')
+		builder_exit(b, time, pid, tid);
+	else if (*word == 'C')
+		builder_comm(b, time, pid, tid, "new", true);
+	else if (*word == 'F')
+		builder_fork(b, time, pid, tid, pid, pid);
+}
+
+static void build(struct recording_builder *b, const char *script)
+{
+	char *words = xstrdup(script), *rest = words, *word;
+	uint64_t time = 0;
+
+	builder_init(b, NULL);
+	builder_marker(b, 1, 0, "one");
+	builder_marker(b, 2, MARKER_HAS_ID, "two");
+	builder_marker(b, 3, MARKER_IS_CALL, "three");
+	builder_marker(b, 4, MARKER_IS_CALL, "four");
+	builder_marker(b, 5, 0, "five");
+	while ((word = strsep(&rest, " ")) != NULL)
+		build_word(b, ++time, word);
+	free(words);
+}
+
+struct outcome {
+	struct strings strings;
+	struct str text;
+	struct feed feed;
+};
+
+/* "2:/a 3-5 s1": request 2 of that path, from time 3 to 5, with 1 sample; "?": no end was seen. */
+static void add_request(void *self, const struct session *session, const struct open_request *open)
+{
+	const struct request *r = &open->request;
+	struct outcome *o = self;
+
+	(void)session;
+	ck_assert_uint_eq(r->weight, r->nr_samples * BUILDER_PERIOD_NS);
+	str_addf(&o->text, "%s%" PRIu64 ":%s %" PRIu64 "-", o->text.len ? ", " : "", r->id,
+		 strings_text(&o->strings, r->path), r->begin_ns);
+	if (r->is_unfinished)
+		str_add_char(&o->text, '?');
+	else
+		str_addf(&o->text, "%" PRIu64, r->end_ns);
+	str_addf(&o->text, " s%" PRIu64, r->nr_samples);
+}
+
+static void run(struct outcome *o, const char *script)
+{
+	struct endpoint_options endpoints = { 0 };
+	struct feed_listener listener = { .self = o, .request_ended = add_request };
+	struct recording_builder b;
+	struct reader *reader;
+	struct err e = { 0 };
+	const void *bytes;
+	size_t len;
+
+	*o = (struct outcome){ 0 };
+	build(&b, script);
+	bytes = builder_finish(&b, &len);
+	feed_init(&o->feed, &o->strings, NULL, &endpoints, &listener);
+	ck_assert_int_eq(reader_open_bytes(bytes, len, &reader, &e), 0);
+	ck_assert_int_eq(feed_reader(&o->feed, reader, "test", &e), 0);
+	reader_free(reader);
+	builder_release(&b);
+}
+
+static void outcome_release(struct outcome *o)
+{
+	feed_release(&o->feed);
+	str_release(&o->text);
+	strings_release(&o->strings);
+}
+
+static const struct {
+	const char *script, *want;
+	uint64_t nr_outside, nr_unmatched;
+} cases[] = {
+	/* one after the other */
+	{ "B11:1/a S11 E11:1 S11", "1:/a 1-3 s1", 1, 0 },
+	{ "S11 B11:1/a S11 S11 E11:1 B11:1/b S11 E11:1", "1:/a 2-5 s2, 2:/b 6-8 s1", 1, 0 },
+	{ "B11:1 E11:1", "1:one 1-2 s0", 0, 0 },
+	/* labels become endpoints */
+	{ "B11:1/u/17 E11:1", "1:/u/{id} 1-2 s0", 0, 0 },
+	/* threads do not see each other's */
+	{ "B11:1/a S12 S11 E12:1 E11:1", "1:/a 1-5 s1", 1, 1 },
+	{ "B11:1/a B12:1/b S11 S12 S12 E11:1 E12:1", "1:/a 1-6 s1, 2:/b 2-7 s2", 0, 0 },
+	/* nested: the inner one has the samples, the outer one the rest */
+	{ "B11:1/a S11 B11:5/b S11 E11:5 S11 E11:1", "2:/b 3-5 s1, 1:/a 1-7 s2", 0, 0 },
+	{ "B11:1/a B11:1/b S11 E11:1 S11 E11:1", "2:/b 2-4 s1, 1:/a 1-6 s1", 0, 0 },
+	/* crossed: an END takes its own marker's, wherever it stands */
+	{ "B11:1/a B11:5/b E11:1 S11 E11:5", "1:/a 1-3 s0, 2:/b 2-5 s1", 0, 0 },
+	/* an END without a BEGIN, before and after */
+	{ "S11 E11:1 S11 B11:1/a E11:1 E11:1", "1:/a 4-5 s0", 2, 2 },
+	{ "B11:1/a E11:5 S11 E11:1", "1:/a 1-4 s1", 0, 1 },
+	/* a lost END: open to the end of the recording */
+	{ "B11:1/a S11 B12:1/b S12", "1:/a 1-? s1, 2:/b 3-? s1", 0, 0 },
+	/* marks of a marker that was never introduced */
+	{ "B11:9 S11 E11:9", "1:(unnamed) 1-3 s1", 0, 0 },
+
+	/* ids: BEGIN here, END there; the thread of the BEGIN has the samples */
+	{ "B11:2#7/a S11 S12 E12:2#7 S11", "1:/a 1-4 s1", 2, 0 },
+	{ "B11:2#7/a B11:2#8/b E12:2#7 S11 E12:2#8", "1:/a 1-3 s0, 2:/b 2-5 s1", 0, 0 },
+	{ "B11:2#7/a B11:2#8/b S11 E11:2#8 S11 E11:2#7", "2:/b 2-4 s1, 1:/a 1-6 s1", 0, 0 },
+	/* the same id in another process, or by another marker, is another request */
+	{ "B11:2#7/a B21:2#7/b E21:2#7 E11:2#7", "2:/b 2-3 s0, 1:/a 1-4 s0", 0, 0 },
+	{ "B11:2#7/a E11:5#7 E11:2#7", "1:/a 1-3 s0", 0, 1 },
+	/* an id that is open begins again: the END of the older one was lost */
+	{ "B11:2#7/a S11 B12:2#7/b S12 S11 E11:2#7", "1:/a 1-? s1, 2:/b 3-6 s1", 1, 0 },
+	{ "E11:2#7 S11", "", 1, 1 },
+	/* an id is used again and again */
+	{ "B11:2#7/a E11:2#7 B11:2#7/b S11 E11:2#7", "1:/a 1-2 s0, 2:/b 3-5 s1", 0, 0 },
+
+	/* calls: an END takes the activation that its stack pointer leaves */
+	{ "B11:3@500 S11 E11:3@508 S11", "1:three 1-3 s1", 1, 0 },
+	{ "B11:3@500 B11:3@400 S11 E11:3@408 S11 E11:3@508", "2:three 2-4 s1, 1:three 1-6 s1", 0,
+	  0 },
+	/* the inner END is lost (exception): the outer one closes both */
+	{ "B11:3@500 B11:3@400 S11 E11:3@508", "2:three 2-? s1, 1:three 1-4 s0", 0, 0 },
+	{ "B11:3@500 B11:4@400 S11 E11:3@508 S11", "2:four 2-? s1, 1:three 1-4 s0", 1, 0 },
+	/* the inner END is lost and the outer function calls again, from as deep or less */
+	{ "B11:3@500 B11:4@400 B11:4@400 S11 E11:4@408 E11:3@508",
+	  "2:four 2-? s0, 3:four 3-5 s1, 1:three 1-6 s0", 0, 0 },
+	{ "B11:3@400 S11 B11:3@500 S11 E11:3@508", "1:three 1-? s1, 2:three 3-5 s1", 0, 0 },
+	/* recursion without end closes one by one */
+	{ "B11:3@500 B11:3@400 B11:3@300 E11:3@308 E11:3@408 E11:3@508",
+	  "3:three 3-4 s0, 2:three 2-5 s0, 1:three 1-6 s0", 0, 0 },
+	/* a return into a frame that was there before the recording */
+	{ "E11:3@508 S11", "", 1, 1 },
+	{ "B11:4@400 S11 E11:3@900 S11", "1:four 1-? s1", 1, 1 },
+	/* stacks of other threads lie elsewhere */
+	{ "B11:3@500 B12:3@900 S11 E11:3@508 E12:3@908", "1:three 1-4 s1, 2:three 2-5 s0", 0, 0 },
+	/* a call inside of a request that is no call, and the other way round */
+	{ "B11:1/a B11:3@500 S11 E11:3@508 S11 E11:1", "2:three 2-4 s1, 1:/a 1-6 s1", 0, 0 },
+	{ "B11:3@500 B11:1/a S11 E11:3@508 S11 E11:1", "1:three 1-4 s0, 2:/a 2-6 s2", 0, 0 },
+
+	/* threads that end */
+	{ "B11:1/a S11 X11 S11", "1:/a 1-? s1", 1, 0 },
+	{ "B11:1/a B11:5/b X11 E11:1", "2:/b 2-? s0, 1:/a 1-? s0", 0, 1 },
+	{ "B11:1/a B12:1/b X11 S12 E12:1", "1:/a 1-? s0, 2:/b 2-5 s1", 0, 0 },
+	/* a request with an id outlives the thread that it began on */
+	{ "B11:2#7/a S11 X11 S11 E12:2#7", "1:/a 1-5 s1", 1, 0 },
+	/* a thread id that is used again is another thread, its EXIT lost */
+	{ "S11 B11:1/a F11 S11 E11:1", "1:/a 2-? s0", 2, 1 },
+	/* another program: all threads' requests are gone, ids and all */
+	{ "B11:1/a B12:2#7/b C11 S11 S12 E12:2#7", "2:/b 2-? s0, 1:/a 1-? s0", 2, 1 },
+	{ "B11:1/a B21:1/b S11 C11 S21 E21:1", "1:/a 1-? s1, 2:/b 2-6 s1", 0, 0 },
+};
+
+START_TEST(attribution_goes_by_the_rules)
+{
+	const struct tallies *t;
+	struct outcome o;
+
+	run(&o, cases[_i].script);
+	t = &o.feed.tallies;
+	ck_assert_str_eq(str_cstr(&o.text), cases[_i].want);
+	ck_assert_uint_eq(t->nr_outside, cases[_i].nr_outside);
+	ck_assert_uint_eq(t->nr_unmatched_ends, cases[_i].nr_unmatched);
+	ck_assert_uint_eq(t->nr_in_requests + t->nr_outside, t->nr_samples);
+	outcome_release(&o);
+}
+END_TEST
+
+static void take_back(struct str *b, size_t len)
+{
+	b->len -= len;
+	b->s[b->len] = '\0';
+}
+
+/* Random scripts: whatever the marks, no sample is lost and every request ends once. */
+START_TEST(attribution_conserves_samples)
+{
+	static const char *const words[] = { "B%d1:1", "E%d1:1", "B%d2:5", "E%d2:5",   "B%d1:2#%d",
+					     "E%d2:2#%d", "S%d1", "S%d2",  "B%d1:3@%d", "E%d1:3@%d",
+					     "X%d1",   "C%d1",	 "S%d1",   "F%d2" };
+	uint64_t state = (uint64_t)_i + 1, nr_begins = 0, nr_samples = 0;
+	struct str script = { 0 };
+	struct outcome o;
+	size_t i;
+
+	for (i = 0; i < 400; i++) {
+		const char *word;
+
+		state = state * 6364136223846793005ULL + 1442695040888963407ULL;
+		word = words[(state >> 33) % ARRAY_LEN(words)];
+		nr_begins += *word == 'B';
+		nr_samples += *word == 'S';
+		str_addf(&script, word, (int)(state >> 50) % 3 + 1, (int)(state >> 40) % 5 + 1);
+		str_add_char(&script, ' ');
+	}
+	take_back(&script, 1);
+	run(&o, str_cstr(&script));
+	ck_assert_uint_eq(o.feed.tallies.nr_samples, nr_samples);
+	ck_assert_uint_eq(o.feed.tallies.nr_in_requests + o.feed.tallies.nr_outside, nr_samples);
+	ck_assert_uint_eq(o.feed.nr_requests, nr_begins);
+	nr_begins -= nr_begins > 0;
+	for (i = 0; i < o.text.len; i++)
+		nr_begins -= o.text.s[i] == ',';
+	ck_assert_uint_eq(nr_begins, 0);
+	outcome_release(&o);
+	str_release(&script);
+}
+END_TEST
+
+START_TEST(attribution_is_bounded_by_what_is_open)
+{
+	struct str script = { 0 };
+	struct outcome o;
+	int i;
+
+	for (i = 0; i < 5000; i++)
+		str_addf(&script, "B11:2#%d B12:1 E12:2#%d E12:1 ", i, i);
+	take_back(&script, 1);
+	run(&o, str_cstr(&script));
+	ck_assert_uint_eq(o.feed.nr_requests, 10000);
+	ck_assert_uint_eq(o.feed.tallies.nr_unfinished, 0);
+	outcome_release(&o);
+	str_release(&script);
+}
+END_TEST
+
+/* What the mark's own bytes may be: cut, of another version, of no kind. */
+START_TEST(attribution_leaves_marks_out_that_it_cannot_read)
+{
+	struct mark_head m = { .kind = 7, .marker = 1 };
+	struct recording_builder b;
+	struct reader *reader;
+	struct outcome o = { 0 };
+	struct endpoint_options endpoints = { 0 };
+	struct feed_listener listener = { .self = &o, .request_ended = add_request };
+	struct err e = { 0 };
+	const void *bytes;
+	size_t len;
+
+	builder_init(&b, NULL);
+	builder_mark(&b, 1, 1, 1, m, NULL);
+	m.kind = MARK_BEGIN;
+	m.flags = MARK_LABEL_FAULT;
+	builder_mark(&b, 2, 1, 1, m, NULL);
+	m.flags = MARK_LABEL_CUT;
+	builder_mark(&b, 3, 1, 1, m, "/cut");
+	bytes = builder_finish(&b, &len);
+	ck_assert_int_eq(reader_open_bytes(bytes, len, &reader, &e), 0);
+	feed_init(&o.feed, &o.strings, NULL, &endpoints, &listener);
+	ck_assert_int_eq(feed_reader(&o.feed, reader, "test", &e), 0);
+	ck_assert_uint_eq(o.feed.tallies.nr_label_faults, 1);
+	ck_assert_uint_eq(o.feed.tallies.nr_labels_cut, 1);
+	ck_assert_str_eq(str_cstr(&o.text), "1:(unnamed) 2-? s0, 2:/cut 3-? s0");
+	ck_assert(o.feed.has_markers);
+	reader_free(reader);
+	outcome_release(&o);
+	builder_release(&b);
+}
+END_TEST
+
+Suite *check_attribute_suite(void)
+{
+	Suite *s = suite_create("attribute");
+	TCase *tc = tcase_create("attribute");
+
+	tcase_add_loop_test(tc, attribution_goes_by_the_rules, 0, ARRAY_LEN(cases));
+	tcase_add_loop_test(tc, attribution_conserves_samples, 0, 50);
+	tcase_add_test(tc, attribution_is_bounded_by_what_is_open);
+	tcase_add_test(tc, attribution_leaves_marks_out_that_it_cannot_read);
+	suite_add_tcase(s, tc);
+	return s;
+}

@@ -1,0 +1,523 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <check.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "recording/note.h"
+#include "recording/reader.h"
+#include "tests/harness.h"
+
+Suite *check_cmd_record_suite(void);
+
+/* Long enough for many samples on any machine. */
+#define BUSY "i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done"
+#define UNPRIVILEGED "setpriv --reuid=65534 --clear-groups --inh-caps=-all "
+
+/* ---- what is wrong with the command line ---- */
+
+static const struct {
+	const char *args;
+	int status;
+	const char *says[2];
+} wrong[] = {
+	{ "", 2, { "nothing to record", "-p PID" } },
+	{ "-p", 2, { "-p: it needs a value" } },
+	{ "--frobnicate", 2, { "--frobnicate: no such option" } },
+	{ "-Z", 2, { "-Z: no such option" } },
+	{ "--duration", 2, { "--duration: it needs a value" } },
+	{ "--duration abc -- true", 2, { "--duration abc" } },
+	{ "--duration 0 -- true", 2, { "--duration 0" } },
+	{ "--duration -1 -- true", 2, { "--duration -1" } },
+	{ "-F 0 -- true", 2, { "-F 0" } },
+	{ "-F fast -- true", 2, { "-F fast" } },
+	{ "-F 99 -c 1000 -- true", 2, { "-F and -c exclude each other" } },
+	{ "-c 0 -- true", 2, { "-c 0" } },
+	{ "-m 0 -- true", 2, { "-m 0" } },
+	{ "-m lots -- true", 2, { "-m lots" } },
+	{ "--max-size 0 -- true", 2, { "--max-size 0" } },
+	{ "--max-size big -- true", 2, { "--max-size big" } },
+	{ "--call-graph lbr -- true", 2, { "--call-graph lbr", "auto, fp" } },
+	{ "--call-graph dwarf -- true", 2, { "not in this version", "frame pointers" } },
+	{ "--calls '*' -- true", 2, { "not in this version" } },
+	{ "-p seventeen", 2, { "-p seventeen: not a list of process ids" } },
+	{ "-p 1,,2", 2, { "-p 1,,2" } },
+	{ "-p 1073741824", 2, { "pid 1073741824: No such process" } },
+	{ "sleep 1", 2, { "sleep: a command stands behind --" } },
+	{ "-e cpuclock -- true", 2, { "no event 'cpuclock'", "nearest: cpu-clock" } },
+	{ "-e cylces -- true", 2, { "no event 'cylces'", "nearest: cycles" } },
+	{ "-- no-such-program-at-all", 2, { "cannot start no-such-program-at-all: No such file" } },
+	{ "-- /etc/passwd", 2, { "cannot start /etc/passwd: Permission denied" } },
+	{ "-o none/out.data -- true", 2, { "none/out.data: No such file" } },
+	{ "-o /dev/full -- true", 2, { "/dev/full: No space left" } },
+	{ "--marker nonsense -- true", 2, { "nonsense" } },
+};
+
+/* One line that says what and why, and a remedy in at most one more; nothing on stdout, no file. */
+START_TEST(mistakes_are_told_in_one_line)
+{
+	struct run r = { .dir = harness_path("") };
+	const char *p;
+	unsigned int nr_lines = 0;
+
+	run_shell(&r, "exec \"$WPERF\" record %s", wrong[_i].args);
+	ck_assert_exit(&r, wrong[_i].status);
+	ck_assert_str_eq(str_cstr(&r.out), "");
+	ck_assert_has(&r.err, "wperf: ");
+	ck_assert_has(&r.err, wrong[_i].says[0]);
+	if (wrong[_i].says[1])
+		ck_assert_has(&r.err, wrong[_i].says[1]);
+	for (p = str_cstr(&r.err); *p; p++)
+		nr_lines += *p == '\n';
+	/* Which event is sampled by may have been said already. */
+	ck_assert_uint_ge(nr_lines, 1);
+	ck_assert_uint_le(nr_lines, 3);
+	ck_assert_int_ne(access(harness_path("wperf.data"), F_OK), 0);
+	run_release(&r);
+}
+END_TEST
+
+START_TEST(help_is_data)
+{
+	struct run r = { 0 };
+
+	run_program(&r, harness_wperf(), "record", _i ? "-h" : "--help");
+	ck_assert_exit(&r, 0);
+	ck_assert_has(&r.out, "Usage: wperf record");
+	ck_assert_has(&r.out, "--duration");
+	ck_assert_str_eq(str_cstr(&r.err), "");
+	run_release(&r);
+}
+END_TEST
+
+/* ---- recordings ---- */
+
+struct contents {
+	unsigned int nr_samples, nr_kernel, nr_pids;
+	uint32_t pids[16];
+	bool is_truncated, has_tally;
+};
+
+static void count_pid(struct contents *c, uint32_t pid)
+{
+	unsigned int i;
+
+	for (i = 0; i < c->nr_pids; i++)
+		if (c->pids[i] == pid)
+			return;
+	if (c->nr_pids < ARRAY_LEN(c->pids))
+		c->pids[c->nr_pids++] = pid;
+}
+
+static struct contents read_recording(const char *path)
+{
+	struct contents c = { 0 };
+	struct reader *reader;
+	struct err e = { 0 };
+	struct record r;
+	int more;
+
+	ck_assert_msg(!reader_open(path, &reader, &e), "%s", e.what);
+	while ((more = reader_next(reader, &r, &e)) > 0) {
+		if (r.type == PERF_RECORD_SAMPLE) {
+			c.nr_samples++;
+			c.nr_kernel += (r.misc & PERF_RECORD_MISC_CPUMODE_MASK) ==
+				       PERF_RECORD_MISC_KERNEL;
+			count_pid(&c, r.pid);
+		}
+		c.has_tally |= r.type == PERF_RECORD_EVENT_UPDATE && r.note.kind == NOTE_TALLY;
+	}
+	ck_assert_msg(more == 0, "%s", e.what);
+	c.is_truncated = reader_is_truncated(reader);
+	reader_free(reader);
+	return c;
+}
+
+/* Every recording, however it ended, is a whole one. */
+static struct contents expect_whole(const char *path)
+{
+	struct contents c = read_recording(path);
+
+	ck_assert(!c.is_truncated);
+	ck_assert(c.has_tally);
+	return c;
+}
+
+static const char *const argument_sets[] = {
+	"", "-F 200", "-c 1000000", "-e cpu-clock", "-e task-clock", "--call-graph none",
+	"--call-graph fp", "-m 8", "-m 64K", "--marker none", "--marker auto", "-v", "-vv",
+};
+
+START_TEST(command_is_recorded)
+{
+	struct run r = { .dir = harness_path("") };
+	struct contents c;
+
+	run_shell(&r, "exec \"$WPERF\" record %s -- sh -c '" BUSY "'", argument_sets[_i]);
+	ck_assert_exit(&r, 0);
+	ck_assert_str_eq(str_cstr(&r.out), "");
+	ck_assert_has(&r.err, " samples, ");
+	ck_assert_has(&r.err, "wperf.data");
+	c = expect_whole(harness_path("wperf.data"));
+	ck_assert_uint_gt(c.nr_samples, 10);
+	ck_assert_uint_eq(c.nr_pids, 1);
+	run_release(&r);
+}
+END_TEST
+
+START_TEST(quiet_is_quiet)
+{
+	struct run r = { .dir = harness_path("") };
+
+	run_shell(&r, "exec \"$WPERF\" record -q -- true");
+	ck_assert_exit(&r, 0);
+	ck_assert_str_eq(str_cstr(&r.out), "");
+	ck_assert_str_eq(str_cstr(&r.err), "");
+	run_release(&r);
+}
+END_TEST
+
+static const struct {
+	const char *command;
+	int status;
+} statuses[] = {
+	{ "exit 0", 0 }, { "exit 7", 7 }, { "exit 255", 255 },
+	{ "kill -TERM $$", 128 + SIGTERM }, { "kill -KILL $$", 128 + SIGKILL },
+};
+
+START_TEST(status_of_the_command_is_passed_on)
+{
+	struct run r = { .dir = harness_path("") };
+
+	run_shell(&r, "exec \"$WPERF\" record -- sh -c '%s'", statuses[_i].command);
+	ck_assert_exit(&r, statuses[_i].status);
+	expect_whole(harness_path("wperf.data"));
+	run_release(&r);
+}
+END_TEST
+
+START_TEST(command_has_our_stdin_and_stdout)
+{
+	struct run r = { .dir = harness_path(""), .in = harness_file("in", "some input", 10) };
+
+	run_shell(&r, "exec \"$WPERF\" record -- cat");
+	ck_assert_exit(&r, 0);
+	ck_assert_str_eq(str_cstr(&r.out), "some input");
+	run_release(&r);
+}
+END_TEST
+
+START_TEST(old_recording_is_kept)
+{
+	struct run r = { .dir = harness_path("") };
+	struct str old = { 0 };
+
+	harness_file("wperf.data", "before", 6);
+	run_shell(&r, "\"$WPERF\" record -- no-such-program-at-all");
+	ck_assert_exit(&r, 2);
+	harness_read(harness_path("wperf.data"), &old);
+	ck_assert_str_eq(str_cstr(&old), "before");
+	run_shell(&r, "\"$WPERF\" record -- true");
+	ck_assert_exit(&r, 0);
+	harness_read(harness_path("wperf.data.old"), &old);
+	ck_assert_str_eq(str_cstr(&old), "before");
+	expect_whole(harness_path("wperf.data"));
+	str_release(&old);
+	run_release(&r);
+}
+END_TEST
+
+START_TEST(pipe_form_goes_to_stdout)
+{
+	struct run r = { .dir = harness_path("") };
+
+	run_shell(&r, "\"$WPERF\" record -o - -- sh -c '" BUSY "' > piped");
+	ck_assert_exit(&r, 0);
+	ck_assert_has(&r.err, "stdout");
+	ck_assert_uint_gt(expect_whole(harness_path("piped")).nr_samples, 10);
+	ck_assert_int_ne(access(harness_path("-"), F_OK), 0);
+	run_release(&r);
+}
+END_TEST
+
+/* Whoever reads our pipe may have had enough. */
+START_TEST(closed_pipe_is_no_error)
+{
+	struct run r = { .dir = harness_path("") };
+
+	run_shell(&r, "{ \"$WPERF\" record -o - --duration 30 -p %d; echo $? >status; } | head -c 1000 "
+		      ">/dev/null; cat status", getpid());
+	ck_assert_str_eq(str_cstr(&r.out), "0\n");
+	ck_assert(!strstr(str_cstr(&r.err), "Broken pipe"));
+	run_release(&r);
+}
+END_TEST
+
+START_TEST(duration_and_command_set_the_length)
+{
+	static const char *const lengths[] = { "--duration 0.3", "--duration 300ms -p $$",
+					       "-- sleep 0.3" };
+	struct run r = { .dir = harness_path("") };
+	pid_t pid = harness_start("busy", (const char *const[]){ "sh", "-c", "while :; do :; done", NULL });
+
+	run_shell(&r, "exec \"$WPERF\" record -p %d %s", (int)pid, lengths[_i]);
+	ck_assert_exit(&r, 0);
+	ck_assert_uint_gt(expect_whole(harness_path("wperf.data")).nr_samples, 5);
+	harness_stop(pid, SIGKILL);
+	run_release(&r);
+}
+END_TEST
+
+static bool is_recording(void *path)
+{
+	struct stat st;
+
+	return !stat(path, &st) && st.st_size > 0;
+}
+
+static const int end_signals[] = { SIGINT, SIGTERM, SIGHUP };
+
+START_TEST(signal_ends_a_whole_recording)
+{
+	const char *out = harness_path("out.data");
+	pid_t busy = harness_start("busy", (const char *const[]){ "sh", "-c", "while :; do :; done", NULL });
+	char *target = xasprintf("%d", (int)busy);
+	pid_t wperf = harness_start("wperf", (const char *const[]){ harness_wperf(), "record", "-p", target,
+								    "-o", out, NULL });
+
+	ck_assert(harness_wait_until(is_recording, (void *)out));
+	usleep(200000);
+	ck_assert_int_eq(harness_stop(wperf, end_signals[_i]), 0);
+	ck_assert_uint_gt(expect_whole(out).nr_samples, 0);
+	harness_stop(busy, SIGKILL);
+	free(target);
+}
+END_TEST
+
+START_TEST(killed_recorder_leaves_a_readable_recording)
+{
+	const char *out = harness_path("out.data");
+	pid_t busy = harness_start("busy", (const char *const[]){ "sh", "-c", "while :; do :; done", NULL });
+	char *target = xasprintf("%d", (int)busy);
+	pid_t wperf = harness_start("wperf", (const char *const[]){ harness_wperf(), "record", "-p", target,
+								    "-o", out, NULL });
+	struct contents c;
+
+	ck_assert(harness_wait_until(is_recording, (void *)out));
+	sleep(2);
+	harness_stop(wperf, SIGKILL);
+	c = read_recording(out);
+	ck_assert(c.is_truncated);
+	ck_assert_uint_gt(c.nr_samples, 0);
+	harness_stop(busy, SIGKILL);
+	free(target);
+}
+END_TEST
+
+START_TEST(end_of_the_target_ends_the_recording)
+{
+	struct run r = { .dir = harness_path("") };
+
+	run_shell(&r, "sh -c 'sleep 0.5' & exec \"$WPERF\" record -p $!");
+	ck_assert_exit(&r, 0);
+	expect_whole(harness_path("wperf.data"));
+	run_release(&r);
+}
+END_TEST
+
+START_TEST(children_are_recorded)
+{
+	struct run r = { .dir = harness_path("") };
+	struct contents c;
+
+	run_shell(&r, "exec \"$WPERF\" record -- sh -c '(" BUSY ") & (" BUSY ") & wait'");
+	ck_assert_exit(&r, 0);
+	c = expect_whole(harness_path("wperf.data"));
+	ck_assert_uint_ge(c.nr_pids, 2);
+	run_release(&r);
+}
+END_TEST
+
+/* Children that were there before the recording, too. */
+START_TEST(children_of_a_pid_are_recorded)
+{
+	struct run r = { .dir = harness_path("") };
+	pid_t pid = harness_start("busy", (const char *const[]){
+		"sh", "-c", "(while :; do :; done) & wait", NULL });
+	struct contents c;
+
+	usleep(100000);
+	run_shell(&r, "exec \"$WPERF\" record -p %d --duration 0.5", (int)pid);
+	ck_assert_exit(&r, 0);
+	c = expect_whole(harness_path("wperf.data"));
+	ck_assert_uint_gt(c.nr_samples, 5);
+	ck_assert_uint_ge(c.nr_pids, 1);
+	run_release(&r);
+}
+END_TEST
+
+START_TEST(size_is_bounded)
+{
+	struct run r = { .dir = harness_path("") };
+	pid_t pid = harness_start("busy", (const char *const[]){ "sh", "-c", "while :; do :; done", NULL });
+	struct stat st;
+
+	run_shell(&r, "exec \"$WPERF\" record -p %d --max-size 50K -F 5000 --duration 60", (int)pid);
+	ck_assert_exit(&r, 0);
+	expect_whole(harness_path("wperf.data"));
+	ck_assert_int_eq(stat(harness_path("wperf.data"), &st), 0);
+	ck_assert_int_ge(st.st_size, 50 * 1024);
+	/* A round of the rings may come on top. */
+	ck_assert_int_lt(st.st_size, 5 << 20);
+	harness_stop(pid, SIGKILL);
+	run_release(&r);
+}
+END_TEST
+
+/* ulimit -f counts blocks of 512 bytes: 40 KB. */
+START_TEST(file_that_may_not_grow_is_readable)
+{
+	struct run r = { .dir = harness_path("") };
+	struct contents c;
+
+	run_shell(&r, "ulimit -f 80; exec \"$WPERF\" record -F 5000 -- sh -c '" BUSY "; " BUSY "'");
+	ck_assert_exit(&r, 2);
+	ck_assert_has(&r.err, "File too large");
+	c = read_recording(harness_path("wperf.data"));
+	ck_assert_uint_le(c.nr_pids, 1);
+	run_release(&r);
+}
+END_TEST
+
+START_TEST(perf_reads_it_without_a_word)
+{
+	static const char *const forms[] = {
+		"\"$WPERF\" record -q -- sh -c '" BUSY "' && perf script -i wperf.data",
+		"\"$WPERF\" record -q -o - -- sh -c '" BUSY "' | cat | perf script -i -",
+		"\"$WPERF\" record -q -- sh -c '" BUSY "' && perf report --stdio -i wperf.data",
+	};
+	struct run r = { .dir = harness_path("") };
+
+	run_shell(&r, "%s", forms[_i]);
+	ck_assert_exit(&r, 0);
+	ck_assert_str_eq(str_cstr(&r.err), "");
+	ck_assert_has(&r.out, "sh");
+	run_release(&r);
+}
+END_TEST
+
+/* ---- without privileges ---- */
+
+/* A directory that everybody may write to. */
+static const char *open_dir(void)
+{
+	const char *dir = harness_path("open");
+
+	ck_assert_int_eq(mkdir(dir, 0777), 0);
+	ck_assert_int_eq(chmod(dir, 0777), 0);
+	return dir;
+}
+
+START_TEST(anybody_records_a_command_of_their_own)
+{
+	struct run r = { .dir = open_dir() };
+	struct contents c;
+
+	run_shell(&r, "exec " UNPRIVILEGED "\"$WPERF\" record -- sh -c '" BUSY "; exit 7'");
+	ck_assert_exit(&r, 7);
+	ck_assert_has(&r.err, "without privileges");
+	ck_assert_has(&r.err, "user space only");
+	ck_assert_msg(!strstr(str_cstr(&r.err), "cannot"), "an error that is none: %s",
+		      str_cstr(&r.err));
+	c = expect_whole(harness_path("open/wperf.data"));
+	ck_assert_uint_gt(c.nr_samples, 10);
+	ck_assert_uint_eq(c.nr_kernel, 0);
+	run_release(&r);
+}
+END_TEST
+
+START_TEST(anybody_records_a_process_of_their_own)
+{
+	struct run r = { .dir = open_dir() };
+
+	run_shell(&r, "exec " UNPRIVILEGED "sh -c 'while :; do :; done & \"$WPERF\" record -p $! "
+		      "--duration 0.3; s=$?; kill $!; exit $s'");
+	ck_assert_exit(&r, 0);
+	ck_assert_uint_gt(expect_whole(harness_path("open/wperf.data")).nr_samples, 5);
+	run_release(&r);
+}
+END_TEST
+
+static const struct {
+	const char *args, *remedy;
+} forbidden[] = {
+	{ "-p $$", "root" },
+	{ "--marker func:main -- \"$WPERF\" --version", "root" },
+	{ "-o /wperf-check-none.data -- true", "" },
+};
+
+START_TEST(what_is_not_permitted_exits_4)
+{
+	struct run r = { .dir = open_dir() };
+
+	run_shell(&r, UNPRIVILEGED "\"$WPERF\" record %s", forbidden[_i].args);
+	ck_assert_exit(&r, 4);
+	ck_assert_has(&r.err, forbidden[_i].remedy);
+	ck_assert_int_ne(access(harness_path("open/wperf.data"), F_OK), 0);
+	run_release(&r);
+}
+END_TEST
+
+static TCase *recording_tcase(void)
+{
+	TCase *tc = tcase_create("recording");
+
+	tcase_set_timeout(tc, 60);
+	tcase_add_loop_test(tc, command_is_recorded, 0, ARRAY_LEN(argument_sets));
+	tcase_add_test(tc, quiet_is_quiet);
+	tcase_add_loop_test(tc, status_of_the_command_is_passed_on, 0, ARRAY_LEN(statuses));
+	tcase_add_test(tc, command_has_our_stdin_and_stdout);
+	tcase_add_test(tc, old_recording_is_kept);
+	tcase_add_test(tc, pipe_form_goes_to_stdout);
+	tcase_add_test(tc, closed_pipe_is_no_error);
+	tcase_add_loop_test(tc, duration_and_command_set_the_length, 0, 3);
+	tcase_add_loop_test(tc, signal_ends_a_whole_recording, 0, ARRAY_LEN(end_signals));
+	tcase_add_test(tc, killed_recorder_leaves_a_readable_recording);
+	tcase_add_test(tc, end_of_the_target_ends_the_recording);
+	tcase_add_test(tc, children_are_recorded);
+	tcase_add_test(tc, children_of_a_pid_are_recorded);
+	tcase_add_test(tc, size_is_bounded);
+	tcase_add_test(tc, file_that_may_not_grow_is_readable);
+	return tc;
+}
+
+Suite *check_cmd_record_suite(void)
+{
+	Suite *s = suite_create("cmd_record");
+	TCase *tc = tcase_create("options");
+
+	tcase_set_timeout(tc, 20);
+	tcase_add_loop_test(tc, mistakes_are_told_in_one_line, 0, ARRAY_LEN(wrong));
+	tcase_add_loop_test(tc, help_is_data, 0, 2);
+	suite_add_tcase(s, tc);
+	if (harness_can_or_omit(s, "recording", CAN_SAMPLE))
+		suite_add_tcase(s, recording_tcase());
+	if (harness_can_or_omit(s, "perf reads recordings", CAN_PERF)) {
+		tc = tcase_create("perf reads recordings");
+		tcase_set_timeout(tc, 60);
+		tcase_add_loop_test(tc, perf_reads_it_without_a_word, 0, 3);
+		suite_add_tcase(s, tc);
+	}
+	if (harness_can_or_omit(s, "unprivileged", CAN_DROP_UID)) {
+		tc = tcase_create("unprivileged");
+		tcase_set_timeout(tc, 60);
+		tcase_add_test(tc, anybody_records_a_command_of_their_own);
+		tcase_add_test(tc, anybody_records_a_process_of_their_own);
+		tcase_add_loop_test(tc, what_is_not_permitted_exits_4, 0, ARRAY_LEN(forbidden));
+		suite_add_tcase(s, tc);
+	}
+	return s;
+}

@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The commands as a whole: options, files, messages, exit status. Numbers are check_profile.c's. */
+#include <check.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "report/cmd_report.h"
+#include "report/cmd_requests.h"
+#include "tests/harness.h"
+#include "tests/recording_builder.h"
+
+Suite *check_cmd_report_suite(void);
+
+typedef int command_fn(int argc, char **argv);
+
+/* Runs it on the words of the line, its stderr in `err`. */
+static int run_line(command_fn *command, const char *line, struct str *err)
+{
+	char *words = xstrdup(line), *rest = words, *argv[32], *word;
+	const char *path = harness_path("stderr");
+	int argc = 0, status, saved = dup(STDERR_FILENO);
+
+	while ((word = strsep(&rest, " ")) != NULL)
+		argv[argc++] = word;
+	argv[argc] = NULL;
+	fflush(stderr);
+	ck_assert_ptr_nonnull(freopen(path, "w", stderr));
+	status = command(argc, argv);
+	fflush(stderr);
+	dup2(saved, STDERR_FILENO);
+	close(saved);
+	log_set_level(LOG_NORMAL);
+	str_clear(err);
+	harness_read(path, err);
+	free(words);
+	return status;
+}
+
+/* Three requests of two endpoints on one thread, the last unfinished; 8 samples, 6 in requests. */
+static const char *make_recording(const char *name)
+{
+	const char *path = harness_path(name);
+	struct recording_builder b;
+	uint64_t ms = 1000000, code = 0x10000;
+
+	builder_init(&b, NULL);
+	builder_marker(&b, 1, MARKER_HAS_LABEL, "handle");
+	builder_comm(&b, 0, 10, 10, "server", false);
+	builder_mmap(&b, 0, 10, code, 0x1000, 0, "//anon");
+	builder_perf_map(&b, 10, "10000 100 work\n10100 100 main\n");
+	builder_sample(&b, 100 * ms, 10, 10, (uint64_t[]){ code + 0x110 }, 1);
+	builder_begin(&b, 101 * ms, 10, 10, 1, "/user/17");
+	builder_sample(&b, 102 * ms, 10, 10, (uint64_t[]){ code + 0x10, code + 0x110 }, 2);
+	builder_sample(&b, 103 * ms, 10, 10, (uint64_t[]){ code + 0x10, code + 0x110 }, 2);
+	builder_end(&b, 104 * ms, 10, 10, 1);
+	builder_begin(&b, 105 * ms, 10, 10, 1, "/list");
+	builder_sample(&b, 106 * ms, 10, 10, (uint64_t[]){ code + 0x110 }, 1);
+	builder_end(&b, 115 * ms, 10, 10, 1);
+	builder_sample(&b, 116 * ms, 10, 10, (uint64_t[]){ code + 0x110 }, 1);
+	builder_begin(&b, 117 * ms, 10, 10, 1, "/user/18");
+	builder_sample(&b, 118 * ms, 10, 10, (uint64_t[]){ code + 0x10, code + 0x110 }, 2);
+	builder_sample(&b, 119 * ms, 10, 10, (uint64_t[]){ code + 0x10, code + 0x110 }, 2);
+	builder_sample(&b, 120 * ms, 10, 10, (uint64_t[]){ code + 0x10, code + 0x110 }, 2);
+	builder_write(&b, path);
+	builder_release(&b);
+	return path;
+}
+
+static const struct {
+	command_fn *command;
+	const char *line;
+	const char *what;	/* in the message, which begins with "wperf: " */
+	int status;
+} errors[] = {
+	{ cmd_report, "report --nonsense", "unknown option --nonsense", 2 },
+	{ cmd_report, "report --formt json", "Options like it: format", 2 },
+	{ cmd_report, "report -Z", "unknown option -Z", 2 },
+	{ cmd_report, "report --sort", "needs an argument", 2 },
+	{ cmd_report, "report -s", "needs an argument", 2 },
+	{ cmd_report, "report file.data", "A recording is named with -i", 2 },
+	{ cmd_report, "report --by colour", "One of: endpoint, request", 2 },
+	{ cmd_report, "report --kernel no", "One of: show, fold, hide", 2 },
+	{ cmd_report, "report --format pprof", "\"pprof\" is not in this version", 2 },
+	{ cmd_report, "report --sort colour", "colour", 2 },
+	{ cmd_report, "report --restrict (", "(", 2 },
+	{ cmd_report, "report --path (", "(", 2 },
+	{ cmd_report, "report --slower-than soon", "soon", 2 },
+	{ cmd_report, "report --slowest none", "none", 2 },
+	{ cmd_report, "report --path-pattern user", "user", 2 },
+	{ cmd_report, "report -i /no/such/wperf.data", "/no/such/wperf.data: No such file", 2 },
+	{ cmd_report, "report -i /no/such/wperf.data", "wperf record", 2 },
+	{ cmd_report, "report -i /", "directories", 2 },
+	{ cmd_report, "report -i /dev/null", "recording is empty", 2 },
+	{ cmd_requests, "requests --sort size", "One of: begin, elapsed, cpu, path", 2 },
+	{ cmd_requests, "requests --format pstats", "One of: table, json, jsonl", 2 },
+	{ cmd_requests, "requests -i /no/such/wperf.data", "No such file", 2 },
+	{ cmd_requests, "requests --by thread", "unknown option --by", 2 },
+};
+
+START_TEST(command_says_what_is_wrong)
+{
+	struct str err = { 0 };
+
+	ck_assert_int_eq(run_line(errors[_i].command, errors[_i].line, &err), errors[_i].status);
+	ck_assert_has(&err, errors[_i].what);
+	ck_assert(str_starts(str_cstr(&err), "wperf: "));
+	str_release(&err);
+}
+END_TEST
+
+/* Runs the command on the recording, and reads what it wrote with -o. */
+static int run_on(command_fn *command, const char *options, struct str *out, struct str *err)
+{
+	const char *out_path = harness_path("out");
+	char *line = xasprintf("%s -i %s -o %s%s%s", command == cmd_report ? "report" : "requests",
+			       make_recording("rec"), out_path, *options ? " " : "", options);
+	int status = run_line(command, line, err);
+
+	str_clear(out);
+	if (!status)
+		harness_read(out_path, out);
+	free(line);
+	return status;
+}
+
+static const struct {
+	command_fn *command;
+	const char *options;
+	const char *has[5];
+	const char *lacks;
+} runs[] = {
+	{ cmd_report,
+	  "",
+	  { "PATH: '/user/{id}'", "PATH: '/list'", "PATH: '(outside)'", "//anon:0(work)",
+	    "5 samples in 0.005 seconds" },
+	  NULL },
+	{ cmd_report, "--by none", { "'(all)'", "8 samples" }, "(outside)" },
+	{ cmd_report, "--path /list", { "PATH: '/list'", "1 sample in" }, "/user" },
+	{ cmd_report, "--path-raw", { "'/user/17'", "'/user/18'" }, "{id}" },
+	{ cmd_report, "--path-pattern /user/{name}", { "'/user/{name}'" }, "{id}" },
+	{ cmd_report, "--slowest 1", { "PATH: '/list'" }, "/user" },
+	{ cmd_report, "--root work", { "(work)" }, "(main)" },
+	{ cmd_report,
+	  "--by none -s cumulative --restrict 1",
+	  { "(main)", "cumulative time" },
+	  "(work)" },
+	{ cmd_report, "--format json", { "\"wperf\"", "\"/user/{id}\"" }, NULL },
+	{ cmd_requests, "", { "on-CPU~", "+0.001000", "3.0 ms", "2.0 ms", "/user/17" }, NULL },
+	{ cmd_requests, "--sort elapsed --slowest 1", { "10.0 ms", "/list" }, "/user" },
+	{ cmd_requests, "--summary", { "p99", "/user/{id}", "/list" }, "/user/17" },
+	{ cmd_requests, "--summary --sort path", { "max", "/list" }, NULL },
+	{ cmd_requests, "--format jsonl --path user", { "\"endpoint\":\"/user/{id}\"" }, "/list" },
+};
+
+START_TEST(command_reports)
+{
+	struct str out = { 0 }, err = { 0 };
+	size_t i;
+
+	ck_assert_int_eq(run_on(runs[_i].command, runs[_i].options, &out, &err), 0);
+	for (i = 0; i < ARRAY_LEN(runs[_i].has) && runs[_i].has[i]; i++)
+		ck_assert_has(&out, runs[_i].has[i]);
+	if (runs[_i].lacks)
+		ck_assert_msg(!strstr(str_cstr(&out), runs[_i].lacks), "'%s' is in: %s",
+			      runs[_i].lacks, str_cstr(&out));
+	str_release(&out);
+	str_release(&err);
+}
+END_TEST
+
+static const char *const json_lines[] = { "", "--summary", "--path nothing",
+					  "--summary --path nothing" };
+
+START_TEST(command_writes_json_that_parses)
+{
+	char *options = xasprintf("--format json%s%s", *json_lines[_i] ? " " : "", json_lines[_i]);
+	struct str out = { 0 }, err = { 0 };
+	json_error_t why;
+	json_t *json;
+
+	ck_assert_int_eq(run_on(cmd_requests, options, &out, &err), 0);
+	json = json_loadb(out.s, out.len, 0, &why);
+	ck_assert_msg(json != NULL, "%s: %s", why.text, str_cstr(&out));
+	ck_assert_int_eq(json_integer_value(json_object_get(json, "wperf")), 1);
+	json_decref(json);
+	str_release(&out);
+	str_release(&err);
+	free(options);
+}
+END_TEST
+
+START_TEST(command_is_quiet_when_told)
+{
+	struct str out = { 0 }, err = { 0 };
+
+	ck_assert_int_eq(run_on(cmd_report, "", &out, &err), 0);
+	ck_assert_has(&err, "6 of 8 samples in requests");
+	ck_assert_int_eq(run_on(cmd_report, "-q", &out, &err), 0);
+	ck_assert_str_eq(str_cstr(&err), "");
+	str_release(&out);
+	str_release(&err);
+}
+END_TEST
+
+START_TEST(command_writes_to_both)
+{
+	struct str out = { 0 }, copy = { 0 }, err = { 0 };
+	char *options = xasprintf("--tee %s", harness_path("copy"));
+
+	ck_assert_int_eq(run_on(cmd_report, options, &out, &err), 0);
+	harness_read(harness_path("copy"), &copy);
+	ck_assert_str_eq(str_cstr(&out), str_cstr(&copy));
+	ck_assert_uint_gt(out.len, 100);
+	free(options);
+	ck_assert_int_eq(run_on(cmd_report, "--tee /no/such/dir/file", &out, &err), 2);
+	ck_assert_has(&err, "/no/such/dir/file");
+	ck_assert_int_eq(run_on(cmd_report, "--tee /dev/full", &out, &err), 2);
+	ck_assert_has(&err, "No space left");
+	str_release(&out);
+	str_release(&copy);
+	str_release(&err);
+}
+END_TEST
+
+/* At every length, the part that is there is reported, or the message says why not. */
+START_TEST(command_reports_what_is_left_of_a_recording)
+{
+	const char *cut_path = harness_path("cut"), *out_path = harness_path("out");
+	struct str whole = { 0 }, err = { 0 };
+	char *line = xasprintf("report -i %s -o %s", cut_path, out_path);
+	size_t len, nr_good = 0;
+
+	harness_read(make_recording("rec"), &whole);
+	for (len = 0; len < whole.len; len += 13) {
+		int status;
+
+		harness_file("cut", whole.s, len);
+		status = run_line(cmd_report, line, &err);
+		ck_assert(status == 0 || status == 2);
+		ck_assert(str_starts(str_cstr(&err), "wperf: "));
+		if (!status)
+			ck_assert_has(&err, "truncated");
+		nr_good += !status;
+	}
+	ck_assert_uint_gt(nr_good, 30);
+	free(line);
+	str_release(&whole);
+	str_release(&err);
+}
+END_TEST
+
+START_TEST(command_reports_what_stands_before_corruption)
+{
+	const char *cut_path = harness_path("corrupt"), *out_path = harness_path("out");
+	struct str whole = { 0 }, out = { 0 }, err = { 0 };
+	char *line = xasprintf("report -i %s -o %s", cut_path, out_path);
+
+	harness_read(make_recording("rec"), &whole);
+	/* The last sample says that it has more addresses than it can hold. */
+	memset(whole.s + whole.len - 32, 0x7f, 8);
+	harness_file("corrupt", whole.s, whole.len);
+	ck_assert_int_eq(run_line(cmd_report, line, &err), 0);
+	ck_assert_has(&err, "at offset");
+	harness_read(out_path, &out);
+	ck_assert_has(&out, "PATH: '/list'");
+	free(line);
+	str_release(&whole);
+	str_release(&out);
+	str_release(&err);
+}
+END_TEST
+
+START_TEST(command_merges_inputs)
+{
+	const char *rec = make_recording("rec"), *out_path = harness_path("out");
+	char *line = xasprintf("report -i %s -i %s --by none -o %s", rec, rec, out_path);
+	struct str out = { 0 }, err = { 0 };
+
+	ck_assert_int_eq(run_line(cmd_report, line, &err), 0);
+	harness_read(out_path, &out);
+	ck_assert_has(&out, "16 samples in 0.016 seconds");
+	free(line);
+	str_release(&out);
+	str_release(&err);
+}
+END_TEST
+
+Suite *check_cmd_report_suite(void)
+{
+	Suite *s = suite_create("cmd_report");
+	TCase *tc = tcase_create("cmd_report");
+
+	tcase_add_loop_test(tc, command_says_what_is_wrong, 0, ARRAY_LEN(errors));
+	tcase_add_loop_test(tc, command_reports, 0, ARRAY_LEN(runs));
+	tcase_add_loop_test(tc, command_writes_json_that_parses, 0, ARRAY_LEN(json_lines));
+	tcase_add_test(tc, command_is_quiet_when_told);
+	tcase_add_test(tc, command_writes_to_both);
+	tcase_add_test(tc, command_reports_what_is_left_of_a_recording);
+	tcase_add_test(tc, command_reports_what_stands_before_corruption);
+	tcase_add_test(tc, command_merges_inputs);
+	suite_add_tcase(s, tc);
+	return s;
+}

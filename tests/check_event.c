@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <check.h>
+#include <errno.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "collector/event.h"
+
+Suite *check_event_suite(void);
+
+static const struct {
+	const char *name;
+	uint32_t type;
+	uint64_t config;
+	bool no_user, no_kernel;
+} good[] = {
+	{ "cycles", PERF_TYPE_HARDWARE, PERF_COUNT_HW_CPU_CYCLES, false, false },
+	{ "cpu-cycles", PERF_TYPE_HARDWARE, PERF_COUNT_HW_CPU_CYCLES, false, false },
+	{ "cycles:u", PERF_TYPE_HARDWARE, PERF_COUNT_HW_CPU_CYCLES, false, true },
+	{ "cycles:k", PERF_TYPE_HARDWARE, PERF_COUNT_HW_CPU_CYCLES, true, false },
+	{ "cycles:uk", PERF_TYPE_HARDWARE, PERF_COUNT_HW_CPU_CYCLES, false, false },
+	{ "instructions", PERF_TYPE_HARDWARE, PERF_COUNT_HW_INSTRUCTIONS, false, false },
+	{ "cpu-clock", PERF_TYPE_SOFTWARE, PERF_COUNT_SW_CPU_CLOCK, false, false },
+	{ "task-clock:u", PERF_TYPE_SOFTWARE, PERF_COUNT_SW_TASK_CLOCK, false, true },
+	{ "page-faults", PERF_TYPE_SOFTWARE, PERF_COUNT_SW_PAGE_FAULTS, false, false },
+	{ "cs", PERF_TYPE_SOFTWARE, PERF_COUNT_SW_CONTEXT_SWITCHES, false, false },
+	{ "r1a8", PERF_TYPE_RAW, 0x1a8, false, false },
+	{ "rC0FFEE:u", PERF_TYPE_RAW, 0xc0ffee, false, true },
+	/* libpfm4's own spelling */
+	{ "perf::PERF_COUNT_SW_CPU_MIGRATIONS", PERF_TYPE_SOFTWARE, PERF_COUNT_SW_CPU_MIGRATIONS, false,
+	  false },
+};
+
+START_TEST(names_become_attributes)
+{
+	struct perf_event_attr attr = { 0 };
+	struct err e = { 0 };
+
+	ck_assert_int_eq(event_parse(good[_i].name, &attr, &e), 0);
+	ck_assert_uint_eq(attr.type, good[_i].type);
+	ck_assert_uint_eq(attr.config, good[_i].config);
+	ck_assert_uint_eq(attr.exclude_user, good[_i].no_user);
+	ck_assert_uint_eq(attr.exclude_kernel, good[_i].no_kernel);
+	ck_assert_uint_eq(attr.sample_type, 0);
+	ck_assert_uint_eq(attr.disabled, 0);
+}
+END_TEST
+
+static const struct {
+	const char *name;
+	const char *nearest;	/* stands first in the remedy */
+} bad[] = {
+	{ "cpuclock", "The nearest: cpu-clock" },
+	{ "CPU_CLOK", "The nearest: cpu-clock" },
+	{ "cylces", "The nearest: cycles" },
+	{ "instruction", "The nearest: instructions" },
+	{ "page-fault", "The nearest: page-faults" },
+	{ "cycles:q", "nearest: " },
+	{ "r12xyz", "nearest: " },
+	{ "r", "nearest: " },
+	{ "", "nearest: " },
+};
+
+START_TEST(unknown_names_come_with_the_nearest)
+{
+	struct perf_event_attr attr = { 0 };
+	struct err e = { 0 };
+
+	ck_assert_int_eq(event_parse(bad[_i].name, &attr, &e), -ENOENT);
+	ck_assert_msg(strstr(e.what, bad[_i].name) != NULL, "%s", e.what);
+	ck_assert_msg(strstr(e.remedy, bad[_i].nearest) != NULL, "%s", e.remedy);
+}
+END_TEST
+
+START_TEST(default_is_cycles_or_the_clock)
+{
+	struct perf_event_attr attr = { 0 };
+	const char *name = event_default(&attr);
+
+	if (!strcmp(name, "cycles")) {
+		ck_assert_uint_eq(attr.type, PERF_TYPE_HARDWARE);
+		ck_assert_uint_eq(attr.config, PERF_COUNT_HW_CPU_CYCLES);
+	} else {
+		ck_assert_str_eq(name, "cpu-clock");
+		ck_assert_uint_eq(attr.type, PERF_TYPE_SOFTWARE);
+		ck_assert_uint_eq(attr.config, PERF_COUNT_SW_CPU_CLOCK);
+	}
+}
+END_TEST
+
+Suite *check_event_suite(void)
+{
+	Suite *s = suite_create("event");
+	TCase *tc = tcase_create("event");
+
+	tcase_add_loop_test(tc, names_become_attributes, 0, ARRAY_LEN(good));
+	tcase_add_loop_test(tc, unknown_names_come_with_the_nearest, 0, ARRAY_LEN(bad));
+	tcase_add_test(tc, default_is_cycles_or_the_clock);
+	suite_add_tcase(s, tc);
+	return s;
+}

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <check.h>
+#include <stdio.h>
+
+#include "base/hash.h"
+
+Suite *check_hash_suite(void);
+
+/* Known answers of the finalizer, from its definition. */
+START_TEST(hash_u64_is_fmix64)
+{
+	ck_assert_uint_eq(hash_u64(0), 0);
+	ck_assert_uint_eq(hash_u64(1), 0xb456bcfc34c2cb2cULL);
+	ck_assert_uint_eq(hash_u64(UINT64_MAX), 0x64b5720b4b825f21ULL);
+}
+END_TEST
+
+/* Neighbouring keys must not fall into neighbouring slots: half the bits flip, give or take. */
+START_TEST(every_input_bit_reaches_the_upper_half)
+{
+	unsigned int bit, flipped;
+
+	for (bit = 0; bit < 64; bit++) {
+		flipped = (unsigned int)__builtin_popcountll(
+			(hash_u64(0x1234567890abcdefULL) ^
+			 hash_u64(0x1234567890abcdefULL ^ 1ULL << bit)) >> 32);
+		ck_assert_uint_ge(flipped, 5);
+		ck_assert_uint_le(flipped, 27);
+	}
+}
+END_TEST
+
+/* All prefixes of a text, and the text with one byte changed. */
+START_TEST(bytes_of_any_length_differ)
+{
+	char text[] = "0123456789abcdefghijklmnopqrstuvwxyz";
+	struct u64map seen = { 0 };
+	size_t len;
+
+	for (len = 0; len < sizeof(text); len++) {
+		ck_assert_ptr_null(u64map_get(&seen, hash_bytes(text, len)));
+		u64map_set(&seen, hash_bytes(text, len), 1);
+		if (!len)
+			continue;
+		text[len - 1] ^= 0x20;
+		ck_assert_ptr_null(u64map_get(&seen, hash_bytes(text, len)));
+		u64map_set(&seen, hash_bytes(text, len), 1);
+		text[len - 1] ^= 0x20;
+	}
+	ck_assert_uint_eq(hash_bytes("\0\0", 1), hash_bytes("\0x", 1));
+	ck_assert_uint_ne(hash_bytes("\0\0", 1), hash_bytes("\0\0", 2));
+	u64map_release(&seen);
+}
+END_TEST
+
+START_TEST(bytes_need_no_alignment)
+{
+	char aligned[32] = "xxxxxxxsome text of some length", shifted[33];
+
+	memcpy(shifted + 1, aligned, sizeof(aligned));
+	ck_assert_uint_eq(hash_bytes(aligned, 31), hash_bytes(shifted + 1, 31));
+}
+END_TEST
+
+START_TEST(empty_index_has_nothing)
+{
+	struct hashidx h = { 0 };
+
+	hashidx_each(&h, 17, id)
+		ck_abort_msg("id %u stands in an empty index", id);
+	hashidx_clear(&h);
+	hashidx_release(&h);
+}
+END_TEST
+
+/* The upper half of the hash is all that is compared: equal ones are told apart by the caller. */
+START_TEST(equal_hashes_are_all_found)
+{
+	const uint64_t hash = 0x1234567800000000ULL;
+	struct hashidx h = { 0 };
+	uint64_t found = 0;
+	uint32_t id;
+
+	for (id = 0; id < 40; id++)
+		hashidx_add(&h, hash + id, id);
+	hashidx_add(&h, hash + (1ULL << 32), 63);
+	hashidx_each(&h, hash, i)
+		found |= 1ULL << i;
+	ck_assert_uint_eq(found, (1ULL << 40) - 1);
+	ck_assert_uint_eq(h.nr, 41);
+	hashidx_clear(&h);
+	hashidx_each(&h, hash, i)
+		ck_abort_msg("id %u was cleared", i);
+	hashidx_add(&h, hash, 7);
+	found = 0;
+	hashidx_each(&h, hash, i)
+		found |= 1ULL << i;
+	ck_assert_uint_eq(found, 1ULL << 7);
+	hashidx_release(&h);
+}
+END_TEST
+
+START_TEST(loop_can_be_left)
+{
+	struct hashidx h = { 0 };
+	unsigned int nr = 0;
+
+	hashidx_add(&h, 0, 0);
+	hashidx_add(&h, 0, 1);
+	hashidx_each(&h, 0, id) {
+		ck_assert_uint_le(id, 1);
+		nr++;
+		break;
+	}
+	ck_assert_uint_eq(nr, 1);
+	hashidx_release(&h);
+}
+END_TEST
+
+START_TEST(load_stays_below_two_thirds)
+{
+	struct hashidx h = { 0 };
+	uint32_t id;
+
+	for (id = 0; id < 10000; id++) {
+		hashidx_add(&h, hash_u64(id), id);
+		ck_assert_uint_le((uint64_t)h.nr * 3, ((uint64_t)h.mask + 1) * 2);
+	}
+	hashidx_release(&h);
+}
+END_TEST
+
+START_TEST(map_keeps_what_was_set)
+{
+	struct u64map m = { 0 };
+	uint64_t i;
+
+	ck_assert_ptr_null(u64map_get(&m, 0));
+	for (i = 0; i < 5000; i++)
+		u64map_set(&m, i << 40, (uint32_t)i);
+	for (i = 0; i < 5000; i += 2)
+		u64map_set(&m, i << 40, (uint32_t)i + 1);
+	for (i = 0; i < 5000; i++) {
+		ck_assert_ptr_nonnull(u64map_get(&m, i << 40));
+		ck_assert_uint_eq(*u64map_get(&m, i << 40), i % 2 ? i : i + 1);
+		ck_assert_ptr_null(u64map_get(&m, (i << 40) + 1));
+	}
+	ck_assert_uint_eq(m.pairs.nr, 5000);
+	u64map_release(&m);
+}
+END_TEST
+
+START_TEST(equal_strings_have_equal_ids)
+{
+	struct strings t = { 0 };
+	char text[16];
+	uint32_t i;
+
+	ck_assert_str_eq(strings_text(&t, 0), "");
+	ck_assert_uint_eq(strings_len(&t, 0), 0);
+	ck_assert_uint_eq(strings_id(&t, "first"), 1);
+	ck_assert_uint_eq(strings_id(&t, ""), 0);
+	ck_assert_uint_eq(strings_id_n(&t, "firstly", 5), 1);
+	for (i = 0; i < 3000; i++) {
+		snprintf(text, sizeof(text), "s%u", i);
+		ck_assert_uint_eq(strings_id(&t, text), i + 2);
+	}
+	for (i = 0; i < 3000; i++) {
+		snprintf(text, sizeof(text), "s%u", i);
+		ck_assert_uint_eq(strings_id(&t, text), i + 2);
+		ck_assert_str_eq(strings_text(&t, i + 2), text);
+		ck_assert_uint_eq(strings_len(&t, i + 2), strlen(text));
+	}
+	strings_release(&t);
+}
+END_TEST
+
+START_TEST(strings_may_hold_nul)
+{
+	struct strings t = { 0 };
+	uint32_t with = strings_id_n(&t, "a\0b", 3), without = strings_id(&t, "a");
+
+	ck_assert_uint_ne(with, without);
+	ck_assert_uint_eq(strings_len(&t, with), 3);
+	ck_assert_mem_eq(strings_text(&t, with), "a\0b", 4);
+	ck_assert_uint_eq(strings_id_n(&t, "a\0b", 3), with);
+	strings_release(&t);
+}
+END_TEST
+
+Suite *check_hash_suite(void)
+{
+	Suite *s = suite_create("hash");
+	TCase *tc = tcase_create("hash");
+
+	tcase_add_test(tc, hash_u64_is_fmix64);
+	tcase_add_test(tc, every_input_bit_reaches_the_upper_half);
+	tcase_add_test(tc, bytes_of_any_length_differ);
+	tcase_add_test(tc, bytes_need_no_alignment);
+	tcase_add_test(tc, empty_index_has_nothing);
+	tcase_add_test(tc, equal_hashes_are_all_found);
+	tcase_add_test(tc, loop_can_be_left);
+	tcase_add_test(tc, load_stays_below_two_thirds);
+	tcase_add_test(tc, map_keeps_what_was_set);
+	tcase_add_test(tc, equal_strings_have_equal_ids);
+	tcase_add_test(tc, strings_may_hold_nul);
+	suite_add_tcase(s, tc);
+	return s;
+}

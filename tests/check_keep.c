@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <check.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "collector/build_id.h"
+#include "collector/keep.h"
+#include "collector/maps.h"
+#include "recording/reader.h"
+#include "tests/harness.h"
+#include "tests/sketch.h"
+
+Suite *check_keep_suite(void);
+
+/* A recording that only keeps, and what it kept, put together from its chunks. */
+struct keeping {
+	struct writer_event event;
+	struct writer_config config;
+	struct writer *w;
+	struct keep *k;
+	struct err e;
+	struct note_file file;		/* the last one; path in `path` */
+	struct str path, bytes;
+	unsigned int nr_files;
+};
+
+static void setup(struct keeping *x)
+{
+	*x = (struct keeping){ 0 };
+	x->event = (struct writer_event){ .attr = sketch_attr(), .name = "cpu-clock" };
+	vec_push(&x->event.ids, 1);
+	x->config = (struct writer_config){ &x->event, 1, 0, NULL };
+	ck_assert_int_eq(writer_open(harness_path("out.data"), &x->config, &x->w, &x->e), 0);
+	x->k = keep_new(x->w);
+}
+
+static void take_chunk(struct keeping *x, const struct note_file *f)
+{
+	if (!f->off) {
+		x->nr_files++;
+		str_clear(&x->bytes);
+		str_clear(&x->path);
+		str_add(&x->path, f->path);
+	}
+	ck_assert_uint_eq(f->off, x->bytes.len);
+	str_add_bytes(&x->bytes, f->chunk, f->chunk_len);
+	x->file = *f;
+}
+
+/* Finishes the recording and reads it again. */
+static void read_back(struct keeping *x)
+{
+	struct reader *reader;
+	struct note_file f;
+	struct record r;
+
+	ck_assert_int_eq(writer_finish(x->w, &x->e), 0);
+	ck_assert_int_eq(reader_open(harness_path("out.data"), &reader, &x->e), 0);
+	while (reader_next(reader, &r, &x->e) > 0)
+		if (r.type == PERF_RECORD_EVENT_UPDATE && r.note.kind == NOTE_FILE) {
+			ck_assert(note_parse_file(r.note.payload, &f));
+			take_chunk(x, &f);
+		}
+	ck_assert_uint_eq(x->bytes.len, x->nr_files ? x->file.size : 0);
+	reader_free(reader);
+}
+
+static void release(struct keeping *x)
+{
+	keep_free(x->k);
+	writer_free(x->w);
+	vec_release(&x->event.ids);
+	str_release(&x->path);
+	str_release(&x->bytes);
+}
+
+/* Maps a file into this process and says what the kernel would have said of it. */
+static void *map_file(const char *path, struct writer_mmap *m)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct stat st;
+	void *at;
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(fstat(fd, &st), 0);
+	at = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE, fd, 0);
+	ck_assert(at != MAP_FAILED);
+	close(fd);
+	*m = (struct writer_mmap){ .pid = (uint32_t)getpid(), .tid = (uint32_t)getpid(),
+				   .start = (uintptr_t)at, .len = 4096, .prot = PROT_READ,
+				   .dev_major = major(st.st_dev), .dev_minor = minor(st.st_dev),
+				   .inode = st.st_ino, .path = path };
+	return at;
+}
+
+/* A copy of this program under another name. */
+static const char *program_copy(const char *name)
+{
+	struct str bytes = { 0 };
+	const char *path;
+
+	harness_read("/proc/self/exe", &bytes);
+	path = harness_file(name, bytes.s, bytes.len);
+	str_release(&bytes);
+	return path;
+}
+
+START_TEST(file_at_its_path_is_not_copied)
+{
+	const char *path = program_copy("program");
+	struct build_id id;
+	struct keep_stats stats;
+	struct writer_mmap m;
+	struct keeping x;
+
+	setup(&x);
+	map_file(path, &m);
+	keep_mapping(x.k, &m);
+	ck_assert(build_id_of_path(path, &id));
+	ck_assert_msg(build_id_equal(&m.build_id, &id), "the build-id was not filled in");
+	keep_stats(x.k, &stats);
+	ck_assert_uint_eq(stats.nr_files + stats.nr_unreachable, 0);
+	read_back(&x);
+	ck_assert_uint_eq(x.nr_files, 0);
+	release(&x);
+}
+END_TEST
+
+/* The file was there when it was mapped, and is gone, or another, now. */
+static const char *const fates[] = { "deleted", "replaced by another program", "replaced by text" };
+
+static void let_go(const char *path, int fate)
+{
+	ck_assert_int_eq(unlink(path), 0);
+	if (fate == 1) {
+		struct str other = { 0 };
+
+		harness_read("/bin/true", &other);
+		harness_file("program", other.s, other.len);
+		str_release(&other);
+	} else if (fate == 2) {
+		harness_file("program", "text", 4);
+	}
+}
+
+START_TEST(file_that_is_gone_is_copied_once)
+{
+	const char *path = program_copy("program");
+	struct build_id id;
+	struct keep_stats stats;
+	struct str want = { 0 };
+	struct writer_mmap m;
+	struct keeping x;
+
+	setup(&x);
+	ck_assert(build_id_of_path(path, &id));
+	map_file(path, &m);
+	harness_read(path, &want);
+	let_go(path, _i);
+	keep_mapping(x.k, &m);
+	keep_mapping(x.k, &m);
+	keep_stats(x.k, &stats);
+	ck_assert_msg(stats.nr_files == 1, "%s: %d files", fates[_i], (int)stats.nr_files);
+	ck_assert_uint_eq(stats.nr_bytes, want.len);
+	ck_assert_uint_eq(stats.nr_unreachable, 0);
+	read_back(&x);
+	ck_assert_uint_eq(x.nr_files, 1);
+	ck_assert_uint_eq(x.file.kind, FILE_ELF);
+	ck_assert_str_eq(str_cstr(&x.path), path);
+	ck_assert(build_id_equal(&x.file.build_id, &id));
+	ck_assert_uint_eq(x.bytes.len, want.len);
+	ck_assert(!memcmp(x.bytes.s, want.s, want.len));
+	str_release(&want);
+	release(&x);
+}
+END_TEST
+
+START_TEST(file_out_of_reach_is_counted)
+{
+	const char *path = program_copy("program");
+	struct keep_stats stats;
+	struct writer_mmap m;
+	struct keeping x;
+
+	setup(&x);
+	munmap(map_file(path, &m), 4096);
+	ck_assert(build_id_of_path(path, &m.build_id));
+	ck_assert_int_eq(unlink(path), 0);
+	keep_mapping(x.k, &m);
+	keep_stats(x.k, &stats);
+	ck_assert_uint_eq(stats.nr_files, 0);
+	ck_assert_uint_eq(stats.nr_unreachable, 1);
+	read_back(&x);
+	release(&x);
+}
+END_TEST
+
+static const char *const no_files[] = { "//anon", "[heap]", "[vdso]", "/dev/zero", "anon_inode:[x]",
+					"" };
+
+START_TEST(mappings_of_no_file_are_left)
+{
+	struct writer_mmap m = { .pid = 1, .path = no_files[_i] };
+	struct keep_stats stats;
+	struct keeping x;
+
+	setup(&x);
+	keep_mapping(x.k, &m);
+	keep_stats(x.k, &stats);
+	ck_assert_uint_eq(stats.nr_files + stats.nr_unreachable, 0);
+	ck_assert_uint_eq(m.build_id.len, 0);
+	release(&x);
+}
+END_TEST
+
+START_TEST(map_of_jit_code_is_copied)
+{
+	static const char text[] = "7f0000001000 40 jitted_function\n";
+	char *path = xasprintf("/tmp/perf-%d.map", getpid());
+	FILE *f = fopen(path, "we");
+	struct keep_stats stats;
+	struct keeping x;
+
+	ck_assert_ptr_nonnull(f);
+	fputs(text, f);
+	fclose(f);
+	setup(&x);
+	keep_perf_map(x.k, (uint32_t)getpid());
+	unlink(path);
+	keep_perf_map(x.k, (uint32_t)getpid());
+	keep_stats(x.k, &stats);
+	ck_assert_uint_eq(stats.nr_files, 1);
+	ck_assert_uint_eq(stats.nr_unreachable, 0);
+	read_back(&x);
+	ck_assert_uint_eq(x.file.kind, FILE_PERF_MAP);
+	ck_assert_uint_eq(x.file.pid, (uint32_t)getpid());
+	ck_assert_str_eq(str_cstr(&x.bytes), text);
+	release(&x);
+	free(path);
+}
+END_TEST
+
+/* Bytes of the vdso in which an ELF image can be read. */
+START_TEST(vdso_is_copied)
+{
+	struct keeping x;
+
+	if (!getauxval(AT_SYSINFO_EHDR))
+		return;
+	setup(&x);
+	keep_vdso(x.k);
+	read_back(&x);
+	ck_assert_uint_eq(x.nr_files, 1);
+	ck_assert_uint_eq(x.file.kind, FILE_VDSO);
+	ck_assert_str_eq(str_cstr(&x.path), "[vdso]");
+	ck_assert_mem_eq(x.bytes.s, "\177ELF", 4);
+	release(&x);
+}
+END_TEST
+
+Suite *check_keep_suite(void)
+{
+	Suite *s = suite_create("keep");
+	TCase *tc = tcase_create("keep"), *gone;
+
+	tcase_set_timeout(tc, 20);
+	tcase_add_test(tc, file_at_its_path_is_not_copied);
+	tcase_add_test(tc, file_out_of_reach_is_counted);
+	tcase_add_loop_test(tc, mappings_of_no_file_are_left, 0, ARRAY_LEN(no_files));
+	tcase_add_test(tc, map_of_jit_code_is_copied);
+	tcase_add_test(tc, vdso_is_copied);
+	suite_add_tcase(s, tc);
+	/* The mapping itself is the only road left, and /proc/PID/map_files is root's. */
+	if (harness_can_or_omit(s, "gone files", CAN_ROOT)) {
+		gone = tcase_create("gone files");
+		tcase_set_timeout(gone, 20);
+		tcase_add_loop_test(gone, file_that_is_gone_is_copied_once, 0, ARRAY_LEN(fates));
+		suite_add_tcase(s, gone);
+	}
+	return s;
+}

@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <check.h>
+
+#include "report/session.h"
+#include "tests/recording_builder.h"
+
+Suite *check_session_suite(void);
+
+/* A session over the records that a test builds. Files that are mapped need not exist. */
+struct fixture {
+	struct recording_builder b;
+	struct strings strings;
+	struct symbolizer *symbolizer;
+	struct reader *reader;
+	struct session session;
+};
+
+static void setup(struct fixture *f)
+{
+	*f = (struct fixture){ 0 };
+	builder_init(&f->b, NULL);
+}
+
+/* Takes all records in. */
+static void take(struct fixture *f)
+{
+	static const struct symbolizer_options options;
+	struct err e = { 0 };
+	struct record r;
+	const void *bytes;
+	size_t len;
+
+	bytes = builder_finish(&f->b, &len);
+	ck_assert_int_eq(reader_open_bytes(bytes, len, &f->reader, &e), 0);
+	f->symbolizer = symbolizer_new(&options, &f->strings);
+	session_init(&f->session, f->reader, f->symbolizer, &f->strings);
+	while (reader_next(f->reader, &r, &e) > 0)
+		session_record(&f->session, &r);
+	session_finish(&f->session);
+	ck_assert_int_eq(e.code, 0);
+}
+
+static void teardown(struct fixture *f)
+{
+	session_release(&f->session);
+	symbolizer_free(f->symbolizer);
+	reader_free(f->reader);
+	strings_release(&f->strings);
+	builder_release(&f->b);
+}
+
+static struct code user_code(struct fixture *f, uint32_t pid, uint64_t addr)
+{
+	uint32_t thread = session_thread(&f->session, pid, pid);
+
+	return session_locate(&f->session, f->session.threads.at[thread].process,
+			      PERF_RECORD_MISC_USER, addr);
+}
+
+/* "path+offset" of the code there, as the symbolizer's last resort shows it. */
+static const char *module_of(struct fixture *f, struct code code)
+{
+	const struct frame *frames;
+	size_t nr;
+
+	symbolizer_resolve(f->symbolizer, code.module, (struct code_addr){ code.addr, false },
+			   &frames, &nr);
+	ck_assert_uint_ge(nr, 1);
+	return strings_text(&f->strings, frames[0].module);
+}
+
+static const char *function_at(struct fixture *f, uint32_t pid, uint64_t addr)
+{
+	struct code code = user_code(f, pid, addr);
+	const struct frame *frames;
+	size_t nr;
+
+	symbolizer_resolve(f->symbolizer, code.module, (struct code_addr){ code.addr, false },
+			   &frames, &nr);
+	return strings_text(&f->strings, frames[0].function);
+}
+
+static const char *thread_name(struct fixture *f, uint32_t pid, uint32_t tid)
+{
+	uint32_t thread = session_thread(&f->session, pid, tid);
+
+	return strings_text(&f->strings, f->session.threads.at[thread].name);
+}
+
+START_TEST(session_finds_code_by_process)
+{
+	struct fixture f;
+	struct code a, b, none;
+
+	setup(&f);
+	builder_mmap(&f.b, 0, 10, 0x1000, 0x1000, 0x400, "/no/such/a");
+	builder_mmap(&f.b, 0, 20, 0x1000, 0x1000, 0, "/no/such/b");
+	take(&f);
+	a = user_code(&f, 10, 0x1234);
+	b = user_code(&f, 20, 0x1234);
+	none = user_code(&f, 10, 0x2000);
+	ck_assert_uint_eq(a.addr, 0x634);
+	ck_assert_uint_eq(b.addr, 0x234);
+	ck_assert_uint_ne(a.module, b.module);
+	ck_assert_str_eq(module_of(&f, a), "/no/such/a");
+	ck_assert_str_eq(module_of(&f, b), "/no/such/b");
+	ck_assert_uint_eq(none.addr, 0x2000);
+	ck_assert_str_eq(module_of(&f, none), "[unknown]");
+	teardown(&f);
+}
+END_TEST
+
+START_TEST(session_replaces_what_a_new_mapping_covers)
+{
+	struct fixture f;
+
+	setup(&f);
+	builder_mmap(&f.b, 0, 10, 0x1000, 0x3000, 0, "/no/such/old");
+	builder_mmap(&f.b, 5, 10, 0x2000, 0x1000, 0, "/no/such/new");
+	take(&f);
+	ck_assert_str_eq(module_of(&f, user_code(&f, 10, 0x1fff)), "/no/such/old");
+	ck_assert_str_eq(module_of(&f, user_code(&f, 10, 0x2000)), "/no/such/new");
+	ck_assert_str_eq(module_of(&f, user_code(&f, 10, 0x3000)), "/no/such/old");
+	ck_assert_uint_eq(user_code(&f, 10, 0x3000).addr, 0x2000);
+	teardown(&f);
+}
+END_TEST
+
+START_TEST(session_forks_and_execs)
+{
+	struct fixture f;
+
+	setup(&f);
+	builder_comm(&f.b, 0, 10, 10, "server", false);
+	builder_mmap(&f.b, 0, 10, 0x1000, 0x1000, 0, "/no/such/server");
+	builder_fork(&f.b, 1, 20, 20, 10, 10);
+	builder_fork(&f.b, 2, 30, 30, 10, 10);
+	builder_comm(&f.b, 3, 30, 30, "date", true);
+	builder_mmap(&f.b, 4, 30, 0x5000, 0x1000, 0, "/no/such/date");
+	builder_mmap(&f.b, 5, 20, 0x8000, 0x1000, 0, "/no/such/plugin");
+	take(&f);
+	ck_assert_str_eq(module_of(&f, user_code(&f, 20, 0x1000)), "/no/such/server");
+	ck_assert_str_eq(module_of(&f, user_code(&f, 20, 0x8000)), "/no/such/plugin");
+	ck_assert_str_eq(module_of(&f, user_code(&f, 10, 0x8000)), "[unknown]");
+	ck_assert_str_eq(module_of(&f, user_code(&f, 30, 0x1000)), "[unknown]");
+	ck_assert_str_eq(module_of(&f, user_code(&f, 30, 0x5000)), "/no/such/date");
+	ck_assert_str_eq(thread_name(&f, 20, 20), "server");
+	ck_assert_str_eq(thread_name(&f, 30, 30), "date");
+	teardown(&f);
+}
+END_TEST
+
+START_TEST(session_tells_threads_from_processes)
+{
+	struct fixture f;
+
+	setup(&f);
+	builder_comm(&f.b, 0, 10, 10, "server", false);
+	builder_mmap(&f.b, 0, 10, 0x1000, 0x1000, 0, "/no/such/server");
+	builder_fork(&f.b, 1, 10, 11, 10, 10);
+	builder_fork(&f.b, 1, 10, 12, 10, 10);
+	builder_comm(&f.b, 2, 10, 12, "worker", false);
+	take(&f);
+	ck_assert_uint_eq(f.session.processes.nr, 1);
+	ck_assert_str_eq(thread_name(&f, 10, 11), "server");
+	ck_assert_str_eq(thread_name(&f, 10, 12), "worker");
+	ck_assert_str_eq(strings_text(&f.strings, f.session.processes.at[0].name), "server");
+	ck_assert_str_eq(module_of(&f, user_code(&f, 10, 0x1000)), "/no/such/server");
+	teardown(&f);
+}
+END_TEST
+
+/* The pid's second process has nothing of the first but the same parent's mappings. */
+START_TEST(session_takes_a_pid_that_is_used_again_for_another)
+{
+	uint32_t first;
+	struct fixture f;
+
+	setup(&f);
+	builder_mmap(&f.b, 0, 10, 0x1000, 0x1000, 0, "/no/such/shell");
+	builder_fork(&f.b, 1, 20, 20, 10, 10);
+	builder_mmap(&f.b, 2, 20, 0x5000, 0x1000, 0, "/no/such/first");
+	builder_exit(&f.b, 3, 20, 20);
+	builder_fork(&f.b, 4, 20, 20, 10, 10);
+	take(&f);
+	first = 1;
+	ck_assert_uint_eq(f.session.processes.nr, 3);
+	ck_assert_uint_eq(f.session.processes.at[first].pid, 20);
+	ck_assert_str_eq(module_of(&f, user_code(&f, 20, 0x5000)), "[unknown]");
+	ck_assert_str_eq(module_of(&f, user_code(&f, 20, 0x1000)), "/no/such/shell");
+	teardown(&f);
+}
+END_TEST
+
+/* A fork from a parent that is not known must not take away what was said of the child. */
+START_TEST(session_keeps_mappings_where_the_parent_is_unknown)
+{
+	struct fixture f;
+
+	setup(&f);
+	builder_mmap(&f.b, 0, 20, 0x1000, 0x1000, 0, "/no/such/child");
+	builder_fork(&f.b, 1, 20, 20, 1, 1);
+	take(&f);
+	ck_assert_str_eq(module_of(&f, user_code(&f, 20, 0x1000)), "/no/such/child");
+	teardown(&f);
+}
+END_TEST
+
+START_TEST(session_knows_the_kernel)
+{
+	struct fixture f;
+	struct code code;
+
+	setup(&f);
+	builder_kernel_mmap(&f.b, 0xffffffff81000000, 0x1000000);
+	take(&f);
+	ck_assert_uint_eq(f.session.kernel_start, 0xffffffff81000000);
+	ck_assert_uint_eq(f.session.processes.nr, 0);
+	user_code(&f, 10, 0);
+	code = session_locate(&f.session, 0, PERF_RECORD_MISC_KERNEL, 0xffffffffc0001234);
+	ck_assert(code.is_kernel);
+	ck_assert_uint_eq(code.addr, 0xffffffffc0001234);
+	code = session_locate(&f.session, 0, PERF_RECORD_MISC_GUEST_USER, 0x1234);
+	ck_assert(!code.is_kernel);
+	ck_assert_str_eq(module_of(&f, code), "[unknown]");
+	teardown(&f);
+}
+END_TEST
+
+/* Memory without a file: its code is named by the process's perf map, and by nobody else's. */
+static const char *const jit_paths[] = { "//anon",     "[heap]",	"[stack]",
+					 "anon_inode:[io_uring]", "/memfd:jit (deleted)",
+					 "/dev/zero (deleted)", "/SYSV00000000 (deleted)",
+					 "[anon:v8]", "" };
+
+START_TEST(session_names_code_made_at_run_time)
+{
+	struct fixture f;
+
+	setup(&f);
+	builder_mmap(&f.b, 0, 10, 0x100000, 0x1000, 0, jit_paths[_i]);
+	builder_mmap(&f.b, 0, 20, 0x100000, 0x1000, 0, jit_paths[_i]);
+	builder_perf_map(&f.b, 10, "100000 100 first\n100100 80 second\n");
+	builder_perf_map(&f.b, 20, "100000 1000 other\n");
+	take(&f);
+	ck_assert_uint_eq(user_code(&f, 10, 0x100110).addr, 0x100110);
+	ck_assert_str_eq(function_at(&f, 10, 0x100000), "first");
+	ck_assert_str_eq(function_at(&f, 10, 0x100110), "second");
+	ck_assert_str_eq(function_at(&f, 20, 0x100110), "other");
+	ck_assert_uint_eq(f.session.nr_cut_files, 0);
+	teardown(&f);
+}
+END_TEST
+
+static void add_chunk(struct fixture *f, uint64_t size, uint64_t off, const char *chunk)
+{
+	uint32_t head[] = { 7, FILE_PERF_MAP, 10 }, len = (uint32_t)strlen(chunk);
+	uint64_t sizes[] = { size, off };
+	struct str p = { 0 };
+
+	str_add_bytes(&p, head, sizeof(head));
+	str_add_bytes(&p, sizes, sizeof(sizes));
+	str_add_char(&p, 0);
+	str_add_bytes(&p, "map", sizeof("map"));
+	str_add_bytes(&p, &len, sizeof(len));
+	str_add_bytes(&p, chunk, len);
+	builder_note(&f->b, NOTE_FILE, p.s, p.len);
+	str_release(&p);
+}
+
+static const struct {
+	uint64_t size, second_off;
+	bool is_cut, has_second;
+} chunk_cases[] = {
+	{ 36, 18, false, true },	/* two chunks, the whole file */
+	{ 50, 18, true, true },		/* the third one is missing: the lines that came serve */
+	{ 36, 19, true, false },	/* a chunk that does not follow is no part of it */
+	{ UINT64_MAX, 18, true, true },	/* the size that is promised costs nothing */
+};
+
+START_TEST(session_assembles_files)
+{
+	struct fixture f;
+
+	setup(&f);
+	builder_mmap(&f.b, 0, 10, 0x100000, 0x1000, 0, "//anon");
+	add_chunk(&f, chunk_cases[_i].size, 0, "100000 100 first1\n");
+	add_chunk(&f, chunk_cases[_i].size, chunk_cases[_i].second_off, "100100 100 secon2\n");
+	take(&f);
+	ck_assert_str_eq(function_at(&f, 10, 0x100000), "first1");
+	ck_assert_str_eq(function_at(&f, 10, 0x100100), chunk_cases[_i].has_second ? "secon2" : "");
+	ck_assert_uint_eq(f.session.nr_cut_files, chunk_cases[_i].is_cut);
+	teardown(&f);
+}
+END_TEST
+
+START_TEST(session_keeps_markers_and_counts_losses)
+{
+	struct fixture f;
+	const struct marker *m;
+
+	setup(&f);
+	builder_marker(&f.b, 3, MARKER_IS_CALL, "old");
+	builder_marker(&f.b, 3, MARKER_HAS_ID, "new");
+	builder_note(&f.b, NOTE_MARKER, "short", 5);
+	builder_note(&f.b, NOTE_INFO, "marker\0auto\0", 12);
+	builder_note(&f.b, (enum note_kind)99, "future", 6);
+	builder_lost(&f.b, 1, 5);
+	builder_lost(&f.b, 2, 7);
+	take(&f);
+	m = session_marker(&f.session, 3);
+	ck_assert_ptr_nonnull(m);
+	ck_assert_str_eq(strings_text(&f.strings, m->name), "new");
+	ck_assert_uint_eq(m->flags, MARKER_HAS_ID);
+	ck_assert_uint_eq(f.session.markers.nr, 1);
+	ck_assert_ptr_null(session_marker(&f.session, 4));
+	ck_assert_str_eq(strings_text(&f.strings, f.session.marker_info), "auto");
+	ck_assert_uint_eq(f.session.nr_lost, 12);
+	teardown(&f);
+}
+END_TEST
+
+Suite *check_session_suite(void)
+{
+	Suite *s = suite_create("session");
+	TCase *tc = tcase_create("session");
+
+	tcase_add_test(tc, session_finds_code_by_process);
+	tcase_add_test(tc, session_replaces_what_a_new_mapping_covers);
+	tcase_add_test(tc, session_forks_and_execs);
+	tcase_add_test(tc, session_tells_threads_from_processes);
+	tcase_add_test(tc, session_takes_a_pid_that_is_used_again_for_another);
+	tcase_add_test(tc, session_keeps_mappings_where_the_parent_is_unknown);
+	tcase_add_test(tc, session_knows_the_kernel);
+	tcase_add_loop_test(tc, session_names_code_made_at_run_time, 0, ARRAY_LEN(jit_paths));
+	tcase_add_loop_test(tc, session_assembles_files, 0, ARRAY_LEN(chunk_cases));
+	tcase_add_test(tc, session_keeps_markers_and_counts_losses);
+	suite_add_tcase(s, tc);
+	return s;
+}

@@ -1,0 +1,102 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Requests of odd shapes: begun here and ended there, labels of any bytes and any number, calls that
+are left in every way that there is."""
+import resource
+
+from lib import *
+
+target = build("e2e_ids.cc")
+
+
+def record(what, *markers, **options):
+    process = start_target(target, what, ready="ready", stdin=subprocess.PIPE)
+    args = [arg for marker in markers for arg in ("--marker", marker)]
+    recording = Recording("-p", process.pid, *args, **options)
+    process.stdin.write("go\n")
+    process.stdin.flush()
+    recording.wait()
+    equal("the target's exit status", process.wait(PATIENCE), 0)
+    return recording.file
+
+
+def shape(profile):
+    """(requests with an end, without, ends without a begin)"""
+    groups = profile["groups"]
+    return (sum(g["requests"] for g in groups), sum(g["unfinished"] for g in groups),
+            profile["tallies"]["unmatched_ends"])
+
+
+def check_pairs():
+    file = record("pairs", "begin=request_begin,end=request_end,id=arg2,label=arg3:str")
+    profile = report(file)
+    equal("requests by label", requests_by_path(profile), {"/odd": 100, "/even": 100})
+    equal("ends, open, unmatched", shape(profile), (200, 0, 0))
+    rows = [json.loads(line) for line in
+            wperf("requests", "-i", file, "--format", "jsonl").stdout.splitlines()]
+    length = profile["recording"]["duration"]
+    for row in rows:
+        check(0 < row["elapsed"] < length, "a request of %s s in %s s" % (row["elapsed"], length))
+    # Begins come one after another, and 50 are in flight: so a request spans many begins.
+    begins = sorted(row["begin"] for row in rows)
+    spans = [sum(row["begin"] < b < row["begin"] + row["elapsed"] for b in begins) for row in rows]
+    check(sorted(spans)[100] > 20, "half of the requests span fewer than 20 begins: %s" % spans)
+    step("200 ids, begun on one thread and ended on another")
+
+
+def check_labels():
+    file = record("labels", "func:labelled,label=arg1:str")
+    profile = report(file, "--path-raw")
+    want = {'quote " backslash \\ </script>': 5, "gr\u00fc\u00dfe": 5}
+    got = requests_by_path(profile)
+    for label, nr in want.items():
+        equal("requests of " + label, got.get(label), nr)
+    equal("requests", sum(got.values()), 35)
+    for label in got:
+        check(len(label) < 5000, "a label of %d characters" % len(label))
+    bad = [label for label in got if label.startswith("bad ")]
+    equal("invalid UTF-8, escaped", bad, ["bad \\xff\\xfe utf-8 \\xc3("])
+    red = [label for label in got if label.startswith("tab")]
+    equal("control bytes in JSON", red, ["tab\there\nbell\a\x1b[31mred"])
+    equal("labels cut", profile["tallies"]["labels_cut"], 5)
+    equal("labels that cannot be read", profile["tallies"]["label_faults"], 5)
+    has("talk", profile["talk"], "5 labels cut short")
+    table = wperf("report", "-i", file, "--path-raw").stdout
+    check(not set(table) & set(map(chr, list(range(10)) + list(range(11, 32)) + [127])),
+          "the table has control bytes")
+    table.encode("utf-8")  # surrogates, which stand for what is no UTF-8, do not pass
+    requests = wperf("requests", "-i", file).stdout
+    check("\x1b" not in requests and "\a" not in requests, "wperf requests has control bytes")
+    equal("its lines are whole", requests.count("red"), 5)
+    step("labels with control bytes, bad UTF-8, of a megabyte, none")
+
+
+def check_many():
+    file = record("many", "func:labelled,label=arg1:str")
+    limit = 400 << 20
+    profile = report(file, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (limit, limit)))
+    counts = requests_by_path(profile)
+    equal("labels", len(counts), 10000)
+    equal("requests of each", set(counts.values()), {2})
+    equal("lost", profile["lost"], 0)
+    step("10,000 labels within %d MiB" % (limit >> 20))
+
+
+def check_calls():
+    # 50 calls of depth 1, 2, 3, 4, 1, 2 ...
+    calls = sum(1 + i % 4 for i in range(50))
+    equal("recursion", shape(report(record("recursion", "func:recurse"))), (calls, 0, 0))
+    equal("longjmp", shape(report(record("longjmp", "func:jumps"))), (200, 100, 0))
+    # Entry probes only: an exception cannot pass a frame whose return is probed, see docs.
+    equal("throw", shape(report(record("throw", "begin=throws,end=is_done"))), (200, 100, 0))
+    profile = report(record("nested", "func:outer", "func:inner"))
+    equal("nested", requests_by_path(profile), {"outer": 100, "inner": 300})
+    equal("nested", shape(profile), (400, 0, 0))
+    equal("thread ends inside", shape(report(record("exits", "func:exits"))), (0, 20, 0))
+    step("recursion, longjmp, exceptions, nesting, threads that end inside")
+
+
+check_pairs()
+check_labels()
+check_many()
+check_calls()

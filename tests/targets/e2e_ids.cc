@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Requests of odd shapes. e2e_ids NAME waits for a line on stdin, then does NAME:
+ *
+ *	pairs		200 ids begun by one thread and ended by another, at least 49 in flight
+ *	labels		labels with control bytes, bad UTF-8, none, and of a megabyte
+ *	many		10,000 labels
+ *	recursion	50 x depth 1 to 4
+ *	longjmp throw	300 calls, every third left by a jump, or by an exception
+ *	nested		100 x (outer, in which 3 x inner)
+ *	exits		20 threads that end inside of a request
+ */
+#include <csetjmp>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <pthread.h>
+#include <semaphore.h>
+#include <unistd.h>
+
+#define PROBED extern "C" __attribute__((noinline, noclone, used))
+
+static jmp_buf home;
+static volatile int sink;
+
+static void burn(int rounds)
+{
+	while (rounds--)
+		sink++;
+}
+
+PROBED void request_begin(int unused, unsigned int id, const char *label)
+{
+	__asm__ volatile("" : : "r"(unused), "r"(id), "r"(label));
+}
+
+PROBED void request_end(int unused, unsigned int id)
+{
+	__asm__ volatile("" : : "r"(unused), "r"(id));
+}
+
+PROBED void labelled(const char *label)
+{
+	__asm__ volatile("" : : "r"(label));
+	burn(100);
+}
+
+PROBED void recurse(int depth)
+{
+	burn(1000);
+	if (depth > 1)
+		recurse(depth - 1);
+	burn(1000);
+}
+
+PROBED void jumps(int i)
+{
+	burn(1000);
+	if (i % 3 == 0)
+		longjmp(home, 1);
+	burn(1000);
+}
+
+PROBED void is_done(int i)
+{
+	__asm__ volatile("" : : "r"(i));
+}
+
+PROBED void throws(int i)
+{
+	burn(1000);
+	if (i % 3 == 0)
+		throw i;
+	burn(1000);
+	is_done(i);
+}
+
+PROBED void inner(int i)
+{
+	burn(1000 + i);
+}
+
+PROBED void outer(void)
+{
+	burn(1000);
+	for (int i = 0; i < 3; i++)
+		inner(i);
+	burn(1000);
+}
+
+PROBED void exits(void)
+{
+	burn(1000);
+	pthread_exit(nullptr);
+}
+
+static sem_t begun;
+
+static void *end_them(void *)
+{
+	for (unsigned int id = 0; id < 200; id++) {
+		sem_wait(&begun);
+		/* In another order than they began: each two change places. */
+		request_end(0, 1000 + (id ^ 1));
+	}
+	return nullptr;
+}
+
+static void pairs()
+{
+	pthread_t thread;
+
+	sem_init(&begun, 0, 0);
+	if (pthread_create(&thread, nullptr, end_them, nullptr))
+		exit(1);
+	for (unsigned int id = 0; id < 200; id++) {
+		request_begin(0, 1000 + id, id % 2 ? "/odd" : "/even");
+		burn(20000);
+		if (id >= 49)
+			sem_post(&begun);
+	}
+	for (int i = 0; i < 49; i++)
+		sem_post(&begun);
+	pthread_join(thread, nullptr);
+}
+
+static void labels()
+{
+	char *megabyte = (char *)malloc((1 << 20) + 1);
+
+	memset(megabyte, 'x', 1 << 20);
+	megabyte[1 << 20] = '\0';
+	for (int i = 0; i < 5; i++) {
+		labelled("tab\there\nbell\a\x1b[31mred");
+		labelled("bad \xff\xfe utf-8 \xc3(");
+		labelled("quote \" backslash \\ </script>");
+		labelled("");
+		labelled(nullptr);
+		labelled(megabyte);
+		labelled("gr\xc3\xbc\xc3\x9f""e");
+	}
+}
+
+static void many()
+{
+	for (int round = 0; round < 2; round++)
+		for (int i = 0; i < 10000; i++) {
+			char label[32];
+
+			snprintf(label, sizeof(label), "/%c%c%c%c", 'a' + i % 10, 'a' + i / 10 % 10,
+				 'a' + i / 100 % 10, 'a' + i / 1000);
+			labelled(label);
+		}
+}
+
+static void call_throws(int i)
+{
+	try {
+		throws(i);
+	} catch (int) {
+	}
+}
+
+static void *call_exits(void *)
+{
+	exits();
+	return nullptr;
+}
+
+static void call_jumps(volatile int i)
+{
+	if (!setjmp(home))
+		jumps(i);
+}
+
+int main(int argc, char **argv)
+{
+	const char *what = argc > 1 ? argv[1] : "";
+	char line[16];
+
+	puts("ready");
+	fflush(stdout);
+	if (!fgets(line, sizeof(line), stdin))
+		return 1;
+	if (!strcmp(what, "pairs"))
+		pairs();
+	if (!strcmp(what, "labels"))
+		labels();
+	if (!strcmp(what, "many"))
+		many();
+	for (int i = 0; i < 50 && !strcmp(what, "recursion"); i++)
+		recurse(1 + i % 4);
+	for (int i = 0; i < 300 && !strcmp(what, "longjmp"); i++)
+		call_jumps(i);
+	for (int i = 0; i < 300 && !strcmp(what, "throw"); i++)
+		call_throws(i);
+	for (int i = 0; i < 100 && !strcmp(what, "nested"); i++)
+		outer();
+	for (int i = 0; i < 20 && !strcmp(what, "exits"); i++) {
+		pthread_t thread;
+
+		pthread_create(&thread, nullptr, call_exits, nullptr);
+		pthread_join(thread, nullptr);
+	}
+	return 0;
+}
