@@ -38,7 +38,8 @@
 #define vec_push(v, ...)                                                                           \
 	do {                                                                                       \
 		vec_reserve(v, (v)->nr + 1);                                                       \
-		(v)->at[(v)->nr++] = (__VA_ARGS__);                                                \
+		(v)->at[(v)->nr] = (__VA_ARGS__);                                                  \
+		(v)->nr++;                                                                         \
 	} while (0)
 
 /* Opens a gap before index i (i <= nr) and fills it. */

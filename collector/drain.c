@@ -1,35 +1,42 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "collector/drain.h"
 
-#include "recording/decode.h"
-
-static void saw_sample(void *ctx, uint64_t id)
+static void saw_sample(struct drain *d, const struct record *rec)
 {
-	struct drain *d = ctx;
-
-	if (d->mark_ids.pairs.nr && u64map_get(&d->mark_ids, id))
+	if (rec->event->is_bpf_output) {
 		d->nr_marks++;
-	else
-		d->nr_samples++;
+		return;
+	}
+	d->nr_samples++;
+	kernel_names_see(&d->kernel_names, rec);
 }
 
-/* Mappings that come while we record: files that will be gone are copied while they are there. */
+/*
+ * Mappings that come while we record. Files that will be gone are copied while they are there; and the
+ * record is written anew, with the file's build-id. The kernel would put that in (attr.build_id), but
+ * spoils the records of everyone else who listens then: see decode.c, has_build_id().
+ */
 static void saw_mmap2(struct drain *d, const struct record *rec)
 {
 	struct writer_mmap m = {
 		.pid = rec->pid,
 		.tid = rec->tid,
+		.cpu = rec->cpu,
+		.time = rec->time,
 		.start = rec->mmap.start,
 		.len = rec->mmap.len,
 		.off = rec->mmap.off,
+		.prot = rec->mmap.prot,
+		.flags = rec->mmap.flags,
 		.dev_major = rec->mmap.dev_major,
 		.dev_minor = rec->mmap.dev_minor,
 		.inode = rec->mmap.inode,
-		.build_id = rec->mmap.build_id,
 		.path = rec->mmap.path,
 	};
 
 	keep_mapping(d->keep, &m);
+	writer_mmap(d->writer, &m);
+	d->round_has_records = true;
 }
 
 static void saw_exit(struct drain *d, const struct record *rec)
@@ -46,25 +53,28 @@ static bool is_of_target(const struct drain *d, uint32_t pid)
 	return !d->follow || follow_has(d->follow, pid);
 }
 
-static bool saw_other(void *ctx, const struct perf_event_header *header)
+static bool saw(void *ctx, const struct perf_event_header *header)
 {
-	static const struct events no_events;
 	struct drain *d = ctx;
 	struct record rec = { 0 };
 
-	/* The kernel's own records are never short; whose event they are does not matter here. */
-	if (!decode_record(&no_events, (const uint8_t *)header, &rec))
+	/* The kernel's own records are never short, and of no events but ours. */
+	if (!decode_record(&d->events, (const uint8_t *)header, &rec) || !rec.event)
 		return false;
 	switch (header->type) {
+	case PERF_RECORD_SAMPLE:
+		saw_sample(d, &rec);
+		return true;
 	case PERF_RECORD_MMAP2:
+		if (is_of_target(d, rec.pid))
+			saw_mmap2(d, &rec);
+		return false;
 	case PERF_RECORD_COMM:
 	case PERF_RECORD_FORK:
 	case PERF_RECORD_EXIT:
 		if (!is_of_target(d, rec.pid))
 			return false;
-		if (header->type == PERF_RECORD_MMAP2)
-			saw_mmap2(d, &rec);
-		else if (header->type == PERF_RECORD_EXIT)
+		if (header->type == PERF_RECORD_EXIT)
 			saw_exit(d, &rec);
 		return true;
 	case PERF_RECORD_LOST:
@@ -97,7 +107,7 @@ static void forget_ended(struct drain *d)
 
 void drain_rings(struct drain *d)
 {
-	const struct ring_visitor visitor = { d, saw_sample, saw_other, saw_kept };
+	const struct ring_visitor visitor = { d, saw, saw_kept };
 
 	d->round_has_records = false;
 	forget_ended(d);
@@ -113,13 +123,22 @@ void drain_rings(struct drain *d)
 void drain_init(struct drain *d, struct sampler *sampler, struct follow *follow,
 		struct writer *writer, struct keep *keep)
 {
+	size_t i;
+
 	*d = (struct drain){ .sampler = sampler, .follow = follow, .writer = writer, .keep = keep };
-	vec_each(&sampler->events[EVENT_MARKS].ids, id)
-		u64map_set(&d->mark_ids, *id, 1);
+	for (i = 0; i < sampler_nr_events(sampler); i++) {
+		const struct writer_event *from = &sampler->events[i];
+		const struct event_desc *event =
+			events_add(&d->events, cursor_of(&from->attr, sizeof(from->attr)));
+
+		vec_each(&from->ids, id)
+			events_add_id(&d->events, *id, event);
+	}
 }
 
 void drain_release(struct drain *d)
 {
-	u64map_release(&d->mark_ids);
+	events_release(&d->events);
+	kernel_names_release(&d->kernel_names);
 	pids_release(&d->ended);
 }

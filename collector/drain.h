@@ -9,8 +9,10 @@
 
 #include "collector/follow.h"
 #include "collector/keep.h"
+#include "collector/kernel_names.h"
 #include "collector/sampler.h"
 #include "collector/target.h"
+#include "recording/decode.h"
 #include "recording/writer.h"
 
 struct drain {
@@ -20,7 +22,8 @@ struct drain {
 	struct keep *keep;
 	uint64_t nr_samples, nr_marks, nr_lost, nr_throttled;
 	struct pids ended;		/* processes to forget once their last records were drained */
-	struct u64map mark_ids;		/* of the events that marks come through */
+	struct events events;		/* the sampler's, as the decoder wants them */
+	struct kernel_names kernel_names;
 	bool round_has_records;
 };
 

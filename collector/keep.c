@@ -22,7 +22,8 @@
 
 struct keep {
 	struct writer *writer;
-	struct strings seen;	/* path and build-id of every mapping looked at */
+	struct strings seen;	/* device, inode and path of every mapping looked at */
+	VEC(struct build_id) build_ids;	/* of them; length 0 where there is none */
 	uint32_t next_id;
 	struct keep_stats stats;
 };
@@ -41,20 +42,22 @@ void keep_free(struct keep *k)
 	if (!k)
 		return;
 	strings_release(&k->seen);
+	vec_release(&k->build_ids);
 	free(k);
 }
 
-static bool is_first_sight(struct keep *k, const struct writer_mmap *m)
+/* True: never seen before. *ret_known is the place of the mapping's build-id, for as long as k lives. */
+static bool is_first_sight(struct keep *k, const struct writer_mmap *m, size_t *ret_known)
 {
 	struct str key = { 0 };
 	size_t before = k->seen.text.nr;
 
-	str_add_bytes(&key, m->build_id.bytes, m->build_id.len);
-	if (!m->build_id.len)
-		str_addf(&key, "%u:%u:%llu", m->dev_major, m->dev_minor, (unsigned long long)m->inode);
-	str_add(&key, m->path);
-	strings_id_n(&k->seen, key.s, key.len);
+	str_addf(&key, "%u:%u:%llu %s", m->dev_major, m->dev_minor, (unsigned long long)m->inode,
+		 m->path);
+	*ret_known = strings_id_n(&k->seen, key.s, key.len);
 	str_release(&key);
+	while (k->build_ids.nr < k->seen.text.nr)
+		vec_push(&k->build_ids, (struct build_id){ 0 });
 	return k->seen.text.nr != before;
 }
 
@@ -129,27 +132,52 @@ static void roads_to(const struct writer_mmap *m, char *root, char *map_file, si
 		 (unsigned long long)(m->start + m->len));
 }
 
+/* The mapping itself tells best; where it cannot be opened, its path, if that is the same file still. */
+static bool read_build_id(const struct writer_mmap *m, const char *root, const char *map_file,
+			  struct build_id *ret_id)
+{
+	const char *const roads[] = { root, m->path };
+	struct stat st;
+	size_t i;
+
+	if (build_id_of_path(map_file, ret_id))
+		return true;
+	for (i = 0; i < ARRAY_LEN(roads); i++)
+		if (!stat(roads[i], &st) && is_same_file(&st, m))
+			return build_id_of_path(roads[i], ret_id);
+	return false;
+}
+
 void keep_mapping(struct keep *k, struct writer_mmap *m)
 {
 	char root[4352], map_file[4352];
+	bool is_first;
+	size_t known;
 
 	if (m->path[0] != '/' || str_starts(m->path, "//") || str_starts(m->path, "/dev/"))
 		return;
+	is_first = is_first_sight(k, m, &known);
+	m->build_id = k->build_ids.at[known];
+	if (!is_first)
+		return;
 	roads_to(m, root, map_file, sizeof(root));
-	if (!m->build_id.len && !build_id_of_path(map_file, &m->build_id)) {
-		struct stat st;
+	if (read_build_id(m, root, map_file, &m->build_id))
+		k->build_ids.at[known] = m->build_id;
+	if (opens_mapped_file(m->path, m) || (opens_mapped_file(root, m) && copy_from(k, root, m)) ||
+	    copy_from(k, map_file, m))
+		return;
+	k->stats.nr_unreachable++;
+	log_verbose("%s: gone or out of reach, its functions will have no names", m->path);
+}
 
-		if (!stat(root, &st) && is_same_file(&st, m))
-			build_id_of_path(root, &m->build_id);
-	}
-	if (!is_first_sight(k, m) || opens_mapped_file(m->path, m))
+void keep_kallsyms(struct keep *k, const char *lines, size_t len)
+{
+	struct note_file f = { .kind = FILE_KALLSYMS, .path = "[kernel.kallsyms]", .size = len };
+
+	if (!len)
 		return;
-	if (opens_mapped_file(root, m) && copy_from(k, root, m))
-		return;
-	if (!copy_from(k, map_file, m)) {
-		k->stats.nr_unreachable++;
-		log_verbose("%s: gone or out of reach, its functions will have no names", m->path);
-	}
+	f.id = k->next_id++;
+	writer_note_file(k->writer, &f, lines);
 }
 
 void keep_perf_map(struct keep *k, uint32_t pid)

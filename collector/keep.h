@@ -16,12 +16,14 @@ struct keep *keep_new(struct writer *w);
 void keep_free(struct keep *k);
 
 /*
- * A process maps a file. What was seen before (same path, same build-id) costs a look-up. Where the
- * mapping has no build-id yet, m->build_id is filled in from the file itself.
+ * A process maps a file: its build-id is filled in from the file itself. What was seen before (same
+ * path, device and inode) costs a look-up.
  */
 void keep_mapping(struct keep *k, struct writer_mmap *m);
 /* The maps that just-in-time compilers leave for perf, if the process has one. */
 void keep_perf_map(struct keep *k, uint32_t pid);
+/* Lines of /proc/kallsyms: kernel_names.h. Nothing where there are none. */
+void keep_kallsyms(struct keep *k, const char *lines, size_t len);
 /* The vdso of this kernel, which is in every process of our kind. */
 void keep_vdso(struct keep *k);
 

@@ -114,12 +114,22 @@ static ssize_t find_line(const struct lines *lines, uint64_t addr)
 	return (ssize_t)low - 1;
 }
 
+/* "... T _stext": by these a reader knows which kernel, loaded where, the lines are of. */
+static bool is_start(const struct line *l)
+{
+	return (l->len > 8 && !memcmp(l->text + l->len - 8, " _stext\n", 8)) ||
+	       (l->len > 7 && !memcmp(l->text + l->len - 7, " _text\n", 7));
+}
+
 void kernel_names_pick(const struct kernel_names *k, const char *text, size_t len,
 		       struct str *ret_lines)
 {
 	struct lines lines = { 0 };
 	uint8_t *is_wanted;
 	ssize_t i;
+
+	if (!k->addrs.pairs.nr)
+		return;
 
 	split(text, len, &lines);
 	if (lines.at.nr)
@@ -135,7 +145,7 @@ void kernel_names_pick(const struct kernel_names *k, const char *text, size_t le
 			is_wanted[i] = 1;
 	}
 	for (i = 0; i < (ssize_t)lines.at.nr; i++)
-		if (is_wanted[i])
+		if (is_wanted[i] || is_start(&lines.at.at[i]))
 			str_add_bytes(ret_lines, lines.at.at[i].text, lines.at.at[i].len);
 	free(is_wanted);
 	vec_release(&lines.at);

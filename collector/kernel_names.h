@@ -21,7 +21,7 @@ void kernel_names_release(struct kernel_names *k);
 void kernel_names_see(struct kernel_names *k, const struct record *sample);
 /*
  * Adds the lines of text (kallsyms, in any order) that name an address seen: for each the nearest
- * symbol at or below it; all names of that symbol's address, in the order of the file. Pure.
+ * symbol at or below it, all names of that symbol's address; and those of _stext and _text. Pure.
  */
 void kernel_names_pick(const struct kernel_names *k, const char *text, size_t len,
 		       struct str *ret_lines);

@@ -42,7 +42,8 @@ struct recorder {
 	bool was_interrupted;
 	bool is_without_wakeups;
 	uint64_t begin_ns, end_ns;
-	double own_cpu_at_begin;	/* seconds: attaching is not recording */
+	double own_cpu_at_begin;	/* seconds: attaching is not recording, */
+	double own_cpu_at_end;		/* and neither is finishing */
 	uint64_t next_progress_ns;
 	bool is_on_terminal;
 };
@@ -286,10 +287,10 @@ static double own_cpu_seconds(void)
 	return seconds_of(usage.ru_utime) + seconds_of(usage.ru_stime);
 }
 
-/* Own user and system time, in percent of one CPU, since everything was attached. */
-static double own_cpu_pct(const struct recorder *r, uint64_t now)
+/* User and system time since everything was attached, in percent of one CPU. */
+static double own_cpu_pct(const struct recorder *r, double cpu_seconds, uint64_t now)
 {
-	return 100 * (own_cpu_seconds() - r->own_cpu_at_begin) / ((double)(now - r->begin_ns + 1) / 1e9);
+	return 100 * (cpu_seconds - r->own_cpu_at_begin) / ((double)(now - r->begin_ns + 1) / 1e9);
 }
 
 static uint64_t nr_requests(const struct recorder *r)
@@ -315,7 +316,7 @@ static void show_progress(struct recorder *r, uint64_t now)
 	if (r->markers.nr)
 		fprintf(stderr, "%llu requests, ", (unsigned long long)nr_requests(r));
 	fprintf(stderr, "%llu lost, own CPU %.1f %%", (unsigned long long)r->drain.nr_lost,
-		own_cpu_pct(r, now));
+		own_cpu_pct(r, own_cpu_seconds(), now));
 	fflush(stderr);
 }
 
@@ -392,6 +393,7 @@ static void record(struct recorder *r)
 		show_progress(r, now);
 	}
 	r->end_ns = now;
+	r->own_cpu_at_end = own_cpu_seconds();
 }
 
 /* ---- the end ---- */
@@ -458,6 +460,15 @@ static void keep_perf_maps(struct recorder *r)
 		keep_perf_map(r->keep, pids[i]);
 }
 
+static void keep_kernel_names(struct recorder *r)
+{
+	struct str lines = { 0 };
+
+	kernel_names_read(&r->drain.kernel_names, &lines);
+	keep_kallsyms(r->keep, str_cstr(&lines), lines.len);
+	str_release(&lines);
+}
+
 static void summarize(const struct recorder *r, uint64_t nr_bytes)
 {
 	struct str size = { 0 }, requests = { 0 };
@@ -470,7 +481,7 @@ static void summarize(const struct recorder *r, uint64_t nr_bytes)
 	log_info("%llu samples, %s%llu lost in %.1f s, own CPU %.1f %%: %s (%s)",
 		 (unsigned long long)r->drain.nr_samples, str_cstr(&requests),
 		 (unsigned long long)r->drain.nr_lost, (double)(r->end_ns - r->begin_ns) / 1e9,
-		 own_cpu_pct(r, r->end_ns), strcmp(r->config->output, "-") ? r->config->output : "stdout",
+		 own_cpu_pct(r, r->own_cpu_at_end, r->end_ns), strcmp(r->config->output, "-") ? r->config->output : "stdout",
 		 str_cstr(&size));
 	if (r->drain.nr_throttled)
 		log_warn("the kernel throttled sampling %llu times: lower -F, or see "
@@ -490,12 +501,16 @@ static int finish(struct recorder *r, struct err *e)
 	drain_rings(&r->drain);
 	count_untold_losses(r);
 	keep_perf_maps(r);
+	keep_kernel_names(r);
 	write_tallies(r);
 	nr_bytes = writer_nr_bytes(r->writer);
 	err = writer_finish(r->writer, e);
 	summarize(r, nr_bytes);
+	if (err != -EPIPE)
+		return err;
 	/* Whoever read our pipe has had enough. */
-	return err == -EPIPE ? 0 : err;
+	e->code = 0;
+	return 0;
 }
 
 static void release(struct recorder *r)

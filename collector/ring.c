@@ -60,13 +60,8 @@ static const struct perf_event_header *whole_record(const struct scan *s, uint64
 static bool look_at(const struct scan *s, uint64_t pos, const struct perf_event_header *header)
 {
 	_Alignas(8) uint8_t scratch[UINT16_MAX];
-	uint64_t id;
 
-	if (header->type != PERF_RECORD_SAMPLE)
-		return s->visitor->other(s->visitor->ctx, whole_record(s, pos, header->size, scratch));
-	memcpy(&id, s->data + ((pos + sizeof(*header)) & (s->size - 1)), sizeof(id));
-	s->visitor->sample(s->visitor->ctx, id);
-	return true;
+	return s->visitor->saw(s->visitor->ctx, whole_record(s, pos, header->size, scratch));
 }
 
 uint64_t ring_scan(const uint8_t *data, uint64_t size, uint64_t tail, uint64_t head,

@@ -24,10 +24,8 @@ struct ring {
 /* Who looks at the records on their way out. */
 struct ring_visitor {
 	void *ctx;
-	/* A sample: id is its first word, PERF_SAMPLE_IDENTIFIER. */
-	void (*sample)(void *ctx, uint64_t id);
-	/* Any other record, whole and contiguous while the call lasts. False: leave it out. */
-	bool (*other)(void *ctx, const struct perf_event_header *record);
+	/* A record, whole and contiguous while the call lasts. False: leave it out. */
+	bool (*saw)(void *ctx, const struct perf_event_header *record);
 	/* Runs of whole records that are kept, in order; they lie in the ring until this returns. */
 	void (*kept)(void *ctx, const struct iovec *parts, int nr_parts);
 };

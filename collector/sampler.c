@@ -78,7 +78,7 @@ static struct perf_event_attr sampling_attr(const struct sampler_config *c)
 	/* Idle time is nobody's. Hardware counters stop then by themselves, and some refuse the bit. */
 	attr.exclude_idle = attr.type == PERF_TYPE_SOFTWARE;
 	attr.exclude_guest = 1;
-	attr.mmap = attr.mmap2 = attr.build_id = 1;
+	attr.mmap = attr.mmap2 = 1;
 	attr.comm = attr.comm_exec = attr.task = 1;
 	attr.sample_id_all = 1;
 	attr.read_format = PERF_FORMAT_LOST;
@@ -153,8 +153,8 @@ static int explain(const struct sampler_config *c, int error, struct err *e)
 /* ---- opening ---- */
 
 /*
- * What older kernels do not know is left out, newest first: counts of lost records (6.0), build-ids
- * in mmap records (5.12). An EINVAL for another reason leaves the attributes as they were.
+ * What older kernels do not know is left out: counts of lost records (before 6.0). An EINVAL for
+ * another reason leaves the attributes as they were.
  */
 static int open_event(struct perf_event_attr *attr, int pid, int cpu)
 {
@@ -163,10 +163,6 @@ static int open_event(struct perf_event_attr *attr, int pid, int cpu)
 
 	if (fd < 0 && errno == EINVAL && tried.read_format) {
 		tried.read_format = 0;
-		fd = perf_event_open(&tried, pid, cpu);
-	}
-	if (fd < 0 && errno == EINVAL && tried.build_id) {
-		tried.build_id = 0;
 		fd = perf_event_open(&tried, pid, cpu);
 	}
 	if (fd < 0)
@@ -265,6 +261,8 @@ static void name_events(struct sampler *s, const struct sampler_config *c,
 			const struct perf_event_attr *attr)
 {
 	s->events[EVENT_SAMPLES].attr = *attr;
+	/* For the file, not for the kernel: the mmap records that we write have build-ids. */
+	s->events[EVENT_SAMPLES].attr.build_id = 1;
 	s->events[EVENT_SAMPLES].name = c->event_name;
 	s->events[EVENT_MARKS].name = "wperf:mark";
 }

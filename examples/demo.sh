@@ -23,7 +23,8 @@ scratch=$(mktemp -d)
 end()
 {
 	for pid in $wrk_pid $server_pid; do
-		kill "$pid" 2>/dev/null || :
+		# More than once: between fork and exec it is this shell that gets the signal.
+		while kill "$pid" 2>/dev/null; do sleep 0.1; done
 		wait "$pid" 2>/dev/null || :
 	done
 	rm -rf "$scratch"
@@ -45,6 +46,7 @@ run()
 	"$@"
 }
 
+: >"$scratch/server"
 "$folder/examples/server" --port 0 --threads 16 >"$scratch/server" 2>&1 &
 server_pid=$!
 for tick in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do

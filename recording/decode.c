@@ -246,32 +246,43 @@ static bool decode_sample(struct record *r, struct cursor c)
 	return !c.failed;
 }
 
+/*
+ * The flag alone is not enough: while somebody else on the machine listens with build-ids, kernels
+ * (seen: 6.18) set it in the records of listeners that asked for none, and leave device and inode there
+ * (kernel/events/core.c, perf_event_mmap_output(): the header's misc is not put back).
+ */
+static bool has_build_id(const struct record *r, uint8_t len)
+{
+	return r->misc & PERF_RECORD_MISC_MMAP_BUILD_ID && len <= BUILD_ID_MAX &&
+	       (!r->event || r->event->attr.build_id);
+}
+
+static void decode_identity(struct record *r, struct cursor *c)
+{
+	uint8_t len = cursor_left(c) ? *c->at : 0;
+
+	if (has_build_id(r, len)) {
+		r->mmap.build_id.len = len;
+		cursor_skip(c, 4);
+		cursor_copy(c, r->mmap.build_id.bytes, BUILD_ID_MAX);
+	} else {
+		r->mmap.dev_major = cursor_u32(c);
+		r->mmap.dev_minor = cursor_u32(c);
+		r->mmap.inode = cursor_u64(c);
+		cursor_skip(c, 8);
+	}
+}
+
 static bool decode_mmap(struct record *r, struct cursor c)
 {
-	bool is_mmap2 = r->type == PERF_RECORD_MMAP2;
-	uint8_t identity[24];
-	struct cursor id;
-
 	r->pid = cursor_u32(&c);
 	r->tid = cursor_u32(&c);
 	r->mmap.start = cursor_u64(&c);
 	r->mmap.len = cursor_u64(&c);
 	r->mmap.off = cursor_u64(&c);
 	r->mmap.is_exec = !(r->misc & PERF_RECORD_MISC_MMAP_DATA);
-	if (is_mmap2) {
-		cursor_copy(&c, identity, sizeof(identity));
-		id = cursor_of(identity, sizeof(identity));
-		if (r->misc & PERF_RECORD_MISC_MMAP_BUILD_ID) {
-			uint8_t len = cursor_u8(&id);
-
-			cursor_skip(&id, 3);
-			r->mmap.build_id.len = len < BUILD_ID_MAX ? len : BUILD_ID_MAX;
-			cursor_copy(&id, r->mmap.build_id.bytes, BUILD_ID_MAX);
-		} else {
-			r->mmap.dev_major = cursor_u32(&id);
-			r->mmap.dev_minor = cursor_u32(&id);
-			r->mmap.inode = cursor_u64(&id);
-		}
+	if (r->type == PERF_RECORD_MMAP2) {
+		decode_identity(r, &c);
 		r->mmap.prot = cursor_u32(&c);
 		r->mmap.flags = cursor_u32(&c);
 	}

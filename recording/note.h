@@ -30,6 +30,7 @@ enum file_kind {
 	FILE_ELF = 1,		/* path is as in the maps; build_id is its own */
 	FILE_PERF_MAP = 2,	/* /tmp/perf-PID.map of pid */
 	FILE_VDSO = 3,		/* an ELF image too; path is "[vdso]" */
+	FILE_KALLSYMS = 4,	/* the lines of /proc/kallsyms that the samples need, and _stext's */
 };
 
 enum marker_flags {

@@ -78,7 +78,8 @@ void writer_append(struct writer *w, const struct iovec *parts, int nr_parts)
 
 	assert(nr_parts < MAX_PARTS);
 	all[0] = (struct iovec){ w->pending.s, w->pending.len };
-	memcpy(all + 1, parts, (size_t)nr_parts * sizeof(*parts));
+	if (nr_parts)
+		memcpy(all + 1, parts, (size_t)nr_parts * sizeof(*parts));
 	write_parts(w, all, nr_parts + 1);
 	str_clear(&w->pending);
 }
@@ -142,17 +143,23 @@ static void record_end(struct writer *w, size_t begin)
 }
 
 /* What sample_id_all promises behind every record: TID, TIME, CPU, IDENTIFIER. Time 0: no moment. */
-static void add_sample_id(struct writer *w, size_t begin, uint32_t pid, uint32_t tid)
+static void add_timed_sample_id(struct writer *w, size_t begin, uint32_t pid, uint32_t tid,
+				uint64_t time, uint32_t cpu)
 {
 	const struct writer_event *first = &w->config->events[0];
 
 	pad_to_8(w, begin);
 	add_u32(w, pid);
 	add_u32(w, tid);
-	add_u64(w, 0);
-	add_u32(w, UINT32_MAX);
+	add_u64(w, time);
+	add_u32(w, cpu);
 	add_u32(w, 0);
 	add_u64(w, first->ids.nr ? first->ids.at[0] : 0);
+}
+
+static void add_sample_id(struct writer *w, size_t begin, uint32_t pid, uint32_t tid)
+{
+	add_timed_sample_id(w, begin, pid, tid, 0, UINT32_MAX);
 }
 
 /* A string that fits a record with everything else in it: paths end at PATH_MAX anyway. */
@@ -211,7 +218,7 @@ void writer_mmap(struct writer *w, const struct writer_mmap *m)
 	add_u32(w, m->prot);
 	add_u32(w, m->flags);
 	add_bounded_str(w, m->path);
-	add_sample_id(w, begin, m->pid, m->tid);
+	add_timed_sample_id(w, begin, m->pid, m->tid, m->time, m->time ? m->cpu : UINT32_MAX);
 	record_end(w, begin);
 }
 

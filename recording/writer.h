@@ -51,9 +51,10 @@ void writer_flush(struct writer *w);
 void writer_comm(struct writer *w, uint32_t pid, uint32_t tid, const char *name);
 /* A thread of a process, or a child: ppid is the parent's, or pid itself for a thread. */
 void writer_fork(struct writer *w, uint32_t pid, uint32_t tid, uint32_t ppid, uint32_t ptid);
-/* m: as struct record has it; misc: PERF_RECORD_MISC_USER or _KERNEL. */
+/* As struct record has it. */
 struct writer_mmap {
-	uint32_t pid, tid;
+	uint32_t pid, tid, cpu;
+	uint64_t time;		/* 0: it was so before the first event */
 	uint64_t start, len, off;
 	uint32_t prot, flags;
 	uint32_t dev_major, dev_minor;

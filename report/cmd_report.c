@@ -206,6 +206,7 @@ int cmd_report(int argc, char **argv)
 	c.report.strings = &strings;
 	c.report.selection = selection;
 	c.report.endpoints = &c.shared.endpoints;
+	c.report.resolve.wants_callers = c.renderer->needs_callers;
 	err = report_inputs(&r, &c, &e);
 	if (err)
 		goto out;

@@ -44,8 +44,11 @@ static void add_seconds(struct str *b, int width, bool is_known, double seconds)
 {
 	struct str text = { 0 };
 
-	if (is_known)
+	/* No unit reads best for nothing. */
+	if (is_known && seconds > 0)
 		str_add_duration(&text, seconds);
+	else if (is_known)
+		str_add_char(&text, '0');
 	add_column(b, width, is_known ? str_cstr(&text) : "-");
 	str_release(&text);
 }

@@ -49,7 +49,7 @@ struct function_sums {
 	uint64_t nr_samples;	/* innermost frame is the function */
 	uint64_t nr_cum_samples;	/* function anywhere in the chain, once a sample */
 	uint64_t self, cum;	/* weights of the same */
-	VEC(struct caller_sums) callers;	/* by weight of cum, largest first */
+	VEC(struct caller_sums) callers;	/* by cum, largest first; none unless asked for */
 };
 
 struct status_count {

@@ -9,6 +9,7 @@
 
 struct renderer {
 	const char *name;	/* of --format */
+	bool needs_callers;	/* shows function_sums.callers, which are not made otherwise */
 	/* -EIO and the like when out cannot be written. */
 	int (*write)(const struct profile *p, const struct table_plan *plan, FILE *out,
 		     struct err *e);

@@ -313,10 +313,12 @@ static int write_jsonl(const struct profile *p, const struct table_plan *plan, F
 
 const struct renderer render_json = {
 	.name = "json",
+	.needs_callers = true,
 	.write = write_json,
 };
 
 const struct renderer render_jsonl = {
 	.name = "jsonl",
+	.needs_callers = true,
 	.write = write_jsonl,
 };

@@ -18,6 +18,8 @@ enum kernel_frames { KERNEL_FRAMES(KERNEL_FRAMES_ID) NR_KERNEL_FRAMES };
 struct resolve_options {
 	enum kernel_frames kernel;
 	const char *root;	/* glob, or part of the name of a function; NULL: all is shown */
+	/* function_sums.callers too: of programs with many paths the largest part of a profile. */
+	bool wants_callers;
 };
 
 /* The functions of one location, innermost first. */

@@ -200,8 +200,10 @@ static bool is_kernel_record(const struct record *r)
  */
 static void take_kernel_mmap(struct session *s, const struct record *r)
 {
-	if (str_starts(r->mmap.path, "[kernel.kallsyms]") && !s->kernel_start)
-		s->kernel_start = r->mmap.start;
+	if (!str_starts(r->mmap.path, "[kernel.kallsyms]") || s->kernel_start)
+		return;
+	s->kernel_start = r->mmap.start;
+	s->kernel_build_id = r->mmap.build_id;
 }
 
 static void take_mmap(struct session *s, const struct record *r)
@@ -229,12 +231,12 @@ static void take_mmap(struct session *s, const struct record *r)
 static struct code kernel_code(struct session *s, uint64_t addr)
 {
 	if (!s->has_kernel_module) {
-		struct build_id id = { 0 };
+		struct build_id id = s->kernel_build_id;
 		struct module_key key = { .kind = MODULE_KERNEL,
 					  .path = "[kernel]",
 					  .kernel_start = s->kernel_start };
 
-		if (reader_find_build_id(s->reader, "[kernel.kallsyms]", &id)) {
+		if (id.len || reader_find_build_id(s->reader, "[kernel.kallsyms]", &id)) {
 			key.build_id = id.bytes;
 			key.build_id_len = id.len;
 		}
@@ -308,6 +310,8 @@ static void give_file(struct session *s, struct file_copy *f)
 	if (f->head.kind == FILE_PERF_MAP)
 		symbolizer_add_perf_map(s->symbolizer, f->head.pid, str_cstr(&f->bytes),
 					f->bytes.len);
+	else if (f->head.kind == FILE_KALLSYMS)
+		symbolizer_add_kallsyms(s->symbolizer, str_cstr(&f->bytes), f->bytes.len);
 	else
 		symbolizer_add_elf(s->symbolizer, f->head.path,
 				   f->head.build_id.len ? f->head.build_id.bytes : NULL,
@@ -334,7 +338,7 @@ static void take_file(struct session *s, struct cursor payload)
 	struct note_file note;
 	struct file_copy *f;
 
-	if (!note_parse_file(payload, &note) || note.kind < FILE_ELF || note.kind > FILE_VDSO)
+	if (!note_parse_file(payload, &note) || note.kind < FILE_ELF || note.kind > FILE_KALLSYMS)
 		return;
 	f = file_of(s, &note);
 	if (f->is_given || note.off != f->bytes.len || note.size != f->head.size)

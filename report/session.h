@@ -65,6 +65,7 @@ struct session {
 	struct u64map process_of_pid, thread_of_ids, marker_of_id, file_of_id;
 	struct u64map module_of_path;	/* of files whose records carry no build-id */
 	uint64_t kernel_start;		/* address of _stext or _text; 0: unknown */
+	struct build_id kernel_build_id;
 	uint32_t kernel_module, unknown_module;
 	bool has_kernel_module, has_unknown_module;
 	uint32_t marker_info;		/* the INFO note's "marker": what was asked for; "" */

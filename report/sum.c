@@ -104,7 +104,8 @@ static void learn_shape(struct totals *t, struct resolve *r, uint32_t node)
 	if (!shape.is_left_out) {
 		add_functions(t, r);
 		shape.nr_functions = (uint32_t)t->members.nr - shape.first;
-		add_pairs(t, r);
+		if (r->options->wants_callers)
+			add_pairs(t, r);
 		shape.nr_pairs = (uint32_t)t->members.nr - shape.first - shape.nr_functions;
 	}
 	t->shapes.at[node] = shape;

@@ -440,3 +440,14 @@ struct source_line debug_info_decl(Dwarf_Die *die)
 		return (struct source_line){ .line = line };
 	return source_line(&unit, file_name(&file, &unit), line);
 }
+
+/* Of a function in several pieces the first one is the one that is called: gcc and clang write it so. */
+bool debug_info_entry(const struct debug_info *d, Dwarf_Die *die, uint64_t *ret_vaddr)
+{
+	Dwarf_Addr base, start, end;
+
+	if (dwarf_ranges(die, 0, &base, &start, &end) <= 0)
+		return false;
+	*ret_vaddr = start + d->bias;
+	return true;
+}

@@ -52,5 +52,7 @@ const void *debug_info_origin(Dwarf_Die *die);
 /* Its linkage name, else its plain name; NULL where it has none. */
 const char *debug_info_name(Dwarf_Die *die);
 struct source_line debug_info_decl(Dwarf_Die *die);
+/* Where a subprogram begins; false: it has no code. */
+bool debug_info_entry(const struct debug_info *d, Dwarf_Die *die, uint64_t *ret_vaddr);
 
 #endif

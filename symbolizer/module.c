@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "symbolizer/demangle.h"
+#include "symbolizer/elf_symbols.h"
 
 #define DELETED " (deleted)"
 
@@ -33,6 +34,7 @@ void module_free(struct module *m)
 {
 	if (!m)
 		return;
+	symtab_release(&m->symbols);
 	debug_info_free(m->debug);
 	elf_file_release(&m->file);
 	free((char *)m->key.path);
@@ -155,6 +157,7 @@ static void open_elf_module(struct module *m)
 	if (!ret) {
 		m->state = MODULE_OPEN;
 		m->debug = debug_info_new(&m->file);
+		elf_symbols_read(&m->file, &m->symbols);
 		if (!m->key.build_id)
 			log_debug("%s: no build-id was recorded: what is there now is used",
 				  m->key.path);
@@ -204,5 +207,22 @@ uint32_t module_function(struct module *m, const char *linkage_name)
 	uint32_t id = strings_id(m->strings, shown ? shown : linkage_name);
 
 	free(shown);
+	return id;
+}
+
+uint32_t module_symbol(struct module *m, const struct symbol *s)
+{
+	/* memcpy@@GLIBC_2.14: the version is the linker's business. */
+	const char *version = s->name[0] == '@' ? NULL : strchr(s->name, '@');
+	char *name = xstrndup(s->name, version ? (size_t)(version - s->name) : strlen(s->name));
+	uint32_t id = module_function(m, name);
+	char *stub;
+
+	free(name);
+	if (!s->is_plt)
+		return id;
+	stub = xasprintf("%s@plt", strings_text(m->strings, id));
+	id = strings_id(m->strings, stub);
+	free(stub);
 	return id;
 }

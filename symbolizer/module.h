@@ -9,10 +9,12 @@
 #include "symbolizer/debug_info.h"
 #include "symbolizer/elf_file.h"
 #include "symbolizer/symbolizer.h"
+#include "symbolizer/symtab.h"
 
 /* A file that travelled in the recording. */
 struct travelled {
-	char *path;		/* of an ELF image; NULL for a perf map */
+	char *path;		/* of an ELF image; else NULL */
+	bool is_kallsyms;	/* neither ELF image nor perf map, but lines of /proc/kallsyms */
 	uint8_t *build_id;
 	size_t build_id_len;
 	uint32_t pid;		/* of a perf map */
@@ -40,6 +42,7 @@ struct module {
 	enum module_state state;
 	struct elf_file file;			/* .mod is NULL where no file may be used */
 	struct debug_info *debug;		/* NULL: none */
+	struct symtab symbols;			/* of file */
 };
 
 struct module *module_new(const struct module_key *key, const struct symbolizer_options *options,
@@ -51,6 +54,8 @@ void module_open(struct module *m);
 uint64_t module_vaddr(const struct module *m, uint64_t addr);
 /* The string id of a function's name as it is to be shown. */
 uint32_t module_function(struct module *m, const char *linkage_name);
+/* The same of a symbol: without its version, and marked where it is a stub. */
+uint32_t module_symbol(struct module *m, const struct symbol *s);
 /* The string id of its path; 0 where it has none. */
 uint32_t module_file(struct module *m, struct source_line at);
 

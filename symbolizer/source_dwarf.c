@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Functions, definitions, lines and inlined calls from DWARF. */
+#include <dwarf.h>
+
+#include "base/str.h"
 #include "symbolizer/source.h"
 
 /* Chains of inlined calls are some ten deep; what is deeper loses its middle. */
@@ -27,19 +30,38 @@ static bool dwarf_open(struct module *m, void **ret_self)
 	return true;
 }
 
+/*
+ * A function that the symbol table has under several names goes by the one that perf prefers: malloc,
+ * not __GI___libc_malloc, which is what glibc's DWARF calls it. But compilers make one of functions
+ * that turn out equal, too, and then another name would not be that of the definition: only names that
+ * are reserved to the implementation, or have no definition, give way.
+ */
+static uint32_t function_name(struct dwarf *self, Dwarf_Die *die, uint32_t line)
+{
+	struct module *m = self->module;
+	const char *name = debug_info_name(die);
+	const struct symbol *alias = NULL;
+	uint64_t entry;
+
+	if (!name)
+		return 0;
+	if (dwarf_tag(die) == DW_TAG_subprogram && (!line || str_starts(name, "__")) &&
+	    debug_info_entry(m->debug, die, &entry))
+		alias = symtab_alias(&m->symbols, entry, name);
+	return alias ? module_symbol(m, alias) : module_function(m, name);
+}
+
 static struct decl decl_of(struct dwarf *self, Dwarf_Die *die)
 {
 	uint64_t key = (uintptr_t)debug_info_origin(die);
 	const uint32_t *known = u64map_get(&self->ids, key);
 	struct source_line at;
-	const char *name;
 
 	if (known)
 		return self->decls.at[*known];
 	at = debug_info_decl(die);
-	name = debug_info_name(die);
 	vec_push(&self->decls, (struct decl){
-		.function = name ? module_function(self->module, name) : 0,
+		.function = function_name(self, die, at.line),
 		.file = module_file(self->module, at),
 		.line = at.line,
 	});

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The kernel and its modules, from /proc/kallsyms, if the kernel that was recorded is the one that
- * runs now: its build-id is the one in /sys/kernel/notes. One line a symbol:
+ * The kernel and its modules, from the lines of /proc/kallsyms that the recording brought along, else
+ * from the file itself, if the kernel that was recorded is the one that runs now: its build-id is the
+ * one in /sys/kernel/notes. One line a symbol:
  *
  *	ffffffff81000000 T _text
  *	ffffffffc0201000 t helper	[module]
@@ -148,6 +149,28 @@ static bool may_use(const struct module_key *key, uint64_t start)
 	return true;
 }
 
+/* What travelled in the recording is of that very boot: nothing moved since. */
+static struct kernel *open_travelled(struct module *m)
+{
+	struct kernel *k = xcalloc(1, sizeof(*k));
+
+	k->module = m;
+	vec_each(&m->baggage->items, t) {
+		FILE *f = t->is_kallsyms && t->len ? fmemopen(t->bytes, t->len, "r") : NULL;
+		uint64_t start = f ? read_kallsyms(k, f) : 0;
+
+		if (f)
+			fclose(f);
+		if (start && start == m->key.kernel_start) {
+			symtab_finish(&k->table);
+			return k;
+		}
+		symtab_release(&k->table);
+	}
+	free(k);
+	return NULL;
+}
+
 static bool kernel_open(struct module *m, void **ret_self)
 {
 	struct kernel *k;
@@ -156,6 +179,11 @@ static bool kernel_open(struct module *m, void **ret_self)
 
 	if (m->key.kind != MODULE_KERNEL)
 		return false;
+	k = open_travelled(m);
+	if (k) {
+		*ret_self = k;
+		return true;
+	}
 	if (m->key.build_id && !is_running_kernel(&m->key)) {
 		m->state = MODULE_WRONG_BUILD_ID;
 		log_warn("%s is not the kernel that was recorded: its functions stay addresses",

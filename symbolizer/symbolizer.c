@@ -137,10 +137,16 @@ void symbolizer_add_elf(struct symbolizer *s, const char *path, const uint8_t *b
 	});
 }
 
+void symbolizer_add_kallsyms(struct symbolizer *s, const char *text, size_t len)
+{
+	vec_push(&s->baggage.items, (struct travelled){
+		.is_kallsyms = true, .bytes = xmemdup(text, len), .len = len });
+}
+
 static struct travelled *find_perf_map(struct symbolizer *s, uint32_t pid)
 {
 	vec_each(&s->baggage.items, t)
-		if (!t->path && t->pid == pid)
+		if (!t->path && !t->is_kallsyms && t->pid == pid)
 			return t;
 	return NULL;
 }

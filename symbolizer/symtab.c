@@ -9,9 +9,18 @@ static size_t nr_underscores(const char *name)
 	return strspn(name, "_");
 }
 
+/* "cfree@GLIBC_2.2.5", as against "free@@GLIBC_2.2.5": what only old programs still call it. */
+static bool is_old_name(const char *name)
+{
+	const char *version = strchr(name, '@');
+
+	return version && version != name && version[1] != '@';
+}
+
 /*
  * Which of two names of one address is shown; perf's order of preference (choose_best_symbol() in
- * tools/perf/util/symbol.c of Linux 6.1), so that both tools speak of the same functions. > 0: a.
+ * tools/perf/util/symbol.c of Linux 6.1), so that both tools speak of the same functions, but for old
+ * names: perf's free() is cfree@GLIBC_2.2.5. > 0: a.
  */
 static int compare_names(const struct symbol *a, const struct symbol *b)
 {
@@ -24,6 +33,8 @@ static int compare_names(const struct symbol *a, const struct symbol *b)
 		return b->binding == SYMBOL_WEAK ? 1 : -1;
 	if ((a->binding == SYMBOL_GLOBAL) != (b->binding == SYMBOL_GLOBAL))
 		return a->binding == SYMBOL_GLOBAL ? 1 : -1;
+	if (is_old_name(a->name) != is_old_name(b->name))
+		return is_old_name(b->name) ? 1 : -1;
 	a_len = nr_underscores(a->name);
 	b_len = nr_underscores(b->name);
 	if (a_len != b_len)
@@ -32,7 +43,7 @@ static int compare_names(const struct symbol *a, const struct symbol *b)
 	b_len = strlen(b->name);
 	if (a_len != b_len)
 		return a_len > b_len ? 1 : -1;
-	return strcmp(b->name, a->name);
+	return a->place < b->place ? 1 : -1;
 }
 
 static int by_start(const void *x, const void *y)
@@ -46,22 +57,23 @@ static int by_start(const void *x, const void *y)
 
 void symtab_finish(struct symtab *t)
 {
-	size_t nr = 0, i;
+	size_t nr = t->symbols.nr, i, next;
 
-	if (!t->symbols.nr)
+	if (!nr)
 		return;
-	qsort(t->symbols.at, t->symbols.nr, sizeof(t->symbols.at[0]), by_start);
-	for (i = 0; i < t->symbols.nr; i++)
-		if (!nr || t->symbols.at[nr - 1].start != t->symbols.at[i].start)
-			t->symbols.at[nr++] = t->symbols.at[i];
-	t->symbols.nr = nr;
-	for (i = 0; i < nr; i++) {
+	ranges_release(&t->at);
+	for (i = 0; i < nr; i++)
+		t->symbols.at[i].place = (uint32_t)i;
+	qsort(t->symbols.at, nr, sizeof(t->symbols.at[0]), by_start);
+	for (i = 0; i < nr; i = next) {
 		struct symbol *s = &t->symbols.at[i];
 
+		for (next = i + 1; next < nr && t->symbols.at[next].start == s->start; next++)
+			;
 		if (s->end <= s->start) {
 			s->end = s->limit;
-			if (i + 1 < nr && s[1].start < s->limit)
-				s->end = s[1].start;
+			if (next < nr && t->symbols.at[next].start < s->limit)
+				s->end = t->symbols.at[next].start;
 		}
 		ranges_add(&t->at, s->start, s->end, (uint32_t)i);
 	}
@@ -73,6 +85,26 @@ struct symbol *symtab_find(const struct symtab *t, uint64_t vaddr)
 	uint32_t id;
 
 	return ranges_find(&t->at, vaddr, &id) ? &t->symbols.at[id] : NULL;
+}
+
+/* Without its version, which is the linker's business. */
+static bool is_called(const struct symbol *s, const char *name)
+{
+	size_t len = strlen(name);
+
+	return !strncmp(s->name, name, len) && (!s->name[len] || s->name[len] == '@');
+}
+
+const struct symbol *symtab_alias(const struct symtab *t, uint64_t vaddr, const char *name)
+{
+	const struct symbol *best = symtab_find(t, vaddr), *s;
+
+	if (!best || best->start != vaddr)
+		return NULL;
+	for (s = best; s < t->symbols.at + t->symbols.nr && s->start == vaddr; s++)
+		if (is_called(s, name))
+			return best;
+	return NULL;
 }
 
 void symtab_release(struct symtab *t)

@@ -25,6 +25,7 @@ struct symbol {
 	enum symbol_binding binding;
 	bool is_plt;		/* name is the function's that the stub jumps to */
 	uint32_t shown;		/* string id of the name as shown; 0: not made yet */
+	uint32_t place;		/* in the table, set by symtab_finish() */
 	uint32_t module;	/* string id of the kernel module it is in; 0: none */
 };
 
@@ -34,10 +35,12 @@ struct symtab {
 	struct arena names;	/* of names that live nowhere else */
 };
 
-/* Drops aliases, gives sizes, and makes symtab_find() work. */
+/* Puts aliases in order of preference, gives sizes, and makes symtab_find() work. */
 void symtab_finish(struct symtab *t);
-/* NULL: no symbol covers vaddr. */
+/* The preferred one of those that cover vaddr; NULL: none does. */
 struct symbol *symtab_find(const struct symtab *t, uint64_t vaddr);
+/* The preferred symbol that starts at vaddr, if `name` is one that starts there too; else NULL. */
+const struct symbol *symtab_alias(const struct symtab *t, uint64_t vaddr, const char *name);
 void symtab_release(struct symtab *t);
 
 #endif

@@ -672,7 +672,7 @@ START_TEST(pipe_form_names_events_and_machine)
 	sketch_end(&s);
 	sketch_begin(&s, PERF_RECORD_HEADER_BUILD_ID, 0);
 	sketch_u32(&s, UINT32_MAX);
-	sketch_add(&s, "0123456789abcdefghij", 24);
+	sketch_add(&s, "0123456789abcdefghij\0\0\0\0", 24);
 	sketch_str(&s, "/usr/bin/server");
 	sketch_end(&s);
 	ck_assert_int_eq(open_copy(&o, &s, s.bytes.len), 0);

@@ -20,17 +20,17 @@ struct seen {
 	bool has_half;		/* a call of kept() that ended within a record */
 };
 
-static void saw_sample(void *ctx, uint64_t id)
+static bool saw(void *ctx, const struct perf_event_header *record)
 {
 	struct seen *s = ctx;
 
-	vec_push(&s->ids, id);
-}
+	if (record->type == PERF_RECORD_SAMPLE) {
+		uint64_t id;
 
-static bool saw_other(void *ctx, const struct perf_event_header *record)
-{
-	struct seen *s = ctx;
-
+		memcpy(&id, record + 1, sizeof(id));
+		vec_push(&s->ids, id);
+		return true;
+	}
 	str_add_bytes(&s->others, record, record->size);
 	return record->type != DROPPED;
 }
@@ -55,7 +55,7 @@ static void saw_kept(void *ctx, const struct iovec *parts, int nr_parts)
 
 static struct ring_visitor visitor_of(struct seen *s)
 {
-	return (struct ring_visitor){ s, saw_sample, saw_other, saw_kept };
+	return (struct ring_visitor){ s, saw, saw_kept };
 }
 
 static void release(struct seen *s)

@@ -38,6 +38,8 @@ def clean_up():
         if process.poll() is None:
             process.kill()
         process.wait()
+        if os.path.exists("/tmp/perf-%d.map" % process.pid):
+            os.unlink("/tmp/perf-%d.map" % process.pid)
     shutil.rmtree(scratch, ignore_errors=True)
 
 
@@ -230,6 +232,10 @@ def samples_of(profile, function):
 def cum_samples_of(profile, function):
     return sum(f["cum_samples"] for g in profile["groups"] for f in g["functions"]
                if f["function"] == function)
+
+
+def has_perf():
+    return shutil.which("perf") is not None
 
 
 # ---- ELF files ----

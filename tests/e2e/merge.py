@@ -1,0 +1,75 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Several recordings in one report, empty ones, and what is left of one that was cut off anywhere."""
+import random
+
+from lib import *
+
+target = build("e2e_forks.c")
+
+
+def record(name, *args):
+    wperf("record", "-q", "--marker", "func:work", "-o", path(name), "--", target, *args)
+    return path(name)
+
+
+def self_samples(profile):
+    found = {}
+    for f in profile["groups"][0]["functions"]:
+        key = f["file"], f["line"], f["function"]
+        found[key] = found.get(key, 0) + f["samples"]
+    return found
+
+
+first, second = record("a.data", "calls", "30", "5"), record("b.data", "calls", "40", "5")
+views = [report(file, "--by", "none") for file in (first, second)]
+both = report(first, "-i", second, "--by", "none")
+equal("requests", both["groups"][0]["requests"], 70)
+equal("requests by endpoint", requests_by_path(report(first, "-i", second)), {"work": 70})
+for key in ("samples", "in_requests", "outside", "marks"):
+    equal(key, both["tallies"][key], sum(v["tallies"][key] for v in views))
+want = self_samples(views[0])
+for key, nr in self_samples(views[1]).items():
+    want[key] = want.get(key, 0) + nr
+equal("samples by function", self_samples(both), want)
+twice = report(first, "-i", first, "--by", "none")
+equal("the same twice", twice["tallies"]["samples"], 2 * views[0]["tallies"]["samples"])
+step("30 and 40 requests: 70, and every function's samples add up")
+
+empty = path("empty.data")
+wperf("record", "-q", "-F", "1", "-o", empty, "--", "true")
+profile = report(empty)
+equal("samples of an empty recording", profile["tallies"]["samples"], 0)
+has("an empty recording", profile["talk"], "no samples were recorded")
+equal("with an empty one", report(first, "-i", empty, "--by", "none")["tallies"]["samples"],
+      views[0]["tallies"]["samples"])
+for content in (b"", b"PERFILE", b"something else altogether " * 9):
+    with open(path("nonsense"), "wb") as f:
+        f.write(content)
+    done = wperf("report", "-i", path("nonsense"), status=USAGE)
+    check(done.stderr.startswith("wperf: "), "%r: %r" % (content[:9], done.stderr))
+has("no such file", wperf("report", "-i", path("nothing"), status=USAGE).stderr, "No such file")
+step("an empty recording, and files that are none")
+
+seed = random.randrange(1 << 32)
+print("          seed %d" % seed)
+with open(first, "rb") as f:
+    whole = f.read()
+dice = random.Random(seed)
+outcomes = {0: 0, 2: 0}
+for at in [0, 1, 104] + [dice.randrange(len(whole)) for _ in range(20)]:
+    with open(path("cut.data"), "wb") as f:
+        f.write(whole[:at])
+    done = wperf("report", "-i", path("cut.data"), "--format", "json", status=None)
+    what = "cut at %d of %d: exit status %d: %s" % (at, len(whole), done.returncode, done.stderr)
+    check(done.returncode in outcomes, what)
+    outcomes[done.returncode] += 1
+    if done.returncode == 0:
+        profile = json.loads(done.stdout)
+        conserve(profile)
+        check(profile["recording"]["truncated"] or
+              profile["tallies"]["samples"] == views[0]["tallies"]["samples"], what)
+        check(profile["tallies"]["samples"] <= views[0]["tallies"]["samples"], what)
+    else:
+        check(re.search(r"offset|short|empty|bytes|ends", done.stderr), what)
+step("cut at random: %d can be read, %d are refused" % (outcomes[0], outcomes[2]))

@@ -1,0 +1,74 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Without privileges: own processes are sampled in user space, which is said; all else is refused with
+what would help."""
+import resource
+
+from lib import *
+
+NOBODY = ("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", "--inh-caps=-all",
+          "--bounding-set=-all")
+forks = build("e2e_forks.c")
+threads = build("e2e_threads.c")
+folder = path("nobody")
+os.mkdir(folder)
+os.chown(folder, 65534, 65534)
+
+
+def record(*args, status=0, **options):
+    file = os.path.join(folder, "own.data")
+    done = run(*NOBODY, WPERF, "record", "-o", file, *args, status=status, **options)
+    return file, done.stderr
+
+
+def refused(what, talk, part):
+    lines = talk.splitlines()
+    errors = [i for i, line in enumerate(lines) if part in line]
+    check(errors and lines[errors[0]].startswith("wperf: "), "%s: no %r in:\n%s" % (what, part, talk))
+    check(errors[0] + 1 < len(lines), "%s: no remedy:\n%s" % (what, talk))
+
+
+file, talk = record("--", forks, "calls", "60", "5")
+said = [line for line in talk.splitlines() if "without privileges" in line]
+equal("lines that say what is missing:\n" + talk, len(said), 1)
+has("what more privilege gives", said[0], "root")
+profile = report(file)
+check(samples_of(profile, "burn") > 50, "hardly any samples")
+kernel = [f for g in profile["groups"] for f in g["functions"] if f["module"] == "[kernel]"]
+equal("functions of the kernel", kernel, [])
+step("a command of one's own, user space only: %d samples" % profile["tallies"]["samples"])
+
+process = start_target(*NOBODY, threads, "20", ready="ready", stdin=subprocess.PIPE)
+talk_file = path("late.err")
+with open(talk_file, "w") as talk:
+    recorder = start(*NOBODY, WPERF, "record", "-v", "-F", "4000", "-o", folder + "/late.data", "-p",
+                     str(process.pid), stderr=talk)
+wait_until("it attaches", lambda: "wperf: attached\n" in open(talk_file).read())
+for _ in range(60):
+    process.stdin.write("go\n")
+    process.stdin.flush()
+    process.stdout.readline()
+recorder.send_signal(signal.SIGINT)
+equal("exit status", recorder.wait(PATIENCE), 0)
+profile = report(folder + "/late.data", "--by", "thread")
+late = [g["path"] for g in profile["groups"] if g["path"].startswith("late/") and g["samples"]]
+check(len(late) > 10, "threads that came later: %s" % late)
+step("threads that came later: samples of %d" % len(late))
+stop(process)
+
+process = start_target(forks, "forever", ready="call")
+_, talk = record("-p", str(process.pid), status=NOT_PERMITTED)
+refused("a process of another user", talk, "cannot sample")
+_, talk = record("--marker", "func:work", "--", forks, "calls", "3", status=NOT_PERMITTED)
+refused("a marker", talk, "markers need")
+check(process.poll() is None, "the target has ended")
+stop(process)
+step("refused: another user's process, markers")
+
+process = start_target(*NOBODY, threads, "100", ready="ready", stdin=subprocess.PIPE)
+_, talk = record("-p", str(process.pid), status=USAGE,
+                 preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (20, 20)))
+refused("100 threads and 20 descriptors", talk, "Too many open files")
+has("the remedy", talk, "ulimit -n")
+stop(process)
+step("20 descriptors for 100 threads")
