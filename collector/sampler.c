@@ -261,8 +261,6 @@ static void name_events(struct sampler *s, const struct sampler_config *c,
 			const struct perf_event_attr *attr)
 {
 	s->events[EVENT_SAMPLES].attr = *attr;
-	/* For the file, not for the kernel: the mmap records that we write have build-ids. */
-	s->events[EVENT_SAMPLES].attr.build_id = 1;
 	s->events[EVENT_SAMPLES].name = c->event_name;
 	s->events[EVENT_MARKS].name = "wperf:mark";
 }

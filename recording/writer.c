@@ -307,6 +307,15 @@ void writer_note_tally(struct writer *w, const struct tally *tallies, size_t nr)
 	record_end(w, begin);
 }
 
+/* As the event was opened; but mmap records with build-ids are ours, and readers look for the bit. */
+static void add_attr(struct writer *w, const struct writer_event *ev)
+{
+	struct perf_event_attr attr = ev->attr;
+
+	attr.build_id = 1;
+	add(w, &attr, sizeof(attr));
+}
+
 /* ---- features ---- */
 
 /* u32 length with padding to 64, the bytes, zeros: perf's do_write_string(). */
@@ -376,7 +385,7 @@ static void add_event_desc(struct writer *w)
 		/* The pipe form has the ids in its HEADER_ATTR, and a record has no room for many. */
 		size_t nr_ids = w->is_pipe ? 0 : ev->ids.nr;
 
-		add(w, &ev->attr, sizeof(ev->attr));
+		add_attr(w, ev);
 		add_u32(w, (uint32_t)nr_ids);
 		add_feature_string(w, ev->name);
 		for (j = 0; j < nr_ids; j++)
@@ -453,7 +462,7 @@ static void begin_pipe_form(struct writer *w)
 		size_t nr_ids = ev->ids.nr < PIPE_IDS_MAX ? ev->ids.nr : PIPE_IDS_MAX;
 
 		begin = record_begin(w, PERF_RECORD_HEADER_ATTR, 0);
-		add(w, &ev->attr, sizeof(ev->attr));
+		add_attr(w, ev);
 		add(w, ev->ids.at, nr_ids * sizeof(uint64_t));
 		record_end(w, begin);
 		if (!ev->ids.nr)
@@ -494,7 +503,7 @@ static void begin_file_form(struct writer *w)
 	for (i = 0; i < w->config->nr_events; i++) {
 		const struct writer_event *ev = &w->config->events[i];
 
-		add(w, &ev->attr, sizeof(ev->attr));
+		add_attr(w, ev);
 		add_u64(w, ids_off);
 		add_u64(w, ev->ids.nr * sizeof(uint64_t));
 		ids_off += ev->ids.nr * sizeof(uint64_t);

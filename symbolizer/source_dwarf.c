@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Functions, definitions, lines and inlined calls from DWARF. */
 #include <dwarf.h>
+#include <string.h>
 
 #include "base/str.h"
 #include "symbolizer/source.h"
@@ -34,7 +35,8 @@ static bool dwarf_open(struct module *m, void **ret_self)
  * A function that the symbol table has under several names goes by the one that perf prefers: malloc,
  * not __GI___libc_malloc, which is what glibc's DWARF calls it. But compilers make one of functions
  * that turn out equal, too, and then another name would not be that of the definition: only names that
- * are reserved to the implementation, or have no definition, give way.
+ * are reserved to the implementation, or have no definition, give way, and any does to a name that is
+ * exported as the current version of a function.
  */
 static uint32_t function_name(struct dwarf *self, Dwarf_Die *die, uint32_t line)
 {
@@ -45,9 +47,10 @@ static uint32_t function_name(struct dwarf *self, Dwarf_Die *die, uint32_t line)
 
 	if (!name)
 		return 0;
-	if (dwarf_tag(die) == DW_TAG_subprogram && (!line || str_starts(name, "__")) &&
-	    debug_info_entry(m->debug, die, &entry))
+	if (dwarf_tag(die) == DW_TAG_subprogram && debug_info_entry(m->debug, die, &entry))
 		alias = symtab_alias(&m->symbols, entry, name);
+	if (alias && line && !str_starts(name, "__") && !strstr(alias->name, "@@"))
+		alias = NULL;
 	return alias ? module_symbol(m, alias) : module_function(m, name);
 }
 

@@ -273,6 +273,7 @@ START_TEST(profile_knows_callers)
 	struct fixture f;
 
 	setup(&f);
+	f.options.resolve.wants_callers = true;
 	add_stacks(&f.b, "ac ac bc bcd bcbcbc cc");
 	run(&f);
 	g = &f.p->groups.at[0];

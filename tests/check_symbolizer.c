@@ -46,16 +46,16 @@ START_TEST(inlined_chain_is_innermost_first)
 	const uint32_t call = line_of("src/sym_c.c", "sum += middle(i);");
 	uint64_t len, off = rig_symbol_off("c", "outermost", &len), i;
 	const struct frame *f = NULL;
-	struct rig s;
+	struct rig r;
 	size_t nr = 0;
 
-	rig_begin(&s, "c");
+	rig_begin(&r, "c");
 	for (i = 0; i < len && nr != 3; i++)
-		nr = rig_resolve(&s, off + i, &f);
+		nr = rig_resolve(&r, off + i, &f);
 	ck_assert_uint_eq(nr, 3);
-	ck_assert_str_eq(rig_text(&s, f[0].function), "innermost");
-	ck_assert_str_eq(rig_text(&s, f[1].function), "middle");
-	ck_assert_str_eq(rig_text(&s, f[2].function), "outermost");
+	ck_assert_str_eq(rig_text(&r, f[0].function), "innermost");
+	ck_assert_str_eq(rig_text(&r, f[1].function), "middle");
+	ck_assert_str_eq(rig_text(&r, f[2].function), "outermost");
 	ck_assert_uint_eq(f[0].line, inner);
 	ck_assert_uint_eq(f[1].line, middle);
 	ck_assert_uint_eq(f[2].line, outer);
@@ -65,9 +65,9 @@ START_TEST(inlined_chain_is_innermost_first)
 	ck_assert_uint_lt(f[1].at_line, outer);
 	ck_assert_uint_eq(f[2].at_line, call);
 	ck_assert(f[0].is_inlined && f[1].is_inlined && !f[2].is_inlined);
-	ck_assert(str_ends(rig_text(&s, f[2].file), "/sym_c.c"));
-	ck_assert_str_eq(rig_text(&s, f[2].module), rig_path("c"));
-	rig_end(&s);
+	ck_assert(str_ends(rig_text(&r, f[2].file), "/sym_c.c"));
+	ck_assert_str_eq(rig_text(&r, f[2].module), rig_path("c"));
+	rig_end(&r);
 }
 END_TEST
 
@@ -76,17 +76,17 @@ START_TEST(no_inline_leaves_the_function_that_the_linker_knows)
 	const struct symbolizer_options options = { .no_inline = true };
 	uint64_t len, off = rig_symbol_off("c", "outermost", &len), i;
 	const struct frame *f;
-	struct rig s;
+	struct rig r;
 
-	rig_begin_with(&s, &(struct module_key){ .kind = MODULE_ELF, .path = rig_path("c") }, &options);
+	rig_begin_with(&r, &(struct module_key){ .kind = MODULE_ELF, .path = rig_path("c") }, &options);
 	for (i = 0; i < len; i++) {
-		ck_assert_uint_eq(rig_resolve(&s, off + i, &f), 1);
-		ck_assert_str_eq(rig_text(&s, f->function), "outermost");
+		ck_assert_uint_eq(rig_resolve(&r, off + i, &f), 1);
+		ck_assert_str_eq(rig_text(&r, f->function), "outermost");
 		ck_assert(!f->is_inlined);
 		ck_assert_uint_ge(f->at_line, f->line);
 		ck_assert_uint_lt(f->at_line, f->line + 8);
 	}
-	rig_end(&s);
+	rig_end(&r);
 }
 END_TEST
 
@@ -96,23 +96,23 @@ START_TEST(same_address_is_resolved_once)
 	uint64_t off = rig_symbol_off("c", "outermost", NULL);
 	const struct frame *a, *b, *c;
 	struct symbolizer_stats stats;
-	struct rig s;
+	struct rig r;
 	size_t nr;
 
-	rig_begin(&s, "c");
-	ck_assert_uint_eq(symbolizer_module(s.symbolizer, &key), s.module);
+	rig_begin(&r, "c");
+	ck_assert_uint_eq(symbolizer_module(r.symbolizer, &key), r.module);
 	key.path = "/nowhere";
-	ck_assert_uint_ne(symbolizer_module(s.symbolizer, &key), s.module);
-	rig_resolve(&s, off, &a);
-	rig_resolve(&s, off, &b);
+	ck_assert_uint_ne(symbolizer_module(r.symbolizer, &key), r.module);
+	rig_resolve(&r, off, &a);
+	rig_resolve(&r, off, &b);
 	/* a return address is looked up inside the call before it */
-	symbolizer_resolve(s.symbolizer, s.module, (struct code_addr){ off + 1, true }, &c, &nr);
+	symbolizer_resolve(r.symbolizer, r.module, (struct code_addr){ off + 1, true }, &c, &nr);
 	ck_assert_ptr_eq(a, b);
 	ck_assert_ptr_eq(a, c);
-	symbolizer_stats(s.symbolizer, &stats);
+	symbolizer_stats(r.symbolizer, &stats);
 	ck_assert_uint_eq(stats.nr_resolved, 1);
 	ck_assert_uint_eq(stats.nr_no_symbol, 0);
-	rig_end(&s);
+	rig_end(&r);
 }
 END_TEST
 
@@ -122,31 +122,55 @@ START_TEST(names_are_demangled_unless_asked_not_to)
 	const struct symbolizer_options raw = { .no_demangle = true };
 	struct module_key key = { .kind = MODULE_ELF, .path = rig_path("cxx") };
 	uint64_t off = rig_symbol_off("cxx", symbol, NULL);
-	struct rig s;
+	struct rig r;
 
-	rig_begin_with(&s, &key, NULL);
-	ck_assert_str_eq(rig_function(&s, off), "shop::basket::add(shop::item const&)");
-	rig_end(&s);
-	rig_begin_with(&s, &key, &raw);
-	ck_assert_str_eq(rig_function(&s, off), symbol);
-	rig_end(&s);
+	rig_begin_with(&r, &key, NULL);
+	ck_assert_str_eq(rig_function(&r, off), "shop::basket::add(shop::item const&)");
+	rig_end(&r);
+	rig_begin_with(&r, &key, &raw);
+	ck_assert_str_eq(rig_function(&r, off), symbol);
+	rig_end(&r);
 }
 END_TEST
 
 START_TEST(cold_parts_belong_to_their_function)
 {
-	struct rig s;
+	struct rig r;
 	uint64_t off;
 
 	off = rig_symbol_off("c", "with_cold.cold", NULL);
-	rig_begin(&s, "c");
-	ck_assert_str_eq(rig_function(&s, off), "with_cold");
-	rig_end(&s);
+	rig_begin(&r, "c");
+	ck_assert_str_eq(rig_function(&r, off), "with_cold");
+	rig_end(&r);
 	/* without DWARF the symbol is all there is to say */
 	must_sh("strip -g -o c.nodebug c");
-	rig_begin(&s, "c.nodebug");
-	ck_assert_str_eq(rig_function(&s, off), "with_cold.cold");
-	rig_end(&s);
+	rig_begin(&r, "c.nodebug");
+	ck_assert_str_eq(rig_function(&r, off), "with_cold.cold");
+	rig_end(&r);
+}
+END_TEST
+
+static const struct {
+	const char *symbol, *with_dwarf, *without;
+} aliases[] = {
+	{ "sym_public", "sym_public", "sym_public" },
+	{ "sym_plain", "sym_plain", "sym_plain_by_another_name" },
+	{ "sym_strong", "sym_strong", "sym_strong" },
+};
+
+START_TEST(one_of_several_names_is_chosen)
+{
+	struct rig r;
+	uint64_t off;
+
+	must_sh("gcc -O2 -g src/sym_alias.c -o alias && strip -g -o alias.nodebug alias");
+	off = rig_symbol_off("alias", aliases[_i].symbol, NULL);
+	rig_begin(&r, "alias");
+	ck_assert_str_eq(rig_function(&r, off), aliases[_i].with_dwarf);
+	rig_end(&r);
+	rig_begin(&r, "alias.nodebug");
+	ck_assert_str_eq(rig_function(&r, off), aliases[_i].without);
+	rig_end(&r);
 }
 END_TEST
 
@@ -165,44 +189,49 @@ START_TEST(stubs_have_the_name_of_what_they_call)
 {
 	static const char *const wanted[] = { "qsort@plt", "strtol@plt", "abort@plt" };
 	struct text_segment seg;
-	struct rig s;
+	struct rig r;
 	size_t i;
 	uint64_t off;
 
 	must_sh("%s", linkings[_i].make);
 	seg = rig_text_segment(linkings[_i].name);
-	rig_begin(&s, linkings[_i].name);
+	rig_begin(&r, linkings[_i].name);
 	for (i = 0; i < ARRAY_LEN(wanted); i++) {
 		unsigned int nr = 0;
 
 		for (off = seg.off; off < seg.off + seg.len; off++)
-			nr += !strcmp(rig_function(&s, off), wanted[i]);
+			nr += !strcmp(rig_function(&r, off), wanted[i]);
 		ck_assert_uint_ge(nr, 8);
 		ck_assert_uint_le(nr, 16);
 	}
-	rig_end(&s);
+	rig_end(&r);
 }
 END_TEST
 
 /* ---- where files and their debug info are found ---- */
 
-/* made from "c" (or with its code): it must give the same frames */
+/* Made from base, or with the same code: every byte gives the same frames. */
 static const struct {
 	const char *name, *make;
+	const char *base;	/* NULL: "c" */
 } variants[] = {
 	{ "v.link", "objcopy --only-keep-debug c v.debug && strip -o v.link c && "
-		    "objcopy --add-gnu-debuglink=v.debug v.link" },
+		    "objcopy --add-gnu-debuglink=v.debug v.link", NULL },
 	{ "v.dotdebug", "mkdir -p .debug && objcopy --only-keep-debug c .debug/w.debug && "
-			"strip -o v.dotdebug c && objcopy --add-gnu-debuglink=.debug/w.debug v.dotdebug" },
-	{ "v.zlib", "objcopy --compress-debug-sections=zlib c v.zlib" },
-	{ "v.zlib-gnu", "objcopy --compress-debug-sections=zlib-gnu c v.zlib-gnu" },
-	{ "v.gz", "gcc -O2 -g -gz -fPIE -pie src/sym_c.c -o v.gz" },
-	{ "v.types", "gcc -O2 -g -fdebug-types-section -fPIE -pie src/sym_c.c -o v.types" },
+			"strip -o v.dotdebug c && objcopy --add-gnu-debuglink=.debug/w.debug v.dotdebug", NULL },
+	{ "v.zlib", "objcopy --compress-debug-sections=zlib c v.zlib", NULL },
+	{ "v.zlib-gnu", "objcopy --compress-debug-sections=zlib-gnu c v.zlib-gnu", NULL },
+	{ "v.gz", "gcc -O2 -g -gz -fPIE -pie src/sym_c.c -o v.gz", NULL },
+	{ "v.types", "g++ -O2 -g -fdebug-types-section -fPIE -pie src/sym_cxx.cc -o v.types", "cxx" },
+	/* of its own accord clang writes no .debug_aranges */
+	{ "v.noaranges", "cp c v.clang; cp c v.noaranges; command -v clang >/dev/null || exit 0; "
+			 "clang -O2 -g -gdwarf-aranges src/sym_c.c -o v.clang && "
+			 "clang -O2 -g src/sym_c.c -o v.noaranges", "v.clang" },
 };
 
-static void expect_same_frames(struct rig *a, struct rig *b)
+static void expect_same_frames(const char *base, struct rig *a, struct rig *b)
 {
-	struct text_segment seg = rig_text_segment("c");
+	struct text_segment seg = rig_text_segment(base);
 	uint64_t off;
 
 	for (off = seg.off; off < seg.off + seg.len; off++) {
@@ -216,12 +245,13 @@ static void expect_same_frames(struct rig *a, struct rig *b)
 
 START_TEST(debug_info_is_found_wherever_it_is)
 {
+	const char *base = variants[_i].base ? variants[_i].base : "c";
 	struct rig plain, variant;
 
 	must_sh("%s", variants[_i].make);
-	rig_begin(&plain, "c");
+	rig_begin(&plain, base);
 	rig_begin(&variant, variants[_i].name);
-	expect_same_frames(&plain, &variant);
+	expect_same_frames(base, &plain, &variant);
 	rig_end(&plain);
 	rig_end(&variant);
 }
@@ -237,7 +267,7 @@ START_TEST(debug_info_is_found_by_build_id)
 		"objcopy --only-keep-debug c $d/$(echo $id | cut -c3-).debug && strip -o bin/byid c");
 	rig_begin(&plain, "c");
 	rig_begin_with(&variant, &(struct module_key){ .kind = MODULE_ELF, .path = "/bin/byid" }, &options);
-	expect_same_frames(&plain, &variant);
+	expect_same_frames("c", &plain, &variant);
 	rig_end(&plain);
 	rig_end(&variant);
 }
@@ -246,28 +276,28 @@ END_TEST
 START_TEST(stripped_files_keep_what_they_export)
 {
 	uint64_t exported, hidden;
-	struct rig s;
+	struct rig r;
 	const struct frame *f;
 	struct symbolizer_stats stats;
 
 	must_sh("gcc -O2 -shared -fPIC src/sym_c.c -o d.so && strip -o d.stripped d.so");
 	exported = rig_symbol_off("d.so", "sym_exported", NULL);
 	hidden = rig_symbol_off("d.so", "outermost", NULL);
-	rig_begin(&s, "d.stripped");
-	ck_assert_str_eq(rig_function(&s, exported), "sym_exported");
-	ck_assert_str_eq(rig_function(&s, hidden), "");
-	rig_resolve(&s, hidden, &f);
+	rig_begin(&r, "d.stripped");
+	ck_assert_str_eq(rig_function(&r, exported), "sym_exported");
+	ck_assert_str_eq(rig_function(&r, hidden), "");
+	rig_resolve(&r, hidden, &f);
 	ck_assert_uint_ne(f->vaddr, 0);
-	symbolizer_stats(s.symbolizer, &stats);
+	symbolizer_stats(r.symbolizer, &stats);
 	ck_assert_uint_eq(stats.nr_no_symbol, 1);
-	rig_end(&s);
+	rig_end(&r);
 }
 END_TEST
 
 /* As Fedora makes it: a symbol table of the functions that .dynsym lacks, xz-ed, in .gnu_debugdata. */
 START_TEST(mini_debug_info_names_static_functions)
 {
-	struct rig s;
+	struct rig r;
 	uint64_t off;
 
 	must_sh("gcc -O2 -shared -fPIC src/sym_c.c -o m.so && "
@@ -276,9 +306,9 @@ START_TEST(mini_debug_info_names_static_functions)
 		"xz -f m.mini && strip -o m.stripped m.so && "
 		"objcopy --add-section .gnu_debugdata=m.mini.xz m.stripped");
 	off = rig_symbol_off("m.so", "outermost", NULL);
-	rig_begin(&s, "m.stripped");
-	ck_assert_str_eq(rig_function(&s, off), "outermost");
-	rig_end(&s);
+	rig_begin(&r, "m.stripped");
+	ck_assert_str_eq(rig_function(&r, off), "outermost");
+	rig_end(&r);
 }
 END_TEST
 
@@ -304,27 +334,27 @@ START_TEST(another_build_is_never_used)
 	struct module_key key = { .kind = MODULE_ELF, .build_id = id };
 	struct symbolizer_stats stats;
 	const struct frame *f;
-	struct rig s;
+	struct rig r;
 
 	key.path = strdup(rig_path("c"));
 	key.build_id_len = build_id_of("c", id);
-	rig_begin_with(&s, &key, NULL);
-	ck_assert_str_eq(rig_function(&s, off), "outermost");
+	rig_begin_with(&r, &key, NULL);
+	ck_assert_str_eq(rig_function(&r, off), "outermost");
 	/* padded with zeros, as perf may record it */
 	memset(id + key.build_id_len, 0, 4);
 	key.build_id_len += 4;
-	s.module = symbolizer_module(s.symbolizer, &key);
-	ck_assert_str_eq(rig_function(&s, off), "outermost");
+	r.module = symbolizer_module(r.symbolizer, &key);
+	ck_assert_str_eq(rig_function(&r, off), "outermost");
 	id[3] ^= 1;
-	s.module = symbolizer_module(s.symbolizer, &key);
-	ck_assert_uint_eq(rig_resolve(&s, off, &f), 1);
-	ck_assert_str_eq(rig_text(&s, f->function), "");
+	r.module = symbolizer_module(r.symbolizer, &key);
+	ck_assert_uint_eq(rig_resolve(&r, off, &f), 1);
+	ck_assert_str_eq(rig_text(&r, f->function), "");
 	ck_assert_uint_eq(f->vaddr, off);
 	ck_assert_uint_eq(f->at_line, 0);
-	symbolizer_stats(s.symbolizer, &stats);
+	symbolizer_stats(r.symbolizer, &stats);
 	ck_assert_uint_eq(stats.nr_wrong_build_id, 1);
 	ck_assert_uint_eq(stats.nr_missing_files, 0);
-	rig_end(&s);
+	rig_end(&r);
 	free((char *)key.path);
 }
 END_TEST
@@ -351,25 +381,25 @@ START_TEST(a_file_that_travelled_needs_no_other)
 	size_t len, id_len = build_id_of("c", id);
 	void *bytes = read_file("c", &len);
 	struct module_key key = { .kind = MODULE_ELF, .path = "/gone/prog (deleted)" };
-	struct rig s;
+	struct rig r;
 
-	rig_begin_with(&s, &key, NULL);
-	symbolizer_add_elf(s.symbolizer, key.path, NULL, 0, bytes, len);
-	symbolizer_add_elf(s.symbolizer, "/another/name", id, id_len, bytes, len);
-	ck_assert_str_eq(rig_function(&s, off), "outermost");
+	rig_begin_with(&r, &key, NULL);
+	symbolizer_add_elf(r.symbolizer, key.path, NULL, 0, bytes, len);
+	symbolizer_add_elf(r.symbolizer, "/another/name", id, id_len, bytes, len);
+	ck_assert_str_eq(rig_function(&r, off), "outermost");
 	/* by build-id, whatever it is called */
 	key.path = "/gone/too";
 	key.build_id = id;
 	key.build_id_len = id_len;
-	s.module = symbolizer_module(s.symbolizer, &key);
-	ck_assert_str_eq(rig_function(&s, off), "outermost");
+	r.module = symbolizer_module(r.symbolizer, &key);
+	ck_assert_str_eq(rig_function(&r, off), "outermost");
 	/* not what it says it is */
 	id[0] ^= 1;
-	symbolizer_add_elf(s.symbolizer, "/a/liar", id, id_len, bytes, len);
+	symbolizer_add_elf(r.symbolizer, "/a/liar", id, id_len, bytes, len);
 	key.path = "/a/liar";
-	s.module = symbolizer_module(s.symbolizer, &key);
-	ck_assert_str_eq(rig_function(&s, off), "");
-	rig_end(&s);
+	r.module = symbolizer_module(r.symbolizer, &key);
+	ck_assert_str_eq(rig_function(&r, off), "");
+	rig_end(&r);
 	free(bytes);
 }
 END_TEST
@@ -380,18 +410,18 @@ START_TEST(deleted_files_are_found_again_by_build_id_only)
 	char *path = xasprintf("%s (deleted)", rig_path("c"));
 	struct module_key key = { .kind = MODULE_ELF, .path = path };
 	struct symbolizer_stats stats;
-	struct rig s;
+	struct rig r;
 	uint8_t id[64];
 
-	rig_begin_with(&s, &key, NULL);
-	ck_assert_str_eq(rig_function(&s, off), "");
+	rig_begin_with(&r, &key, NULL);
+	ck_assert_str_eq(rig_function(&r, off), "");
 	key.build_id_len = build_id_of("c", id);
 	key.build_id = id;
-	s.module = symbolizer_module(s.symbolizer, &key);
-	ck_assert_str_eq(rig_function(&s, off), "outermost");
-	symbolizer_stats(s.symbolizer, &stats);
+	r.module = symbolizer_module(r.symbolizer, &key);
+	ck_assert_str_eq(rig_function(&r, off), "outermost");
+	symbolizer_stats(r.symbolizer, &stats);
 	ck_assert_uint_eq(stats.nr_missing_files, 1);
-	rig_end(&s);
+	rig_end(&r);
 	free(path);
 }
 END_TEST
@@ -403,14 +433,14 @@ static const char *const nowhere[] = {
 START_TEST(what_is_no_file_stays_hex)
 {
 	const struct frame *f;
-	struct rig s;
+	struct rig r;
 
-	rig_begin_with(&s, &(struct module_key){ .kind = MODULE_ELF, .path = nowhere[_i] }, NULL);
-	ck_assert_uint_eq(rig_resolve(&s, 0x1234, &f), 1);
+	rig_begin_with(&r, &(struct module_key){ .kind = MODULE_ELF, .path = nowhere[_i] }, NULL);
+	ck_assert_uint_eq(rig_resolve(&r, 0x1234, &f), 1);
 	ck_assert_uint_eq(f->function, 0);
 	ck_assert_uint_eq(f->vaddr, 0x1234);
-	ck_assert_str_eq(rig_text(&s, f->module), nowhere[_i]);
-	rig_end(&s);
+	ck_assert_str_eq(rig_text(&r, f->module), nowhere[_i]);
+	rig_end(&r);
 }
 END_TEST
 
@@ -418,14 +448,14 @@ START_TEST(vdso_is_that_of_this_process)
 {
 	const struct module_key key = { .kind = MODULE_ELF, .path = "[vdso]" };
 	unsigned int nr = 0;
-	struct rig s;
+	struct rig r;
 	uint64_t off;
 
-	rig_begin_with(&s, &key, NULL);
+	rig_begin_with(&r, &key, NULL);
 	for (off = 0; off < 0x2000; off++)
-		nr += !!strstr(rig_function(&s, off), "clock_gettime");
+		nr += !!strstr(rig_function(&r, off), "clock_gettime");
 	ck_assert_uint_gt(nr, 0);
-	rig_end(&s);
+	rig_end(&r);
 }
 END_TEST
 
@@ -473,32 +503,32 @@ START_TEST(jit_code_is_named_by_its_map)
 {
 	const struct module_key key = { .kind = MODULE_JIT, .path = "//anon", .pid = 4194303 };
 	const struct frame *f;
-	struct rig s;
+	struct rig r;
 
-	rig_begin_with(&s, &key, NULL);
-	symbolizer_add_perf_map(s.symbolizer, 1, "5000 10 of another process", 26);
-	symbolizer_add_perf_map(s.symbolizer, key.pid, jit_text, strlen(jit_text));
-	ck_assert_uint_eq(rig_resolve(&s, jit_cases[_i].addr, &f), 1);
-	ck_assert_str_eq(rig_text(&s, f->function), jit_cases[_i].function);
-	ck_assert_str_eq(rig_text(&s, f->file), jit_cases[_i].file);
+	rig_begin_with(&r, &key, NULL);
+	symbolizer_add_perf_map(r.symbolizer, 1, "5000 10 of another process", 26);
+	symbolizer_add_perf_map(r.symbolizer, key.pid, jit_text, strlen(jit_text));
+	ck_assert_uint_eq(rig_resolve(&r, jit_cases[_i].addr, &f), 1);
+	ck_assert_str_eq(rig_text(&r, f->function), jit_cases[_i].function);
+	ck_assert_str_eq(rig_text(&r, f->file), jit_cases[_i].file);
 	ck_assert_uint_eq(f->line, jit_cases[_i].line);
 	ck_assert_uint_eq(f->vaddr, jit_cases[_i].addr);
-	rig_end(&s);
+	rig_end(&r);
 }
 END_TEST
 
 START_TEST(jit_map_may_grow)
 {
 	const struct module_key key = { .kind = MODULE_JIT, .path = "//anon", .pid = 4194303 };
-	struct rig s;
+	struct rig r;
 
-	rig_begin_with(&s, &key, NULL);
-	symbolizer_add_perf_map(s.symbolizer, key.pid, "1000 10 a\n", 10);
-	ck_assert_str_eq(rig_function(&s, 0x1000), "a");
-	symbolizer_add_perf_map(s.symbolizer, key.pid, "1000 10 b\n2000 10 c\n", 20);
-	ck_assert_str_eq(rig_function(&s, 0x2000), "c");
-	ck_assert_str_eq(rig_function(&s, 0x1001), "b");
-	rig_end(&s);
+	rig_begin_with(&r, &key, NULL);
+	symbolizer_add_perf_map(r.symbolizer, key.pid, "1000 10 a\n", 10);
+	ck_assert_str_eq(rig_function(&r, 0x1000), "a");
+	symbolizer_add_perf_map(r.symbolizer, key.pid, "1000 10 b\n2000 10 c\n", 20);
+	ck_assert_str_eq(rig_function(&r, 0x2000), "c");
+	ck_assert_str_eq(rig_function(&r, 0x1001), "b");
+	rig_end(&r);
 }
 END_TEST
 
@@ -544,34 +574,34 @@ START_TEST(kernel_is_named_if_it_is_the_recorded_one)
 	struct module_key key = { .kind = MODULE_KERNEL, .path = "[kernel]" };
 	struct symbolizer_stats stats;
 	const struct frame *f;
-	struct rig s;
+	struct rig r;
 
 	ck_assert(read_kernel_facts(&k));
 	key.build_id = k.build_id;
 	key.build_id_len = 20;
 	key.kernel_start = k.start;
-	rig_begin_with(&s, &key, NULL);
-	rig_resolve(&s, k.symbol + 1, &f);
-	ck_assert_str_eq(rig_text(&s, f->function), "vfs_read");
-	ck_assert_str_eq(rig_text(&s, f->module), "[kernel]");
+	rig_begin_with(&r, &key, NULL);
+	rig_resolve(&r, k.symbol + 1, &f);
+	ck_assert_str_eq(rig_text(&r, f->function), "vfs_read");
+	ck_assert_str_eq(rig_text(&r, f->module), "[kernel]");
 	ck_assert(f->is_kernel);
 	/* the same kernel, loaded elsewhere when it was recorded */
 	key.kernel_start += 0x600000;
-	s.module = symbolizer_module(s.symbolizer, &key);
-	ck_assert_str_eq(rig_function(&s, k.symbol + 0x600001), "vfs_read");
+	r.module = symbolizer_module(r.symbolizer, &key);
+	ck_assert_str_eq(rig_function(&r, k.symbol + 0x600001), "vfs_read");
 	k.build_id[7] ^= 1;
-	s.module = symbolizer_module(s.symbolizer, &key);
-	ck_assert_str_eq(rig_function(&s, k.symbol + 0x600001), "");
+	r.module = symbolizer_module(r.symbolizer, &key);
+	ck_assert_str_eq(rig_function(&r, k.symbol + 0x600001), "");
 	/* without a build-id only the place can tell */
 	key.build_id = NULL;
-	s.module = symbolizer_module(s.symbolizer, &key);
-	ck_assert_str_eq(rig_function(&s, k.symbol + 1), "");
+	r.module = symbolizer_module(r.symbolizer, &key);
+	ck_assert_str_eq(rig_function(&r, k.symbol + 1), "");
 	key.kernel_start = k.start;
-	s.module = symbolizer_module(s.symbolizer, &key);
-	ck_assert_str_eq(rig_function(&s, k.symbol + 1), "vfs_read");
-	symbolizer_stats(s.symbolizer, &stats);
+	r.module = symbolizer_module(r.symbolizer, &key);
+	ck_assert_str_eq(rig_function(&r, k.symbol + 1), "vfs_read");
+	symbolizer_stats(r.symbolizer, &stats);
 	ck_assert_uint_eq(stats.nr_wrong_build_id, 1);
-	rig_end(&s);
+	rig_end(&r);
 }
 END_TEST
 
@@ -582,17 +612,17 @@ START_TEST(damaged_files_do_no_harm)
 	size_t len, i;
 	uint8_t *bytes = read_file("c", &len);
 	uint64_t random = RIG_SEED + (uint64_t)_i, off;
-	struct rig s;
+	struct rig r;
 
 	for (i = 0; i < 1 + (size_t)_i * 4; i++)
 		bytes[rig_random(&random) % len] = (uint8_t)rig_random(&random);
 	if (_i % 3 == 1)
 		len = rig_random(&random) % len;
-	rig_begin_with(&s, &(struct module_key){ .kind = MODULE_ELF, .path = "damaged" }, NULL);
-	symbolizer_add_elf(s.symbolizer, "damaged", NULL, 0, bytes, len);
+	rig_begin_with(&r, &(struct module_key){ .kind = MODULE_ELF, .path = "damaged" }, NULL);
+	symbolizer_add_elf(r.symbolizer, "damaged", NULL, 0, bytes, len);
 	for (off = 0x1000; off < 0x1400; off++)
-		free(rig_frames(&s, off));
-	rig_end(&s);
+		free(rig_frames(&r, off));
+	rig_end(&r);
 	free(bytes);
 }
 END_TEST
@@ -608,6 +638,7 @@ static void add_file_tests(Suite *s)
 	tcase_add_test(tc, same_address_is_resolved_once);
 	tcase_add_test(tc, names_are_demangled_unless_asked_not_to);
 	tcase_add_test(tc, cold_parts_belong_to_their_function);
+	tcase_add_loop_test(tc, one_of_several_names_is_chosen, 0, ARRAY_LEN(aliases));
 	tcase_add_loop_test(tc, stubs_have_the_name_of_what_they_call, 0, ARRAY_LEN(linkings));
 	tcase_add_loop_test(tc, debug_info_is_found_wherever_it_is, 0, ARRAY_LEN(variants));
 	tcase_add_test(tc, debug_info_is_found_by_build_id);

@@ -34,6 +34,7 @@
 	X(event)	\
 	X(build_id)	\
 	X(keep)		\
+	X(kernel_names)	\
 	X(workload)	\
 	X(maps)		\
 	X(operand)	\
