@@ -3,6 +3,7 @@
 
 #include <elf.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -116,6 +117,19 @@ bool build_id_of_path(const char *path, struct build_id *ret_id)
 	found = build_id_of_fd(fd, ret_id);
 	close(fd);
 	return found;
+}
+
+bool build_id_of_kernel(struct build_id *ret_id)
+{
+	FILE *f = fopen("/sys/kernel/notes", "re");
+	uint8_t notes[8192];
+	size_t len;
+
+	if (!f)
+		return false;
+	len = fread(notes, 1, sizeof(notes), f);
+	fclose(f);
+	return build_id_of_notes(notes, len, ret_id);
 }
 
 bool build_id_equal(const struct build_id *a, const struct build_id *b)

@@ -16,6 +16,8 @@ bool build_id_of_fd(int fd, struct build_id *ret_id);
 bool build_id_of_path(const char *path, struct build_id *ret_id);
 /* The note section of /sys/kernel/notes; notes: bytes as in PT_NOTE. */
 bool build_id_of_notes(const void *notes, size_t len, struct build_id *ret_id);
+/* Of the running kernel. */
+bool build_id_of_kernel(struct build_id *ret_id);
 bool build_id_equal(const struct build_id *a, const struct build_id *b);
 
 #endif

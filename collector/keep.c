@@ -170,9 +170,12 @@ void keep_mapping(struct keep *k, struct writer_mmap *m)
 	log_verbose("%s: gone or out of reach, its functions will have no names", m->path);
 }
 
-void keep_kallsyms(struct keep *k, const char *lines, size_t len)
+void keep_kallsyms(struct keep *k, const struct build_id *kernel, const char *lines, size_t len)
 {
-	struct note_file f = { .kind = FILE_KALLSYMS, .path = "[kernel.kallsyms]", .size = len };
+	struct note_file f = { .kind = FILE_KALLSYMS,
+			       .path = "[kernel.kallsyms]",
+			       .build_id = *kernel,
+			       .size = len };
 
 	if (!len)
 		return;

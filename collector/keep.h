@@ -23,7 +23,7 @@ void keep_mapping(struct keep *k, struct writer_mmap *m);
 /* The maps that just-in-time compilers leave for perf, if the process has one. */
 void keep_perf_map(struct keep *k, uint32_t pid);
 /* Lines of /proc/kallsyms: kernel_names.h. Nothing where there are none. */
-void keep_kallsyms(struct keep *k, const char *lines, size_t len);
+void keep_kallsyms(struct keep *k, const struct build_id *kernel, const char *lines, size_t len);
 /* The vdso of this kernel, which is in every process of our kind. */
 void keep_vdso(struct keep *k);
 

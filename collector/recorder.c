@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "base/units.h"
+#include "collector/build_id.h"
 #include "collector/drain.h"
 #include "collector/keep.h"
 #include "collector/snapshot.h"
@@ -462,10 +463,12 @@ static void keep_perf_maps(struct recorder *r)
 
 static void keep_kernel_names(struct recorder *r)
 {
+	struct build_id kernel = { 0 };
 	struct str lines = { 0 };
 
+	build_id_of_kernel(&kernel);
 	kernel_names_read(&r->drain.kernel_names, &lines);
-	keep_kallsyms(r->keep, str_cstr(&lines), lines.len);
+	keep_kallsyms(r->keep, &kernel, str_cstr(&lines), lines.len);
 	str_release(&lines);
 }
 

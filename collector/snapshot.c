@@ -54,19 +54,6 @@ void snapshot_process(struct writer *w, struct keep *k, uint32_t pid)
 	pids_release(&tids);
 }
 
-static bool kernel_build_id(struct build_id *ret_id)
-{
-	FILE *f = fopen("/sys/kernel/notes", "re");
-	uint8_t notes[8192];
-	size_t len;
-
-	if (!f)
-		return false;
-	len = fread(notes, 1, sizeof(notes), f);
-	fclose(f);
-	return build_id_of_notes(notes, len, ret_id);
-}
-
 /* Addresses of _stext and _etext; 0 where the kernel hides them (kptr_restrict) or has none. */
 static void kernel_text(uint64_t *ret_start, uint64_t *ret_end)
 {
@@ -125,7 +112,7 @@ void snapshot_kernel(struct writer *w)
 		return;
 	m.len = end - m.start;
 	m.off = m.start;
-	kernel_build_id(&m.build_id);
+	build_id_of_kernel(&m.build_id);
 	writer_mmap(w, &m);
 	snapshot_modules(w);
 }

@@ -311,7 +311,8 @@ static void give_file(struct session *s, struct file_copy *f)
 		symbolizer_add_perf_map(s->symbolizer, f->head.pid, str_cstr(&f->bytes),
 					f->bytes.len);
 	else if (f->head.kind == FILE_KALLSYMS)
-		symbolizer_add_kallsyms(s->symbolizer, str_cstr(&f->bytes), f->bytes.len);
+		symbolizer_add_kallsyms(s->symbolizer, f->head.build_id.bytes,
+					f->head.build_id.len, str_cstr(&f->bytes), f->bytes.len);
 	else
 		symbolizer_add_elf(s->symbolizer, f->head.path,
 				   f->head.build_id.len ? f->head.build_id.bytes : NULL,

@@ -13,6 +13,13 @@
  */
 #define MAX_DEPTH 256
 
+/*
+ * Attributes may take no byte of an entry, so that a small file can have a million entries with a
+ * hundred thousand attributes each. Compilers give an entry up to some thirty.
+ */
+#define MAX_ATTRIBUTES 256
+#define NR_KNOWN_GOOD  256
+
 /* A block or an inlined call; the function itself is [0]. In the order of the tree. */
 struct node {
 	Dwarf_Die die;
@@ -48,6 +55,7 @@ struct debug_info {
 	struct ranges units_at;
 	VEC(struct unit) units;
 	uint64_t work_left;
+	const Dwarf_Abbrev *known_good[NR_KNOWN_GOOD];	/* by a hash of their address */
 };
 
 /*
@@ -62,6 +70,33 @@ static bool spend(struct debug_info *d, uint64_t work)
 	}
 	d->work_left -= work;
 	return true;
+}
+
+static bool has_sane_attributes(struct debug_info *d, Dwarf_Die *die)
+{
+	const Dwarf_Abbrev **known;
+	size_t nr;
+
+	known = &d->known_good[hash_u64((uintptr_t)die->abbrev) % NR_KNOWN_GOOD];
+	if (die->abbrev && *known == die->abbrev)
+		return true;
+	if (!die->abbrev || dwarf_getattrcnt(die->abbrev, &nr) || nr > MAX_ATTRIBUTES)
+		return false;
+	*known = die->abbrev;
+	return true;
+}
+
+/* The tag of an entry that a walk has come to, or -1: the walk ends here. */
+static int visit(struct debug_info *d, Dwarf_Die *die)
+{
+	int tag = dwarf_tag(die);
+
+	if (tag < 0 || !spend(d, 1))
+		return -1;
+	if (has_sane_attributes(d, die))
+		return tag;
+	d->work_left = 0;
+	return -1;
 }
 
 /* The linker leaves functions that it dropped at address 0 or -1: they must not win over code. */
@@ -122,7 +157,7 @@ static void read_units(struct debug_info *d)
 	while (!dwarf_get_units(d->dw, cu, &cu, NULL, &type, &die, &split) && spend(d, 1)) {
 		uint32_t id = (uint32_t)d->units.nr;
 
-		if (!has_code(type) || !die.addr)
+		if (!has_code(type) || !die.addr || visit(d, &die) < 0)
 			continue;
 		if (!add_ranges(d, &d->units_at, &die, id))
 			u64map_set(&rootless, dwarf_dieoffset(&die), id);
@@ -234,9 +269,9 @@ static void read_functions(struct debug_info *d, struct unit *u, Dwarf_Die *pare
 	if (depth > MAX_DEPTH || dwarf_child(parent, &die))
 		return;
 	do {
-		int tag = dwarf_tag(&die);
+		int tag = visit(d, &die);
 
-		if (!spend(d, 1))
+		if (tag < 0)
 			return;
 		if (tag == DW_TAG_subprogram && !is_known &&
 		    add_ranges(d, &u->functions_at, &die, (uint32_t)u->functions.nr))
@@ -297,11 +332,11 @@ static void read_nodes(struct debug_info *d, struct function *f, Dwarf_Die *pare
 	if (depth > MAX_DEPTH || dwarf_child(parent, &die))
 		return;
 	do {
-		int tag = dwarf_tag(&die);
+		int tag = visit(d, &die);
 		bool is_function = tag == DW_TAG_inlined_subroutine;
 		uint32_t id = (uint32_t)f->nodes.nr;
 
-		if (!spend(d, 1))
+		if (tag < 0)
 			return;
 		if (!is_function && tag != DW_TAG_lexical_block && tag != DW_TAG_try_block &&
 		    tag != DW_TAG_catch_block && tag != DW_TAG_with_stmt)

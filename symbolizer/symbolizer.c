@@ -137,10 +137,16 @@ void symbolizer_add_elf(struct symbolizer *s, const char *path, const uint8_t *b
 	});
 }
 
-void symbolizer_add_kallsyms(struct symbolizer *s, const char *text, size_t len)
+void symbolizer_add_kallsyms(struct symbolizer *s, const uint8_t *build_id, size_t build_id_len,
+			     const char *text, size_t len)
 {
 	vec_push(&s->baggage.items, (struct travelled){
-		.is_kallsyms = true, .bytes = xmemdup(text, len), .len = len });
+		.is_kallsyms = true,
+		.build_id = xmemdup(build_id, build_id_len),
+		.build_id_len = build_id_len,
+		.bytes = xmemdup(text, len),
+		.len = len,
+	});
 }
 
 static struct travelled *find_perf_map(struct symbolizer *s, uint32_t pid)

@@ -82,10 +82,12 @@ uint32_t symbolizer_module(struct symbolizer *s, const struct module_key *key);
 void symbolizer_add_elf(struct symbolizer *s, const char *path, const uint8_t *build_id,
 			size_t build_id_len, const void *bytes, size_t len);
 /*
- * Lines of /proc/kallsyms, _stext's (or _text's) among them: they serve the MODULE_KERNEL whose
- * kernel_start is that symbol's address, before the running kernel is asked. Copied.
+ * Lines of /proc/kallsyms, _stext's (or _text's) among them: they serve the MODULE_KERNEL of that
+ * build-id whose kernel_start is that symbol's address, before the running kernel is asked. All that
+ * its samples need must be given before its first address is resolved. Copied.
  */
-void symbolizer_add_kallsyms(struct symbolizer *s, const char *text, size_t len);
+void symbolizer_add_kallsyms(struct symbolizer *s, const uint8_t *build_id, size_t build_id_len,
+			     const char *text, size_t len);
 void symbolizer_add_perf_map(struct symbolizer *s, uint32_t pid, const void *text, size_t len);
 
 /*
