@@ -115,7 +115,7 @@ static int parse_option(int opt, struct options *o, struct err *e)
 		return 0;
 	case 'F':
 		o->has_freq = true;
-		return parse_u64(optarg, 1, 1000000, &c->sampler.freq_hz) ? 0 : bad_number("-F", optarg, e);
+		return parse_u64(optarg, 1, INT64_MAX, &c->sampler.freq_hz) ? 0 : bad_number("-F", optarg, e);
 	case 'c':
 		o->has_count = true;
 		return parse_u64(optarg, 1, INT64_MAX, &c->sampler.period) ? 0 : bad_number("-c", optarg, e);

@@ -6,13 +6,12 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
-#include <sys/utsname.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "base/str.h"
 #include "base/units.h"
+#include "recording/feature_write.h"
 
 /* A record's size is a u16 and a multiple of 8; a chunk leaves room for the longest path. */
 enum { RECORD_MAX = 65528, FILE_CHUNK_BYTES = 56 * 1024, PIPE_IDS_MAX = 8000 };
@@ -307,144 +306,26 @@ void writer_note_tally(struct writer *w, const struct tally *tallies, size_t nr)
 	record_end(w, begin);
 }
 
-/* As the event was opened; but mmap records with build-ids are ours, and readers look for the bit. */
-static void add_attr(struct writer *w, const struct writer_event *ev)
-{
-	struct perf_event_attr attr = ev->attr;
-
-	attr.build_id = 1;
-	add(w, &attr, sizeof(attr));
-}
-
-/* ---- features ---- */
-
-/* u32 length with padding to 64, the bytes, zeros: perf's do_write_string(). */
-static void add_feature_string(struct writer *w, const char *s)
-{
-	static const char zeros[64];
-	size_t len = strnlen(s, 4096) + 1, padded = (len + 63) & ~(size_t)63;
-
-	add_u32(w, (uint32_t)padded);
-	add(w, s, len - 1);
-	add(w, zeros, padded - len + 1);
-}
-
-static void add_hostname(struct writer *w)
-{
-	struct utsname u;
-
-	uname(&u);
-	add_feature_string(w, u.nodename);
-}
-
-static void add_os_release(struct writer *w)
-{
-	struct utsname u;
-
-	uname(&u);
-	add_feature_string(w, u.release);
-}
-
-static void add_version(struct writer *w)
-{
-	add_feature_string(w, WPERF_VERSION);
-}
-
-static void add_arch(struct writer *w)
-{
-	struct utsname u;
-
-	uname(&u);
-	add_feature_string(w, u.machine);
-}
-
-static void add_nr_cpus(struct writer *w)
-{
-	add_u32(w, (uint32_t)sysconf(_SC_NPROCESSORS_CONF));
-	add_u32(w, (uint32_t)sysconf(_SC_NPROCESSORS_ONLN));
-}
-
-static void add_cmdline(struct writer *w)
-{
-	/* In the pipe form the feature is a record, and must fit one: 12 strings do. */
-	int nr = w->is_pipe && w->config->argc > 12 ? 12 : w->config->argc, i;
-
-	add_u32(w, (uint32_t)nr);
-	for (i = 0; i < nr; i++)
-		add_feature_string(w, w->config->argv[i]);
-}
-
-static void add_event_desc(struct writer *w)
-{
-	size_t i, j;
-
-	add_u32(w, (uint32_t)w->config->nr_events);
-	add_u32(w, sizeof(struct perf_event_attr));
-	for (i = 0; i < w->config->nr_events; i++) {
-		const struct writer_event *ev = &w->config->events[i];
-		/* The pipe form has the ids in its HEADER_ATTR, and a record has no room for many. */
-		size_t nr_ids = w->is_pipe ? 0 : ev->ids.nr;
-
-		add_attr(w, ev);
-		add_u32(w, (uint32_t)nr_ids);
-		add_feature_string(w, ev->name);
-		for (j = 0; j < nr_ids; j++)
-			add_u64(w, ev->ids.at[j]);
-	}
-}
-
-static uint64_t now_ns(clockid_t clock)
-{
-	struct timespec ts;
-
-	clock_gettime(clock, &ts);
-	return (uint64_t)ts.tv_sec * NS_PER_SEC + (uint64_t)ts.tv_nsec;
-}
-
-static void add_clockid(struct writer *w)
-{
-	struct timespec ts;
-
-	clock_getres(CLOCK_MONOTONIC, &ts);
-	add_u64(w, (uint64_t)ts.tv_sec * NS_PER_SEC + (uint64_t)ts.tv_nsec);
-}
-
-/* u32 version, u32 clock id, u64 wall clock, u64 clock: the same moment on both clocks. */
-static void add_clock_data(struct writer *w)
-{
-	add_u32(w, 1);
-	add_u32(w, CLOCK_MONOTONIC);
-	add_u64(w, now_ns(CLOCK_REALTIME));
-	add_u64(w, now_ns(CLOCK_MONOTONIC));
-}
-
-/* In the order of their numbers: the order of the sections in the file. */
-static const struct {
-	enum perf_feature feature;
-	void (*add)(struct writer *w);
-} feature_table[] = {
-	{ FEATURE_HOSTNAME, add_hostname },   { FEATURE_OSRELEASE, add_os_release },
-	{ FEATURE_VERSION, add_version },     { FEATURE_ARCH, add_arch },
-	{ FEATURE_NRCPUS, add_nr_cpus },      { FEATURE_CMDLINE, add_cmdline },
-	{ FEATURE_EVENT_DESC, add_event_desc }, { FEATURE_CLOCKID, add_clockid },
-	{ FEATURE_CLOCK_DATA, add_clock_data },
-};
-
 static void write_feature_sections(struct writer *w)
 {
-	struct file_section where[ARRAY_LEN(feature_table)];
-	uint64_t base = w->nr_bytes + sizeof(where);
-	size_t i;
+	VEC(struct file_section) where = { 0 };
+	size_t nr = feature_write_nr(), i;
+	uint64_t base = w->nr_bytes + nr * sizeof(where.at[0]);
 
-	for (i = 0; i < ARRAY_LEN(feature_table); i++) {
-		where[i].off = base + w->pending.len;
-		feature_table[i].add(w);
-		where[i].size = base + w->pending.len - where[i].off;
-		w->header.features[feature_table[i].feature / 64] |=
-			1ULL << (feature_table[i].feature % 64);
+	for (i = 0; i < nr; i++) {
+		enum perf_feature feature = feature_write_number(i);
+		uint64_t begin = w->pending.len;
+
+		feature_write(i, w->config, false, &w->pending);
+		vec_push(&where, (struct file_section){ base + begin, w->pending.len - begin });
+		w->header.features[feature / 64] |= 1ULL << (feature % 64);
 	}
-	write_parts(w, (struct iovec[]){ { where, sizeof(where) }, { w->pending.s, w->pending.len } }, 2);
+	write_parts(w,
+		    (struct iovec[]){ { where.at, nr * sizeof(where.at[0]) },
+				      { w->pending.s, w->pending.len } },
+		    2);
 	str_clear(&w->pending);
+	vec_release(&where);
 }
 
 /* ---- the two forms' beginnings ---- */
@@ -462,7 +343,7 @@ static void begin_pipe_form(struct writer *w)
 		size_t nr_ids = ev->ids.nr < PIPE_IDS_MAX ? ev->ids.nr : PIPE_IDS_MAX;
 
 		begin = record_begin(w, PERF_RECORD_HEADER_ATTR, 0);
-		add_attr(w, ev);
+		writer_add_attr(&w->pending, ev);
 		add(w, ev->ids.at, nr_ids * sizeof(uint64_t));
 		record_end(w, begin);
 		if (!ev->ids.nr)
@@ -473,10 +354,10 @@ static void begin_pipe_form(struct writer *w)
 		add_bounded_str(w, ev->name);
 		record_end(w, begin);
 	}
-	for (i = 0; i < ARRAY_LEN(feature_table); i++) {
+	for (i = 0; i < feature_write_nr(); i++) {
 		begin = record_begin(w, PERF_RECORD_HEADER_FEATURE, 0);
-		add_u64(w, feature_table[i].feature);
-		feature_table[i].add(w);
+		add_u64(w, feature_write_number(i));
+		feature_write(i, w->config, true, &w->pending);
 		record_end(w, begin);
 	}
 }
@@ -503,7 +384,7 @@ static void begin_file_form(struct writer *w)
 	for (i = 0; i < w->config->nr_events; i++) {
 		const struct writer_event *ev = &w->config->events[i];
 
-		add_attr(w, ev);
+		writer_add_attr(&w->pending, ev);
 		add_u64(w, ids_off);
 		add_u64(w, ev->ids.nr * sizeof(uint64_t));
 		ids_off += ev->ids.nr * sizeof(uint64_t);

@@ -37,7 +37,7 @@ static const struct option long_options[] = {
 };
 
 static const char help[] =
-	"usage: wperf report [options]\n"
+	"Usage: wperf report [options]\n"
 	"\n"
 	"Where the time of each endpoint's requests went, as Python's pstats prints it.\n"
 	"\n" OPTIONS_HELP

@@ -27,7 +27,7 @@ static const struct option long_options[] = {
 };
 
 static const char help[] =
-	"usage: wperf requests [options]\n"
+	"Usage: wperf requests [options]\n"
 	"\n"
 	"One line a request: when it began, how long it took, and its time on the CPU as sampled.\n"
 	"\n" OPTIONS_HELP
