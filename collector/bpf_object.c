@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "collector/privileges.h"
 
 /* libbpf talks a lot when a load fails; what it says is for -vv. */
 static int print_debug(enum libbpf_print_level level, const char *fmt, va_list ap)
@@ -18,7 +19,7 @@ static int explain(const char *name, int error, struct err *e)
 {
 	err_set(e, error == -EACCES ? -EPERM : error, "cannot load the BPF program '%s': %m", name);
 	if (error == -EPERM || error == -EACCES)
-		return err_remedy(e, "It takes root, or CAP_BPF and CAP_PERFMON.");
+		return err_remedy(e, PRIVILEGES_REMEDY);
 	e->code = -EOPNOTSUPP;
 	if (access("/sys/kernel/btf/vmlinux", R_OK))
 		return err_remedy(e, "The kernel has no BTF (/sys/kernel/btf/vmlinux): CONFIG_DEBUG_INFO_BTF.");

@@ -19,7 +19,7 @@ struct probes_options {
 
 static const char help[] =
 	"Usage: wperf probes -p PID [GLOB]\n"
-	"Lists what --marker and --calls can name in a process, one a line.\n"
+	"Lists what --marker can name in a process, one a line.\n"
 	"\n"
 	"Without GLOB: every USDT probe, and the functions of the program itself. With GLOB: what\n"
 	"matches it in the libraries too, by name (handle_*), by name and module (*@libc.so.6),\n"

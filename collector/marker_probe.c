@@ -16,6 +16,7 @@
 #include "collector/bpf_object.h"
 #include "collector/locate.h"
 #include "collector/marker.h"
+#include "collector/privileges.h"
 #include "collector/probe.h"
 
 BPF_OBJECT(probe);
@@ -179,7 +180,7 @@ static int attach_site(struct probe_marker *m, int type, const struct probe_site
 	if (fd < 0) {
 		err_set(e, fd, "cannot probe %s in %s: %m", site->name, site->module);
 		return fd == -EPERM || fd == -EACCES ?
-			       err_remedy(e, "Markers take root, or CAP_PERFMON and CAP_BPF.") :
+			       err_remedy(e, PRIVILEGES_REMEDY) :
 			       fd;
 	}
 	vec_push(&m->fds, fd);

@@ -17,6 +17,7 @@
 #include "collector/build_id.h"
 #include "collector/drain.h"
 #include "collector/keep.h"
+#include "collector/privileges.h"
 #include "collector/snapshot.h"
 #include "collector/workload.h"
 
@@ -25,7 +26,7 @@
  * and so does what a SIGKILL of wperf loses. Events of threads tell of their end by a hang-up, after
  * which nothing can be waited for on them: then the clock has to do.
  */
-enum { TICK_MS = 500, TICK_MS_WITHOUT_WAKEUPS = 50 };
+enum { TICK_MS = 500, TICK_MS_WITHOUT_WAKEUPS = 50, OWN_NICE = -20 };
 
 struct recorder {
 	const struct recorder_config *config;
@@ -112,9 +113,7 @@ static int open_sampler(struct recorder *r, struct pids *pids, struct err *e)
 		struct err why = *e;
 
 		err_set(e, why.code, "markers need BPF and events per CPU: %s", why.what);
-		return err_remedy(e, "Run it as root, or once: sudo setcap cap_perfmon,cap_bpf,"
-				     "cap_sys_ptrace,cap_dac_read_search+ep wperf; --marker none samples "
-				     "without.");
+		return err_remedy(e, PRIVILEGES_REMEDY "; --marker none samples without.");
 	}
 	log_verbose("events per CPU: %s", e->what);
 	while (pids_add_descendants(pids))
@@ -122,7 +121,7 @@ static int open_sampler(struct recorder *r, struct pids *pids, struct err *e)
 	err = sampler_open_threads(&r->sampler, &r->config->sampler, pids, r->workload.pid, e);
 	if (!err && r->sampler.is_user_only)
 		log_info("sampling without privileges: your own processes, user space only, no markers; "
-			 "root, or cap_perfmon and cap_bpf, add the kernel's part and requests");
+			 "root, or cap_perfmon and cap_bpf, add the kernel's part, cap_sys_admin requests");
 	return err;
 }
 
@@ -384,6 +383,8 @@ static void record(struct recorder *r)
 {
 	uint64_t now = now_ns();
 
+	/* Rings fill up while others have the CPU, and we need next to none of it. */
+	setpriority(PRIO_PROCESS, 0, OWN_NICE);
 	r->own_cpu_at_begin = own_cpu_seconds();
 	build_poll_set(r);
 	while (!is_over(r, now)) {
@@ -548,6 +549,8 @@ int recorder_run(const struct recorder_config *config, struct err *e)
 		record(&r);
 		err = finish(&r, e);
 		workload_end(&r.workload);
+	} else if (r.writer) {
+		writer_abandon(r.writer);
 	}
 	/* A way that was tried and not needed (no BPF, a closed pipe) left its error behind. */
 	if (!err)

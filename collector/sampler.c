@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "collector/privileges.h"
 
 enum {
 	/*
@@ -113,8 +114,7 @@ static int explain_permission(int error, struct err *e)
 	if (paranoid > 2)
 		return err_remedy(e, "Run it as root, or: sudo sysctl kernel.perf_event_paranoid=2 for "
 				     "processes of your own.");
-	return err_remedy(e, "Processes of others need root, or once: sudo setcap cap_perfmon,cap_bpf,"
-			     "cap_sys_ptrace,cap_dac_read_search+ep wperf");
+	return err_remedy(e, PRIVILEGES_REMEDY);
 }
 
 static int explain(const struct sampler_config *c, int error, struct err *e)

@@ -21,6 +21,7 @@ struct writer {
 	char *path;		/* for messages */
 	int fd;
 	bool is_pipe;
+	bool is_new, has_old;	/* the file was made by us; what stood there is PATH.old */
 	struct str pending;	/* records of our own, not written yet */
 	uint64_t nr_bytes;	/* written */
 	int error;		/* negative errno of the first write that failed */
@@ -407,28 +408,31 @@ static void give_to_sudo_user(int fd)
 /*
  * A recording that is there is kept as PATH.old. The file is always a new one: root must not write
  * through a link that somebody left in a shared folder. What is no regular file (a fifo, /dev/null) is
- * written as it is. Returns the descriptor or a negative errno.
+ * written as it is. 0 or a negative errno.
  */
-static int open_output(const char *path)
+static int open_output(struct writer *w)
 {
 	struct stat st;
 	char *old;
-	int fd;
 
-	if (!stat(path, &st) && !S_ISREG(st.st_mode)) {
-		fd = open(path, O_WRONLY | O_CLOEXEC);
-		return fd < 0 ? -errno : fd;
+	if (!stat(w->path, &st)) {
+		if (!S_ISREG(st.st_mode)) {
+			w->fd = open(w->path, O_WRONLY | O_CLOEXEC);
+			return w->fd < 0 ? -errno : 0;
+		}
+		/* Where this fails, so does what follows, and says why. */
+		old = xasprintf("%s.old", w->path);
+		w->has_old = st.st_size && !rename(w->path, old);
+		if (!st.st_size)
+			unlink(w->path);
+		free(old);
 	}
-	old = xasprintf("%s.old", path);
-	/* Where these fail, so does what follows, and says why. */
-	if (!stat(path, &st) && (st.st_size ? rename(path, old) : unlink(path)))
-		log_debug("cannot move %s away: %m", path);
-	free(old);
-	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	if (fd < 0)
+	w->fd = open(w->path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (w->fd < 0)
 		return -errno;
-	give_to_sudo_user(fd);
-	return fd;
+	w->is_new = true;
+	give_to_sudo_user(w->fd);
+	return 0;
 }
 
 int writer_open(const char *path, const struct writer_config *config, struct writer **ret_writer,
@@ -440,9 +444,10 @@ int writer_open(const char *path, const struct writer_config *config, struct wri
 	w->config = config;
 	w->is_pipe = !strcmp(path, "-");
 	w->path = xstrdup(w->is_pipe ? "stdout" : path);
-	w->fd = w->is_pipe ? STDOUT_FILENO : open_output(path);
-	if (w->fd < 0) {
-		err = err_set(e, w->fd, "cannot write %s: %m", path);
+	w->fd = STDOUT_FILENO;
+	err = w->is_pipe ? 0 : open_output(w);
+	if (err) {
+		err_set(e, err, "cannot write %s: %m", path);
 		goto fail;
 	}
 	if (w->is_pipe)
@@ -456,6 +461,7 @@ int writer_open(const char *path, const struct writer_config *config, struct wri
 	*ret_writer = w;
 	return 0;
 fail:
+	writer_abandon(w);
 	writer_free(w);
 	return err;
 }
@@ -490,6 +496,17 @@ int writer_finish(struct writer *w, struct err *e)
 		w->error = errno ? -errno : -EIO;
 	w->error = error ? error : w->error;
 	return writer_error(w, e);
+}
+
+void writer_abandon(struct writer *w)
+{
+	char *old = xasprintf("%s.old", w->path);
+
+	if (w->is_new)
+		unlink(w->path);
+	if (w->has_old && rename(old, w->path))
+		log_debug("cannot put %s back: %m", old);
+	free(old);
 }
 
 void writer_free(struct writer *w)

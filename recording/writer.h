@@ -86,6 +86,10 @@ uint64_t writer_nr_bytes(const struct writer *w);
 int writer_error(const struct writer *w, struct err *e);
 /* Flushes, and completes the file. Also after an error, as far as the disk lets it. */
 int writer_finish(struct writer *w, struct err *e);
+/*
+ * Nothing came of it: the new file goes, and what it replaced comes back. Before writer_free().
+ */
+void writer_abandon(struct writer *w);
 /* Does not finish. NULL is a no-op. */
 void writer_free(struct writer *w);
 

@@ -91,7 +91,8 @@ static int visit(struct debug_info *d, Dwarf_Die *die)
 {
 	int tag = dwarf_tag(die);
 
-	if (tag < 0 || !spend(d, 1))
+	/* 0, DW_TAG_invalid: the entry has no abbreviation, and libdw marks that by a pointer of -1. */
+	if (tag <= 0 || !spend(d, 1))
 		return -1;
 	if (has_sane_attributes(d, die))
 		return tag;

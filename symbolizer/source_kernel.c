@@ -138,7 +138,7 @@ static bool may_use(const struct module_key *key, uint64_t start)
 {
 	if (!start) {
 		log_warn("the kernel hides the addresses of its symbols: its functions stay addresses "
-			 "(see kernel.kptr_restrict)");
+			 "(record as root, and their names are in the recording)");
 		return false;
 	}
 	if (!key->build_id && key->kernel_start != start) {

@@ -627,6 +627,19 @@ START_TEST(damaged_files_do_no_harm)
 }
 END_TEST
 
+START_TEST(a_bomb_does_not_go_off)
+{
+	struct rig r;
+	uint64_t off;
+
+	must_sh("gcc -nostdlib -static src/sym_bomb.s -o bomb");
+	off = rig_symbol_off("bomb", "_start", NULL);
+	rig_begin(&r, "bomb");
+	ck_assert_str_eq(rig_function(&r, off), "_start");
+	rig_end(&r);
+}
+END_TEST
+
 static void add_file_tests(Suite *s)
 {
 	TCase *tc = tcase_create("files");
@@ -651,6 +664,7 @@ static void add_file_tests(Suite *s)
 	tcase_add_test(tc, a_file_that_travelled_needs_no_other);
 	tcase_add_test(tc, deleted_files_are_found_again_by_build_id_only);
 	tcase_add_loop_test(tc, damaged_files_do_no_harm, 0, 60);
+	tcase_add_test(tc, a_bomb_does_not_go_off);
 	suite_add_tcase(s, tc);
 }
 

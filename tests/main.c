@@ -34,7 +34,6 @@
 	X(event)	\
 	X(build_id)	\
 	X(keep)		\
-	X(kernel_names)	\
 	X(workload)	\
 	X(maps)		\
 	X(operand)	\
@@ -45,6 +44,7 @@
 	X(attribute)	\
 	X(demangle)	\
 	X(endpoint)	\
+	X(kernel_names)	\
 	X(order)	\
 	X(profile)	\
 	X(render)	\
@@ -55,7 +55,9 @@
 	X(table)	\
 	X(cmd_probes)	\
 	X(cmd_record)	\
-	X(cmd_report)
+	X(cmd_report)	\
+	X(golden)	\
+	X(e2e)
 
 #define DECLARE(name) Suite *check_##name##_suite(void);
 #define ENTRY(name) { #name, check_##name##_suite },

@@ -196,7 +196,7 @@ static void add_process(struct sketch *s, uint32_t pid, uint64_t time)
 	sketch_u64(s, 0);
 	sketch_u32(s, 5);
 	sketch_u32(s, 2);
-	sketch_str(s, "/usr/bin/server");
+	sketch_str(s, "/nowhere/server");
 	sketch_id(s, pid, pid, time, 0, SKETCH_ID(0));
 	sketch_end(s);
 }
@@ -239,7 +239,8 @@ static void add_mark(struct sketch *s, uint16_t kind, uint64_t time)
 	sketch_u32(s, 0);
 	sketch_u32(s, 12);
 	sketch_u64(s, 0);
-	sketch_u64(s, 0x7ffc0000);
+	/* A call's end is seen where its return address has been taken off the stack. */
+	sketch_u64(s, kind == 1 ? 0x7ffc0000 : 0x7ffc0008);
 	sketch_add(s, label, 12);
 	sketch_end(s);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * e2e_threads N: N threads that work in turns and sleep between, named t0, t1 ... Prints "ready" when
- * all are there; a line on stdin starts N more threads, one after another, each of which ends.
+ * e2e_threads N [WORK]: N threads that work in turns and sleep between, named t0, t1 ... Prints "ready"
+ * when all are there; a line on stdin starts N more threads, one after another, each of which does its
+ * WORK (about a tenth of a millisecond each, default 3) and ends.
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -32,18 +33,17 @@ static void *run(void *arg)
 
 static void *run_once(void *arg)
 {
-	int i;
+	long i;
 
-	(void)arg;
 	prctl(PR_SET_NAME, "late");
-	for (i = 0; i < 3; i++)
+	for (i = 0; i < (long)arg; i++)
 		burn();
 	return NULL;
 }
 
 int main(int argc, char **argv)
 {
-	long nr = argc > 1 ? atol(argv[1]) : 10, i;
+	long nr = argc > 1 ? atol(argv[1]) : 10, late_work = argc > 2 ? atol(argv[2]) : 3, i;
 	pthread_attr_t attr;
 	pthread_t thread;
 	char line[16];
@@ -57,7 +57,7 @@ int main(int argc, char **argv)
 	fflush(stdout);
 	while (fgets(line, sizeof(line), stdin)) {
 		for (i = 0; i < nr; i++)
-			if (!pthread_create(&thread, &attr, run_once, NULL))
+			if (!pthread_create(&thread, &attr, run_once, (void *)late_work))
 				pthread_join(thread, NULL);
 		puts("done");
 		fflush(stdout);

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tests/e2e/NAME.py: wperf from its command line to its output, on programs that are run for it. */
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "tests/harness.h"
+
+Suite *check_e2e_suite(void);
+
+enum { TIMEOUT_S = 120 };
+
+enum need { NEEDS_ROOT, NEEDS_BPF };
+
+static const struct script {
+	const char *name;
+	enum need need;
+	const char *programs;	/* that have to be installed, a list for the shell */
+} scripts[] = {
+	{ "example_server", NEEDS_BPF, "" },
+	{ "nginx", NEEDS_BPF, "nginx" },
+	{ "postgres", NEEDS_BPF, "/usr/lib/postgresql/*/bin/postgres psql runuser" },
+	{ "forks", NEEDS_BPF, "gcc" },
+	{ "threads_2000", NEEDS_BPF, "gcc" },
+	{ "kill9", NEEDS_BPF, "gcc" },
+	{ "disk", NEEDS_BPF, "gcc unshare setpriv" },
+	{ "files", NEEDS_BPF, "gcc g++ unshare" },
+	{ "ids", NEEDS_BPF, "g++" },
+	{ "privileges", NEEDS_ROOT, "gcc setpriv" },
+	{ "perf_agrees", NEEDS_BPF, "perf redis-server" },
+	{ "pipe", NEEDS_BPF, "gcc bash" },
+	{ "merge", NEEDS_BPF, "gcc" },
+};
+
+/* What failed is at the end, and libcheck's messages have a limit. */
+static const char *tail(const struct str *s)
+{
+	return str_cstr(s) + (s->len > 2000 ? s->len - 2000 : 0);
+}
+
+START_TEST(script_passes)
+{
+	char *file = xasprintf("tests/e2e/%s.py", scripts[_i].name);
+	struct run r = { 0 };
+
+	setenv("BUILD_DIR", BUILD_DIR, 1);
+	run_program(&r, "python3", "-B", file);
+	ck_assert_msg(!r.status, "exit status %d; it said:\n%s%s", r.status, tail(&r.out), tail(&r.err));
+	run_release(&r);
+	free(file);
+}
+END_TEST
+
+static bool is_installed(const char *programs)
+{
+	struct run r = { 0 };
+
+	run_shell(&r, "for p in python3 %s; do command -v \"$p\" || exit 1; done", programs);
+	run_release(&r);
+	return r.status == 0;
+}
+
+static bool can_run(Suite *s, const struct script *script)
+{
+	char *lack;
+
+	if (script->need == NEEDS_ROOT && !harness_can_or_omit(s, script->name, CAN_DROP_UID))
+		return false;
+	if (script->need == NEEDS_BPF && !harness_can_or_omit(s, script->name, CAN_BPF))
+		return false;
+	if (is_installed(script->programs))
+		return true;
+	lack = xasprintf("not all of these are installed: python3 %s", script->programs);
+	harness_omit(s, script->name, lack);
+	free(lack);
+	return false;
+}
+
+Suite *check_e2e_suite(void)
+{
+	Suite *s = suite_create("e2e");
+	int i;
+
+	for (i = 0; i < (int)ARRAY_LEN(scripts); i++) {
+		TCase *tc;
+
+		if (!can_run(s, &scripts[i]))
+			continue;
+		tc = tcase_create(scripts[i].name);
+		tcase_set_timeout(tc, TIMEOUT_S);
+		tcase_add_loop_test(tc, script_passes, i, i + 1);
+		suite_add_tcase(s, tc);
+	}
+	return s;
+}
