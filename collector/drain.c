@@ -1,10 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "collector/drain.h"
 
+#include "recording/mark.h"
+
+static bool is_end(const struct record *rec)
+{
+	struct mark_head head;
+
+	if (rec->sample.raw_len < sizeof(head))
+		return false;
+	memcpy(&head, rec->sample.raw, sizeof(head));
+	return head.magic == MARK_MAGIC && head.kind == MARK_END;
+}
+
 static void saw_sample(struct drain *d, const struct record *rec)
 {
 	if (rec->event->is_bpf_output) {
-		d->nr_marks++;
+		d->nr_ends += is_end(rec);
 		return;
 	}
 	d->nr_samples++;

@@ -20,7 +20,8 @@ struct drain {
 	struct follow *follow;
 	struct writer *writer;
 	struct keep *keep;
-	uint64_t nr_samples, nr_marks, nr_lost, nr_throttled;
+	uint64_t nr_samples, nr_lost, nr_throttled;
+	uint64_t nr_ends;		/* marks that end a request */
 	struct pids ended;		/* processes to forget once their last records were drained */
 	struct events events;		/* the sampler's, as the decoder wants them */
 	struct kernel_names kernel_names;

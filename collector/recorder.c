@@ -293,19 +293,6 @@ static double own_cpu_pct(const struct recorder *r, double cpu_seconds, uint64_t
 	return 100 * (cpu_seconds - r->own_cpu_at_begin) / ((double)(now - r->begin_ns + 1) / 1e9);
 }
 
-static uint64_t nr_requests(const struct recorder *r)
-{
-	uint64_t nr = 0;
-
-	vec_each(&r->markers, m) {
-		struct marker_counts counts;
-
-		m->source->counts(m->self, &counts);
-		nr += counts.nr_ends;
-	}
-	return nr;
-}
-
 static void show_progress(struct recorder *r, uint64_t now)
 {
 	if (!r->is_on_terminal || now < r->next_progress_ns)
@@ -314,7 +301,7 @@ static void show_progress(struct recorder *r, uint64_t now)
 	fprintf(stderr, "\r\033[K%.0f s, %llu samples, ", (double)(now - r->begin_ns) / 1e9,
 		(unsigned long long)r->drain.nr_samples);
 	if (r->markers.nr)
-		fprintf(stderr, "%llu requests, ", (unsigned long long)nr_requests(r));
+		fprintf(stderr, "%llu requests, ", (unsigned long long)r->drain.nr_ends);
 	fprintf(stderr, "%llu lost, own CPU %.1f %%", (unsigned long long)r->drain.nr_lost,
 		own_cpu_pct(r, own_cpu_seconds(), now));
 	fflush(stderr);
@@ -420,10 +407,10 @@ static void count_untold_losses(struct recorder *r)
 	}
 }
 
-static void write_tallies(struct recorder *r)
+/* Before the events are disabled: what a probe tries to send after that is lost to nobody. */
+static uint64_t count_marks(const struct recorder *r)
 {
 	uint64_t nr_unsent = 0;
-	struct keep_stats kept;
 
 	vec_each(&r->markers, m) {
 		struct marker_counts counts;
@@ -436,6 +423,13 @@ static void write_tallies(struct recorder *r)
 			log_warn("marker %s: %llu begins and no end", m->spec.text,
 				 (unsigned long long)counts.nr_begins);
 	}
+	return nr_unsent;
+}
+
+static void write_tallies(struct recorder *r, uint64_t nr_unsent)
+{
+	struct keep_stats kept;
+
 	keep_stats(r->keep, &kept);
 	const struct tally tallies[] = {
 		{ "lost", r->drain.nr_lost },
@@ -481,7 +475,7 @@ static void summarize(const struct recorder *r, uint64_t nr_bytes)
 		fputs("\r\033[K", stderr);
 	str_add_bytes_size(&size, nr_bytes);
 	if (r->markers.nr)
-		str_addf(&requests, "%llu requests, ", (unsigned long long)nr_requests(r));
+		str_addf(&requests, "%llu requests, ", (unsigned long long)r->drain.nr_ends);
 	log_info("%llu samples, %s%llu lost in %.1f s, own CPU %.1f %%: %s (%s)",
 		 (unsigned long long)r->drain.nr_samples, str_cstr(&requests),
 		 (unsigned long long)r->drain.nr_lost, (double)(r->end_ns - r->begin_ns) / 1e9,
@@ -498,7 +492,7 @@ static void summarize(const struct recorder *r, uint64_t nr_bytes)
 /* Markers are read before they are detached; the recording is complete whatever went wrong. */
 static int finish(struct recorder *r, struct err *e)
 {
-	uint64_t nr_bytes;
+	uint64_t nr_unsent = count_marks(r), nr_bytes;
 	int err;
 
 	sampler_disable(&r->sampler);
@@ -506,7 +500,7 @@ static int finish(struct recorder *r, struct err *e)
 	count_untold_losses(r);
 	keep_perf_maps(r);
 	keep_kernel_names(r);
-	write_tallies(r);
+	write_tallies(r, nr_unsent);
 	nr_bytes = writer_nr_bytes(r->writer);
 	err = writer_finish(r->writer, e);
 	summarize(r, nr_bytes);
