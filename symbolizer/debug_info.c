@@ -91,7 +91,7 @@ static int visit(struct debug_info *d, Dwarf_Die *die)
 {
 	int tag = dwarf_tag(die);
 
-	/* 0, DW_TAG_invalid: the entry has no abbreviation, and libdw marks that by a pointer of -1. */
+	/* 0, DW_TAG_invalid: there is no such abbreviation, and .abbrev is no pointer then. */
 	if (tag <= 0 || !spend(d, 1))
 		return -1;
 	if (has_sane_attributes(d, die))
@@ -261,7 +261,7 @@ static bool may_hold_functions(int tag, bool is_deep)
 	}
 }
 
-/* is_known: the shallow walk has been over parent's children, and only what is inside them is new. */
+/* is_known: the shallow walk has seen parent's children, and only what is inside them is new. */
 static void read_functions(struct debug_info *d, struct unit *u, Dwarf_Die *parent, bool is_deep,
 			   bool is_known, unsigned int depth)
 {
@@ -399,8 +399,8 @@ static uint32_t line_number(Dwarf_Attribute *attr)
 }
 
 /*
- * The file that an attribute numbers in its unit's table. Not dwarf_decl_file(): in elfutils 0.188 it
- * ends the program by an assertion where the unit's table cannot be read.
+ * The file that an attribute numbers in its unit's table. Not dwarf_decl_file(): in elfutils 0.188
+ * it ends the program by an assertion where the unit's table cannot be read.
  */
 static const char *file_name(Dwarf_Attribute *attr, Dwarf_Die *unit)
 {
@@ -477,7 +477,7 @@ struct source_line debug_info_decl(Dwarf_Die *die)
 	return source_line(&unit, file_name(&file, &unit), line);
 }
 
-/* Of a function in several pieces the first one is the one that is called: gcc and clang write it so. */
+/* Of a function in several pieces gcc and clang write the one first that is called. */
 bool debug_info_entry(const struct debug_info *d, Dwarf_Die *die, uint64_t *ret_vaddr)
 {
 	Dwarf_Addr base, start, end;

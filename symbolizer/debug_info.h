@@ -23,7 +23,7 @@ struct debug_info;
 
 /* Texts are lent until debug_info_free(). */
 struct source_line {
-	const char *dir;	/* the compiler's working directory, where file is relative to it; or NULL */
+	const char *dir;	/* what file is relative to; NULL: nothing */
 	const char *file;	/* NULL: not known */
 	uint32_t line;		/* 0: not known */
 };
@@ -47,7 +47,7 @@ struct scope {
  */
 size_t debug_info_scopes(struct debug_info *d, uint64_t vaddr, struct scope *scopes, size_t max);
 
-/* What identifies the function that die is an instance of: equal for all places it was inlined at. */
+/* What identifies the function that die is an instance of, wherever it was inlined. */
 const void *debug_info_origin(Dwarf_Die *die);
 /* Its linkage name, else its plain name; NULL where it has none. */
 const char *debug_info_name(Dwarf_Die *die);

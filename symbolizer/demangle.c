@@ -46,8 +46,8 @@ static long reference_number(const char *s, int base, const char **ret_after)
 }
 
 /*
- * A reference stands for something that ended before it, hence for no more than all that was printed
- * when its number was first used.
+ * A reference stands for something that ended before it, hence for no more than all that was
+ * printed when its number was first used.
  */
 static double referent_len(struct referents *r, size_t number, double printed)
 {

@@ -85,7 +85,8 @@ static int check_build_id(Elf *elf, const char *path, struct build_id want, stru
 	if (has.len && same_build_id(has, want))
 		return 0;
 	add_hex(&text, want);
-	str_add(&text, has.len ? " was recorded, the file has " : " was recorded, the file has none");
+	str_add(&text,
+		has.len ? " was recorded, the file has " : " was recorded, the file has none");
 	add_hex(&text, has);
 	ret = err_set(e, -ESTALE, "%s is not the file that ran: build-id %s", path,
 		      str_cstr(&text));
@@ -104,7 +105,8 @@ static int check_file(int fd, const char *path, struct build_id want, struct err
 	if (is_sound(elf))
 		ret = check_build_id(elf, path, want, e);
 	else
-		ret = err_set(e, -ENOEXEC, "%s: not an ELF program or library, or a damaged one", path);
+		ret = err_set(e, -ENOEXEC, "%s: not an ELF program or library, or a damaged one",
+			      path);
 	elf_end(elf);
 	return ret;
 }

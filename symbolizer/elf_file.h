@@ -26,7 +26,7 @@ struct elf_file {
 	Dwfl *dwfl;
 	Dwfl_Module *mod;
 	Elf *elf;			/* the main file; lent by mod */
-	Dwfl_Callbacks callbacks;	/* dwfl keeps a pointer to them: an open elf_file stays put */
+	Dwfl_Callbacks callbacks;	/* dwfl keeps a pointer: an open elf_file stays put */
 	char *debug_path;
 	uint64_t nr_bytes;
 	VEC(struct segment) segments;

@@ -39,7 +39,8 @@ static struct ranges code_sections(const struct elf_file *file)
 	return sections;
 }
 
-static uint64_t code_limit(const struct ranges *sections, const struct segment *text, uint64_t vaddr)
+static uint64_t code_limit(const struct ranges *sections, const struct segment *text,
+			   uint64_t vaddr)
 {
 	const struct range *section = ranges_range(sections, vaddr);
 

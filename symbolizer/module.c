@@ -87,7 +87,7 @@ static int open_vdso(const struct module *m, const char **ret_path)
 	return elf_file_copy(image, ehdr.e_shoff + (size_t)ehdr.e_shnum * ehdr.e_shentsize);
 }
 
-/* The file as mapped; one that was deleted since only if what has its name now is the same build. */
+/* The file as mapped; a deleted one only if what has its name now is the same build. */
 static int open_path(const struct module *m, char **ret_path)
 {
 	size_t len = strlen(m->key.path);
@@ -116,9 +116,12 @@ static int open_path(const struct module *m, char **ret_path)
 /* Takes fd, which may be a negative errno. */
 static int try_file(struct module *m, int fd, const char *path, struct err *e)
 {
-	int ret = fd < 0 ? fd : elf_file_open(&m->file, fd, path, wanted(m), m->options->sysroot, e);
+	int ret;
 
-	if (fd >= 0 && ret)
+	if (fd < 0)
+		return fd;
+	ret = elf_file_open(&m->file, fd, path, wanted(m), m->options->sysroot, e);
+	if (ret)
 		log_debug("%s", e->what);
 	return ret;
 }

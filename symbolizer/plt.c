@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * PLT stubs of x86-64. Which section a linker puts them in, how long they are and what stands before
- * the jump differs (lazy, -z now, IBT, bnd; GNU ld, gold, lld), but all that run jump through a slot
- * of the GOT, and the slot's relocation has the name:
+ * PLT stubs of x86-64. Which section a linker puts them in, how long they are and what stands
+ * before the jump differs (lazy, -z now, IBT, bnd; GNU ld, gold, lld), but all that run jump
+ * through a slot of the GOT, and the slot's relocation has the name:
  *
  *	[f3 0f 1e fa] [f2] ff 25 rel32		[endbr64] [bnd] jmp *rel32(%rip)
  *

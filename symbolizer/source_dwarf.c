@@ -32,11 +32,11 @@ static bool dwarf_open(struct module *m, void **ret_self)
 }
 
 /*
- * A function that the symbol table has under several names goes by the one that perf prefers: malloc,
- * not __GI___libc_malloc, which is what glibc's DWARF calls it. But compilers make one of functions
- * that turn out equal, too, and then another name would not be that of the definition: only names that
- * are reserved to the implementation, or have no definition, give way, and any does to a name that is
- * exported as the current version of a function.
+ * A function that the symbol table has under several names goes by the one that perf prefers:
+ * malloc, not __GI___libc_malloc, which is what glibc's DWARF calls it. But compilers make one of
+ * functions that turn out equal, too, and then another name would not be that of the definition:
+ * only names that are reserved to the implementation, or have no definition, give way, and any does
+ * to a name that is exported as the current version of a function.
  */
 static uint32_t function_name(struct dwarf *self, Dwarf_Die *die, uint32_t line)
 {

@@ -36,7 +36,7 @@ struct jitmap {
 	struct ranges at;
 };
 
-/* perf takes maps of its own user's and root's only, since anyone may write in /tmp; so does this. */
+/* Anyone may write in /tmp: as perf does, take maps of this user's and root's only. */
 static void *read_own_map(uint32_t pid, size_t *ret_len)
 {
 	char path[64];

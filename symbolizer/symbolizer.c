@@ -52,7 +52,7 @@ struct symbolizer *symbolizer_new(const struct symbolizer_options *options, stru
 	s->options = *options;
 	s->options.sysroot = options->sysroot ? xstrdup(options->sysroot) : NULL;
 	s->strings = strings;
-	strings_id(strings, "");	/* an empty table gives 0, the id of "", to its first text */
+	strings_id(strings, "");	/* else the first text would get 0, which means "" */
 	return s;
 }
 

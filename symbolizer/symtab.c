@@ -19,8 +19,8 @@ static bool is_old_name(const char *name)
 
 /*
  * Which of two names of one address is shown; perf's order of preference (choose_best_symbol() in
- * tools/perf/util/symbol.c of Linux 6.1), so that both tools speak of the same functions, but for old
- * names: perf's free() is cfree@GLIBC_2.2.5. > 0: a.
+ * tools/perf/util/symbol.c of Linux 6.1), so that both tools speak of the same functions, but for
+ * old names: perf's free() is cfree@GLIBC_2.2.5. > 0: a.
  */
 static int compare_names(const struct symbol *a, const struct symbol *b)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The symbolizer on real files: programs of tests/targets/sym_* compiled here in many ways, this test
- * program itself, and Python where its debug symbols are installed. What cannot be done on a host
- * (no clang, no debug symbols, /proc/kallsyms hidden) is left out, and said.
+ * The symbolizer on real files: programs of tests/targets/sym_* compiled here in many ways, this
+ * test program itself, and Python where its debug symbols are installed. What cannot be done on a
+ * host (no clang, no debug symbols, /proc/kallsyms hidden) is left out, and said.
  */
 #include <check.h>
 #include <stdio.h>
@@ -78,7 +78,8 @@ START_TEST(no_inline_leaves_the_function_that_the_linker_knows)
 	const struct frame *f;
 	struct rig r;
 
-	rig_begin_with(&r, &(struct module_key){ .kind = MODULE_ELF, .path = rig_path("c") }, &options);
+	rig_begin_with(&r, &(struct module_key){ .kind = MODULE_ELF, .path = rig_path("c") },
+		       &options);
 	for (i = 0; i < len; i++) {
 		ck_assert_uint_eq(rig_resolve(&r, off + i, &f), 1);
 		ck_assert_str_eq(rig_text(&r, f->function), "outermost");
@@ -215,18 +216,25 @@ static const struct {
 	const char *name, *make;
 	const char *base;	/* NULL: "c" */
 } variants[] = {
-	{ "v.link", "objcopy --only-keep-debug c v.debug && strip -o v.link c && "
-		    "objcopy --add-gnu-debuglink=v.debug v.link", NULL },
-	{ "v.dotdebug", "mkdir -p .debug && objcopy --only-keep-debug c .debug/w.debug && "
-			"strip -o v.dotdebug c && objcopy --add-gnu-debuglink=.debug/w.debug v.dotdebug", NULL },
+	{ "v.link",
+	  "objcopy --only-keep-debug c v.debug && strip -o v.link c && "
+	  "objcopy --add-gnu-debuglink=v.debug v.link",
+	  NULL },
+	{ "v.dotdebug",
+	  "mkdir -p .debug && objcopy --only-keep-debug c .debug/w.debug && "
+	  "strip -o v.dotdebug c && objcopy --add-gnu-debuglink=.debug/w.debug v.dotdebug",
+	  NULL },
 	{ "v.zlib", "objcopy --compress-debug-sections=zlib c v.zlib", NULL },
 	{ "v.zlib-gnu", "objcopy --compress-debug-sections=zlib-gnu c v.zlib-gnu", NULL },
 	{ "v.gz", "gcc -O2 -g -gz -fPIE -pie src/sym_c.c -o v.gz", NULL },
-	{ "v.types", "g++ -O2 -g -fdebug-types-section -fPIE -pie src/sym_cxx.cc -o v.types", "cxx" },
+	{ "v.types", "g++ -O2 -g -fdebug-types-section -fPIE -pie src/sym_cxx.cc -o v.types",
+	  "cxx" },
 	/* of its own accord clang writes no .debug_aranges */
-	{ "v.noaranges", "cp c v.clang; cp c v.noaranges; command -v clang >/dev/null || exit 0; "
-			 "clang -O2 -g -gdwarf-aranges src/sym_c.c -o v.clang && "
-			 "clang -O2 -g src/sym_c.c -o v.noaranges", "v.clang" },
+	{ "v.noaranges",
+	  "cp c v.clang; cp c v.noaranges; command -v clang >/dev/null || exit 0; "
+	  "clang -O2 -g -gdwarf-aranges src/sym_c.c -o v.clang && "
+	  "clang -O2 -g src/sym_c.c -o v.noaranges",
+	  "v.clang" },
 };
 
 static void expect_same_frames(const char *base, struct rig *a, struct rig *b)
@@ -264,9 +272,11 @@ START_TEST(debug_info_is_found_by_build_id)
 
 	must_sh("id=$(readelf -n c | sed -n 's/.*Build ID: //p') && "
 		"d=usr/lib/debug/.build-id/$(echo $id | cut -c1-2) && mkdir -p $d bin && "
-		"objcopy --only-keep-debug c $d/$(echo $id | cut -c3-).debug && strip -o bin/byid c");
+		"objcopy --only-keep-debug c $d/$(echo $id | cut -c3-).debug && "
+		"strip -o bin/byid c");
 	rig_begin(&plain, "c");
-	rig_begin_with(&variant, &(struct module_key){ .kind = MODULE_ELF, .path = "/bin/byid" }, &options);
+	rig_begin_with(&variant, &(struct module_key){ .kind = MODULE_ELF, .path = "/bin/byid" },
+		       &options);
 	expect_same_frames("c", &plain, &variant);
 	rig_end(&plain);
 	rig_end(&variant);
@@ -294,7 +304,7 @@ START_TEST(stripped_files_keep_what_they_export)
 }
 END_TEST
 
-/* As Fedora makes it: a symbol table of the functions that .dynsym lacks, xz-ed, in .gnu_debugdata. */
+/* As Fedora makes it: a symbol table of what .dynsym lacks, xz-ed, in .gnu_debugdata. */
 START_TEST(mini_debug_info_names_static_functions)
 {
 	struct rig r;
@@ -427,7 +437,8 @@ START_TEST(deleted_files_are_found_again_by_build_id_only)
 END_TEST
 
 static const char *const nowhere[] = {
-	"/no/such/file", "/dev/zero", "/tmp", "[heap]", "[stack]", "//anon", "", "/dev/null", "relative",
+	"/no/such/file", "/dev/zero", "/dev/null", "/tmp", "[heap]", "[stack]", "//anon", "",
+	"relative",
 };
 
 START_TEST(what_is_no_file_stays_hex)

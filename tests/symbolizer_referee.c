@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Random addresses of real programs: function, file and line of every frame are those that eu-addr2line
- * prints, inlined callers included; see judge() for what is left.
+ * Random addresses of real programs: function, file and line of every frame are those that
+ * eu-addr2line prints, inlined callers included; see judge() for what is left.
  */
 #include "tests/symbolizer_referee.h"
 
@@ -19,7 +19,8 @@
 #define NR_FEW	 300
 
 static const struct subject {
-	const char *path, *make;	/* make: NULL where the file is there, or was made by rig_make_dir() */
+	const char *path;
+	const char *make;		/* NULL: it is there, or was made by rig_make_dir() */
 	const char *needs;		/* a file without which the subject is left out */
 	size_t nr_addrs;		/* 0: NR_ADDRS */
 } subjects[] = {
@@ -28,18 +29,23 @@ static const struct subject {
 	{ .path = "c.exec", .make = "gcc -O2 -g -no-pie src/sym_c.c -o c.exec" },
 	{ .path = "c.so", .make = "gcc -O2 -g -shared -fPIC src/sym_c.c -o c.so" },
 	{ .path = "c.dwarf4", .make = "gcc -O2 -gdwarf-4 src/sym_c.c -o c.dwarf4" },
-	{ .path = "cxx.O0", .make = "g++ -O0 -g src/sym_cxx.cc -o cxx.O0",
-	  .nr_addrs = NR_FEW },
+	{ .path = "cxx.O0", .make = "g++ -O0 -g src/sym_cxx.cc -o cxx.O0", .nr_addrs = NR_FEW },
 	{ .path = "c.split", .make = "gcc -O2 -g -gsplit-dwarf src/sym_c.c -o c.split" },
-	{ .path = "cxx.lld", .make = "g++ -O2 -g -fuse-ld=lld -ffunction-sections -Wl,--gc-sections "
-				     "src/sym_cxx.cc -o cxx.lld", .needs = "/usr/bin/ld.lld",
+	{ .path = "cxx.lld",
+	  .make = "g++ -O2 -g -fuse-ld=lld -ffunction-sections -Wl,--gc-sections "
+		  "src/sym_cxx.cc -o cxx.lld",
+	  .needs = "/usr/bin/ld.lld",
 	  .nr_addrs = NR_FEW },
 	/* clang writes no .debug_aranges of its own accord, without which eu-addr2line is lost */
-	{ .path = "c.clang", .make = "clang -O2 -g -gdwarf-aranges src/sym_c.c -o c.clang",
+	{ .path = "c.clang",
+	  .make = "clang -O2 -g -gdwarf-aranges src/sym_c.c -o c.clang",
 	  .needs = "/usr/bin/clang" },
-	{ .path = "cxx.clang", .make = "clang++ -O2 -g -gdwarf-aranges src/sym_cxx.cc -o cxx.clang",
-	  .needs = "/usr/bin/clang++", .nr_addrs = NR_FEW },
-	{ .path = "cxx.lto", .make = "g++ -O2 -g -flto src/sym_cxx.cc -o cxx.lto",
+	{ .path = "cxx.clang",
+	  .make = "clang++ -O2 -g -gdwarf-aranges src/sym_cxx.cc -o cxx.clang",
+	  .needs = "/usr/bin/clang++",
+	  .nr_addrs = NR_FEW },
+	{ .path = "cxx.lto",
+	  .make = "g++ -O2 -g -flto src/sym_cxx.cc -o cxx.lto",
 	  .nr_addrs = NR_FEW },
 	{ .path = "/proc/self/exe" },
 	{ .path = "/usr/bin/python3.11-dbg", .needs = "/usr/bin/python3.11-dbg" },
@@ -148,8 +154,8 @@ static bool same_name(const char *a, const char *b)
 }
 
 /*
- * Line by line the same positions, and names that mean the same. To a function that is inlined and has
- * no linkage name, binutils gives the name of the symbol that covers it.
+ * Line by line the same positions, and names that mean the same. To a function that is inlined and
+ * has no linkage name, binutils gives the name of the symbol that covers it.
  */
 static bool agree(const char *ours, const char *theirs)
 {
@@ -189,8 +195,9 @@ static bool gave_up(const char *ours, const char *theirs)
 }
 
 /*
- * theirs: eu-addr2line's, the referee. Where it differs, second, which is binutils' addr2line with a
- * DWARF reader of its own, decides; and what both get wrong, or do not know of, has its reason here.
+ * theirs: eu-addr2line's, the referee. Where it differs, second, which is binutils' addr2line with
+ * a DWARF reader of its own, decides; and what both get wrong, or do not know of, has its reason
+ * here.
  */
 static void judge(const char *ours, const char *theirs, const char *second, struct verdicts *v)
 {
@@ -198,7 +205,8 @@ static void judge(const char *ours, const char *theirs, const char *second, stru
 		v->nr_same++;
 	else if (agree(ours, second))
 		v->nr_second++;
-	else if (is_one_line(ours) && strstr(ours, "@plt at ??:0") && !strcmp(theirs, "?? at ??:0\n"))
+	else if (is_one_line(ours) && strstr(ours, "@plt at ??:0") &&
+		 !strcmp(theirs, "?? at ??:0\n"))
 		v->nr_stub++;		/* stubs have no symbols */
 	else if (!strcmp(ours, "?? at ??:0\n") &&
 		 (str_starts(theirs, "?? at ") || !strcmp(theirs, "_init at ??:0\n")))
@@ -273,8 +281,9 @@ START_TEST(frames_are_those_of_the_referee)
 	compare_all(path, offs, nr, &v);
 	free(offs);
 	printf("%s: seed %u: %u as eu-addr2line, %u as addr2line; %u stubs, %u gaps, %u nested, "
-	       "%u given up\n", subject->path, RIG_SEED, v.nr_same, v.nr_second, v.nr_stub, v.nr_gap,
-	       v.nr_nested, v.nr_gave_up);
+	       "%u given up\n",
+	       subject->path, RIG_SEED, v.nr_same, v.nr_second, v.nr_stub, v.nr_gap, v.nr_nested,
+	       v.nr_gave_up);
 	ck_assert_uint_gt(v.nr_same + v.nr_second + v.nr_gave_up, nr / 2);
 	ck_assert_uint_gt(v.nr_same, nr / 10);
 }

@@ -111,7 +111,8 @@ char *rig_frames(struct rig *s, uint64_t addr)
 	struct str out = { 0 };
 
 	for (i = 0; i < nr; i++) {
-		const char *function = rig_text(s, f[i].function), *file = rig_text(s, f[i].at_file);
+		const char *function = rig_text(s, f[i].function),
+			   *file = rig_text(s, f[i].at_file);
 
 		ck_assert_int_eq(f[i].is_inlined, i + 1 < nr);
 		str_addf(&out, "%s at %s:%u\n", *function ? function : "??",
@@ -146,7 +147,8 @@ uint64_t rig_symbol_off(const char *path, const char *symbol, uint64_t *ret_len)
 	unsigned long long vaddr = 0, len = 0;
 	FILE *f;
 
-	must_sh("nm -S %s | awk '$4 == \"%s\" { print $1, $2; exit }' >nm.txt", rig_path(path), symbol);
+	must_sh("nm -S %s | awk '$4 == \"%s\" { print $1, $2; exit }' >nm.txt", rig_path(path),
+		symbol);
 	f = fopen(rig_path("nm.txt"), "re");
 	ck_assert_int_eq(fscanf(f, "%llx %llx", &vaddr, &len), 2);
 	fclose(f);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the tests of the symbolizer share: a directory with programs compiled from tests/targets/sym_*,
- * and one module of one symbolizer to ask about them.
+ * What the tests of the symbolizer share: a directory with programs compiled from
+ * tests/targets/sym_*, and one module of one symbolizer to ask about them.
  *
  *	struct rig r;
  *

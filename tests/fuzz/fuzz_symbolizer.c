@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Any bytes are a program that travelled in a recording, or else, where they do not begin as ELF files
- * do, a perf-PID.map: every address has frames, and asking again gives the same ones.
+ * Any bytes are a program that travelled in a recording, or else, where they do not begin as ELF
+ * files do, a perf-PID.map: every address has frames, and asking again gives the same ones.
  */
 #include <assert.h>
 #include <stdint.h>
