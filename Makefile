@@ -114,9 +114,9 @@ check-suites: all $(O)/check examples
 
 # Leaks count too. The tests wait longer: everything is some three times slower.
 asan:
-	$(Q)$(MAKE) O=$(O)/asan WPERF=$(O)/asan/wperf SAN=address,undefined examples $(O)/asan/wperf $(O)/asan/check
+	$(Q)$(MAKE) --no-print-directory O=$(O)/asan WPERF=$(O)/asan/wperf SAN=address,undefined examples $(O)/asan/wperf $(O)/asan/check
 	$(Q)ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1 CK_TIMEOUT_MULTIPLIER=5 \
-		$(MAKE) O=$(O)/asan WPERF=$(O)/asan/wperf SAN=address,undefined check-suites
+		$(MAKE) --no-print-directory O=$(O)/asan WPERF=$(O)/asan/wperf SAN=address,undefined check-suites
 
 golden: all $(O)/check examples
 	$(Q)WPERF_GOLDEN=1 WPERF=$(WPERF) $(O)/check $(SUITES)

@@ -1,79 +1,196 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/demangle.h"
 
+#include <ctype.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/str.h"
+#include "base/vec.h"
 
-/* libstdc++'s <cxxabi.h> has it for C++ only. */
-extern char *__cxa_demangle(const char *mangled, char *out, size_t *len, int *ret_status);
+/* libstdc++, declared as in <cxxabi.h>, which is a C++ header. */
+extern char *__cxa_demangle(const char *mangled, char *buf, size_t *len, int *status);
 
-/* What legacy Rust writes for characters that the Itanium ABI has no room for. */
-static const struct {
-	const char *code, *text;
-} rust_codes[] = {
-	{ "$SP$", "@" }, { "$BP$", "*" },   { "$RF$", "&" },  { "$LT$", "<" },	 { "$GT$", ">" },
-	{ "$LP$", "(" }, { "$RP$", ")" },   { "$C$", "," },   { "$u20$", " " },	 { "$u22$", "\"" },
-	{ "$u27$", "'" }, { "$u2b$", "+" }, { "$u3b$", ";" }, { "$u5b$", "[" },	 { "$u5d$", "]" },
-	{ "$u7b$", "{" }, { "$u7d$", "}" }, { "$u7e$", "~" }, { "..", "::" },
+#define MAX_MANGLED_LEN (32 * 1024)
+/*
+ * The longest name worth demangling, by expanded_len(). Of 68,893 names in libLLVM 14 and
+ * libclang-cpp 14, 24 are estimated beyond it; they stay mangled.
+ */
+#define MAX_EXPANDED_LEN (64.0 * 1024 * 1024)
+
+/* Sizes that references of one letter stand for, by their number. */
+struct referents {
+	VEC(double) len;
 };
 
-#define RUST_HASH_LEN (sizeof("::h0123456789abcdef") - 1)
-
-/* The length without the hash; 0: there is none, so it is no Rust name. */
-static size_t rust_len(const char *name)
+/* Reads "S_", "S0_", "SZ_", "S10_" ... and gives the reference's number, or -1. */
+static long reference_number(const char *s, int base, const char **ret_after)
 {
-	size_t len = strlen(name);
-	const char *hash;
+	long n = 0;
+	const char *p = s + 1;
 
-	if (len <= RUST_HASH_LEN)
+	if (*p == '_') {
+		*ret_after = p + 1;
 		return 0;
-	hash = name + len - RUST_HASH_LEN;
-	if (strncmp(hash, "::h", 3) || strspn(hash + 3, "0123456789abcdef") != 16)
-		return 0;
-	return len - RUST_HASH_LEN;
+	}
+	for (; (isdigit((unsigned char)*p) || (base == 36 && isupper((unsigned char)*p))) &&
+	       n < MAX_MANGLED_LEN; p++)
+		n = n * base + (isdigit((unsigned char)*p) ? *p - '0' : *p - 'A' + 10);
+	if (*p != '_' || p == s + 1 || n >= MAX_MANGLED_LEN)
+		return -1;
+	*ret_after = p + 1;
+	return n + 1;
 }
 
-static char *rust_text(const char *s, size_t len)
+/*
+ * A reference stands for something that ended before it, hence for no more than all that was
+ * printed when its number was first used.
+ */
+static double referent_len(struct referents *r, size_t number, double printed)
 {
-	const char *end = s + len;
-	struct str out = { 0 };
-	size_t i;
+	while (r->len.nr <= number)
+		vec_push(&r->len, printed);
+	return r->len.at[number];
+}
 
-	while (s < end) {
-		/* A path element that would begin with '$' has a '_' before it. */
-		if (*s == '_' && s + 1 < end && s[1] == '$' &&
-		    (!out.len || out.s[out.len - 1] == ':'))
-			s++;
-		for (i = 0; i < ARRAY_LEN(rust_codes); i++)
-			if (str_starts(s, rust_codes[i].code) &&
-			    s + strlen(rust_codes[i].code) <= end)
-				break;
-		if (i < ARRAY_LEN(rust_codes)) {
-			str_add(&out, rust_codes[i].text);
-			s += strlen(rust_codes[i].code);
+/*
+ * An upper bound of what the name demangles to. References print again what they refer to, so that
+ * a hundred bytes can stand for terabytes, and __cxa_demangle() would set out to write them.
+ */
+static double expanded_len(const char *s)
+{
+	struct referents types = { 0 }, params = { 0 };
+	double len = 0;
+
+	while (*s && len <= MAX_EXPANDED_LEN) {
+		const char *after;
+		long number = *s == 'S' ? reference_number(s, 36, &after) :
+			      *s == 'T' ? reference_number(s, 10, &after) : -1;
+
+		if (number >= 0) {
+			len += referent_len(*s == 'S' ? &types : &params, (size_t)number, len);
+			s = after;
+		} else if (isdigit((unsigned char)*s)) {
+			size_t n = strtoul(s, (char **)&s, 10);
+
+			n = strnlen(s, n < MAX_MANGLED_LEN ? n : MAX_MANGLED_LEN);
+			len += (double)n;
+			s += n;
 		} else {
-			str_add_char(&out, *s++);
+			len += 8;	/* a letter for "unsigned ", "operator" ... */
+			s++;
 		}
 	}
+	vec_release(&types.len);
+	vec_release(&params.len);
+	return len;
+}
+
+/* rustc's legacy scheme: C++'s, the last component being "h" and 16 hex digits of a hash. */
+static bool is_rust_hash(const char *s)
+{
+	size_t i;
+
+	if (strlen(s) != 19 || strncmp(s, "::h", 3))
+		return false;
+	for (i = 3; i < 19; i++)
+		if (!isxdigit((unsigned char)s[i]) || isupper((unsigned char)s[i]))
+			return false;
+	return true;
+}
+
+struct escape {
+	const char *from, *to;
+};
+
+/* rustc: compiler/rustc_symbol_mangling/src/legacy.rs. */
+static const struct escape escapes[] = {
+	{ "$SP$", "@" }, { "$BP$", "*" }, { "$RF$", "&" }, { "$LT$", "<" },
+	{ "$GT$", ">" }, { "$LP$", "(" }, { "$RP$", ")" }, { "$C$", "," },
+};
+
+/* Any other printable ASCII character is "$u" and its hex code and "$". */
+static size_t take_code_escape(const char *s, struct str *out)
+{
+	char *end;
+	unsigned long code;
+
+	if (strncmp(s, "$u", 2) || !isxdigit((unsigned char)s[2]))
+		return 0;
+	code = strtoul(s + 2, &end, 16);
+	if (*end != '$' || code < 0x20 || code > 0x7e)
+		return 0;
+	str_add_char(out, (char)code);
+	return (size_t)(end + 1 - s);
+}
+
+static size_t take_escape(const char *s, struct str *out)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(escapes); i++)
+		if (str_starts(s, escapes[i].from)) {
+			str_add(out, escapes[i].to);
+			return strlen(escapes[i].from);
+		}
+	if (str_starts(s, "..")) {
+		str_add(out, "::");
+		return 2;
+	}
+	return take_code_escape(s, out);
+}
+
+/* Takes and frees what C++'s rules made of a Rust name. */
+static char *finish_rust(char *name, size_t len)
+{
+	struct str out = { 0 };
+	const char *s = name;
+	bool is_start = true;
+
+	name[len] = '\0';
+	while (*s) {
+		size_t n;
+
+		/* A component may not start with "$": an underscore goes before it. */
+		if (is_start && s[0] == '_' && s[1] == '$')
+			s++;
+		n = take_escape(s, &out);
+		if (!n) {
+			str_add_char(&out, *s);
+			n = 1;
+		}
+		is_start = s[0] == ':' && n == 1;
+		s += n;
+	}
+	free(name);
 	return str_take(&out);
 }
 
-char *demangle(const char *mangled)
+/* LLVM appends ".llvm." and a number to local functions that it made visible to other units. */
+static char *without_llvm_suffix(const char *name)
 {
+	const char *suffix = strstr(name, ".llvm.");
+
+	return suffix ? xstrndup(name, (size_t)(suffix - name)) : xstrdup(name);
+}
+
+char *demangle(const char *name)
+{
+	char *plain, *result;
 	size_t len;
-	char *name, *rust;
 	int status;
 
-	if (!str_starts(mangled, "_Z"))
+	if (strncmp(name, "_Z", 2) || strnlen(name, MAX_MANGLED_LEN) == MAX_MANGLED_LEN ||
+	    expanded_len(name + 2) > MAX_EXPANDED_LEN)
 		return NULL;
-	name = __cxa_demangle(mangled, NULL, NULL, &status);
-	len = name ? rust_len(name) : 0;
-	if (!len)
-		return name;
-	rust = rust_text(name, len);
-	free(name);
-	return rust;
+	plain = without_llvm_suffix(name);
+	result = __cxa_demangle(plain, NULL, NULL, &status);
+	free(plain);
+	if (!result)
+		return NULL;
+	len = strlen(result);
+	return len > 19 && is_rust_hash(result + len - 19) ? finish_rust(result, len - 19) : result;
 }

@@ -34,6 +34,7 @@ struct reader {
 	uint64_t end;		/* of the data; UINT64_MAX: not known before the stream ends */
 	uint64_t discarded;	/* FROM_FILE: given back up to here */
 	bool is_truncated, is_at_eof;
+	bool has_begun;		/* a record was given out: the events are settled */
 	uint64_t nr_unknown;
 	struct events events;
 	struct features features;
@@ -304,7 +305,8 @@ static bool take_attr(struct reader *r, const struct record *rec)
 	struct event_desc *event;
 	uint32_t attr_size;
 
-	if (cursor_left(&c) < PERF_ATTR_SIZE_VER0)
+	/* A late event would change how reader_at() decodes what was given out before it. */
+	if (r->has_begun || cursor_left(&c) < PERF_ATTR_SIZE_VER0)
 		return false;
 	memcpy(&attr_size, c.at + offsetof(struct perf_event_attr, size), sizeof(attr_size));
 	if (attr_size < PERF_ATTR_SIZE_VER0 || attr_size > cursor_left(&c))
@@ -429,15 +431,21 @@ int reader_next(struct reader *r, struct record *rec, struct err *e)
 			return 0;
 		}
 		r->next += behind;
-		if (!is_mine)
+		if (!is_mine) {
+			r->has_begun = true;
 			return 1;
+		}
 	}
 }
 
 void reader_at(struct reader *r, uint64_t pos, struct record *rec)
 {
 	rec->pos = pos;
-	decode_record(&r->events, reader_bytes(r, pos), rec);
+	if (decode_record(&r->events, reader_bytes(r, pos), rec))
+		return;
+	/* Somebody changed the file under us: a record of no type is of no interest. */
+	rec->type = 0;
+	rec->event = NULL;
 }
 
 void reader_discard(struct reader *r, uint64_t pos)

@@ -8,9 +8,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/demangle.h"
 #include "base/log.h"
 #include "base/str.h"
-#include "symbolizer/demangle.h"
 #include "symbolizer/elf_symbols.h"
 
 #define DELETED " (deleted)"
@@ -206,7 +206,7 @@ uint32_t module_file(struct module *m, struct source_line at)
 
 uint32_t module_function(struct module *m, const char *linkage_name)
 {
-	char *shown = m->options->no_demangle ? NULL : symbol_demangle(linkage_name);
+	char *shown = m->options->no_demangle ? NULL : demangle(linkage_name);
 	uint32_t id = strings_id(m->strings, shown ? shown : linkage_name);
 
 	free(shown);

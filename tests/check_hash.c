@@ -89,6 +89,7 @@ START_TEST(equal_hashes_are_all_found)
 	ck_assert_uint_eq(found, (1ULL << 40) - 1);
 	ck_assert_uint_eq(h.nr, 41);
 	hashidx_clear(&h);
+	ck_assert_uint_eq(h.nr, 0);
 	hashidx_each(&h, hash, i)
 		ck_abort_msg("id %u was cleared", i);
 	hashidx_add(&h, hash, 7);

@@ -649,6 +649,28 @@ START_TEST(descriptions_that_are_cut_are_corrupt)
 }
 END_TEST
 
+/* What was given out has to decode the same way again: the events stand before all else. */
+START_TEST(late_event_is_corrupt)
+{
+	struct perf_event_attr attr = sketch_attr();
+	struct sketch s = { 0 };
+	struct opened o;
+
+	sketch_pipe(&s, &attr, 1);
+	add_comm(&s, 1, 1);
+	sketch_begin(&s, PERF_RECORD_HEADER_ATTR, 0);
+	sketch_add(&s, &attr, sizeof(attr));
+	sketch_u64(&s, SKETCH_ID(0));
+	sketch_end(&s);
+	ck_assert_int_eq(open_copy(&o, &s, s.bytes.len), 0);
+	ck_assert_int_eq(next(&o), 1);
+	ck_assert_int_eq(next(&o), -EINVAL);
+	ck_assert_uint_eq(reader_nr_events(o.reader), 1);
+	release(&o);
+	sketch_release(&s);
+}
+END_TEST
+
 /* ---- what describes the recording ---- */
 
 START_TEST(pipe_form_names_events_and_machine)
@@ -854,6 +876,7 @@ static TCase *wrong_tcase(void)
 	tcase_add_loop_test(tc, impossible_headers_are_refused, 0, ARRAY_LEN(headers));
 	tcase_add_loop_test(tc, event_ids_outside_of_the_file_are_refused, 0, 2);
 	tcase_add_loop_test(tc, descriptions_that_are_cut_are_corrupt, 0, ARRAY_LEN(described));
+	tcase_add_test(tc, late_event_is_corrupt);
 	tcase_add_test(tc, missing_file_comes_with_a_remedy);
 	tcase_add_test(tc, directory_is_refused);
 	tcase_add_loop_test(tc, other_files_are_refused_by_name, 0, ARRAY_LEN(files));

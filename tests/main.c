@@ -22,7 +22,6 @@
 	X(arena)	\
 	X(units)	\
 	X(err)		\
-	X(base_demangle)	\
 	X(nearest)	\
 	X(decode)	\
 	X(reader)	\

@@ -8,7 +8,9 @@ from lib import *
 target = build("e2e_forks.c")
 process = start_target(target, "forever", ready="call")
 PID = str(process.pid)
-# Many samples with chains, so that a small limit is met soon.
+# Many samples, so that a limit is met soon. What does not fit whole is not written at all, and what is
+# written at once is what comes in half a second: the limit has room for some of these.
+LIMIT = 900 << 10
 EAGER = ("-F", "5000", "--marker", "func:work", "-p", PID)
 
 
@@ -32,7 +34,7 @@ def check_refused(what, done, part):
 
 def limit_size():
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (400 << 10, 400 << 10))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (LIMIT, LIMIT))
 
 
 file = path("limited.data")
@@ -43,10 +45,10 @@ check_readable("a limit of file sizes", file)
 if os.geteuid() == 0:
     os.mkdir(path("small"))
     # The file lies in a file system of the namespace: it is copied out before that goes.
-    script = ("mount -t tmpfs -o size=600k none $1/small && shift && \"$@\" -o $DIR/small/full.data; "
+    script = ("mount -t tmpfs -o size=$LIMIT none $1/small && shift && \"$@\" -o $DIR/small/full.data; "
               "status=$?; cp $DIR/small/full.data $DIR/full.data; exit $status")
     done = run("unshare", "-m", "sh", "-c", script, "sh", scratch, WPERF, "record", *EAGER,
-               status=None, env=dict(os.environ, DIR=scratch))
+               status=None, env=dict(os.environ, DIR=scratch, LIMIT=str(LIMIT)))
     check_refused("a full disk", done, "No space left on device")
     check_readable("a full disk", path("full.data"))
 

@@ -177,16 +177,17 @@ class Canon:
 
 
 def explain_plt(ours, theirs):
-    """perf before 6.3 names what is in .plt, but not .plt.got nor jumps to functions chosen at load
-    time: what wperf calls NAME@plt is "[unknown]" or "@plt" there."""
-    for function, module in [key for key in ours if key[0].endswith("@plt")]:
-        for nameless in ("?", "@plt"):
-            key, blank = (function, module), (nameless, module)
-            moved = min(ours[key] - theirs[key], theirs[blank] - ours[blank])
+    """perf before 6.3 takes the entries of .plt to stand in the order of their relocations, which those
+    of libc do not, and knows none of .plt.got, nor names for functions chosen at load time. So what
+    wperf calls NAME@plt, by the slot that the entry jumps through, is another's, "@plt" or "[unknown]"
+    there."""
+    for key in [key for key in ours if key[0].endswith("@plt")]:
+        for other in [k for k in theirs if k[1] == key[1] and (k[0] == "?" or k[0].endswith("@plt"))]:
+            moved = min(ours[key] - theirs[key], theirs[other] - ours[other])
             if moved > 0:
                 ours[key] -= moved
-                ours[blank] += moved
-                print("          without a name in perf: %d in %s of %s" % (moved, function, module))
+                ours[other] += moved
+                print("          %d in %s of %s: %s for perf" % (moved, *key, other[0]))
 
 
 def compare(name, file, canon):
@@ -207,7 +208,7 @@ def compare(name, file, canon):
         if key in spellings:
             spellings[key].add(function)
     nr_samples = profile["tallies"]["samples"]
-    check(nr_samples > 200, "%s: only %d samples" % (name, nr_samples))
+    check(nr_samples > 50, "%s: only %d samples" % (name, nr_samples))
     equal(name + ": samples that perf script prints", sum(by_perf.values()), nr_samples)
     equal(name + ": samples that perf report counts", count_of_perf_report(file), nr_samples)
     explain_plt(ours, theirs)

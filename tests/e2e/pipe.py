@@ -53,6 +53,6 @@ if has_perf():
     equal("marks that perf script sees", sum("wperf:mark" in line for line in script), 200)
     profile = json_of(shell('perf record -q -g -o - -- "$TARGET" calls 100 3 | '
                             '"$WPERF" report -i - --format json'))
-    check(samples_of(profile, "burn") > 100, "perf record -o -: %s" % [(f["function"], f["file"], f["samples"]) for f in
-                                     profile["groups"][0]["functions"][:5]])
+    check(samples_of(profile, "burn") > 100, "perf record -o -: %d samples in burn()" %
+          samples_of(profile, "burn"))
     step("perf reads ours, we read perf's")
