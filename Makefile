@@ -106,7 +106,7 @@ $(EXAMPLES): examples/server.c examples/http.c examples/http.h | $(READY)
 $(O)/tests/%.o: ALL_CFLAGS += -DBUILD_DIR='"$(O)"'
 SUITES :=
 .PHONY: check-suites fuzzers seeds
-check: all $(O)/check examples fuzzers seeds
+check: all $(O)/check examples fuzzers seeds check-includes check-docs
 	$(Q)tests/fuzz/run.sh $$((2 * $(words $(FUZZERS)))) $(O)/fuzz $(FUZZERS)
 	$(Q)WPERF=$(WPERF) $(O)/check $(SUITES)
 check-suites: all $(O)/check examples

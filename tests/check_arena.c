@@ -9,8 +9,9 @@
 
 Suite *check_arena_suite(void);
 
-static const size_t sizes[] = { 0, 1, 7, 8, 15, 16, 17, 1000, 256 * 1024 - 1, 256 * 1024,
-				256 * 1024 + 1, 3 << 20 };
+static const size_t sizes[] = {
+	0, 1, 7, 8, 15, 16, 17, 1000, 256 * 1024 - 1, 256 * 1024, 256 * 1024 + 1, 3 << 20
+};
 
 START_TEST(pieces_are_aligned_and_apart)
 {

@@ -41,14 +41,10 @@ static const struct {
 	uint32_t name_len, desc_len;
 	uint8_t want;
 } notes[] = {
-	{ NT_GNU_BUILD_ID, "GNU", 4, 20, 20 },
-	{ NT_GNU_BUILD_ID, "GNU", 4, 16, 16 },
-	{ NT_GNU_BUILD_ID, "GNU", 4, 7, 7 },
-	{ NT_GNU_BUILD_ID, "GNU", 4, 1, 1 },
-	{ NT_GNU_BUILD_ID, "GNU", 4, 0, 0 },
-	{ NT_GNU_BUILD_ID, "GNU", 4, 21, 0 },
-	{ NT_GNU_ABI_TAG, "GNU", 4, 16, 0 },
-	{ NT_GNU_BUILD_ID, "Go", 3, 20, 0 },
+	{ NT_GNU_BUILD_ID, "GNU", 4, 20, 20 }, { NT_GNU_BUILD_ID, "GNU", 4, 16, 16 },
+	{ NT_GNU_BUILD_ID, "GNU", 4, 7, 7 },   { NT_GNU_BUILD_ID, "GNU", 4, 1, 1 },
+	{ NT_GNU_BUILD_ID, "GNU", 4, 0, 0 },   { NT_GNU_BUILD_ID, "GNU", 4, 21, 0 },
+	{ NT_GNU_ABI_TAG, "GNU", 4, 16, 0 },   { NT_GNU_BUILD_ID, "Go", 3, 20, 0 },
 	{ NT_GNU_BUILD_ID, "GNU", 3, 20, 0 },
 };
 
@@ -59,7 +55,8 @@ START_TEST(build_id_is_found_among_notes)
 	struct str b = { 0 };
 
 	add_note(&b, 5, "stapsdt", 8, "some text", 9);
-	add_note(&b, notes[_i].type, notes[_i].name, notes[_i].name_len, ID "k", notes[_i].desc_len);
+	add_note(&b, notes[_i].type, notes[_i].name, notes[_i].name_len, ID "k",
+		 notes[_i].desc_len);
 	add_note(&b, NT_GNU_ABI_TAG, "GNU", 4, "\0\0\0\0\3\0\0\0\2\0\0\0\0\0\0", 16);
 	ck_assert(find(&b, b.len, &id) == (notes[_i].want > 0));
 	if (notes[_i].want) {
@@ -86,7 +83,7 @@ START_TEST(cut_notes_have_none)
 END_TEST
 
 static const uint32_t lengths[][2] = {
-	{ UINT32_MAX, 20 }, { 4, UINT32_MAX }, { UINT32_MAX, UINT32_MAX },
+	{ UINT32_MAX, 20 },    { 4, UINT32_MAX },     { UINT32_MAX, UINT32_MAX },
 	{ 4, UINT32_MAX - 3 }, { UINT32_MAX - 2, 0 },
 };
 
@@ -106,8 +103,12 @@ END_TEST
 /* An ELF file of either class whose only segments are notes. */
 static const char *elf_file(bool is_64, uint32_t phdr_type)
 {
-	Elf64_Ehdr e64 = { .e_phoff = sizeof(e64), .e_phentsize = sizeof(Elf64_Phdr), .e_phnum = 2 };
-	Elf32_Ehdr e32 = { .e_phoff = sizeof(e32), .e_phentsize = sizeof(Elf32_Phdr), .e_phnum = 2 };
+	Elf64_Ehdr e64 = { .e_phoff = sizeof(e64),
+			   .e_phentsize = sizeof(Elf64_Phdr),
+			   .e_phnum = 2 };
+	Elf32_Ehdr e32 = { .e_phoff = sizeof(e32),
+			   .e_phentsize = sizeof(Elf32_Phdr),
+			   .e_phnum = 2 };
 	Elf64_Phdr p64[2] = { { .p_type = PT_LOAD }, { .p_type = phdr_type } };
 	Elf32_Phdr p32[2] = { { .p_type = PT_LOAD }, { .p_type = phdr_type } };
 	struct str b = { 0 }, note = { 0 };

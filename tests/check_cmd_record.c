@@ -14,7 +14,7 @@
 Suite *check_cmd_record_suite(void);
 
 /* Long enough for many samples on any machine. */
-#define BUSY "i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done"
+#define BUSY	     "i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done"
 #define UNPRIVILEGED "setpriv --reuid=65534 --clear-groups --inh-caps=-all "
 
 /* ---- what is wrong with the command line ---- */
@@ -124,8 +124,8 @@ static struct contents read_recording(const char *path)
 	while ((more = reader_next(reader, &r, &e)) > 0) {
 		if (r.type == PERF_RECORD_SAMPLE) {
 			c.nr_samples++;
-			c.nr_kernel += (r.misc & PERF_RECORD_MISC_CPUMODE_MASK) ==
-				       PERF_RECORD_MISC_KERNEL;
+			c.nr_kernel +=
+				(r.misc & PERF_RECORD_MISC_CPUMODE_MASK) == PERF_RECORD_MISC_KERNEL;
 			count_pid(&c, r.pid);
 		}
 		c.has_tally |= r.type == PERF_RECORD_EVENT_UPDATE && r.note.kind == NOTE_TALLY;
@@ -147,8 +147,19 @@ static struct contents expect_whole(const char *path)
 }
 
 static const char *const argument_sets[] = {
-	"", "-F 200", "-c 1000000", "-e cpu-clock", "-e task-clock", "--call-graph none",
-	"--call-graph fp", "-m 8", "-m 64K", "--marker none", "--marker auto", "-v", "-vv",
+	"",
+	"-F 200",
+	"-c 1000000",
+	"-e cpu-clock",
+	"-e task-clock",
+	"--call-graph none",
+	"--call-graph fp",
+	"-m 8",
+	"-m 64K",
+	"--marker none",
+	"--marker auto",
+	"-v",
+	"-vv",
 };
 
 START_TEST(command_is_recorded)
@@ -184,8 +195,11 @@ static const struct {
 	const char *command;
 	int status;
 } statuses[] = {
-	{ "exit 0", 0 }, { "exit 7", 7 }, { "exit 255", 255 },
-	{ "kill -TERM $$", 128 + SIGTERM }, { "kill -KILL $$", 128 + SIGKILL },
+	{ "exit 0", 0 },
+	{ "exit 7", 7 },
+	{ "exit 255", 255 },
+	{ "kill -TERM $$", 128 + SIGTERM },
+	{ "kill -KILL $$", 128 + SIGKILL },
 };
 
 START_TEST(status_of_the_command_is_passed_on)
@@ -248,8 +262,10 @@ START_TEST(closed_pipe_is_no_error)
 {
 	struct run r = { .dir = harness_path("") };
 
-	run_shell(&r, "{ \"$WPERF\" record -o - --duration 30 -p %d; echo $? >status; } | head -c 1000 "
-		      ">/dev/null; cat status", getpid());
+	run_shell(&r,
+		  "{ \"$WPERF\" record -o - --duration 30 -p %d; echo $? >status; } | head -c 1000 "
+		  ">/dev/null; cat status",
+		  getpid());
 	ck_assert_str_eq(str_cstr(&r.out), "0\n");
 	ck_assert(!strstr(str_cstr(&r.err), "Broken pipe"));
 	run_release(&r);
@@ -261,7 +277,8 @@ START_TEST(duration_and_command_set_the_length)
 	static const char *const lengths[] = { "--duration 0.3", "--duration 300ms -p $$",
 					       "-- sleep 0.3" };
 	struct run r = { .dir = harness_path("") };
-	pid_t pid = harness_start("busy", (const char *const[]){ "sh", "-c", "while :; do :; done", NULL });
+	pid_t pid = harness_start("busy",
+				  (const char *const[]){ "sh", "-c", "while :; do :; done", NULL });
 
 	run_shell(&r, "exec \"$WPERF\" record -p %d %s", (int)pid, lengths[_i]);
 	ck_assert_exit(&r, 0);
@@ -283,10 +300,11 @@ static const int end_signals[] = { SIGINT, SIGTERM, SIGHUP };
 START_TEST(signal_ends_a_whole_recording)
 {
 	const char *out = harness_path("out.data");
-	pid_t busy = harness_start("busy", (const char *const[]){ "sh", "-c", "while :; do :; done", NULL });
+	pid_t busy = harness_start(
+		"busy", (const char *const[]){ "sh", "-c", "while :; do :; done", NULL });
 	char *target = xasprintf("%d", (int)busy);
-	pid_t wperf = harness_start("wperf", (const char *const[]){ harness_wperf(), "record", "-p", target,
-								    "-o", out, NULL });
+	pid_t wperf = harness_start("wperf", (const char *const[]){ harness_wperf(), "record", "-p",
+								    target, "-o", out, NULL });
 
 	ck_assert(harness_wait_until(is_recording, (void *)out));
 	usleep(200000);
@@ -300,10 +318,11 @@ END_TEST
 START_TEST(killed_recorder_leaves_a_readable_recording)
 {
 	const char *out = harness_path("out.data");
-	pid_t busy = harness_start("busy", (const char *const[]){ "sh", "-c", "while :; do :; done", NULL });
+	pid_t busy = harness_start(
+		"busy", (const char *const[]){ "sh", "-c", "while :; do :; done", NULL });
 	char *target = xasprintf("%d", (int)busy);
-	pid_t wperf = harness_start("wperf", (const char *const[]){ harness_wperf(), "record", "-p", target,
-								    "-o", out, NULL });
+	pid_t wperf = harness_start("wperf", (const char *const[]){ harness_wperf(), "record", "-p",
+								    target, "-o", out, NULL });
 	struct contents c;
 
 	ck_assert(harness_wait_until(is_recording, (void *)out));
@@ -345,8 +364,8 @@ END_TEST
 START_TEST(children_of_a_pid_are_recorded)
 {
 	struct run r = { .dir = harness_path("") };
-	pid_t pid = harness_start("busy", (const char *const[]){
-		"sh", "-c", "(while :; do :; done) & wait", NULL });
+	pid_t pid = harness_start(
+		"busy", (const char *const[]){ "sh", "-c", "(while :; do :; done) & wait", NULL });
 	struct contents c;
 
 	usleep(100000);
@@ -362,10 +381,12 @@ END_TEST
 START_TEST(size_is_bounded)
 {
 	struct run r = { .dir = harness_path("") };
-	pid_t pid = harness_start("busy", (const char *const[]){ "sh", "-c", "while :; do :; done", NULL });
+	pid_t pid = harness_start("busy",
+				  (const char *const[]){ "sh", "-c", "while :; do :; done", NULL });
 	struct stat st;
 
-	run_shell(&r, "exec \"$WPERF\" record -p %d --max-size 50K -F 5000 --duration 60", (int)pid);
+	run_shell(&r, "exec \"$WPERF\" record -p %d --max-size 50K -F 5000 --duration 60",
+		  (int)pid);
 	ck_assert_exit(&r, 0);
 	expect_whole(harness_path("wperf.data"));
 	ck_assert_int_eq(stat(harness_path("wperf.data"), &st), 0);

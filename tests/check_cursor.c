@@ -70,11 +70,8 @@ static const struct {
 	size_t left;
 	bool fails;
 } strings[] = {
-	{ "abc", 4, "abc", 0, false },
-	{ "abc\0d", 6, "abc", 2, false },
-	{ "", 1, "", 0, false },
-	{ "abc", 3, "", 3, true },
-	{ "", 0, "", 0, true },
+	{ "abc", 4, "abc", 0, false }, { "abc\0d", 6, "abc", 2, false }, { "", 1, "", 0, false },
+	{ "abc", 3, "", 3, true },     { "", 0, "", 0, true },
 };
 
 START_TEST(strings_end_with_nul_or_fail)

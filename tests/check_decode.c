@@ -9,15 +9,14 @@
 
 Suite *check_decode_suite(void);
 
-
 static struct event_desc *add_event(struct events *ev, const struct perf_event_attr *attr)
 {
 	return events_add(ev, cursor_of(attr, sizeof(*attr)));
 }
 
 /* Decodes the record that the sketch holds at `at`, from memory that ends where the record does. */
-static bool decode_at(const struct events *ev, const struct sketch *s, size_t at, uint8_t **ret_bytes,
-		      struct record *r)
+static bool decode_at(const struct events *ev, const struct sketch *s, size_t at,
+		      uint8_t **ret_bytes, struct record *r)
 {
 	struct perf_event_header header;
 
@@ -30,10 +29,9 @@ static bool decode_at(const struct events *ev, const struct sketch *s, size_t at
 /* ---- samples: every subset of the fields ---- */
 
 static const uint64_t sample_bits[] = {
-	PERF_SAMPLE_IDENTIFIER, PERF_SAMPLE_IP,	       PERF_SAMPLE_TID,
-	PERF_SAMPLE_TIME,	PERF_SAMPLE_ADDR,      PERF_SAMPLE_ID,
-	PERF_SAMPLE_STREAM_ID,	PERF_SAMPLE_CPU,       PERF_SAMPLE_PERIOD,
-	PERF_SAMPLE_READ,	PERF_SAMPLE_CALLCHAIN, PERF_SAMPLE_RAW,
+	PERF_SAMPLE_IDENTIFIER,	  PERF_SAMPLE_IP,	 PERF_SAMPLE_TID,	 PERF_SAMPLE_TIME,
+	PERF_SAMPLE_ADDR,	  PERF_SAMPLE_ID,	 PERF_SAMPLE_STREAM_ID,	 PERF_SAMPLE_CPU,
+	PERF_SAMPLE_PERIOD,	  PERF_SAMPLE_READ,	 PERF_SAMPLE_CALLCHAIN,	 PERF_SAMPLE_RAW,
 	PERF_SAMPLE_BRANCH_STACK, PERF_SAMPLE_REGS_USER, PERF_SAMPLE_STACK_USER,
 };
 
@@ -144,8 +142,9 @@ static const char *wrong_field(const struct record *r, const struct perf_event_a
 	    (r->sample.chain.nr && (callchain_at(&r->sample.chain, 0) != PERF_CONTEXT_USER ||
 				    callchain_at(&r->sample.chain, 2) != 0x400456)))
 		return "chain";
-	if (type & PERF_SAMPLE_RAW ? r->sample.raw_len != 12 || memcmp(r->sample.raw, "raw bytes..", 12) :
-				     r->sample.raw_len || r->sample.raw)
+	if (type & PERF_SAMPLE_RAW
+		    ? r->sample.raw_len != 12 || memcmp(r->sample.raw, "raw bytes..", 12)
+		    : r->sample.raw_len || r->sample.raw)
 		return "raw";
 	if (!(type & PERF_SAMPLE_REGS_USER))
 		return r->sample.nr_user_regs || r->sample.user_regs ? "regs" : NULL;
@@ -161,9 +160,9 @@ static const char *wrong_stack(const struct record *r, const struct perf_event_a
 	if (!(attr->sample_type & PERF_SAMPLE_STACK_USER))
 		return r->sample.user_stack || r->sample.user_stack_len ? "stack" : NULL;
 	return r->sample.user_stack_len != STACK_VALID ||
-			       memcmp(r->sample.user_stack, "a stack of some ", STACK_VALID) ?
-		       "stack" :
-		       NULL;
+			       memcmp(r->sample.user_stack, "a stack of some ", STACK_VALID)
+		       ? "stack"
+		       : NULL;
 }
 
 static struct perf_event_attr attr_of_subset(uint32_t subset)
@@ -246,8 +245,8 @@ START_TEST(short_samples_are_refused)
 
 		memcpy(s.bytes.s + 6, &size, sizeof(size));
 		/* The last 8 bytes are the stack's length; what is less is too little. */
-		ck_assert_msg(!decode_at(&ev, &s, 0, &bytes, &r), "%u of %u bytes were enough", size,
-			      whole);
+		ck_assert_msg(!decode_at(&ev, &s, 0, &bytes, &r), "%u of %u bytes were enough",
+			      size, whole);
 		free(bytes);
 	}
 	sketch_release(&s);
@@ -295,11 +294,13 @@ START_TEST(impossible_lengths_are_refused)
 }
 END_TEST
 
-/* Where a thread has no user registers (a kernel thread), none follow; nor an empty stack's length. */
+/* Where a thread has no user registers (a kernel thread), none follow; nor an empty stack's length.
+ */
 START_TEST(absent_registers_and_stacks_take_no_room)
 {
 	struct perf_event_attr attr = { .size = sizeof(attr),
-					.sample_type = PERF_SAMPLE_REGS_USER | PERF_SAMPLE_STACK_USER,
+					.sample_type =
+						PERF_SAMPLE_REGS_USER | PERF_SAMPLE_STACK_USER,
 					.sample_regs_user = 7 };
 	struct events ev = { 0 };
 	struct sketch s = { 0 };
@@ -341,23 +342,25 @@ END_TEST
 
 /* ---- which event a record belongs to ---- */
 
-
 static const struct {
 	const char *name;
 	uint64_t type;
-	size_t sample_at;	/* words before the id in a sample */
-	size_t behind;		/* words behind it in any other record */
+	size_t sample_at; /* words before the id in a sample */
+	size_t behind;	  /* words behind it in any other record */
 	bool has_id;
 } id_places[] = {
 	{ "identifier", PERF_SAMPLE_IDENTIFIER | PERF_SAMPLE_IP | PERF_SAMPLE_TIME, 0, 0, true },
-	{ "identifier and id", PERF_SAMPLE_IDENTIFIER | PERF_SAMPLE_ID | PERF_SAMPLE_TID, 0, 0, true },
-	{ "id alone", PERF_SAMPLE_ID, 0, 0, true },
-	{ "ip, tid, time", PERF_SAMPLE_IP | PERF_SAMPLE_TID | PERF_SAMPLE_TIME | PERF_SAMPLE_ID, 3, 0,
+	{ "identifier and id", PERF_SAMPLE_IDENTIFIER | PERF_SAMPLE_ID | PERF_SAMPLE_TID, 0, 0,
 	  true },
-	{ "all before", PERF_SAMPLE_IP | PERF_SAMPLE_TID | PERF_SAMPLE_TIME | PERF_SAMPLE_ADDR |
-			PERF_SAMPLE_ID, 4, 0, true },
-	{ "stream and cpu behind", PERF_SAMPLE_ID | PERF_SAMPLE_STREAM_ID | PERF_SAMPLE_CPU |
-				   PERF_SAMPLE_PERIOD, 0, 2, true },
+	{ "id alone", PERF_SAMPLE_ID, 0, 0, true },
+	{ "ip, tid, time", PERF_SAMPLE_IP | PERF_SAMPLE_TID | PERF_SAMPLE_TIME | PERF_SAMPLE_ID, 3,
+	  0, true },
+	{ "all before",
+	  PERF_SAMPLE_IP | PERF_SAMPLE_TID | PERF_SAMPLE_TIME | PERF_SAMPLE_ADDR | PERF_SAMPLE_ID,
+	  4, 0, true },
+	{ "stream and cpu behind",
+	  PERF_SAMPLE_ID | PERF_SAMPLE_STREAM_ID | PERF_SAMPLE_CPU | PERF_SAMPLE_PERIOD, 0, 2,
+	  true },
 	{ "none", PERF_SAMPLE_IP | PERF_SAMPLE_TID, 0, 0, false },
 };
 
@@ -366,7 +369,8 @@ static const struct event_desc *event_for(uint64_t type, uint64_t id, bool is_sa
 					  size_t behind)
 {
 	static struct event_desc copy;
-	struct perf_event_attr attr = { .size = sizeof(attr), .sample_type = type,
+	struct perf_event_attr attr = { .size = sizeof(attr),
+					.sample_type = type,
 					.sample_id_all = 1 };
 	struct events ev = { 0 };
 	struct sketch s = { 0 };
@@ -414,7 +418,8 @@ START_TEST(event_is_found_by_the_id_behind_a_record)
 	size_t id;
 
 	for (id = 100; id <= 102; id++) {
-		const struct event_desc *event = event_for(type, id, false, 8, id_places[_i].behind);
+		const struct event_desc *event =
+			event_for(type, id, false, 8, id_places[_i].behind);
 
 		if (id_places[_i].has_id && id == 102)
 			ck_assert_ptr_null(event);
@@ -426,7 +431,8 @@ END_TEST
 
 START_TEST(record_too_short_for_an_id_has_no_event)
 {
-	struct perf_event_attr attr = { .size = sizeof(attr), .sample_type = PERF_SAMPLE_IDENTIFIER };
+	struct perf_event_attr attr = { .size = sizeof(attr),
+					.sample_type = PERF_SAMPLE_IDENTIFIER };
 	struct events ev = { 0 };
 	struct sketch s = { 0 };
 	struct record r = { 0 };
@@ -479,9 +485,9 @@ static void release(struct decoded *d)
 /* Any subset of what sample_id_all puts there. */
 START_TEST(sample_id_is_read_from_the_end)
 {
-	static const uint64_t bits[] = { PERF_SAMPLE_TID, PERF_SAMPLE_TIME, PERF_SAMPLE_ID,
-					 PERF_SAMPLE_STREAM_ID, PERF_SAMPLE_CPU,
-					 PERF_SAMPLE_IDENTIFIER };
+	static const uint64_t bits[] = { PERF_SAMPLE_TID, PERF_SAMPLE_TIME,
+					 PERF_SAMPLE_ID,  PERF_SAMPLE_STREAM_ID,
+					 PERF_SAMPLE_CPU, PERF_SAMPLE_IDENTIFIER };
 	struct perf_event_attr attr = { .size = sizeof(attr), .sample_id_all = 1 };
 	struct decoded d = { 0 };
 	size_t i;
@@ -560,14 +566,20 @@ static const struct {
 	uint8_t id_len, want_len;
 } mmaps[] = {
 	{ PERF_RECORD_MMAP, PERF_RECORD_MISC_USER, false, true, 0, 0 },
-	{ PERF_RECORD_MMAP, PERF_RECORD_MISC_USER | PERF_RECORD_MISC_MMAP_DATA, false, false, 0, 0 },
+	{ PERF_RECORD_MMAP, PERF_RECORD_MISC_USER | PERF_RECORD_MISC_MMAP_DATA, false, false, 0,
+	  0 },
 	{ PERF_RECORD_MMAP2, PERF_RECORD_MISC_USER, false, true, 0, 0 },
-	{ PERF_RECORD_MMAP2, PERF_RECORD_MISC_USER | PERF_RECORD_MISC_MMAP_DATA, false, false, 0, 0 },
-	{ PERF_RECORD_MMAP2, PERF_RECORD_MISC_USER | PERF_RECORD_MISC_MMAP_BUILD_ID, true, true, 20, 20 },
-	{ PERF_RECORD_MMAP2, PERF_RECORD_MISC_KERNEL | PERF_RECORD_MISC_MMAP_BUILD_ID, true, true, 8, 8 },
-	{ PERF_RECORD_MMAP2, PERF_RECORD_MISC_USER | PERF_RECORD_MISC_MMAP_BUILD_ID, true, true, 255, 0 },
+	{ PERF_RECORD_MMAP2, PERF_RECORD_MISC_USER | PERF_RECORD_MISC_MMAP_DATA, false, false, 0,
+	  0 },
+	{ PERF_RECORD_MMAP2, PERF_RECORD_MISC_USER | PERF_RECORD_MISC_MMAP_BUILD_ID, true, true, 20,
+	  20 },
+	{ PERF_RECORD_MMAP2, PERF_RECORD_MISC_KERNEL | PERF_RECORD_MISC_MMAP_BUILD_ID, true, true,
+	  8, 8 },
+	{ PERF_RECORD_MMAP2, PERF_RECORD_MISC_USER | PERF_RECORD_MISC_MMAP_BUILD_ID, true, true,
+	  255, 0 },
 	/* The flag slipped through from another listener; the event asked for no build-ids. */
-	{ PERF_RECORD_MMAP2, PERF_RECORD_MISC_USER | PERF_RECORD_MISC_MMAP_BUILD_ID, false, true, 0, 0 },
+	{ PERF_RECORD_MMAP2, PERF_RECORD_MISC_USER | PERF_RECORD_MISC_MMAP_BUILD_ID, false, true, 0,
+	  0 },
 };
 
 START_TEST(mmap_says_what_is_where)
@@ -718,7 +730,8 @@ static const struct {
 
 START_TEST(events_are_named_by_their_attributes)
 {
-	struct perf_event_attr attr = { .size = sizeof(attr), .type = named[_i].type,
+	struct perf_event_attr attr = { .size = sizeof(attr),
+					.type = named[_i].type,
 					.config = named[_i].config };
 	struct events ev = { 0 };
 	struct event_desc *event = add_event(&ev, &attr);

@@ -27,8 +27,8 @@ static const struct {
 	{ "r1a8", PERF_TYPE_RAW, 0x1a8, false, false },
 	{ "rC0FFEE:u", PERF_TYPE_RAW, 0xc0ffee, false, true },
 	/* libpfm4's own spelling */
-	{ "perf::PERF_COUNT_SW_CPU_MIGRATIONS", PERF_TYPE_SOFTWARE, PERF_COUNT_SW_CPU_MIGRATIONS, false,
-	  false },
+	{ "perf::PERF_COUNT_SW_CPU_MIGRATIONS", PERF_TYPE_SOFTWARE, PERF_COUNT_SW_CPU_MIGRATIONS,
+	  false, false },
 };
 
 START_TEST(names_become_attributes)
@@ -48,7 +48,7 @@ END_TEST
 
 static const struct {
 	const char *name;
-	const char *nearest;	/* stands first in the remedy */
+	const char *nearest; /* stands first in the remedy */
 } bad[] = {
 	{ "cpuclock", "The nearest: cpu-clock" },
 	{ "CPU_CLOK", "The nearest: cpu-clock" },

@@ -20,7 +20,8 @@ static void setup(struct parsed *p, size_t nr_events)
 
 	*p = (struct parsed){ 0 };
 	for (i = 0; i < nr_events; i++)
-		events_add_id(&p->ev, SKETCH_ID(i), events_add(&p->ev, cursor_of(&attr, sizeof(attr))));
+		events_add_id(&p->ev, SKETCH_ID(i),
+			      events_add(&p->ev, cursor_of(&attr, sizeof(attr))));
 }
 
 static void release(struct parsed *p)
@@ -203,8 +204,10 @@ static void make_section(struct str *b, unsigned int feature)
 	}
 }
 
-static const unsigned int cut_features[] = { FEATURE_HOSTNAME, FEATURE_OSRELEASE, FEATURE_ARCH,
-					     FEATURE_CMDLINE,  FEATURE_EVENT_DESC, FEATURE_BUILD_ID };
+static const unsigned int cut_features[] = {
+	FEATURE_HOSTNAME, FEATURE_OSRELEASE,  FEATURE_ARCH,
+	FEATURE_CMDLINE,  FEATURE_EVENT_DESC, FEATURE_BUILD_ID
+};
 
 START_TEST(cut_sections_are_refused)
 {

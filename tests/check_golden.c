@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/golden/CASE/{cmd,in.data,out,err}: cmd is a line for sh, run in that folder with $WPERF set; its
- * stdout and stderr must be out and err. `make golden` writes them anew, and people look at the diff.
+ * tests/golden/CASE/{cmd,in.data,out,err}: cmd is a line for sh, run in that folder with $WPERF
+ * set; its stdout and stderr must be out and err. `make golden` writes them anew, and people look
+ * at the diff.
  */
 #include <check.h>
 #include <glob.h>

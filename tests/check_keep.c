@@ -25,7 +25,7 @@ struct keeping {
 	struct writer *w;
 	struct keep *k;
 	struct err e;
-	struct note_file file;		/* the last one; path in `path` */
+	struct note_file file; /* the last one; path in `path` */
 	struct str path, bytes;
 	unsigned int nr_files;
 };
@@ -92,10 +92,15 @@ static void *map_file(const char *path, struct writer_mmap *m)
 	at = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE, fd, 0);
 	ck_assert(at != MAP_FAILED);
 	close(fd);
-	*m = (struct writer_mmap){ .pid = (uint32_t)getpid(), .tid = (uint32_t)getpid(),
-				   .start = (uintptr_t)at, .len = 4096, .prot = PROT_READ,
-				   .dev_major = major(st.st_dev), .dev_minor = minor(st.st_dev),
-				   .inode = st.st_ino, .path = path };
+	*m = (struct writer_mmap){ .pid = (uint32_t)getpid(),
+				   .tid = (uint32_t)getpid(),
+				   .start = (uintptr_t)at,
+				   .len = 4096,
+				   .prot = PROT_READ,
+				   .dev_major = major(st.st_dev),
+				   .dev_minor = minor(st.st_dev),
+				   .inode = st.st_ino,
+				   .path = path };
 	return at;
 }
 
@@ -201,8 +206,8 @@ START_TEST(file_out_of_reach_is_counted)
 }
 END_TEST
 
-static const char *const no_files[] = { "//anon", "[heap]", "[vdso]", "/dev/zero", "anon_inode:[x]",
-					"" };
+static const char *const no_files[] = { "//anon",    "[heap]",	       "[vdso]",
+					"/dev/zero", "anon_inode:[x]", "" };
 
 START_TEST(mappings_of_no_file_are_left)
 {

@@ -128,7 +128,10 @@ START_TEST(cut_payloads_are_refused)
 }
 END_TEST
 
-#define TEXT(t) { t, sizeof(t) - 1 }
+#define TEXT(t)                                                                                    \
+	{                                                                                          \
+		t, sizeof(t) - 1                                                                   \
+	}
 
 static const struct {
 	struct {

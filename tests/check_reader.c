@@ -194,8 +194,8 @@ static void add_comm(struct sketch *s, uint32_t pid, uint64_t time)
 }
 
 /*
- * Longer than what the reader reads at once, several times: what was asked to stay is there, and what
- * was given back is not missed.
+ * Longer than what the reader reads at once, several times: what was asked to stay is there, and
+ * what was given back is not missed.
  */
 START_TEST(long_stream_is_read_with_a_window)
 {
@@ -226,7 +226,8 @@ START_TEST(long_stream_is_read_with_a_window)
 		if (i < WINDOW)
 			continue;
 		reader_at(reader, window[(i + 1) % WINDOW], &r);
-		if (r.pid != i + 1 - WINDOW || r.time != i + 2 - WINDOW || strcmp(r.comm.name, "a name"))
+		if (r.pid != i + 1 - WINDOW || r.time != i + 2 - WINDOW ||
+		    strcmp(r.comm.name, "a name"))
 			ck_abort_msg("record %u is gone at %u", i + 1 - WINDOW, i);
 		reader_discard(reader, window[(i + 1) % WINDOW]);
 	}
@@ -251,7 +252,8 @@ START_TEST(discarded_part_of_a_file_changes_nothing_ahead)
 	for (i = 0; i < nr; i++)
 		add_comm(&s, i, i + 1);
 	sketch_finish(&s, NULL, 0);
-	ck_assert_int_eq(reader_open(harness_file("in.data", s.bytes.s, s.bytes.len), &reader, &e), 0);
+	ck_assert_int_eq(reader_open(harness_file("in.data", s.bytes.s, s.bytes.len), &reader, &e),
+			 0);
 	for (i = 0; i < nr; i++) {
 		if (reader_next(reader, &r, &e) != 1 || r.pid != i)
 			ck_abort_msg("record %u", i);
@@ -298,7 +300,8 @@ static void cut_everywhere(const struct sketch *s, bool is_pipe)
 		int more;
 
 		if (open_copy(&o, s, len)) {
-			ck_assert_msg(!has_opened && o.e.code < 0 && o.e.what[0], "length %zu", len);
+			ck_assert_msg(!has_opened && o.e.code < 0 && o.e.what[0], "length %zu",
+				      len);
 			release(&o);
 			continue;
 		}
@@ -306,7 +309,8 @@ static void cut_everywhere(const struct sketch *s, bool is_pipe)
 		while (want < nr && (want + 1 < nr ? at[want + 1] : data_end) <= len)
 			want++;
 		while ((more = next(&o)) > 0) {
-			ck_assert_msg(got < want && o.r.pos == at[got] && o.r.type == everything[got].type,
+			ck_assert_msg(got < want && o.r.pos == at[got] &&
+					      o.r.type == everything[got].type,
 				      "length %zu, record %zu", len, got);
 			got++;
 		}
@@ -393,12 +397,11 @@ static void put_u64(struct sketch *s, size_t at, uint64_t v)
 /* The second of three records gets this size. */
 static const struct {
 	uint16_t size;
-	int want;	/* what reader_next() returns for it */
+	int want; /* what reader_next() returns for it */
 } record_sizes[] = {
-	{ 0, -EINVAL }, { 1, -EINVAL },	 { 7, -EINVAL },
-	{ 8, -EINVAL },		/* too short for what it holds */
-	{ 32, -EINVAL },
-	{ 65535, 0 },		/* goes past the end */
+	{ 0, -EINVAL },	 { 1, -EINVAL },
+	{ 7, -EINVAL },	 { 8, -EINVAL }, /* too short for what it holds */
+	{ 32, -EINVAL }, { 65535, 0 },	 /* goes past the end */
 };
 
 START_TEST(impossible_sizes_are_told_with_their_offset)
@@ -483,9 +486,9 @@ END_TEST
 /* AUXTRACE and TRACING_DATA bring bytes that their size does not count. */
 static const struct {
 	uint32_t type;
-	bool is_long;	/* the length is a u64 */
+	bool is_long; /* the length is a u64 */
 	uint64_t len;
-	size_t there;	/* bytes that really follow */
+	size_t there; /* bytes that really follow */
 	bool is_cut;
 } followed[] = {
 	{ PERF_RECORD_AUXTRACE, true, 0, 0, false },
@@ -623,10 +626,10 @@ static const struct {
 	uint32_t type;
 	size_t len;
 } described[] = {
-	{ PERF_RECORD_HEADER_ATTR, 0 },	      { PERF_RECORD_HEADER_ATTR, 56 },
-	{ PERF_RECORD_HEADER_ATTR, 64 },      { PERF_RECORD_HEADER_FEATURE, 0 },
-	{ PERF_RECORD_HEADER_FEATURE, 8 },    { PERF_RECORD_HEADER_BUILD_ID, 0 },
-	{ PERF_RECORD_HEADER_BUILD_ID, 24 },  { PERF_RECORD_AUXTRACE, 0 },
+	{ PERF_RECORD_HEADER_ATTR, 0 },	     { PERF_RECORD_HEADER_ATTR, 56 },
+	{ PERF_RECORD_HEADER_ATTR, 64 },     { PERF_RECORD_HEADER_FEATURE, 0 },
+	{ PERF_RECORD_HEADER_FEATURE, 8 },   { PERF_RECORD_HEADER_BUILD_ID, 0 },
+	{ PERF_RECORD_HEADER_BUILD_ID, 24 }, { PERF_RECORD_AUXTRACE, 0 },
 };
 
 START_TEST(descriptions_that_are_cut_are_corrupt)
@@ -716,8 +719,8 @@ START_TEST(file_form_names_events_and_machine)
 	struct perf_event_attr attr = sketch_attr();
 	struct str text[4] = { 0 }, ids = { 0 };
 	struct sketch_feature features[] = {
-		{ FEATURE_BUILD_ID, NULL, 0 },	 { FEATURE_HOSTNAME, NULL, 0 },
-		{ FEATURE_OSRELEASE, NULL, 0 },	 { FEATURE_ARCH, NULL, 0 },
+		{ FEATURE_BUILD_ID, NULL, 0 },	{ FEATURE_HOSTNAME, NULL, 0 },
+		{ FEATURE_OSRELEASE, NULL, 0 }, { FEATURE_ARCH, NULL, 0 },
 		{ FEATURE_CMDLINE, NULL, 0 },
 	};
 	struct perf_event_header header = { .size = 8 + 4 + 24 + 16 };
@@ -808,7 +811,8 @@ START_TEST(other_files_are_refused_by_name)
 	struct err e = { 0 };
 
 	ck_assert_int_eq(reader_open(path, &reader, &e), -EINVAL);
-	ck_assert_msg(strstr(e.what, "some.file: ") && strstr(e.what, files[_i].says), "%s", e.what);
+	ck_assert_msg(strstr(e.what, "some.file: ") && strstr(e.what, files[_i].says), "%s",
+		      e.what);
 }
 END_TEST
 

@@ -10,14 +10,14 @@
 
 Suite *check_ring_suite(void);
 
-enum { DROPPED = PERF_RECORD_MMAP };	/* records of this type are left out */
+enum { DROPPED = PERF_RECORD_MMAP }; /* records of this type are left out */
 
 /* What a scan tells, and what a copy of the ring's bytes would be. */
 struct seen {
 	struct str kept;
-	struct str others;	/* all records that were shown, kept or not */
+	struct str others; /* all records that were shown, kept or not */
 	VEC(uint64_t) ids;
-	bool has_half;		/* a call of kept() that ended within a record */
+	bool has_half; /* a call of kept() that ended within a record */
 };
 
 static bool saw(void *ctx, const struct perf_event_header *record)
@@ -174,9 +174,8 @@ static const struct {
 	const char *records;
 	const char *kept;
 } runs[] = {
-	{ "", "" },	{ "d", "" },	   { "dd", "" },	   { "k", "k" },
-	{ "dk", "k" },	{ "kd", "k" },	   { "kdk", "kk" },	   { "ddkddkdd", "kk" },
-	{ "sds", "ss" }, { "skdskd", "sksk" },
+	{ "", "" },    { "d", "" },	{ "dd", "" },	      { "k", "k" },    { "dk", "k" },
+	{ "kd", "k" }, { "kdk", "kk" }, { "ddkddkdd", "kk" }, { "sds", "ss" }, { "skdskd", "sksk" },
 };
 
 START_TEST(dropped_runs_leave_no_trace)
@@ -189,7 +188,9 @@ START_TEST(dropped_runs_leave_no_trace)
 	uint8_t *ring;
 
 	for (p = runs[_i].records; *p; p++) {
-		uint32_t type = *p == 'k' ? PERF_RECORD_COMM : *p == 'd' ? DROPPED : PERF_RECORD_SAMPLE;
+		uint32_t type = *p == 'k'   ? PERF_RECORD_COMM
+				: *p == 'd' ? DROPPED
+					    : PERF_RECORD_SAMPLE;
 
 		add_record(&in, type, 32, (uint64_t)(p - runs[_i].records));
 		if (type != DROPPED)
@@ -211,7 +212,7 @@ END_TEST
 /* The header of the second of three records. */
 static const struct {
 	uint16_t size;
-	size_t nr_whole;	/* records found before it gives up */
+	size_t nr_whole; /* records found before it gives up */
 } garbage[] = {
 	{ 0, 1 }, { 4, 1 }, { 7, 1 }, { 12, 1 }, { 63, 1 }, { 72, 1 }, { 80, 1 }, { 65528, 1 },
 };
@@ -374,7 +375,7 @@ START_TEST(drain_moves_the_tail)
 
 	add_record(&in, PERF_RECORD_SAMPLE, 24, 1);
 	add_record(&in, PERF_RECORD_COMM, 24, 1);
-	if (_i)		/* bytes that are no record are given up */
+	if (_i) /* bytes that are no record are given up */
 		str_add_bytes(&in, "\1\2\3\4\0\0\7\0garbage", 16);
 	fill_ring(&r, page, &in, 128, 1000);
 	ck_assert_uint_eq(ring_drain(&r, &v), in.len);

@@ -157,10 +157,10 @@ static const struct {
 	const char *s, *part;
 	bool starts, ends;
 } affixes[] = {
-	{ "", "", true, true },		{ "abc", "", true, true },
-	{ "abc", "ab", true, false },	{ "abc", "bc", false, true },
-	{ "abc", "abc", true, true },	{ "abc", "abcd", false, false },
-	{ "bc", "abc", false, false },	{ "ABC", "ab", false, false },
+	{ "", "", true, true },	       { "abc", "", true, true },
+	{ "abc", "ab", true, false },  { "abc", "bc", false, true },
+	{ "abc", "abc", true, true },  { "abc", "abcd", false, false },
+	{ "bc", "abc", false, false }, { "ABC", "ab", false, false },
 };
 
 START_TEST(finds_beginnings_and_ends)
@@ -177,10 +177,10 @@ static const struct {
 	{ "", "", 0 },
 	{ "", "abc", 3 },
 	{ "same", "same", 0 },
-	{ "cycles", "cylces", 1 },	/* neighbours swapped */
+	{ "cycles", "cylces", 1 }, /* neighbours swapped */
 	{ "kitten", "sitting", 3 },
 	{ "ab", "ba", 1 },
-	{ "ca", "abc", 3 },		/* 2 where a swapped pair may be edited again */
+	{ "ca", "abc", 3 }, /* 2 where a swapped pair may be edited again */
 	{ "cpu-clock", "cpuclock", 1 },
 };
 

@@ -17,7 +17,7 @@ Suite *check_target_suite(void);
 static const struct {
 	const char *text;
 	uint32_t want[4];
-	size_t nr;	/* 0: no list of pids */
+	size_t nr; /* 0: no list of pids */
 } lists[] = {
 	{ "17", { 17 }, 1 },
 	{ "17,42", { 17, 42 }, 2 },
@@ -115,7 +115,8 @@ START_TEST(descendants_are_found_whatever_their_name)
 	ck_assert_uint_eq(pids_add_descendants(&pids), 2);
 	ck_assert(pids_has(&pids, (uint32_t)child) && pids_has(&pids, (uint32_t)grandchild));
 	pids_release(&pids);
-	ck_assert_str_eq(thread_name((uint32_t)grandchild, (uint32_t)grandchild).text, "a) R 1 (b c");
+	ck_assert_str_eq(thread_name((uint32_t)grandchild, (uint32_t)grandchild).text,
+			 "a) R 1 (b c");
 	ck_assert(!process_is_gone((uint32_t)grandchild));
 	kill(grandchild, SIGKILL);
 	harness_stop(child, SIGKILL);

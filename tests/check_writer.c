@@ -97,9 +97,17 @@ static void write_without_losses(struct writing *x)
 	static const char *const info[] = { "version", "0.1", "marker", "func:main", NULL };
 	static const struct tally tallies[] = { { "lost", 3 }, { "marks_unsent", 0 } };
 	struct note_file file = { .kind = FILE_PERF_MAP, .pid = 17, .size = 5, .path = "perf.map" };
-	struct writer_mmap m = { .pid = 17, .tid = 17, .start = 0x400000, .len = 0x2000, .off = 0x1000,
-				 .prot = PROT_READ | PROT_EXEC, .flags = MAP_PRIVATE, .dev_major = 8,
-				 .dev_minor = 1, .inode = 4711, .path = "/usr/bin/none" };
+	struct writer_mmap m = { .pid = 17,
+				 .tid = 17,
+				 .start = 0x400000,
+				 .len = 0x2000,
+				 .off = 0x1000,
+				 .prot = PROT_READ | PROT_EXEC,
+				 .flags = MAP_PRIVATE,
+				 .dev_major = 8,
+				 .dev_minor = 1,
+				 .inode = 4711,
+				 .path = "/usr/bin/none" };
 
 	writer_note_info(x->w, info);
 	writer_note_marker(x->w, &marker);
@@ -312,9 +320,16 @@ static const struct {
 	uint64_t size;
 	size_t path_len;
 } files[] = {
-	{ 0, 10 },		{ 1, 10 },	  { 56 * 1024 - 1, 10 }, { 56 * 1024, 10 },
-	{ 56 * 1024 + 1, 10 },	{ 65528, 10 },	  { 65536, 10 },	 { 200000, 10 },
-	{ 200000, 4095 },	{ 200000, 5000 },
+	{ 0, 10 },
+	{ 1, 10 },
+	{ 56 * 1024 - 1, 10 },
+	{ 56 * 1024, 10 },
+	{ 56 * 1024 + 1, 10 },
+	{ 65528, 10 },
+	{ 65536, 10 },
+	{ 200000, 10 },
+	{ 200000, 4095 },
+	{ 200000, 5000 },
 };
 
 START_TEST(files_of_any_size_come_in_chunks)
@@ -322,8 +337,12 @@ START_TEST(files_of_any_size_come_in_chunks)
 	const char *out = harness_path("out.data");
 	uint8_t *bytes = xmalloc(files[_i].size + 1);
 	char *path = xmalloc(files[_i].path_len + 1);
-	struct note_file file = { .kind = FILE_ELF, .id = 7, .size = files[_i].size, .path = path,
-				  .build_id = { 20, "0123456789abcdefghi" } }, got;
+	struct note_file file = { .kind = FILE_ELF,
+				  .id = 7,
+				  .size = files[_i].size,
+				  .path = path,
+				  .build_id = { 20, "0123456789abcdefghi" } },
+			 got;
 	struct reader *reader;
 	struct writing x;
 	struct record r;
@@ -344,7 +363,8 @@ START_TEST(files_of_any_size_come_in_chunks)
 		ck_assert_uint_eq(got.id, 7);
 		ck_assert_uint_eq(got.size, file.size);
 		ck_assert_uint_eq(got.off, at);
-		ck_assert_uint_eq(strlen(got.path), files[_i].path_len < 4096 ? files[_i].path_len : 4096);
+		ck_assert_uint_eq(strlen(got.path),
+				  files[_i].path_len < 4096 ? files[_i].path_len : 4096);
 		ck_assert_mem_eq(got.chunk, bytes + at, got.chunk_len);
 		at += got.chunk_len;
 	}
@@ -419,7 +439,8 @@ START_TEST(full_device_is_told_at_once)
 }
 END_TEST
 
-/* Writes until there is no room; then the recording has whole records, in order, and some of them. */
+/* Writes until there is no room; then the recording has whole records, in order, and some of them.
+ */
 static void fill(const char *path, int want_error)
 {
 	enum { NR = 20000 };
@@ -464,7 +485,8 @@ START_TEST(file_size_limit_leaves_whole_records)
 }
 END_TEST
 
-/* False: mounts are not allowed here. In a mount namespace of its own, which goes with the process. */
+/* False: mounts are not allowed here. In a mount namespace of its own, which goes with the process.
+ */
 static bool mount_tiny(const char *path)
 {
 	return !unshare(CLONE_NEWNS) && !mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) &&
@@ -530,9 +552,13 @@ static void write_for_perf(struct writing *x)
 	if (maps_read(&maps, getpid(), &ignored))
 		return;
 	entry = maps_find(&maps, (uintptr_t)check_writer_sampled_function);
-	m = (struct writer_mmap){ .pid = 17, .tid = 17, .start = entry->start,
-				  .len = entry->end - entry->start, .off = entry->off,
-				  .prot = PROT_READ | PROT_EXEC, .flags = MAP_PRIVATE,
+	m = (struct writer_mmap){ .pid = 17,
+				  .tid = 17,
+				  .start = entry->start,
+				  .len = entry->end - entry->start,
+				  .off = entry->off,
+				  .prot = PROT_READ | PROT_EXEC,
+				  .flags = MAP_PRIVATE,
 				  .path = entry->path };
 	build_id_of_path(entry->path, &m.build_id);
 	write_without_losses(x);

@@ -20,12 +20,12 @@
 #include "base/vec.h"
 
 static struct {
-	char *root;		/* of all tests' directories */
-	char *dir;		/* of the test that runs in process `pid` */
+	char *root; /* of all tests' directories */
+	char *dir;  /* of the test that runs in process `pid` */
 	pid_t pid;
-	char *start_dir;	/* where the tests were started */
+	char *start_dir; /* where the tests were started */
 	char *wperf;
-	VEC(char *) lent;	/* paths that were given out */
+	VEC(char *) lent; /* paths that were given out */
 	VEC(char *) omissions;
 } harness;
 
@@ -49,8 +49,8 @@ void harness_init(void)
 		exit(1);
 	}
 	wperf = wperf ? wperf : "./wperf";
-	harness.wperf = wperf[0] == '/' ? xstrdup(wperf) :
-					  xasprintf("%s/%s", harness.start_dir, wperf);
+	harness.wperf =
+		wperf[0] == '/' ? xstrdup(wperf) : xasprintf("%s/%s", harness.start_dir, wperf);
 	setenv("WPERF", harness.wperf, 1);
 }
 
@@ -65,9 +65,9 @@ static int remove_one(const char *path, const struct stat *st, int flag, struct 
 void harness_release(void)
 {
 	nftw(harness.root, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-	vec_each(&harness.lent, s)
+	vec_each (&harness.lent, s)
 		free(*s);
-	vec_each(&harness.omissions, s)
+	vec_each (&harness.omissions, s)
 		free(*s);
 	vec_release(&harness.lent);
 	vec_release(&harness.omissions);
@@ -133,8 +133,8 @@ const char *harness_built(const char *file)
 {
 	const char *build = BUILD_DIR;
 
-	return lend(build[0] == '/' ? xasprintf("%s/%s", build, file) :
-				      xasprintf("%s/%s/%s", harness.start_dir, build, file));
+	return lend(build[0] == '/' ? xasprintf("%s/%s", build, file)
+				    : xasprintf("%s/%s/%s", harness.start_dir, build, file));
 }
 
 void harness_golden(const char *path, const void *bytes, size_t len)
@@ -153,8 +153,8 @@ void harness_golden(const char *path, const void *bytes, size_t len)
 	harness_read(path, &want);
 	for (i = 0; i < len && i < want.len && want.s[i] == ((const char *)bytes)[i]; i++)
 		;
-	ck_assert_msg(i == len && i == want.len, "%s differs from byte %zu on; now it is:\n%.*s", path,
-		      i, (int)len, (const char *)bytes);
+	ck_assert_msg(i == len && i == want.len, "%s differs from byte %zu on; now it is:\n%.*s",
+		      path, i, (int)len, (const char *)bytes);
 	str_release(&want);
 }
 
@@ -273,11 +273,13 @@ static bool works(const char *line)
 	return r.status == 0;
 }
 
-/* Without privileges wperf samples too, and says so: a talk of its own, which is looked for here. */
+/* Without privileges wperf samples too, and says so: a talk of its own, which is looked for here.
+ */
 static bool can_bpf(void)
 {
 	return is_root() &&
-	       works("\"$WPERF\" record -o /dev/null -- true 2>&1 | (! grep -q 'without privileges')") &&
+	       works("\"$WPERF\" record -o /dev/null -- true 2>&1 | (! grep -q 'without "
+		     "privileges')") &&
 	       works("\"$WPERF\" record -o /dev/null -- true");
 }
 
@@ -374,6 +376,6 @@ void harness_print_omissions(void)
 	if (!harness.omissions.nr)
 		return;
 	printf("Left out: %zu test cases that cannot run here\n", harness.omissions.nr);
-	vec_each(&harness.omissions, s)
+	vec_each (&harness.omissions, s)
 		printf("  %s\n", *s);
 }

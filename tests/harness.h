@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What tests share: a directory of their own, programs that are run and looked at, expected files, and
- * the test cases that this machine cannot run.
+ * What tests share: a directory of their own, programs that are run and looked at, expected files,
+ * and the test cases that this machine cannot run.
  *
- * Everything that a test makes through harness_path() is taken away when all tests have run, crashed
- * ones included. Programs that a test leaves behind are ended by libcheck with the test's group.
+ * Everything that a test makes through harness_path() is taken away when all tests have run,
+ * crashed ones included. Programs that a test leaves behind are ended by libcheck with the test's
+ * group.
  */
 #ifndef TESTS_HARNESS_H
 #define TESTS_HARNESS_H
@@ -18,12 +19,12 @@
 /* ---- what the host can do ---- */
 
 enum ability {
-	CAN_ROOT,		/* uid 0 */
-	CAN_BPF,		/* per-CPU sampling and markers: wperf's privileged way works here */
-	CAN_SAMPLE,		/* perf_event_open(2) of an own process */
-	CAN_DROP_UID,		/* setpriv(1) to another uid, which can run wperf */
-	CAN_PERF,		/* perf(1) is installed and runs */
-	CAN_COMPILE,		/* gcc */
+	CAN_ROOT,     /* uid 0 */
+	CAN_BPF,      /* per-CPU sampling and markers: wperf's privileged way works here */
+	CAN_SAMPLE,   /* perf_event_open(2) of an own process */
+	CAN_DROP_UID, /* setpriv(1) to another uid, which can run wperf */
+	CAN_PERF,     /* perf(1) is installed and runs */
+	CAN_COMPILE,  /* gcc */
 	NR_ABILITIES,
 };
 
@@ -50,10 +51,12 @@ const char *harness_path(const char *name);
 const char *harness_file(const char *name, const void *bytes, size_t len);
 /* The whole file; fails the test where it cannot be read. */
 void harness_read(const char *path, struct str *ret);
-/* The wperf under test ($WPERF, else ./wperf) and a file of the folder of objects, as full paths. */
+/* The wperf under test ($WPERF, else ./wperf) and a file of the folder of objects, as full paths.
+ */
 const char *harness_wperf(void);
 const char *harness_built(const char *file);
-/* Fails the test unless the file has these bytes; with $WPERF_GOLDEN set the file is written anew. */
+/* Fails the test unless the file has these bytes; with $WPERF_GOLDEN set the file is written anew.
+ */
 void harness_golden(const char *path, const void *bytes, size_t len);
 /* Before the first test and after the last one. */
 void harness_init(void);

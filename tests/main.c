@@ -14,52 +14,52 @@
 #include "tests/seeds.h"
 
 /* One line a suite, which check_NAME.c exports as check_NAME_suite(). */
-#define SUITES(X)	\
-	X(str)		\
-	X(hash)		\
-	X(vec)		\
-	X(cursor)	\
-	X(arena)	\
-	X(units)	\
-	X(err)		\
-	X(nearest)	\
-	X(decode)	\
-	X(reader)	\
-	X(writer)	\
-	X(note)		\
-	X(feature)	\
-	X(ring)		\
-	X(target)	\
-	X(event)	\
-	X(build_id)	\
-	X(keep)		\
-	X(workload)	\
-	X(maps)		\
-	X(operand)	\
-	X(signature)	\
-	X(spec)		\
-	X(usdt)		\
-	X(locate)	\
-	X(attribute)	\
-	X(demangle)	\
-	X(endpoint)	\
-	X(kernel_names)	\
-	X(order)	\
-	X(profile)	\
-	X(render)	\
-	X(selection)	\
-	X(session)	\
-	X(space)	\
-	X(symbolizer)	\
-	X(table)	\
-	X(cmd_probes)	\
-	X(cmd_record)	\
-	X(cmd_report)	\
-	X(golden)	\
+#define SUITES(X)                                                                                  \
+	X(str)                                                                                     \
+	X(hash)                                                                                    \
+	X(vec)                                                                                     \
+	X(cursor)                                                                                  \
+	X(arena)                                                                                   \
+	X(units)                                                                                   \
+	X(err)                                                                                     \
+	X(nearest)                                                                                 \
+	X(decode)                                                                                  \
+	X(reader)                                                                                  \
+	X(writer)                                                                                  \
+	X(note)                                                                                    \
+	X(feature)                                                                                 \
+	X(ring)                                                                                    \
+	X(target)                                                                                  \
+	X(event)                                                                                   \
+	X(build_id)                                                                                \
+	X(keep)                                                                                    \
+	X(workload)                                                                                \
+	X(maps)                                                                                    \
+	X(operand)                                                                                 \
+	X(signature)                                                                               \
+	X(spec)                                                                                    \
+	X(usdt)                                                                                    \
+	X(locate)                                                                                  \
+	X(attribute)                                                                               \
+	X(demangle)                                                                                \
+	X(endpoint)                                                                                \
+	X(kernel_names)                                                                            \
+	X(order)                                                                                   \
+	X(profile)                                                                                 \
+	X(render)                                                                                  \
+	X(selection)                                                                               \
+	X(session)                                                                                 \
+	X(space)                                                                                   \
+	X(symbolizer)                                                                              \
+	X(table)                                                                                   \
+	X(cmd_probes)                                                                              \
+	X(cmd_record)                                                                              \
+	X(cmd_report)                                                                              \
+	X(golden)                                                                                  \
 	X(e2e)
 
 #define DECLARE(name) Suite *check_##name##_suite(void);
-#define ENTRY(name) { #name, check_##name##_suite },
+#define ENTRY(name)   { #name, check_##name##_suite },
 SUITES(DECLARE)
 
 static const struct {
@@ -94,8 +94,8 @@ static void print_failures(SRunner *runner)
 	int i;
 
 	for (i = 0; i < srunner_ntests_failed(runner); i++)
-		printf("%s:%d: %s: %s\n", tr_lfile(failed[i]), tr_lno(failed[i]), tr_tcname(failed[i]),
-		       tr_msg(failed[i]));
+		printf("%s:%d: %s: %s\n", tr_lfile(failed[i]), tr_lno(failed[i]),
+		       tr_tcname(failed[i]), tr_msg(failed[i]));
 	free(failed);
 }
 

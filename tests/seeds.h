@@ -5,8 +5,8 @@
 #include <stdbool.h>
 
 /*
- * Writes DIR/FUZZER/NAME: what the fuzzers begin with. False, with the reason on stderr: a file could
- * not be written.
+ * Writes DIR/FUZZER/NAME: what the fuzzers begin with. False, with the reason on stderr: a file
+ * could not be written.
  */
 bool seeds_write(const char *dir);
 

@@ -22,8 +22,8 @@
 
 struct sketch {
 	struct str bytes;
-	size_t data_at;		/* where the records begin */
-	size_t record_at;	/* where the open record begins */
+	size_t data_at;	  /* where the records begin */
+	size_t record_at; /* where the open record begins */
 };
 
 /* Ids of event i: SKETCH_ID(i) and SKETCH_ID(i) + 1. */
@@ -51,8 +51,8 @@ void sketch_id(struct sketch *s, uint32_t pid, uint32_t tid, uint64_t time, uint
 	       uint64_t id);
 
 /*
- * The file form's end: the length of the data and the feature sections, which are given in the order
- * of their numbers. Without it the recording is one that was not finished.
+ * The file form's end: the length of the data and the feature sections, which are given in the
+ * order of their numbers. Without it the recording is one that was not finished.
  */
 struct sketch_feature {
 	unsigned int number;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Any bytes are a ring: nothing outside of it is touched, what is kept are whole records in order, and
- * with nothing left out they are all the bytes up to where the scan stopped.
+ * Any bytes are a ring: nothing outside of it is touched, what is kept are whole records in order,
+ *and with nothing left out they are all the bytes up to where the scan stopped.
  *
  *	u8 tail, in units of 8 | u8 pattern: every record whose bit is 1 is left out | the ring
  */
@@ -19,7 +19,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 struct seen {
 	uint8_t pattern;
 	unsigned int nr;
-	uint64_t nr_left_out;	/* bytes */
+	uint64_t nr_left_out; /* bytes */
 	struct str kept;
 };
 
