@@ -11,6 +11,8 @@ void session_init(struct session *s, struct reader *reader, struct symbolizer *s
 {
 	*s = (struct session){ .reader = reader, .symbolizer = symbolizer, .strings = strings };
 	strings_id(strings, "");
+	if (symbolizer)
+		symbolizer_next_recording(symbolizer);
 }
 
 void session_release(struct session *s)

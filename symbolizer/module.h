@@ -18,6 +18,7 @@ struct travelled {
 	uint8_t *build_id;
 	size_t build_id_len;
 	uint32_t pid;		/* of a perf map */
+	uint32_t recording;	/* of a perf map, and of lines of kallsyms */
 	void *bytes;
 	size_t len;
 };

@@ -66,7 +66,8 @@ static void *read_own_map(uint32_t pid, size_t *ret_len)
 static void *map_text(const struct module *m, size_t *ret_len)
 {
 	vec_each(&m->baggage->items, t)
-		if (!t->path && t->pid == m->key.pid) {
+		if (!t->path && !t->is_kallsyms && t->pid == m->key.pid &&
+		    t->recording == m->key.recording) {
 			*ret_len = t->len;
 			return xmemdup(t->bytes, t->len);
 		}

@@ -151,43 +151,28 @@ static bool may_use(const struct module_key *key, uint64_t start)
 
 static bool is_of_kernel(const struct travelled *t, const struct module_key *key)
 {
-	return t->is_kallsyms && t->len && t->build_id_len == key->build_id_len &&
+	return t->is_kallsyms && t->len && t->recording == key->recording &&
+	       t->build_id_len == key->build_id_len &&
 	       (!t->build_id_len || !memcmp(t->build_id, key->build_id, t->build_id_len));
 }
 
-/* The lines of one recording; nothing is added where they are of another boot. */
-static void add_travelled(struct kernel *k, const struct travelled *t)
-{
-	struct kernel one = { .module = k->module };
-	FILE *f = fmemopen(t->bytes, t->len, "r");
-
-	if (!f)
-		return;
-	if (read_kallsyms(&one, f) == k->module->key.kernel_start)
-		vec_each(&one.table.symbols, s) {
-			s->name = arena_strndup(&k->table.names, s->name, strlen(s->name));
-			vec_push(&k->table.symbols, *s);
-		}
-	fclose(f);
-	symtab_release(&one.table);
-}
-
-/*
- * What travelled in recordings of that very boot: nothing moved since. Each recording brought the
- * lines that its own samples need, so of several all are taken together.
- */
+/* What travelled in the recording is of that very boot: nothing moved since. */
 static struct kernel *open_travelled(struct module *m)
 {
 	struct kernel *k = xcalloc(1, sizeof(*k));
 
 	k->module = m;
-	if (m->key.kernel_start)
-		vec_each(&m->baggage->items, t)
-			if (is_of_kernel(t, &m->key))
-				add_travelled(k, t);
-	if (k->table.symbols.nr) {
-		symtab_finish(&k->table);
-		return k;
+	vec_each(&m->baggage->items, t) {
+		FILE *f = is_of_kernel(t, &m->key) ? fmemopen(t->bytes, t->len, "r") : NULL;
+		uint64_t start = f ? read_kallsyms(k, f) : 0;
+
+		if (f)
+			fclose(f);
+		if (start && start == m->key.kernel_start) {
+			symtab_finish(&k->table);
+			return k;
+		}
+		symtab_release(&k->table);
 	}
 	free(k);
 	return NULL;

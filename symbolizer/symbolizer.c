@@ -41,6 +41,7 @@ struct symbolizer {
 	VEC(struct answer) answers;
 	struct hashidx answers_by_addr;
 	struct arena arena;
+	uint32_t recording;	/* see symbolizer_next_recording() */
 	struct frames scratch;
 	uint64_t nr_no_symbol;
 };
@@ -96,14 +97,21 @@ static uint64_t key_hash(const struct module_key *key)
 	uint64_t h = hash_bytes(key->path, strlen(key->path));
 
 	h = hash_mix(h, key->build_id_len ? hash_bytes(key->build_id, key->build_id_len) : 0);
-	return hash_mix(hash_mix(hash_mix(h, key->kind), key->pid), key->kernel_start);
+	h = hash_mix(hash_mix(hash_mix(h, key->kind), key->pid), key->kernel_start);
+	return hash_mix(h, key->recording);
 }
 
 static bool same_key(const struct module_key *a, const struct module_key *b)
 {
-	return a->kind == b->kind && a->pid == b->pid && a->kernel_start == b->kernel_start &&
+	return a->kind == b->kind && a->pid == b->pid && a->recording == b->recording &&
+	       a->kernel_start == b->kernel_start &&
 	       a->build_id_len == b->build_id_len && !strcmp(a->path, b->path) &&
 	       (!a->build_id_len || !memcmp(a->build_id, b->build_id, a->build_id_len));
+}
+
+void symbolizer_next_recording(struct symbolizer *s)
+{
+	s->recording++;
 }
 
 uint32_t symbolizer_module(struct symbolizer *s, const struct module_key *key)
@@ -113,6 +121,7 @@ uint32_t symbolizer_module(struct symbolizer *s, const struct module_key *key)
 
 	whole.path = key->path ? key->path : "";
 	whole.build_id_len = key->build_id ? key->build_id_len : 0;
+	whole.recording = key->kind == MODULE_KERNEL || key->kind == MODULE_JIT ? s->recording : 0;
 	hash = key_hash(&whole);
 	hashidx_each(&s->modules_by_key, hash, id)
 		if (same_key(&s->modules.at[id].module->key, &whole))
@@ -142,6 +151,7 @@ void symbolizer_add_kallsyms(struct symbolizer *s, const uint8_t *build_id, size
 {
 	vec_push(&s->baggage.items, (struct travelled){
 		.is_kallsyms = true,
+		.recording = s->recording,
 		.build_id = xmemdup(build_id, build_id_len),
 		.build_id_len = build_id_len,
 		.bytes = xmemdup(text, len),
@@ -152,7 +162,7 @@ void symbolizer_add_kallsyms(struct symbolizer *s, const uint8_t *build_id, size
 static struct travelled *find_perf_map(struct symbolizer *s, uint32_t pid)
 {
 	vec_each(&s->baggage.items, t)
-		if (!t->path && !t->is_kallsyms && t->pid == pid)
+		if (!t->path && !t->is_kallsyms && t->pid == pid && t->recording == s->recording)
 			return t;
 	return NULL;
 }
@@ -160,11 +170,14 @@ static struct travelled *find_perf_map(struct symbolizer *s, uint32_t pid)
 void symbolizer_add_perf_map(struct symbolizer *s, uint32_t pid, const void *text, size_t len)
 {
 	struct travelled *old = find_perf_map(s, pid);
-	struct travelled map = { .pid = pid, .bytes = xmemdup(text, len), .len = len };
+	struct travelled map = {
+		.pid = pid, .recording = s->recording, .bytes = xmemdup(text, len), .len = len
+	};
 
 	/* A live process's map grows: what is asked from now on is looked up in the new one. */
 	vec_each(&s->modules, r)
-		if (r->module->key.kind == MODULE_JIT && r->module->key.pid == pid)
+		if (r->module->key.kind == MODULE_JIT && r->module->key.pid == pid &&
+		    r->module->key.recording == s->recording)
 			close_namers(r);
 	if (old) {
 		free(old->bytes);

@@ -45,6 +45,7 @@ struct module_key {
 	const uint8_t *build_id;	/* NULL: not recorded */
 	size_t build_id_len;
 	uint32_t pid;			/* of MODULE_JIT; else 0 */
+	uint32_t recording;		/* of MODULE_KERNEL and MODULE_JIT: the symbolizer's own count */
 	uint64_t kernel_start;		/* MODULE_KERNEL: runtime address of _stext or _text as recorded; 0: unknown */
 };
 
@@ -73,6 +74,11 @@ struct symbolizer;
 struct symbolizer *symbolizer_new(const struct symbolizer_options *options, struct strings *strings);
 void symbolizer_free(struct symbolizer *s);
 
+/*
+ * What is asked and added from here on is of another recording: its pids are other processes, and its
+ * kernel's names are those that it brought along.
+ */
+void symbolizer_next_recording(struct symbolizer *s);
 /* The module's id: equal keys give equal ids. key's pointers are copied. */
 uint32_t symbolizer_module(struct symbolizer *s, const struct module_key *key);
 /*
@@ -82,9 +88,9 @@ uint32_t symbolizer_module(struct symbolizer *s, const struct module_key *key);
 void symbolizer_add_elf(struct symbolizer *s, const char *path, const uint8_t *build_id,
 			size_t build_id_len, const void *bytes, size_t len);
 /*
- * Lines of /proc/kallsyms, _stext's (or _text's) among them: they serve the MODULE_KERNEL of that
- * build-id whose kernel_start is that symbol's address, before the running kernel is asked. All that
- * its samples need must be given before its first address is resolved. Copied.
+ * Lines of /proc/kallsyms, _stext's (or _text's) among them: they serve this recording's MODULE_KERNEL
+ * if it has that build-id and that symbol's address as its kernel_start; the running kernel is not
+ * asked then. To be given before its first address is resolved. Copied.
  */
 void symbolizer_add_kallsyms(struct symbolizer *s, const uint8_t *build_id, size_t build_id_len,
 			     const char *text, size_t len);

@@ -294,7 +294,8 @@ START_TEST(impossible_lengths_are_refused)
 }
 END_TEST
 
-/* Where a thread has no user registers (a kernel thread), none follow; nor an empty stack's length.
+/*
+ * Where a thread has no user registers (a kernel thread), none follow; nor an empty stack's length.
  */
 START_TEST(absent_registers_and_stacks_take_no_room)
 {

@@ -439,7 +439,8 @@ START_TEST(full_device_is_told_at_once)
 }
 END_TEST
 
-/* Writes until there is no room; then the recording has whole records, in order, and some of them.
+/*
+ * Writes until there is no room; then the recording has whole records, in order, and some of them.
  */
 static void fill(const char *path, int want_error)
 {
@@ -485,7 +486,8 @@ START_TEST(file_size_limit_leaves_whole_records)
 }
 END_TEST
 
-/* False: mounts are not allowed here. In a mount namespace of its own, which goes with the process.
+/*
+ * False: mounts are not allowed here. In a mount namespace of its own, which goes with the process.
  */
 static bool mount_tiny(const char *path)
 {

@@ -273,7 +273,8 @@ static bool works(const char *line)
 	return r.status == 0;
 }
 
-/* Without privileges wperf samples too, and says so: a talk of its own, which is looked for here.
+/*
+ * Without privileges wperf samples too, and says so: a talk of its own, which is looked for here.
  */
 static bool can_bpf(void)
 {

@@ -51,11 +51,13 @@ const char *harness_path(const char *name);
 const char *harness_file(const char *name, const void *bytes, size_t len);
 /* The whole file; fails the test where it cannot be read. */
 void harness_read(const char *path, struct str *ret);
-/* The wperf under test ($WPERF, else ./wperf) and a file of the folder of objects, as full paths.
+/*
+ * The wperf under test ($WPERF, else ./wperf) and a file of the folder of objects, as full paths.
  */
 const char *harness_wperf(void);
 const char *harness_built(const char *file);
-/* Fails the test unless the file has these bytes; with $WPERF_GOLDEN set the file is written anew.
+/*
+ * Fails the test unless the file has these bytes; with $WPERF_GOLDEN set the file is written anew.
  */
 void harness_golden(const char *path, const void *bytes, size_t len);
 /* Before the first test and after the last one. */

@@ -39,6 +39,17 @@ twice = report(first, "-i", first, "--by", "none")
 equal("the same twice", twice["tallies"]["samples"], 2 * views[0]["tallies"]["samples"])
 step("30 and 40 requests: 70, and every function's samples add up")
 
+# perf's recording brought no names of the kernel along; those of ours must not pass for its own.
+theirs = path("perf.data")
+run("perf", "record", "-q", "-e", "cpu-clock", "-F", "999", "-g", "-o", theirs, "--", target, "calls", "30", "5")
+alone = [self_samples(report(file, "--by", "none")) for file in (first, theirs)]
+for order in ((first, theirs), (theirs, first)):
+    got = self_samples(report(order[0], "-i", order[1], "--by", "none"))
+    equal("functions whose samples do not add up",
+          {key: (got.get(key, 0), [a.get(key, 0) for a in alone]) for key in got
+           if got.get(key, 0) != sum(a.get(key, 0) for a in alone)}, {})
+step("a recording of perf's beside one of ours")
+
 empty = path("empty.data")
 wperf("record", "-q", "-F", "1", "-o", empty, "--", "true")
 profile = report(empty)

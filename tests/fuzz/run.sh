@@ -17,7 +17,8 @@ run_one() {
 	seeds=$folder/seeds/$name
 	mkdir -p "$folder/corpus/$name"
 	test -d "$seeds" || seeds=
-	# No seeds, no argument: shellcheck disable=SC2086
+	# Without seeds there is no argument.
+	# shellcheck disable=SC2086
 	# Findings are kept apart from the talk, which matters only with them.
 	if "$1" -max_total_time="$each" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
 		-artifact_prefix="$folder/$name-" "$folder/corpus/$name" $seeds \
