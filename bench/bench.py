@@ -86,6 +86,7 @@ def bench_lost(tmp):
 def bench_own_cpu(tmp):
     """CPU seconds of the recorder itself, per second, at 999 Hz on every CPU, chains of 20."""
     pct = {"wperf": [], "perf": []}
+    whole = {"wperf": [], "perf": []}
     for _ in range(RUNS):
         for name, make in (("wperf", record_wperf), ("perf", record_perf)):
             target = spin(os.cpu_count(), 23)
@@ -96,7 +97,9 @@ def bench_own_cpu(tmp):
             target.wait()
             # What attaching and finishing cost is in both runs, and goes out with the difference.
             pct[name].append(100 * (longer["cpu"] - once["cpu"]) / 10)
+            whole[name].append(longer["cpu"])
     line("own CPU recording at 999 Hz, % of one CPU", spread(pct["wperf"]), spread(pct["perf"]))
+    line("  CPU of the whole command, 11 s, in s", spread(whole["wperf"]), spread(whole["perf"]))
 
 
 def make_recording(path):
@@ -105,21 +108,22 @@ def make_recording(path):
 
 
 def bench_report(tmp):
-    """A report on 1,000,000 samples with chains of 20."""
+    """A report on 1,000,000 samples with chains of 20: perf as it comes, and without inlined functions."""
     path = os.path.join(tmp, "million")
     make_recording(path)
-    seconds = {"wperf": [], "perf": []}
-    mb = {"wperf": [], "perf": []}
-    for _ in range(max(1, RUNS // 2)):
-        for name, argv in (("wperf", [WPERF, "report", "-i", path]),
-                           ("perf", ["perf", "report", "--stdio", "-i", path])):
-            result = run(argv)
-            seconds[name].append(result["s"])
-            mb[name].append(result["mb"])
-    ratio = statistics.median(seconds["perf"]) / statistics.median(seconds["wperf"])
-    line("report on 1,000,000 samples, s", spread(seconds["wperf"]), spread(seconds["perf"]),
-         f"{ratio:.1f} x")
-    line("  peak resident, MB", spread(mb["wperf"], digits=0), spread(mb["perf"], digits=0))
+    runs = max(1, RUNS // 5)  # perf takes minutes
+    for what, more in (("report on 1,000,000 samples, s", []), ("  without inlines, s", ["--no-inline"])):
+        seconds = {"wperf": [], "perf": []}
+        mb = {"wperf": [], "perf": []}
+        for _ in range(runs):
+            for name, argv in (("wperf", [WPERF, "report", "-i", path]),
+                               ("perf", ["perf", "report", "--stdio", "-i", path])):
+                result = run(argv + more)
+                seconds[name].append(result["s"])
+                mb[name].append(result["mb"])
+        ratio = statistics.median(seconds["perf"]) / statistics.median(seconds["wperf"])
+        line(what, spread(seconds["wperf"]), spread(seconds["perf"]), f"{ratio:.1f} x")
+        line("    peak resident, MB", spread(mb["wperf"], digits=0), spread(mb["perf"], digits=0))
 
 
 CASES = {"lost": bench_lost, "own_cpu": bench_own_cpu, "report": bench_report}

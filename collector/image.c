@@ -126,6 +126,7 @@ static void read_symbols(struct image *m, Elf *elf, GElf_Addr bias)
 		if ((!s.is_function && type != STT_NOTYPE) || shndx == SHN_UNDEF || !s.name[0])
 			continue;
 		s.vaddr = addr - bias;
+		s.size = sym.st_size;
 		s.off = code_off(elf, s.vaddr);
 		if (s.off)
 			vec_push(&m->symbols, s);

@@ -22,6 +22,7 @@
 struct image_symbol {
 	const char *name;	/* as in the file; "@VERSION" may follow */
 	uint64_t vaddr, off;	/* off: of its first instruction in the file */
+	uint64_t size;		/* bytes; 0: not known */
 	bool is_function;	/* else code without a type, as assembly often is */
 	bool is_indirect;	/* STT_GNU_IFUNC: its code chooses a function, once */
 };

@@ -366,7 +366,7 @@ void probe_sites_release(struct probe_sites *s)
 
 int probe_site_arg(const struct probe_site *s, unsigned int n, struct probe_arg *ret, struct err *e)
 {
-	if (s->is_return)
+	if (s->is_return || s->is_exit)
 		return err_set(e, -EINVAL, "%s: at its return the arguments are gone", s->name);
 	if (!n || n > s->args.nr)
 		return err_set(e, -EINVAL, "%s: there is no argument %u, it has %u", s->name, n,

@@ -59,7 +59,8 @@ struct probe_site {
 	uint64_t dev, inode;	/* of open_path */
 	const char *module;	/* path as the target sees it */
 	const char *name;	/* symbol as in the file (mangled), or PROVIDER:NAME */
-	bool is_return;
+	bool is_return;		/* a return probe on the function that begins at off */
+	bool is_exit;		/* an instruction by which a function is left: locate_exits() */
 	struct probe_args args;	/* none for a return */
 };
 
@@ -88,6 +89,17 @@ bool locate_file_matches(const struct locate_file *f, const char *module);
 int locate_probe(struct locate *l, const struct probe_name *name, struct probe_sites *ret,
 		 struct err *e);
 void probe_sites_release(struct probe_sites *s);
+
+/*
+ * True: the target's stacks may be unwound while it runs, by C++ or Rust exceptions or by Go: it must
+ * not have return probes (exits.h).
+ */
+bool locate_may_unwind(const struct locate *l);
+/*
+ * Puts in the place of each return probe probes on the function's own exits. Returns how many could
+ * not be replaced: their function's length is not known, or its code makes no sense.
+ */
+size_t locate_exits(struct locate *l, struct probe_sites *sites);
 
 /* The n-th argument, from 1. -EINVAL: there is none, or it cannot be read; the error says why. */
 int probe_site_arg(const struct probe_site *s, unsigned int n, struct probe_arg *ret,

@@ -85,6 +85,21 @@ static int check_args(const struct probe_sites *sites, unsigned int arg, struct 
 	return 0;
 }
 
+/* An exception that meets the kernel's return address ends the program: there, exits are probed. */
+static int avoid_return_probes(struct probe_marker *m, struct err *e)
+{
+	bool has_returns = false;
+
+	vec_each(&m->ends.sites, site)
+		has_returns |= site->is_return;
+	if (!has_returns || !locate_may_unwind(&m->locate) || !locate_exits(&m->locate, &m->ends))
+		return 0;
+	err_set(e, -EOPNOTSUPP, "--marker %s: a return probe could end this program, which unwinds its "
+				"stack (C++, Rust, Go), and the function's own exits cannot be found",
+		m->spec->text);
+	return err_remedy(e, "Name two functions or USDT probes: begin=PROBE,end=PROBE");
+}
+
 static int find_sites(struct probe_marker *m, struct err *e)
 {
 	const struct marker_spec *spec = m->spec;
@@ -93,6 +108,8 @@ static int find_sites(struct probe_marker *m, struct err *e)
 	err = locate_probe(&m->locate, &spec->begin, &m->begins, e);
 	if (!err)
 		err = locate_probe(&m->locate, &spec->end, &m->ends, e);
+	if (!err)
+		err = avoid_return_probes(m, e);
 	if (!err)
 		err = check_args(&m->begins, spec->label_arg, e);
 	if (!err)
@@ -156,7 +173,10 @@ static int open_uprobe(int type, const struct probe_site *site)
 static struct probe_program program_of(const struct probe_marker *m, const struct probe_site *site,
 				       enum mark_kind kind)
 {
-	struct probe_program p = { .marker = m->id, .kind = (unsigned short)kind };
+	/* Before a return the address to return to is still on the stack, behind a return probe not. */
+	struct probe_program p = { .marker = m->id,
+				   .kind = (unsigned short)kind,
+				   .sp_add = site->is_exit ? sizeof(uint64_t) : 0 };
 	struct err ignored;
 
 	/* prepare() has checked that both can be read. */
@@ -189,7 +209,7 @@ static int attach_site(struct probe_marker *m, int type, const struct probe_site
 		return err_set(e, link, "cannot attach to the probe on %s: %m", site->name);
 	vec_push(&m->fds, link);
 	log_verbose("marker %s: %s at %s+0x%llx%s", kind == MARK_BEGIN ? "begin" : "end", site->name,
-		    site->module, (unsigned long long)site->off, site->is_return ? " (return)" : "");
+		    site->module, (unsigned long long)site->off, site->is_return ? " (return)" : site->is_exit ? " (exit)" : "");
 	return 0;
 }
 

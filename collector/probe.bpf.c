@@ -120,7 +120,7 @@ static void fill_head(struct pt_regs *ctx, const struct probe_program *site, str
 	head->marker = site->marker;
 	head->label_len = 0;
 	head->id = 0;
-	head->sp = ctx->rsp;
+	head->sp = ctx->rsp + site->sp_add;
 	if (site->id.kind != PROBE_ARG_NONE && read_arg(ctx, &site->id, &id)) {
 		head->flags |= MARK_HAS_ID;
 		head->id = id;

@@ -20,7 +20,7 @@
 struct probe_program {
 	unsigned int marker;		/* id of the NOTE_MARKER */
 	unsigned short kind;		/* enum mark_kind */
-	unsigned short zero;
+	unsigned short sp_add;		/* bytes from the stack pointer at the probe to what a mark has */
 	struct probe_arg label, id;	/* kind PROBE_ARG_NONE: none */
 };
 

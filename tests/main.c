@@ -40,6 +40,7 @@
 	X(spec)                                                                                    \
 	X(usdt)                                                                                    \
 	X(locate)                                                                                  \
+	X(exits)	\
 	X(attribute)                                                                               \
 	X(demangle)                                                                                \
 	X(endpoint)                                                                                \

@@ -89,9 +89,9 @@ def check_calls():
     calls = sum(1 + i % 4 for i in range(50))
     equal("recursion", shape(report(record("recursion", "func:recurse"))), (calls, 0, 0))
     equal("longjmp", shape(report(record("longjmp", "func:jumps"))), (200, 100, 0))
-    # Entry probes only: an exception cannot pass a frame whose return is probed, since the kernel has put
-    # an address without unwind information there.
-    equal("throw", shape(report(record("throw", "begin=throws,end=is_done"))), (200, 100, 0))
+    equal("throw, by entries", shape(report(record("throw", "begin=throws,end=is_done"))), (200, 100, 0))
+    # A return probe would end the target here: the exception would meet the kernel's return address.
+    equal("throw, by exits", shape(report(record("throw", "func:throws"))), (200, 100, 0))
     profile = report(record("nested", "func:outer", "func:inner"))
     equal("nested", requests_by_path(profile), {"outer": 100, "inner": 300})
     equal("nested", shape(profile), (400, 0, 0))

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Where a function's activation ends, found in its code: every return, and every jump that leaves it
+ * for another function (a tail call). A probe there needs no return probe. A return probe puts the
+ * kernel's address in the place of the return address, and who unwinds the stack through it is lost:
+ * a C++ exception ends the program, a Go stack that moves takes it along.
+ *
+ * x86-64. At each exit the stack pointer is what it was at the function's entry.
+ */
+#ifndef COLLECTOR_EXITS_H
+#define COLLECTOR_EXITS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/vec.h"
+
+/* Valid when zeroed. */
+struct exits {
+	VEC(uint64_t) offs;	/* in the file, ascending within each piece of code */
+	size_t nr_tail_calls;	/* of them: what is called there runs on behind the exit */
+};
+
+/*
+ * Adds the exits of one piece of code: len bytes that stand at off in their file. Pure. False: bytes
+ * that are no instructions; nothing is added then.
+ */
+bool exits_find(struct exits *x, const uint8_t *code, size_t len, uint64_t off);
+void exits_release(struct exits *x);
+
+#endif

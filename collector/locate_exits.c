@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <fcntl.h>
+#include <fnmatch.h>
+#include <gelf.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/str.h"
+#include "collector/exits.h"
+#include "collector/locate.h"
+
+/* No function that serves requests is longer; it is read whole. */
+enum { MAX_CODE_BYTES = 1 << 20 };
+
+/* Sections of code that catches or cleans up (C++, Rust), and of Go's programs. */
+static const char *const unwinding_sections[] = { ".gcc_except_table", ".gopclntab", ".note.go.buildid" };
+
+/* They have such code in every process, and call nothing of the program's that could throw. */
+static const char *const runtime_libraries[] = { "libc.so*", "libc-2*.so", "libstdc++.so*",
+						 "libgcc_s.so*", "libc++.so*", "libc++abi.so*",
+						 "libpthread*.so*", "ld-linux*" };
+
+static bool is_runtime(const struct locate_file *f)
+{
+	const char *slash = strrchr(f->module, '/');
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(runtime_libraries); i++)
+		if (!fnmatch(runtime_libraries[i], slash ? slash + 1 : f->module, 0))
+			return true;
+	return false;
+}
+
+static bool is_unwinding_section(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(unwinding_sections); i++)
+		if (name && !strcmp(name, unwinding_sections[i]))
+			return true;
+	return false;
+}
+
+static bool elf_unwinds(Elf *elf)
+{
+	Elf_Scn *section = NULL;
+	size_t names;
+
+	if (!elf || elf_getshdrstrndx(elf, &names))
+		return false;
+	while ((section = elf_nextscn(elf, section))) {
+		GElf_Shdr header;
+
+		if (gelf_getshdr(section, &header) &&
+		    is_unwinding_section(elf_strptr(elf, names, header.sh_name)))
+			return true;
+	}
+	return false;
+}
+
+bool locate_may_unwind(const struct locate *l)
+{
+	bool found = false;
+
+	vec_each(&l->files, f) {
+		int fd = found || is_runtime(f) ? -1 : open(f->open_path, O_RDONLY | O_CLOEXEC);
+		Elf *elf = fd < 0 ? NULL : elf_begin(fd, ELF_C_READ, NULL);
+
+		found |= elf_unwinds(elf);
+		elf_end(elf);
+		if (fd >= 0)
+			close(fd);
+	}
+	return found;
+}
+
+/* The function itself, and the part that the compiler moved out of its way: NAME.cold. */
+static bool is_part_of(const struct image_symbol *sym, const struct probe_site *site)
+{
+	size_t len = strlen(site->name);
+
+	return sym->size && (sym->off == site->off || (!strncmp(sym->name, site->name, len) &&
+						       str_starts(sym->name + len, ".cold")));
+}
+
+static bool find_in_symbol(struct exits *x, int fd, const struct image_symbol *sym)
+{
+	uint8_t *code;
+	bool found;
+
+	if (sym->size > MAX_CODE_BYTES)
+		return false;
+	code = xmalloc(sym->size);
+	found = pread(fd, code, sym->size, (off_t)sym->off) == (ssize_t)sym->size &&
+		exits_find(x, code, sym->size, sym->off);
+	free(code);
+	return found;
+}
+
+/* False: the function's length is not known, or its code makes no sense. */
+static bool find_exits(struct exits *x, const struct image *m, const struct probe_site *site)
+{
+	int fd = open(site->open_path, O_RDONLY | O_CLOEXEC);
+	uint64_t last_off = 0;
+	bool has_body = false;
+
+	if (fd < 0)
+		return false;
+	vec_each(&m->symbols, sym) {
+		if (sym->off == last_off || !is_part_of(sym, site))
+			continue;
+		last_off = sym->off;
+		if (find_in_symbol(x, fd, sym))
+			has_body |= sym->off == site->off;
+	}
+	close(fd);
+	/* A function that never returns has none. */
+	return has_body;
+}
+
+static const struct image *image_of(struct locate *l, const struct probe_site *site)
+{
+	vec_each(&l->files, f)
+		if (f->open_path == site->open_path)
+			return locate_image(f);
+	return NULL;
+}
+
+size_t locate_exits(struct locate *l, struct probe_sites *sites)
+{
+	struct probe_sites out = { 0 };
+	size_t nr_left = 0;
+
+	vec_each(&sites->sites, site) {
+		const struct image *m = site->is_return ? image_of(l, site) : NULL;
+		struct exits x = { 0 };
+
+		if (m && find_exits(&x, m, site)) {
+			vec_each(&x.offs, off) {
+				vec_push(&out.sites, *site);
+				vec_last(&out.sites)->off = *off;
+				vec_last(&out.sites)->is_return = false;
+				vec_last(&out.sites)->is_exit = true;
+			}
+			if (x.nr_tail_calls)
+				log_verbose("%s leaves %zu times by calling another function last: what "
+					    "that does is not part of the request",
+					    site->name, x.nr_tail_calls);
+		} else {
+			nr_left += site->is_return;
+			vec_push(&out.sites, *site);
+		}
+		exits_release(&x);
+	}
+	probe_sites_release(sites);
+	*sites = out;
+	return nr_left;
+}
