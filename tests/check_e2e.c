@@ -28,7 +28,8 @@ static const struct script {
 	{ "privileges", NEEDS_ROOT, "gcc setpriv" },
 	{ "perf_agrees", NEEDS_BPF, "perf redis-server" },
 	{ "pipe", NEEDS_BPF, "gcc bash" },
-	{ "merge", NEEDS_BPF, "gcc" },
+	{ "merge", NEEDS_BPF, "gcc perf" },
+	{ "debuginfod", NEEDS_BPF, "gcc debuginfod objcopy readelf" },
 };
 
 /* What failed is at the end, and libcheck's messages have a limit. */

@@ -52,6 +52,7 @@
 	X(session)                                                                                 \
 	X(space)                                                                                   \
 	X(symbolizer)                                                                              \
+	X(source_kernel)	\
 	X(table)                                                                                   \
 	X(cmd_probes)                                                                              \
 	X(cmd_record)                                                                              \

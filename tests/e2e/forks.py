@@ -169,3 +169,12 @@ check_exit_status()
 check_ends()
 check_sampling()
 check_refusals()
+
+for i in range(20):
+    brief = start("sleep", "0.0%d" % (i % 5))
+    done = wperf("record", "-q", "-o", path("brief.data"), "-p", str(brief.pid), status=None)
+    check((done.returncode, done.stderr) == (0, "") or
+          (done.returncode == USAGE and "No such process" in done.stderr),
+          "attached to a process that ends: %d %s" % (done.returncode, done.stderr))
+    brief.wait()
+step("processes that end while wperf attaches")
