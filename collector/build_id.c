@@ -66,35 +66,27 @@ static bool note_segment(int fd, struct phdr ph, struct build_id *ret_id)
 	return found;
 }
 
-static bool from_elf64(int fd, struct build_id *ret_id)
-{
-	Elf64_Ehdr eh;
-	Elf64_Phdr ph;
-	unsigned int i;
-
-	if (!read_at(fd, &eh, sizeof(eh), 0) || eh.e_phentsize != sizeof(ph) || eh.e_phnum > MAX_PHDRS)
-		return false;
-	for (i = 0; i < eh.e_phnum; i++)
-		if (read_at(fd, &ph, sizeof(ph), eh.e_phoff + i * sizeof(ph)) &&
-		    note_segment(fd, (struct phdr){ ph.p_type, ph.p_offset, ph.p_filesz }, ret_id))
-			return true;
-	return false;
-}
-
-static bool from_elf32(int fd, struct build_id *ret_id)
-{
-	Elf32_Ehdr eh;
-	Elf32_Phdr ph;
-	unsigned int i;
-
-	if (!read_at(fd, &eh, sizeof(eh), 0) || eh.e_phentsize != sizeof(ph) || eh.e_phnum > MAX_PHDRS)
-		return false;
-	for (i = 0; i < eh.e_phnum; i++)
-		if (read_at(fd, &ph, sizeof(ph), eh.e_phoff + i * sizeof(ph)) &&
-		    note_segment(fd, (struct phdr){ ph.p_type, ph.p_offset, ph.p_filesz }, ret_id))
-			return true;
-	return false;
-}
+/* The two classes differ in the widths of their fields only. */
+#define FROM_ELF(bits)                                                                             \
+	static bool from_elf##bits(int fd, struct build_id *ret_id)                                \
+	{                                                                                          \
+		Elf##bits##_Ehdr eh;                                                               \
+		Elf##bits##_Phdr ph;                                                               \
+		unsigned int i;                                                                    \
+                                                                                                   \
+		if (!read_at(fd, &eh, sizeof(eh), 0) || eh.e_phentsize != sizeof(ph) ||            \
+		    eh.e_phnum > MAX_PHDRS)                                                        \
+			return false;                                                              \
+		for (i = 0; i < eh.e_phnum; i++)                                                   \
+			if (read_at(fd, &ph, sizeof(ph), eh.e_phoff + i * sizeof(ph)) &&           \
+			    note_segment(fd, (struct phdr){ ph.p_type, ph.p_offset, ph.p_filesz }, \
+					 ret_id))                                                  \
+				return true;                                                       \
+		return false;                                                                      \
+	}
+FROM_ELF(64)
+FROM_ELF(32)
+#undef FROM_ELF
 
 bool build_id_of_fd(int fd, struct build_id *ret_id)
 {
