@@ -20,8 +20,9 @@
 #include "base/vec.h"
 #include "recording/note.h"
 #include "recording/reader.h"
-#include "symbolizer/space.h"
+#include "recording/space.h"
 #include "symbolizer/symbolizer.h"
+#include "unwinder/stop.h"
 
 struct process {
 	struct space space;
@@ -70,6 +71,7 @@ struct session {
 	bool has_kernel_module, has_unknown_module;
 	uint32_t marker_info;		/* the INFO note's "marker": what was asked for; "" */
 	uint64_t nr_lost, nr_throttled;
+	struct unwind_tally stacks;	/* as the recorder unwound them */
 	uint64_t nr_cut_files;		/* of the recording's copies, incomplete ones */
 };
 

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "symbolizer/ranges.h"
-#include "symbolizer/space.h"
+#include "recording/space.h"
 
 Suite *check_space_suite(void);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "symbolizer/space.h"
+#include "recording/space.h"
 
 void space_release(struct space *s)
 {

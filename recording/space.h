@@ -3,8 +3,8 @@
  * One process's mappings over time. A later mapping replaces what it overlaps (as mmap does); fork
  * copies; exec clears.
  */
-#ifndef SYMBOLIZER_SPACE_H
-#define SYMBOLIZER_SPACE_H
+#ifndef RECORDING_SPACE_H
+#define RECORDING_SPACE_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -14,7 +14,7 @@
 struct mapping {
 	uint64_t start, end;	/* runtime addresses, end exclusive */
 	uint64_t off;		/* of start in the module's file */
-	uint32_t module;	/* symbolizer_module() */
+	uint32_t module;	/* the owner.s number for it */
 };
 
 struct space {
