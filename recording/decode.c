@@ -187,6 +187,7 @@ static void decode_user_stack(struct cursor *c, struct record *r)
 		return;
 	r->sample.user_stack = bytes;
 	r->sample.user_stack_len = valid < size ? valid : size;
+	r->sample.is_user_stack_cut = valid >= size;
 }
 
 static void skip_branches(struct cursor *c, const struct perf_event_attr *attr)

@@ -67,6 +67,7 @@ struct record {
 			uint32_t nr_user_regs;
 			const uint8_t *user_stack;	/* user_stack_len bytes that are valid */
 			uint64_t user_stack_len;
+			bool is_user_stack_cut;	/* the stack went on where the copy's room ended */
 		} sample;
 		struct {
 			uint64_t start, len;	/* bytes of address space */

@@ -221,6 +221,7 @@ static void end_input(struct feed *f)
 	f->has_markers |= s->markers.nr || a->nr_marks;
 	f->tallies.nr_lost += s->nr_lost;
 	f->tallies.nr_throttled += s->nr_throttled;
+	unwind_tally_add(&f->tallies.stacks, &s->stacks);
 	f->tallies.nr_marks += a->nr_marks;
 	f->tallies.nr_unmatched_ends += a->nr_unmatched_ends;
 	f->tallies.nr_unfinished += a->nr_unfinished;

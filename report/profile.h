@@ -9,6 +9,7 @@
 
 #include "base/hash.h"
 #include "base/vec.h"
+#include "unwinder/stop.h"
 
 /* What a group stands for, in the order of --by. */
 #define GROUP_BYS(X)                                                                               \
@@ -86,8 +87,8 @@ struct tallies {
 	uint64_t nr_filtered;		/* in no table: --root or the selection left them out */
 	uint64_t nr_lost;		/* records, as the kernel counted them */
 	uint64_t nr_marks, nr_unmatched_ends, nr_unfinished, nr_label_faults, nr_labels_cut;
-	uint64_t nr_no_user_frames;
 	uint64_t nr_throttled;
+	struct unwind_tally stacks;	/* user stacks that were unwound, here or while recording */
 };
 
 struct profile {

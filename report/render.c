@@ -46,6 +46,38 @@ static void print_attributed(const struct tallies *t, FILE *out)
 	fprintf(out, ", %" PRIu64 " outside\n", t->nr_outside);
 }
 
+/* "99.6 % of the user stacks are whole; of the others: 5 stack copy ended, 1 frame does not grow" */
+static void print_stacks(const struct unwind_tally *t, FILE *out)
+{
+	uint64_t nr = render_nr_stacks(t);
+	const char *before = "; of the others: ";
+	size_t i;
+
+	if (!nr)
+		return;
+	fprintf(out, "wperf: %.2f %% of the user stacks are whole",
+		100.0 * (double)t->nr_stops[UNWIND_STOP_ROOT] / (double)nr);
+	for (i = 0; i < UNWIND_NR_STOPS; i++) {
+		if (i == UNWIND_STOP_ROOT || !t->nr_stops[i])
+			continue;
+		fprintf(out, "%s%" PRIu64 " %s", before, t->nr_stops[i], unwind_stop_text((enum unwind_stop)i));
+		before = ", ";
+	}
+	fputc('\n', out);
+	tally(out, t->nr_guessed, "frame was found by frame pointer, for want of unwind info",
+	      "frames were found by frame pointer, for want of unwind info");
+}
+
+uint64_t render_nr_stacks(const struct unwind_tally *t)
+{
+	uint64_t nr = 0;
+	size_t i;
+
+	for (i = 0; i < UNWIND_NR_STOPS; i++)
+		nr += t->nr_stops[i];
+	return nr;
+}
+
 void render_tallies(const struct profile *p, FILE *out)
 {
 	const struct tallies *t = &p->tallies;
@@ -57,8 +89,7 @@ void render_tallies(const struct profile *p, FILE *out)
 	tally(out, t->nr_lost, "record lost", "records lost");
 	tally(out, t->nr_throttled, "time the kernel throttled sampling",
 	      "times the kernel throttled sampling");
-	tally(out, t->nr_no_user_frames, "sample without a user frame",
-	      "samples without a user frame");
+	print_stacks(&t->stacks, out);
 	tally(out, t->nr_unmatched_ends, "end of a request without its begin",
 	      "ends of requests without their begin");
 	tally(out, t->nr_unfinished, "request without an end", "requests without an end");

@@ -31,6 +31,8 @@ void render_tallies(const struct profile *p, FILE *out);
 int render_finish(FILE *out, struct err *e);
 /* Are weights times? Else they are counts of an event, and read best as whole numbers. */
 bool render_is_time(const struct profile *p);
+/* User stacks that were unwound, however the walks ended. */
+uint64_t render_nr_stacks(const struct unwind_tally *t);
 /* Mean elapsed time of the finished requests, of which there is one at least. */
 double render_mean_ns(const struct group *g);
 /* Since the profile's begin. */

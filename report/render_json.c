@@ -123,8 +123,28 @@ static json_t *tallies_object(const struct tallies *t)
 	json_object_set_new(o, "unfinished", count(t->nr_unfinished));
 	json_object_set_new(o, "label_faults", count(t->nr_label_faults));
 	json_object_set_new(o, "labels_cut", count(t->nr_labels_cut));
-	json_object_set_new(o, "no_user_frames", count(t->nr_no_user_frames));
 	json_object_set_new(o, "throttled", count(t->nr_throttled));
+	return o;
+}
+
+/* Null where no stack was unwound: chains that the kernel walked tell not how they ended. */
+static json_t *stacks_object(const struct unwind_tally *t)
+{
+	uint64_t nr = render_nr_stacks(t);
+	json_t *o, *ended;
+	size_t i;
+
+	if (!nr)
+		return json_null();
+	o = json_object();
+	ended = json_object();
+	json_object_set_new(o, "samples", count(nr));
+	json_object_set_new(o, "whole", number((double)t->nr_stops[UNWIND_STOP_ROOT] / (double)nr));
+	json_object_set_new(o, "frames", count(t->nr_frames));
+	json_object_set_new(o, "guessed_frames", count(t->nr_guessed));
+	for (i = 0; i < UNWIND_NR_STOPS; i++)
+		json_object_set_new(ended, unwind_stop_key((enum unwind_stop)i), count(t->nr_stops[i]));
+	json_object_set_new(o, "ended", ended);
 	return o;
 }
 
@@ -280,6 +300,7 @@ static int write_json(const struct profile *p, const struct table_plan *plan, FI
 	json_object_set_new(head, "recording", recording_object(p));
 	json_object_set_new(head, "attributed", attributed(p));
 	json_object_set_new(head, "lost", count(p->tallies.nr_lost));
+	json_object_set_new(head, "stacks", stacks_object(&p->tallies.stacks));
 	json_object_set_new(head, "tallies", tallies_object(&p->tallies));
 	fputc('{', out);
 	dump_take(&j, head, JSON_EMBED);

@@ -77,7 +77,8 @@ const struct profile *report_finish(struct report *r)
 	feed_describe(&r->feed, p);
 	gather_finish(&r->gather, p->has_markers);
 	resolve_init(&resolve, &r->options->resolve, &r->stacks, r->symbolizer, p);
-	p->tallies.nr_no_user_frames = r->stacks.nr_no_user_frames;
+	stack_dumps_forget_processes(&r->stacks.dumps);
+	unwind_tally_add(&p->tallies.stacks, &r->stacks.dumps.tally);
 	p->tallies.nr_filtered = r->gather.nr_filtered + sum_groups(p, &r->gather, &resolve);
 	resolve_release(&resolve);
 	return p;

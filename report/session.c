@@ -360,6 +360,16 @@ static void take_info(struct session *s, struct cursor payload)
 			s->marker_info = strings_id(s->strings, value);
 }
 
+/* The last note wins: it is counted on from the one before. */
+static void take_tally(struct session *s, struct cursor payload)
+{
+	const char *key;
+	uint64_t count;
+
+	while (note_next_tally(&payload, &key, &count))
+		unwind_tally_set(&s->stacks, key, count);
+}
+
 static void take_note(struct session *s, const struct record *r)
 {
 	switch (r->note.kind) {
@@ -371,6 +381,9 @@ static void take_note(struct session *s, const struct record *r)
 		break;
 	case NOTE_FILE:
 		take_file(s, r->note.payload);
+		break;
+	case NOTE_TALLY:
+		take_tally(s, r->note.payload);
 		break;
 	}
 }

@@ -44,10 +44,12 @@ void stacks_release(struct stacks *s)
 	hashidx_release(&s->node_index);
 	free(s->known_chains);
 	free(s->known_code);
+	stack_dumps_release(&s->dumps);
 }
 
 void stacks_forget_processes(struct stacks *s)
 {
+	stack_dumps_forget_processes(&s->dumps);
 	memset(s->known_chains, 0, NR_KNOWN_CHAINS * sizeof(*s->known_chains));
 	memset(s->known_code, 0, NR_KNOWN_CODE * sizeof(*s->known_code));
 }
@@ -73,24 +75,6 @@ static uint16_t mode_of_context(uint64_t mark)
 	}
 }
 
-/*
- * Where the registers say the user's code is. The instruction pointer is register 8 on x86 and 32
- * on arm64 (arch/.../include/uapi/asm/perf_regs.h); registers stand in the order of the mask's
- * bits.
- */
-static bool user_pc(const struct session *session, const struct record *r, uint64_t *ret_pc)
-{
-	const char *arch = reader_arch(session->reader);
-	unsigned int reg = arch && (!strcmp(arch, "aarch64") || !strcmp(arch, "arm64")) ? 32 : 8;
-	uint64_t mask = r->sample.user_regs_mask;
-	size_t index = (size_t)__builtin_popcountll(mask & ((1ULL << reg) - 1));
-
-	if (!r->sample.user_regs || !(mask >> reg & 1) || index >= r->sample.nr_user_regs)
-		return false;
-	memcpy(ret_pc, r->sample.user_regs + 8 * index, sizeof(*ret_pc));
-	return true;
-}
-
 static bool chain_has_user(const struct callchain *chain)
 {
 	uint64_t i;
@@ -101,24 +85,17 @@ static bool chain_has_user(const struct callchain *chain)
 	return false;
 }
 
-/* The frame that has to stand in for the user's part of the chain, or for all of it. */
-static bool stand_in(struct stacks *s, const struct session *session, const struct record *r,
-		     struct chain_frame *ret_frame)
+/* The user's frames, where the chain has none and the sample what it takes to find them; or NULL. */
+static const struct unwind_frames *unwound(struct stacks *s, struct session *session, uint32_t process,
+					   const struct record *r)
 {
-	uint16_t mode = r->misc & PERF_RECORD_MISC_CPUMODE_MASK;
-	uint64_t pc;
-
-	if (user_pc(session, r, &pc) && !chain_has_user(&r->sample.chain)) {
-		s->nr_no_user_frames++;
-		*ret_frame = (struct chain_frame){ pc, PERF_RECORD_MISC_USER, false };
-		return true;
-	}
-	*ret_frame = (struct chain_frame){ r->sample.ip, mode, false };
-	return !r->sample.chain.nr;
+	if (!stack_dumps_can(&s->dumps, session, r) || chain_has_user(&r->sample.chain))
+		return NULL;
+	return stack_dumps_unwind(&s->dumps, session, process, r);
 }
 
 /* A chain's first address after a context mark is where code stood, all others are returns. */
-static void read_frames(struct stacks *s, const struct record *r, const struct chain_frame *extra)
+static void read_frames(struct stacks *s, const struct record *r, const struct unwind_frames *user)
 {
 	const struct callchain *chain = &r->sample.chain;
 	uint16_t mode = r->misc & PERF_RECORD_MISC_CPUMODE_MASK;
@@ -126,7 +103,6 @@ static void read_frames(struct stacks *s, const struct record *r, const struct c
 	uint64_t i;
 
 	s->frames.nr = 0;
-	vec_reserve(&s->frames, chain->nr + 2);
 	for (i = 0; i < chain->nr; i++) {
 		uint64_t ip = callchain_at(chain, i);
 
@@ -135,14 +111,15 @@ static void read_frames(struct stacks *s, const struct record *r, const struct c
 			is_first = true;
 			continue;
 		}
-		s->frames.at[s->frames.nr++] = (struct chain_frame){ ip, mode, !is_first };
+		vec_push(&s->frames, (struct chain_frame){ ip, mode, !is_first });
 		is_first = false;
 	}
-	if (extra)
-		s->frames.at[s->frames.nr++] = *extra;
-	/* Nothing but context marks. */
+	if (user)
+		vec_each(&user->at, f)
+			vec_push(&s->frames, (struct chain_frame){ f->addr, PERF_RECORD_MISC_USER, f->is_return });
+	/* No chain, or nothing but context marks. */
 	if (!s->frames.nr)
-		s->frames.at[s->frames.nr++] = (struct chain_frame){ r->sample.ip, mode, false };
+		vec_push(&s->frames, (struct chain_frame){ r->sample.ip, mode, false });
 }
 
 /* ---- from frames to the tree ---- */
@@ -219,7 +196,7 @@ static inline void hash_word(uint64_t hash[2], uint64_t word)
 }
 
 static void hash_chain(const struct record *r, uint32_t process, uint32_t generation,
-		       const struct chain_frame *extra, uint64_t ret_hash[2])
+		       const struct unwind_frames *user, uint64_t ret_hash[2])
 {
 	uint64_t i;
 
@@ -227,10 +204,11 @@ static void hash_chain(const struct record *r, uint32_t process, uint32_t genera
 	ret_hash[1] = r->sample.chain.nr;
 	hash_word(ret_hash, (uint64_t)process << 32 | generation);
 	hash_word(ret_hash, r->sample.ip);
-	if (extra)
-		hash_word(ret_hash, extra->ip);
 	for (i = 0; i < r->sample.chain.nr; i++)
 		hash_word(ret_hash, callchain_at(&r->sample.chain, i));
+	if (user)
+		vec_each(&user->at, f)
+			hash_word(ret_hash, f->addr << 1 | f->is_return);
 	ret_hash[0] = hash_u64(ret_hash[0]);
 }
 
@@ -249,18 +227,16 @@ uint32_t stacks_node(struct stacks *s, struct session *session, uint32_t process
 		     const struct record *sample)
 {
 	uint32_t generation = session->processes.at[process].space.generation, node;
-	struct chain_frame frame, *extra = NULL;
+	const struct unwind_frames *user = unwound(s, session, process, sample);
 	struct known_chain *known;
 	uint64_t hash[2];
 
-	if (stand_in(s, session, sample, &frame))
-		extra = &frame;
-	hash_chain(sample, process, generation, extra, hash);
+	hash_chain(sample, process, generation, user, hash);
 	known = &s->known_chains[hash[0] % NR_KNOWN_CHAINS];
 	node = recall(known, hash);
 	if (node)
 		return node;
-	read_frames(s, sample, extra);
+	read_frames(s, sample, user);
 	node = walk(s, session, process);
 	known->at[1] = known->at[0];
 	known->at[0].hash[0] = hash[0];

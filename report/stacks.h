@@ -16,6 +16,7 @@
 #define REPORT_STACKS_H
 
 #include "report/session.h"
+#include "report/stack_dumps.h"
 
 /* A place in code; equal places have equal indexes. */
 struct location {
@@ -45,7 +46,7 @@ struct stacks {
 	struct known_chain *known_chains;
 	struct known_code *known_code;
 	VEC(struct chain_frame) frames;		/* scratch */
-	uint64_t nr_no_user_frames;	/* no user part in the chain, but the user's registers */
+	struct stack_dumps dumps;
 };
 
 void stacks_init(struct stacks *s);
@@ -55,7 +56,7 @@ void stacks_forget_processes(struct stacks *s);
 /*
  * The node of the sample's innermost frame. At least one frame: a sample without callchain has the
  * place where it was taken. Where the user's part of the chain is missing and the sample has the
- * user's registers (a recording with stack dumps), it is the one frame that they name.
+ * user's registers (a recording with stack dumps), it is unwound from them.
  */
 uint32_t stacks_node(struct stacks *s, struct session *session, uint32_t process,
 		     const struct record *sample);

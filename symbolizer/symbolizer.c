@@ -261,6 +261,16 @@ void symbolizer_resolve(struct symbolizer *s, uint32_t module, struct code_addr 
 	*ret_nr = answer.nr;
 }
 
+Elf *symbolizer_elf(struct symbolizer *s, uint32_t module)
+{
+	struct module *m;
+
+	assert(module < s->modules.nr);
+	m = s->modules.at[module].module;
+	module_open(m);
+	return m->file.elf;
+}
+
 void symbolizer_stats(const struct symbolizer *s, struct symbolizer_stats *ret)
 {
 	*ret = (struct symbolizer_stats){ .nr_resolved = s->answers.nr,

@@ -14,6 +14,7 @@
 #ifndef SYMBOLIZER_SYMBOLIZER_H
 #define SYMBOLIZER_SYMBOLIZER_H
 
+#include <libelf.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -102,6 +103,12 @@ void symbolizer_add_perf_map(struct symbolizer *s, uint32_t pid, const void *tex
  */
 void symbolizer_resolve(struct symbolizer *s, uint32_t module, struct code_addr at,
 			const struct frame **ret_frames, size_t *ret_nr);
+
+/*
+ * The program file of a MODULE_ELF, checked and open, or NULL where there is none that may be used. Lent
+ * until the symbolizer is freed. Its addresses are link-time ones.
+ */
+Elf *symbolizer_elf(struct symbolizer *s, uint32_t module);
 
 /* For the tally under a report. */
 struct symbolizer_stats {

@@ -80,7 +80,11 @@ static void make_sampled(struct fake_profile *f)
 	f->p.tallies.nr_unmatched_ends = 2;
 	f->p.tallies.nr_labels_cut = 1;
 	f->p.tallies.nr_label_faults = 4;
-	f->p.tallies.nr_no_user_frames = 5;
+	f->p.tallies.stacks = (struct unwind_tally){
+		.nr_stops = { [UNWIND_STOP_ROOT] = 1490, [UNWIND_STOP_SHORT] = 7, [UNWIND_STOP_NO_RULE] = 3 },
+		.nr_frames = 30000,
+		.nr_guessed = 12,
+	};
 	f->p.tallies.nr_throttled = 6;
 	f->p.is_truncated = true;
 }

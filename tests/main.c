@@ -2,7 +2,8 @@
 /*
  * build/check [SUITE...] runs these suites, or all of them; each test is a process of its own. Test
  * cases that the host cannot run are left out and listed; WPERF_FORBID_OMISSIONS=1 makes them
- * failures. build/check --seeds DIR writes inputs for the fuzzers instead.
+ * failures. build/check --seeds DIR writes inputs for the fuzzers instead,
+ * --chains FILE prints the stacks of a recording.
  */
 #include <check.h>
 #include <stdio.h>
@@ -10,6 +11,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "tests/chains.h"
 #include "tests/harness.h"
 #include "tests/seeds.h"
 
@@ -130,6 +132,8 @@ int main(int argc, char **argv)
 
 	if (argc == 3 && !strcmp(argv[1], "--seeds"))
 		return seeds_write(argv[2]) ? EXIT_SUCCESS : EXIT_FAILURE;
+	if (argc == 3 && !strcmp(argv[1], "--chains"))
+		return chains_print(argv[2], stdout);
 	for (i = 1; i < argc; i++)
 		if (!is_suite(argv[i])) {
 			fprintf(stderr, "check: %s: no such suite\n", argv[i]);
