@@ -9,27 +9,25 @@ Suite *check_e2e_suite(void);
 
 enum { TIMEOUT_S = 120 };
 
-enum need { NEEDS_ROOT, NEEDS_BPF };
-
 static const struct script {
 	const char *name;
-	enum need need;
+	enum ability needs[2];	/* CAN_ROOT where there are fewer: all of them need that */
 	const char *programs;	/* that have to be installed, a list for the shell */
 } scripts[] = {
-	{ "example_server", NEEDS_BPF, "" },
-	{ "nginx", NEEDS_BPF, "nginx" },
-	{ "postgres", NEEDS_BPF, "/usr/lib/postgresql/*/bin/postgres psql runuser" },
-	{ "forks", NEEDS_BPF, "gcc" },
-	{ "threads_2000", NEEDS_BPF, "gcc" },
-	{ "kill9", NEEDS_BPF, "gcc" },
-	{ "disk", NEEDS_BPF, "gcc unshare setpriv" },
-	{ "files", NEEDS_BPF, "gcc g++ unshare" },
-	{ "ids", NEEDS_BPF, "g++" },
-	{ "privileges", NEEDS_ROOT, "gcc setpriv" },
-	{ "perf_agrees", NEEDS_BPF, "perf redis-server" },
-	{ "pipe", NEEDS_BPF, "gcc bash" },
-	{ "merge", NEEDS_BPF, "gcc perf" },
-	{ "debuginfod", NEEDS_BPF, "gcc debuginfod objcopy readelf" },
+	{ "example_server", { CAN_BPF }, "" },
+	{ "nginx", { CAN_BPF }, "nginx" },
+	{ "postgres", { CAN_BPF }, "/usr/lib/postgresql/*/bin/postgres psql runuser" },
+	{ "forks", { CAN_BPF }, "gcc" },
+	{ "threads_2000", { CAN_BPF }, "gcc" },
+	{ "kill9", { CAN_BPF }, "gcc" },
+	{ "disk", { CAN_BPF, CAN_UNSHARE }, "gcc unshare setpriv" },
+	{ "files", { CAN_SAMPLE_ALL, CAN_UNSHARE }, "gcc g++ unshare" },
+	{ "ids", { CAN_BPF }, "g++" },
+	{ "privileges", { CAN_BPF, CAN_DROP_UID }, "gcc setpriv" },
+	{ "perf_agrees", { CAN_SAMPLE_ALL }, "perf redis-server" },
+	{ "pipe", { CAN_BPF }, "gcc bash" },
+	{ "merge", { CAN_BPF }, "gcc perf" },
+	{ "debuginfod", { CAN_SAMPLE_ALL }, "gcc debuginfod objcopy readelf" },
 };
 
 /* What failed is at the end, and libcheck's messages have a limit. */
@@ -63,11 +61,11 @@ static bool is_installed(const char *programs)
 static bool can_run(Suite *s, const struct script *script)
 {
 	char *lack;
+	size_t i;
 
-	if (script->need == NEEDS_ROOT && !harness_can_or_omit(s, script->name, CAN_DROP_UID))
-		return false;
-	if (script->need == NEEDS_BPF && !harness_can_or_omit(s, script->name, CAN_BPF))
-		return false;
+	for (i = 0; i < ARRAY_LEN(script->needs); i++)
+		if (!harness_can_or_omit(s, script->name, script->needs[i]))
+			return false;
 	if (is_installed(script->programs))
 		return true;
 	lack = xasprintf("not all of these are installed: python3 %s", script->programs);

@@ -19,6 +19,8 @@
 #include "base/alloc.h"
 #include "base/vec.h"
 
+enum { OTHER_UID = 65534 };
+
 static struct {
 	char *root; /* of all tests' directories */
 	char *dir;  /* of the test that runs in process `pid` */
@@ -127,6 +129,17 @@ void harness_read(const char *path, struct str *ret)
 const char *harness_wperf(void)
 {
 	return harness.wperf;
+}
+
+const char *harness_open_wperf(void)
+{
+	const char *path = harness_path("wperf");
+	struct run r = { 0 };
+
+	run_program(&r, "install", "-m", "755", harness_wperf(), path);
+	ck_assert_exit(&r, 0);
+	run_release(&r);
+	return path;
 }
 
 const char *harness_built(const char *file)
@@ -276,12 +289,19 @@ static bool works(const char *line)
 /*
  * Without privileges wperf samples too, and says so: a talk of its own, which is looked for here.
  */
-static bool can_bpf(void)
+static bool can_sample_all(void)
 {
 	return is_root() &&
 	       works("\"$WPERF\" record -o /dev/null -- true 2>&1 | (! grep -q 'without "
 		     "privileges')") &&
 	       works("\"$WPERF\" record -o /dev/null -- true");
+}
+
+/* Nothing less than a marker tells: root may sample all and still have none (pid namespaces). */
+static bool can_bpf(void)
+{
+	return can_sample_all() && works("\"$WPERF\" record -o /dev/null --marker func:main -- "
+					 "\"$WPERF\" --version");
 }
 
 static bool can_sample(void)
@@ -301,10 +321,35 @@ static bool can_sample(void)
 	return fd >= 0;
 }
 
+/* Some kernels (Debian's, by default) let nobody but root sample. */
+static bool can_others_sample(void)
+{
+	pid_t pid = fork();
+
+	if (!pid)
+		_exit(setresuid(OTHER_UID, OTHER_UID, OTHER_UID) || !can_sample());
+	return harness_wait(pid) == 0;
+}
+
+/*
+ * By way of a shell: setpriv itself still has root's capabilities, and enters every directory.
+ */
 static bool can_drop_uid(void)
 {
-	return is_root() && works("setpriv --reuid=65534 --clear-groups --inh-caps=-all "
-				  "\"$WPERF\" --version");
+	struct run r = { 0 };
+
+	if (!is_root() || !can_others_sample())
+		return false;
+	run_shell(&r,
+		  "setpriv --reuid=%d --clear-groups --inh-caps=-all sh -c '\"$0\" --version' '%s'",
+		  OTHER_UID, harness_open_wperf());
+	run_release(&r);
+	return r.status == 0;
+}
+
+static bool can_unshare(void)
+{
+	return is_root() && works("unshare -m true");
 }
 
 static bool can_perf(void)
@@ -322,10 +367,17 @@ static const struct {
 	bool (*ask)(void);
 } abilities[NR_ABILITIES] = {
 	[CAN_ROOT] = { "not root", is_root },
-	[CAN_BPF] = { "no events per CPU with BPF: not root, or the kernel has none", can_bpf },
+	[CAN_BPF] = { "no markers: not root, a pid namespace of its own, or a kernel without BPF or "
+		      "uprobes",
+		      can_bpf },
+	[CAN_SAMPLE_ALL] = { "not root, or no more than own processes can be sampled",
+			     can_sample_all },
 	[CAN_SAMPLE] = { "perf_event_open(2) of an own process is not allowed", can_sample },
-	[CAN_DROP_UID] = { "not root, no setpriv(1), or wperf is out of another user's reach",
+	[CAN_DROP_UID] = { "not root, no setpriv(1), or other users cannot reach the temporary "
+			   "directory or sample (kernel.perf_event_paranoid)",
 			   can_drop_uid },
+	[CAN_UNSHARE] = { "unshare(1) makes no mount namespace: not root, or in a plain chroot",
+			  can_unshare },
 	[CAN_PERF] = { "perf(1) is not installed, or does not run", can_perf },
 	[CAN_COMPILE] = { "gcc is not installed", can_compile },
 };

@@ -19,12 +19,14 @@
 /* ---- what the host can do ---- */
 
 enum ability {
-	CAN_ROOT,     /* uid 0 */
-	CAN_BPF,      /* per-CPU sampling and markers: wperf's privileged way works here */
-	CAN_SAMPLE,   /* perf_event_open(2) of an own process */
-	CAN_DROP_UID, /* setpriv(1) to another uid, which can run wperf */
-	CAN_PERF,     /* perf(1) is installed and runs */
-	CAN_COMPILE,  /* gcc */
+	CAN_ROOT,	/* uid 0 */
+	CAN_BPF,	/* events per CPU and markers: wperf's privileged way works here */
+	CAN_SAMPLE_ALL, /* the kernel and other users' processes, if need be thread by thread */
+	CAN_SAMPLE,	/* perf_event_open(2) of an own process */
+	CAN_DROP_UID,	/* setpriv(1) to another uid, which can run wperf and sample itself */
+	CAN_UNSHARE,	/* unshare(1) makes a mount namespace */
+	CAN_PERF,	/* perf(1) is installed and runs */
+	CAN_COMPILE,	/* gcc */
 	NR_ABILITIES,
 };
 
@@ -56,6 +58,8 @@ void harness_read(const char *path, struct str *ret);
  */
 const char *harness_wperf(void);
 const char *harness_built(const char *file);
+/* A copy of it that every user can run, whoever may enter the directory that it was built in. */
+const char *harness_open_wperf(void);
 /*
  * Fails the test unless the file has these bytes; with $WPERF_GOLDEN set the file is written anew.
  */

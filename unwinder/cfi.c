@@ -10,6 +10,9 @@
 #include "base/hash.h"
 #include "base/vec.h"
 
+/* From the syscall in clone() and clone3() to the code of the child. */
+enum { GAP_BYTES = 12 };
+
 struct segment {		/* a PT_LOAD with code in the file */
 	uint64_t off, len, vaddr;
 };
@@ -302,7 +305,7 @@ static struct equations *equations_of(struct cfi *c, const struct draft *d, stru
 }
 
 /* False: the info makes no sense. */
-static bool draft_rule(struct cfi *c, Dwarf_Frame *frame, struct draft *d)
+static bool draft_rule(struct cfi *c, Dwarf_Frame *frame, bool is_guess, struct draft *d)
 {
 	struct expression cfa = { 0 };
 	bool is_signal = false;
@@ -312,8 +315,9 @@ static bool draft_rule(struct cfi *c, Dwarf_Frame *frame, struct draft *d)
 
 	if (ra < 0 || ra >= UNWIND_MAX_REGS || !draft_cfa(c, frame, d, &cfa))
 		return false;
-	d->rule.ra = (uint8_t)ra & 0x7f;
+	d->rule.ra = (uint8_t)ra & 0x3f;
 	d->rule.is_signal = is_signal;
+	d->rule.is_guess = is_guess;
 	for (reg = 0; reg < c->arch->nr_regs; reg++) {
 		Dwarf_Op memory[3];
 		struct described how = { 0 };
@@ -357,15 +361,32 @@ static Dwarf_Frame *frame_at(struct cfi *c, uint64_t vaddr)
 	return NULL;
 }
 
+/*
+ * glibc ends the unwind info of clone() and clone3() before their syscall, since what it says is not so
+ * in the child. In the parent, where all samples of a thread's creation are, it still is.
+ */
+static Dwarf_Frame *frame_shortly_before(struct cfi *c, uint64_t vaddr)
+{
+	Dwarf_Frame *frame = NULL;
+	uint64_t back;
+
+	for (back = 1; !frame && back <= GAP_BYTES && back <= vaddr; back++)
+		frame = frame_at(c, vaddr - back);
+	return frame;
+}
+
 static uint32_t make_rule(struct cfi *c, uint64_t vaddr)
 {
 	Dwarf_Frame *frame = frame_at(c, vaddr);
+	bool is_guess = !frame;
 	struct draft d = { 0 };
 	uint32_t id;
 
 	if (!frame)
+		frame = frame_shortly_before(c, vaddr);
+	if (!frame)
 		return rule_id(c, &no_rule);
-	id = rule_id(c, draft_rule(c, frame, &d) ? &d.rule : &bad_rule);
+	id = rule_id(c, draft_rule(c, frame, is_guess, &d) ? &d.rule : &bad_rule);
 	vec_release(&d.equations);
 	free(frame);
 	return id;

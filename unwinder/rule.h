@@ -39,7 +39,8 @@ struct rule {
 	uint8_t cfa_reg;
 	uint8_t kind;		/* enum rule_kind */
 	uint8_t nr_saved;
-	uint8_t ra : 7;		/* the register that holds the caller's pc after the step */
+	uint8_t ra : 6;		/* the register that holds the caller's pc after the step */
+	uint8_t is_guess : 1;	/* nothing is said of this place, but of one shortly before it */
 	uint8_t is_signal : 1;	/* the caller was interrupted: its pc is no return address */
 };
 

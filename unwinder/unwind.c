@@ -87,6 +87,7 @@ static struct step take_step(const struct unwind_arch *arch, const struct rule *
 		s.stop = rule_step_by_frame_pointer(arch, r, stack, &s.is_outermost);
 	} else {
 		s.is_signal = rule->is_signal;
+		s.is_guessed = rule->is_guess;
 		s.stop = rule_step(rule, arch, r, stack, &s.is_outermost);
 	}
 	if (s.stop == UNWIND_STOP_ROOT && !s.is_outermost && !s.is_signal &&
