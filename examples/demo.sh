@@ -58,39 +58,50 @@ done
 test -n "$port" || fail "the server says no port"
 echo "The example server: pid $server_pid, http://127.0.0.1:$port/"
 
+# A moment's recording; what it complains of is kept.
+works()
+{
+	"$@" -q -p $server_pid --duration 0.1 -o /dev/null 2>>"$scratch/said"
+}
+
+can_sudo()
+{
+	test "$(id -u)" != 0 && command -v sudo >/dev/null && { sudo -n true 2>/dev/null || test -t 0; }
+}
+
+# Markers take privileges, which may also be in the file itself (setcap), and do not work everywhere that
+# samples do. What works is asked first: a refusal that there is a way around is no error to be shown.
+as_root=
+markers=$marker
+if works "$wperf" record --marker $marker; then
+	:
+elif can_sudo && works sudo "$wperf" record --marker $marker; then
+	as_root=sudo
+else
+	# Remedies stand in lines of their own, without a prefix.
+	reason=$(sed -n 's/^wperf: //p' "$scratch/said" | tail -n 1)
+	if ! works "$wperf" record --marker none; then
+		cat "$scratch/said" >&2
+		fail "wperf cannot record here"
+	fi
+	echo "demo: no markers, so one table for all requests: ${reason:-wperf does not say why}" >&2
+	markers=none
+fi
+
 # Longer than the recording, so that there is load from its first moment to its last.
 wrk -t1 -c8 -d$((seconds + 2)) -s examples/demo.lua "http://127.0.0.1:$port/" >"$scratch/wrk" 2>&1 &
 wrk_pid=$!
 sleep 0.5
 
-record()
-{
-	run "$@" -p $server_pid --duration $seconds -o "$data"
-}
-
-# Markers take privileges, which may also be in the file itself (setcap).
-status=0
-has_requests=yes
-record "$wperf" record --marker $marker || status=$?
-if test $status -eq 4 && test "$(id -u)" != 0 && command -v sudo >/dev/null &&
-	{ sudo -n true 2>/dev/null || test -t 0; }; then
-	status=0
-	record sudo "$wperf" record --marker $marker || status=$?
-fi
-if test $status -eq 4 && test "$(id -u)" != 0; then
-	echo "demo: no privileges for markers: one table for all requests, without the kernel's part" >&2
-	has_requests=
-	status=0
-	record "$wperf" record --marker none || status=$?
-fi
-test $status -eq 0 || fail "wperf record ended with status $status"
+run $as_root "$wperf" record --marker $markers -p $server_pid --duration $seconds -o "$data" ||
+	fail "wperf record ended with status $?"
 
 wait $wrk_pid || fail "wrk: $(cat "$scratch/wrk")"
 wrk_pid=
 grep -E 'requests in|Requests/sec' "$scratch/wrk"
 
 run "$wperf" report -i "$data" --sort tottime --restrict 10
-test -n "$has_requests" || exit 0
+test $markers != none || exit 0
 run "$wperf" requests -i "$data" --summary
 "$wperf" requests -q -i "$data" --summary --format jsonl >"$scratch/endpoints"
 for endpoint in / /json /fib /burn /slow '/user/{id}'; do

@@ -24,7 +24,7 @@ static const struct script {
 	{ "files", { CAN_SAMPLE_ALL, CAN_UNSHARE }, "gcc g++ unshare" },
 	{ "ids", { CAN_BPF }, "g++" },
 	{ "privileges", { CAN_BPF, CAN_DROP_UID }, "gcc setpriv" },
-	{ "perf_agrees", { CAN_SAMPLE_ALL }, "perf redis-server" },
+	{ "perf_agrees", { CAN_BPF }, "perf redis-server" },
 	{ "pipe", { CAN_BPF }, "gcc bash" },
 	{ "merge", { CAN_BPF }, "gcc perf" },
 	{ "debuginfod", { CAN_SAMPLE_ALL }, "gcc debuginfod objcopy readelf" },

@@ -26,8 +26,8 @@ Suite *check_writer_suite(void);
 
 enum { SAMPLE_ID = 1001, MARK_ID = 2001 };
 /*
- * Beyond PID_MAX_LIMIT, 2^22: perf looks for a file where the process of that number sees it, if there
- * is one.
+ * Beyond PID_MAX_LIMIT, 2^22: where there is a process of that number, perf looks for files as that
+ * process would find them.
  */
 enum { SERVER = (1 << 22) + 17, CHILD };
 
@@ -47,7 +47,7 @@ static void setup(struct writing *x)
 	x->events[0].attr = sketch_attr();
 	x->events[0].attr.use_clockid = 1;
 	x->events[0].attr.clockid = CLOCK_MONOTONIC;
-	/* What is sampled here. Otherwise perf misses the kernel's map, which is not everybody's to write. */
+	/* As the samples are. Else perf asks for a map of the kernel, which not everybody has. */
 	x->events[0].attr.exclude_kernel = 1;
 	x->events[0].attr.sample_type |= PERF_SAMPLE_CALLCHAIN;
 	x->events[0].name = "cpu-clock";
@@ -103,7 +103,9 @@ static void write_without_losses(struct writing *x)
 {
 	static const char *const info[] = { "version", "0.1", "marker", "func:main", NULL };
 	static const struct tally tallies[] = { { "lost", 3 }, { "marks_unsent", 0 } };
-	struct note_file file = { .kind = FILE_PERF_MAP, .pid = SERVER, .size = 5, .path = "perf.map" };
+	struct note_file file = {
+		.kind = FILE_PERF_MAP, .pid = SERVER, .size = 5, .path = "perf.map"
+	};
 	struct writer_mmap m = { .pid = SERVER,
 				 .tid = SERVER,
 				 .start = 0x400000,
@@ -575,7 +577,8 @@ static void write_for_perf(struct writing *x)
 	writer_comm(x->w, SERVER, SERVER, "sampled");
 	writer_mmap(x->w, &m);
 	for (i = 0; i < 5; i++)
-		append_sample(x, SERVER, 1000000 * (6 + i), (uintptr_t)check_writer_sampled_function);
+		append_sample(x, SERVER, 1000000 * (6 + i),
+			      (uintptr_t)check_writer_sampled_function);
 	writer_finished_round(x->w);
 	writer_flush(x->w);
 	maps_release(&maps);

@@ -5,7 +5,7 @@
 #	tests/packages.sh build|demo|check	installs what is missing: as root, or through sudo
 #	tests/packages.sh --ask build|demo|check	installs nothing
 #
-# What is missing and was not installed is named in one line that installs it, and the exit status is 1.
+# What is missing and was not installed is named, with the line that installs it, and the exit status is 1.
 # Where there is no dpkg nothing is asked. PACKAGES=skip in the environment: the same, for who has
 # libraries of their own.
 set -eu
@@ -64,7 +64,8 @@ elif test "${1-}" = --install; then
 	install_as_root "$@"
 	exit
 fi
-case ${1-} in
+goal=${1-}
+case $goal in
 build) wanted=$build ;;
 demo) wanted="$build $demo" ;;
 check) wanted="$build $check" ;;
@@ -75,16 +76,40 @@ command -v dpkg-query >/dev/null || exit 0
 
 lacking=$(missing $wanted)
 test -n "$lacking" || exit 0
-remedy="sudo apt-get install --no-install-recommends ${lacking% }"
-if test -n "$ask"; then
-	echo "wperf: packages are missing; this installs them: $remedy" >&2
+lacking=${lacking% }
+
+# What is wrong, then how the line that installs is introduced. That line is no plain apt-get install, which
+# wants lists of packages to be there, and starts the servers.
+refuse()
+{
+	case $0 in
+	*/*) remedy="$0 $goal" ;;
+	*) remedy="./$0 $goal" ;;
+	esac
+	if ! command -v apt-get >/dev/null; then
+		remedy="There is no apt-get here to install them."
+	elif test "$(id -u)" = 0; then
+		remedy="$2: $remedy"
+	elif command -v sudo >/dev/null; then
+		remedy="$2: sudo $remedy"
+	else
+		remedy="$2, as root: $remedy"
+	fi
+	printf 'wperf: %s: %s\n%s\n' "$1" "$lacking" "$remedy" >&2
 	exit 1
+}
+
+# Whether root is at hand, and how.
+get_root()
+{
+	as_root=
+	test "$(id -u)" != 0 || return 0
+	as_root=sudo
+	command -v sudo >/dev/null && { sudo -n true 2>/dev/null || test -t 0; }
+}
+
+if test -n "$ask" || ! command -v apt-get >/dev/null || ! get_root; then
+	refuse "packages are missing" "This installs them"
 fi
-echo "Installing what is missing: ${lacking% }"
-if test "$(id -u)" = 0; then
-	sh "$0" --install $lacking && exit
-elif command -v sudo >/dev/null && { sudo -n true 2>/dev/null || test -t 0; }; then
-	sudo sh "$0" --install $lacking && exit
-fi
-echo "wperf: packages are missing, and could not be installed; this does: $remedy" >&2
-exit 1
+echo "Installing what is missing: $lacking"
+$as_root sh "$0" --install $lacking || refuse "packages could not be installed" "This tries again"
