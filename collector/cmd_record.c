@@ -12,7 +12,16 @@
 #include "collector/event.h"
 #include "collector/recorder.h"
 
-enum { DEFAULT_FREQ_HZ = 999 };
+enum {
+	DEFAULT_FREQ_HZ = 999,
+	/*
+	 * All user stacks of nginx, Redis, PostgreSQL and Flask under load fit into 8 KiB. node needs 24:
+	 * libuv's loop has an array of 12 KiB on its stack. See docs/ARCHITECTURE.md for the numbers.
+	 */
+	DEFAULT_STACK_BYTES = 24 * 1024,
+	/* The size of a record is a u16, and the rest of it takes some, too. */
+	MAX_STACK_BYTES = 63 * 1024,
+};
 
 static const char usage[] =
 	"Usage: wperf record [options] -p PID[,PID...] [-- COMMAND]\n"
@@ -27,7 +36,8 @@ static const char usage[] =
 	"  -F, --freq HZ          samples a second and CPU, default 999\n"
 	"  -c, --count N          a sample every N events instead\n"
 	"  -e, --event NAME       what to sample by: cycles where the CPU counts them, else cpu-clock\n"
-	"      --call-graph MODE  auto, fp or none\n"
+	"      --call-graph MODE  auto (unwind info, frame pointers where there is none), fp, none,\n"
+	"                         or dwarf[,BYTES]: auto with that much of the stack, default 24K\n"
 	"      --marker SPEC      where requests begin and end:\n"
 	"                           func:FUNCTION[@MODULE][,label=argN:str]\n"
 	"                           begin=PROBE,end=PROBE[,label=argN:str][,id=argN]\n"
@@ -46,17 +56,29 @@ struct options {
 	bool has_freq, has_count;
 };
 
-/* auto is no frame rules yet, but frame pointers; see docs/ARCHITECTURE.md. */
+static int parse_stack_bytes(const char *text, struct options *o, struct err *e)
+{
+	uint64_t bytes;
+
+	if (!parse_bytes(text, &bytes) || !bytes || bytes > MAX_STACK_BYTES) {
+		err_set(e, -EINVAL, "--call-graph dwarf,%s: not a size from 8 to %u", text, MAX_STACK_BYTES);
+		return err_remedy(e, "That many bytes of the stack are copied with each sample.");
+	}
+	o->config.sampler.stack_bytes = (uint32_t)(bytes + 7) / 8 * 8;
+	return 0;
+}
+
 static int parse_call_graph(const char *mode, struct options *o, struct err *e)
 {
-	o->config.sampler.has_chains = strcmp(mode, "none");
-	if (!strcmp(mode, "auto") || !strcmp(mode, "fp") || !strcmp(mode, "none"))
+	bool is_unwound = !strcmp(mode, "auto") || !strcmp(mode, "dwarf");
+
+	o->config.sampler.has_chains = !strcmp(mode, "fp");
+	o->config.sampler.stack_bytes = is_unwound ? DEFAULT_STACK_BYTES : 0;
+	if (is_unwound || !strcmp(mode, "fp") || !strcmp(mode, "none"))
 		return 0;
-	if (!strcmp(mode, "dwarf") || str_starts(mode, "dwarf,")) {
-		err_set(e, -ENOTSUP, "--call-graph %s: not in this version", mode);
-		return err_remedy(e, "auto and fp follow frame pointers; none records no chains.");
-	}
-	return err_set(e, -EINVAL, "--call-graph %s: neither auto, fp nor none", mode);
+	if (str_starts(mode, "dwarf,"))
+		return parse_stack_bytes(mode + strlen("dwarf,"), o, e);
+	return err_set(e, -EINVAL, "--call-graph %s: neither auto, fp, dwarf nor none", mode);
 }
 
 static int parse_mmap_pages(const char *text, struct options *o, struct err *e)
@@ -222,7 +244,7 @@ int cmd_record(int argc, char **argv)
 	struct err e = { 0 };
 	int opt, err = 0, status;
 
-	o.config.sampler.has_chains = true;
+	o.config.sampler.stack_bytes = DEFAULT_STACK_BYTES;
 	opterr = 0;
 	while (!err && (opt = getopt_long(argc, argv, "+:p:o:F:c:e:m:vqh", long_options, NULL)) != -1) {
 		if (opt == 'h') {

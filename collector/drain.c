@@ -1,26 +1,43 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "collector/drain.h"
 
+#include <time.h>
+
+#include "base/units.h"
 #include "recording/mark.h"
 
-static bool is_end(const struct record *rec)
+enum {
+	/*
+	 * A record is written within microseconds of its time, by whoever interrupted the CPU; a virtual
+	 * CPU may lose its turn in between.
+	 */
+	LAG_NS = 2 * 1000 * 1000,
+	REWRITTEN_BYTES = 16 * STACK_WALKER_SAMPLE_MAX,
+};
+
+/* False: it was for us only. */
+static bool saw_mark(struct drain *d, const struct record *rec)
 {
 	struct mark_head head;
 
 	if (rec->sample.raw_len < sizeof(head))
-		return false;
+		return true;
 	memcpy(&head, rec->sample.raw, sizeof(head));
-	return head.magic == MARK_MAGIC && head.kind == MARK_END;
+	if (head.magic != MARK_MAGIC)
+		return true;
+	d->nr_ends += head.kind == MARK_END;
+	if (head.kind == MARK_CALLED && d->walker)
+		stack_walker_called(d->walker, rec->pid, rec->tid, head.sp, head.id);
+	return head.kind != MARK_CALLED;
 }
 
-static void saw_sample(struct drain *d, const struct record *rec)
+static bool saw_sample(struct drain *d, const struct record *rec)
 {
-	if (rec->event->is_bpf_output) {
-		d->nr_ends += is_end(rec);
-		return;
-	}
+	if (rec->event->is_bpf_output)
+		return saw_mark(d, rec);
 	d->nr_samples++;
 	kernel_names_see(&d->kernel_names, rec);
+	return true;
 }
 
 /*
@@ -48,6 +65,8 @@ static void saw_mmap2(struct drain *d, const struct record *rec)
 
 	keep_mapping(d->keep, &m);
 	writer_mmap(d->writer, &m);
+	if (d->walker)
+		stack_walker_mmap(d->walker, &m);
 	d->round_has_records = true;
 }
 
@@ -56,7 +75,7 @@ static void saw_exit(struct drain *d, const struct record *rec)
 	if (rec->pid != rec->tid)
 		return;
 	keep_perf_map(d->keep, rec->pid);
-	vec_push(&d->ended.at, rec->pid);
+	vec_push(&d->ended, (struct ended_process){ rec->pid, d->round });
 }
 
 /* Records about processes come from everywhere on a CPU: only the target's are kept. */
@@ -65,32 +84,67 @@ static bool is_of_target(const struct drain *d, uint32_t pid)
 	return !d->follow || follow_has(d->follow, pid);
 }
 
-static bool saw(void *ctx, const struct perf_event_header *header)
-{
-	struct drain *d = ctx;
-	struct record rec = { 0 };
+/* ---- on the way out ---- */
 
-	/* The kernel's own records are never short, and of no events but ours. */
-	if (!decode_record(&d->events, (const uint8_t *)header, &rec) || !rec.event)
-		return false;
-	switch (header->type) {
+static void write_parts(struct drain *d)
+{
+	if (d->nr_parts)
+		writer_append(d->writer, d->parts, d->nr_parts);
+	d->nr_parts = 0;
+	d->nr_rewritten_bytes = 0;
+}
+
+/* bytes: whole records, which stay until write_parts(). What is next to the last part becomes one with it. */
+static void add_part(struct drain *d, const void *bytes, size_t len)
+{
+	struct iovec *last = d->nr_parts ? &d->parts[d->nr_parts - 1] : NULL;
+
+	d->round_has_records = true;
+	if (last && (const uint8_t *)last->iov_base + last->iov_len == (const uint8_t *)bytes) {
+		last->iov_len += len;
+		return;
+	}
+	d->parts[d->nr_parts++] = (struct iovec){ (void *)bytes, len };
+}
+
+static void add_unwound(struct drain *d, const struct record *rec)
+{
+	uint8_t *out = d->rewritten + d->nr_rewritten_bytes;
+	size_t len = stack_walker_sample(d->walker, rec, out);
+
+	d->nr_rewritten_bytes += len;
+	add_part(d, out, len);
+}
+
+/* ---- one record ---- */
+
+static bool wants_unwinding(const struct drain *d, const struct record *rec)
+{
+	return d->walker && rec->type == PERF_RECORD_SAMPLE && !rec->event->is_bpf_output;
+}
+
+/* False: it is left out, or was written anew. */
+static bool is_kept(struct drain *d, const struct record *rec)
+{
+	switch (rec->type) {
 	case PERF_RECORD_SAMPLE:
-		saw_sample(d, &rec);
-		return true;
+		return saw_sample(d, rec);
 	case PERF_RECORD_MMAP2:
-		if (is_of_target(d, rec.pid))
-			saw_mmap2(d, &rec);
+		if (is_of_target(d, rec->pid))
+			saw_mmap2(d, rec);
 		return false;
 	case PERF_RECORD_COMM:
 	case PERF_RECORD_FORK:
 	case PERF_RECORD_EXIT:
-		if (!is_of_target(d, rec.pid))
+		if (!is_of_target(d, rec->pid))
 			return false;
-		if (header->type == PERF_RECORD_EXIT)
-			saw_exit(d, &rec);
+		if (d->walker)
+			stack_walker_record(d->walker, rec);
+		if (rec->type == PERF_RECORD_EXIT)
+			saw_exit(d, rec);
 		return true;
 	case PERF_RECORD_LOST:
-		d->nr_lost += rec.lost.nr;
+		d->nr_lost += rec->lost.nr;
 		return true;
 	case PERF_RECORD_THROTTLE:
 		d->nr_throttled++;
@@ -100,32 +154,68 @@ static bool saw(void *ctx, const struct perf_event_header *header)
 	}
 }
 
-static void saw_kept(void *ctx, const struct iovec *parts, int nr_parts)
+static void take(struct drain *d, const struct perf_event_header *header)
 {
-	struct drain *d = ctx;
+	struct record rec = { 0 };
 
-	d->round_has_records = true;
-	writer_append(d->writer, parts, nr_parts);
+	/* The kernel's own records are never short, and of no events but ours. */
+	if (!decode_record(&d->events, (const uint8_t *)header, &rec) || !rec.event || !is_kept(d, &rec))
+		return;
+	if (d->nr_parts == DRAIN_PARTS || d->nr_rewritten_bytes + STACK_WALKER_SAMPLE_MAX > REWRITTEN_BYTES)
+		write_parts(d);
+	if (wants_unwinding(d, &rec))
+		add_unwound(d, &rec);
+	else
+		add_part(d, header, header->size);
 }
 
-/* A process that ended a round ago, with nothing of it left in any ring. */
+/* ---- one round ---- */
+
+/*
+ * A process that ended, once nothing of it can be in any ring: the round after the one that saw its end
+ * has seen all that is older than that. Until its parent has asked for it the pid is not free.
+ */
 static void forget_ended(struct drain *d)
 {
-	vec_each(&d->ended.at, pid)
-		if (d->follow && process_is_gone(*pid))
-			follow_forget(d->follow, *pid);
-	d->ended.at.nr = 0;
+	size_t i, nr = 0;
+
+	for (i = 0; i < d->ended.nr; i++) {
+		const struct ended_process *p = &d->ended.at[i];
+
+		if (d->round < p->round + 2 || !process_is_gone(p->pid)) {
+			d->ended.at[nr++] = *p;
+			continue;
+		}
+		if (d->follow)
+			follow_forget(d->follow, p->pid);
+		if (d->walker)
+			stack_walker_forget(d->walker, p->pid);
+	}
+	d->ended.nr = nr;
 }
 
-void drain_rings(struct drain *d)
+static uint64_t now_ns(void)
 {
-	const struct ring_visitor visitor = { d, saw, saw_kept };
+	struct timespec ts;
 
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * NS_PER_SEC + (uint64_t)ts.tv_nsec;
+}
+
+void drain_rings(struct drain *d, bool is_last)
+{
+	d->round++;
 	d->round_has_records = false;
 	forget_ended(d);
+	merge_begin(&d->merge, &d->events, is_last ? UINT64_MAX : now_ns() - LAG_NS);
 	vec_each(&d->sampler->cpus, cpu)
 		if (cpu->ring.page)
-			ring_drain(&cpu->ring, &visitor);
+			merge_add(&d->merge, &cpu->ring);
+	merge_sort(&d->merge);
+	vec_each(&d->merge.records, it)
+		take(d, it->record);
+	write_parts(d);
+	merge_end(&d->merge);
 	if (d->round_has_records) {
 		writer_finished_round(d->writer);
 		writer_flush(d->writer);
@@ -133,11 +223,15 @@ void drain_rings(struct drain *d)
 }
 
 void drain_init(struct drain *d, struct sampler *sampler, struct follow *follow,
-		struct writer *writer, struct keep *keep)
+		struct writer *writer, struct keep *keep, struct stack_walker *walker)
 {
 	size_t i;
 
-	*d = (struct drain){ .sampler = sampler, .follow = follow, .writer = writer, .keep = keep };
+	*d = (struct drain){
+		.sampler = sampler, .follow = follow, .writer = writer, .keep = keep, .walker = walker
+	};
+	if (walker)
+		d->rewritten = xmalloc(REWRITTEN_BYTES);
 	for (i = 0; i < sampler_nr_events(sampler); i++) {
 		const struct writer_event *from = &sampler->events[i];
 		const struct event_desc *event =
@@ -152,5 +246,7 @@ void drain_release(struct drain *d)
 {
 	events_release(&d->events);
 	kernel_names_release(&d->kernel_names);
-	pids_release(&d->ended);
+	merge_release(&d->merge);
+	vec_release(&d->ended);
+	free(d->rewritten);
 }

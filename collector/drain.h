@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Rings to recording: runs of records go from the ring to the file in one writev(2), without a copy in
- * between. On the way out, records about processes that are not the target's are left out (events per
- * CPU see everyone's), and files that the target maps are looked at while they are there.
+ * Rings to recording. The records of all rings are looked at in the order of their time, and what is
+ * kept goes from the ring to the file by writev(2), without a copy in between; only samples with a
+ * stack to unwind are written anew. On the way, records about processes that are not the target's are
+ * left out (events per CPU see everyone's), and files that the target maps are looked at while they
+ * are there.
  */
 #ifndef COLLECTOR_DRAIN_H
 #define COLLECTOR_DRAIN_H
@@ -10,19 +12,36 @@
 #include "collector/follow.h"
 #include "collector/keep.h"
 #include "collector/kernel_names.h"
+#include "collector/merge.h"
 #include "collector/sampler.h"
+#include "collector/stack_walker.h"
 #include "collector/target.h"
 #include "recording/decode.h"
 #include "recording/writer.h"
+
+enum { DRAIN_PARTS = 256 };
+
+/* A process that ended, and the round in which that was seen. */
+struct ended_process {
+	uint32_t pid;
+	uint64_t round;
+};
 
 struct drain {
 	struct sampler *sampler;
 	struct follow *follow;
 	struct writer *writer;
 	struct keep *keep;
+	struct stack_walker *walker;	/* NULL: chains are as the kernel wrote them */
+	struct merge merge;
+	struct iovec parts[DRAIN_PARTS];	/* what goes out next, */
+	int nr_parts;
+	uint8_t *rewritten;		/* some of it from here */
+	size_t nr_rewritten_bytes;
+	uint64_t round;
 	uint64_t nr_samples, nr_lost, nr_throttled;
 	uint64_t nr_ends;		/* marks that end a request */
-	struct pids ended;		/* processes to forget once their last records were drained */
+	VEC(struct ended_process) ended;	/* to be forgotten once their last records were drained */
 	struct events events;		/* the sampler's, as the decoder wants them */
 	struct kernel_names kernel_names;
 	bool round_has_records;
@@ -30,10 +49,13 @@ struct drain {
 
 /* All are lent; follow is NULL where the events themselves see only the target. */
 void drain_init(struct drain *d, struct sampler *sampler, struct follow *follow,
-		struct writer *writer, struct keep *keep);
+		struct writer *writer, struct keep *keep, struct stack_walker *walker);
 
-/* Everything that is in the rings now, and a FINISHED_ROUND if that was something. */
-void drain_rings(struct drain *d);
+/*
+ * What is in the rings, but for the last moment's, and a FINISHED_ROUND if that was something. The last
+ * time, when the events are disabled, all of it.
+ */
+void drain_rings(struct drain *d, bool is_last);
 /* Valid on a zeroed one. */
 void drain_release(struct drain *d);
 

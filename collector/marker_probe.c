@@ -116,9 +116,10 @@ static int find_sites(struct probe_marker *m, struct err *e)
 		err = check_args(&m->begins, spec->id_arg, e);
 	if (!err)
 		err = check_args(&m->ends, spec->id_arg, e);
-	if (!err && m->begins.sites.nr + m->ends.sites.nr > PROBE_MAX_SITES)
+	/* A return probe takes two: see attach_calls(). */
+	if (!err && m->begins.sites.nr + 2 * m->ends.sites.nr > PROBE_MAX_SITES)
 		err = err_set(e, -E2BIG, "--marker %s: %zu places, more than %d", spec->text,
-			      m->begins.sites.nr + m->ends.sites.nr, PROBE_MAX_SITES);
+			      m->begins.sites.nr + 2 * m->ends.sites.nr, PROBE_MAX_SITES);
 	return err;
 }
 
@@ -180,6 +181,8 @@ static struct probe_program program_of(const struct probe_marker *m, const struc
 	struct err ignored;
 
 	/* prepare() has checked that both can be read. */
+	if (kind == MARK_CALLED)
+		return p;
 	if (m->spec->label_arg && kind == MARK_BEGIN)
 		probe_site_arg(site, m->spec->label_arg, &p.label, &ignored);
 	if (m->spec->id_arg)
@@ -208,21 +211,47 @@ static int attach_site(struct probe_marker *m, int type, const struct probe_site
 	if (link < 0)
 		return err_set(e, link, "cannot attach to the probe on %s: %m", site->name);
 	vec_push(&m->fds, link);
+	if (kind == MARK_CALLED)
+		return 0;
 	log_verbose("marker %s: %s at %s+0x%llx%s", kind == MARK_BEGIN ? "begin" : "end", site->name,
 		    site->module, (unsigned long long)site->off, site->is_return ? " (return)" : site->is_exit ? " (exit)" : "");
 	return 0;
 }
 
+/*
+ * A return probe puts the kernel's trampoline in the place of the return address, and whoever unwinds the
+ * stack cannot go on from there. So the entry tells what stood there.
+ */
+static int attach_calls(struct probe_marker *m, int type, uint32_t index, struct err *e)
+{
+	vec_each(&m->ends.sites, site) {
+		struct probe_site entry = *site;
+		int err;
+
+		if (!site->is_return)
+			continue;
+		entry.is_return = false;
+		err = attach_site(m, type, &entry, MARK_CALLED, index++, e);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
 /* Ends first: a request whose begin was seen must not miss its end. */
-static int attach_sites(struct probe_marker *m, struct err *e)
+static int attach_sites(struct probe_marker *m, bool is_unwound, struct err *e)
 {
 	int type = uprobe_pmu_type(), err;
-	uint32_t index = 0;
+	uint32_t index = (uint32_t)(m->ends.sites.nr + m->begins.sites.nr);
 
 	if (type < 0) {
 		err_set(e, -EOPNOTSUPP, "the kernel has no uprobe PMU");
 		return err_remedy(e, "It takes CONFIG_UPROBE_EVENTS, Linux 4.17 or later.");
 	}
+	err = is_unwound ? attach_calls(m, type, index, e) : 0;
+	if (err)
+		return err;
+	index = 0;
 	vec_each(&m->ends.sites, site) {
 		err = attach_site(m, type, site, MARK_END, index++, e);
 		if (err)
@@ -278,7 +307,7 @@ static int probe_attach(void *self, struct follow *follow, const struct sampler 
 	m->counts_fd = bpf_object__find_map_fd_by_name(m->object, "counts");
 	write_note(m, w);
 	err = fill_rings(m->object, sampler, e);
-	return err ? err : attach_sites(m, e);
+	return err ? err : attach_sites(m, sampler->is_unwound, e);
 }
 
 /* ---- counts ---- */

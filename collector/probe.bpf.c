@@ -121,6 +121,11 @@ static void fill_head(struct pt_regs *ctx, const struct probe_program *site, str
 	head->label_len = 0;
 	head->id = 0;
 	head->sp = ctx->rsp + site->sp_add;
+	if (site->kind == MARK_CALLED) {
+		bpf_probe_read_user(&id, sizeof(id), (void *)ctx->rsp);
+		head->id = id;
+		return;
+	}
 	if (site->id.kind != PROBE_ARG_NONE && read_arg(ctx, &site->id, &id)) {
 		head->flags |= MARK_HAS_ID;
 		head->id = id;

@@ -26,11 +26,22 @@
  * and so does what a SIGKILL of wperf loses. Events of threads tell of their end by a hang-up, after
  * which nothing can be waited for on them: then the clock has to do.
  */
-enum { TICK_MS = 500, TICK_MS_WITHOUT_WAKEUPS = 50, OWN_NICE = -20 };
+enum {
+	TICK_MS = 500,
+	TICK_MS_WITHOUT_WAKEUPS = 50,
+	TICK_MS_WITHOUT_WAKEUPS_WITH_STACKS = 10,
+	OWN_NICE = -20,
+	/* Rings without privileges are of half a MiB. What 8 KiB are short of is counted and told. */
+	STACK_BYTES_UNPRIVILEGED_MAX = 8 * 1024,
+	MIN_SAMPLES_IN_RING = 16,
+};
 
 struct recorder {
 	const struct recorder_config *config;
 	struct sampler sampler;
+	struct sampler_config sampler_config;
+	struct stack_walker *walker;	/* NULL: chains are as the kernel writes them */
+	struct writer_event written_events[NR_SAMPLER_EVENTS];	/* the sampler's, as they are written */
 	struct follow *follow;		/* NULL: threads one by one */
 	struct writer *writer;
 	struct writer_config writer_config;
@@ -86,7 +97,7 @@ static int open_per_cpu(struct recorder *r, struct pids *pids, struct err *e)
 	if (!err)
 		err = follow_target(r, pids, e);
 	if (!err)
-		err = sampler_open_cpus(&r->sampler, &r->config->sampler, r->follow, e);
+		err = sampler_open_cpus(&r->sampler, &r->sampler_config, r->follow, e);
 	if (!err)
 		return 0;
 	sampler_release(&r->sampler);
@@ -113,12 +124,17 @@ static int open_sampler(struct recorder *r, struct pids *pids, struct err *e)
 		struct err why = *e;
 
 		err_set(e, why.code, "markers need BPF and events per CPU: %s", why.what);
+		if (!in_first_pid_namespace())
+			return err_remedy(e, "Run it on the host, or in a container that shares its pids "
+					     "(--pid=host); --marker none samples without.");
 		return err_remedy(e, PRIVILEGES_REMEDY "; --marker none samples without.");
 	}
 	log_verbose("events per CPU: %s", e->what);
 	while (pids_add_descendants(pids))
 		;
-	err = sampler_open_threads(&r->sampler, &r->config->sampler, pids, r->workload.pid, e);
+	if (r->sampler_config.stack_bytes > STACK_BYTES_UNPRIVILEGED_MAX)
+		r->sampler_config.stack_bytes = STACK_BYTES_UNPRIVILEGED_MAX;
+	err = sampler_open_threads(&r->sampler, &r->sampler_config, pids, r->workload.pid, e);
 	if (!err && r->sampler.is_user_only)
 		log_info("sampling without privileges: your own processes, user space only, no markers; "
 			 "root, or cap_perfmon and cap_bpf, add the kernel's part, cap_sys_admin requests");
@@ -137,14 +153,23 @@ static int open_pidfds(struct recorder *r, struct err *e)
 	return 0;
 }
 
+/* What the one who started us ignores (nohup, jobs in the background of a script) stays ignored. */
+static void add_unless_ignored(sigset_t *set, int signal_nr)
+{
+	struct sigaction now;
+
+	if (!sigaction(signal_nr, NULL, &now) && now.sa_handler != SIG_IGN)
+		sigaddset(set, signal_nr);
+}
+
 static void open_signals(struct recorder *r)
 {
 	sigset_t set;
 
 	sigemptyset(&set);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGHUP);
+	add_unless_ignored(&set, SIGINT);
+	add_unless_ignored(&set, SIGTERM);
+	add_unless_ignored(&set, SIGHUP);
 	sigaddset(&set, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	/* A reader that went away and a file that may not grow are errors of write(2). */
@@ -192,8 +217,11 @@ static int open_writer(struct recorder *r, struct err *e)
 	struct str specs = { 0 };
 	int err;
 
+	memcpy(r->written_events, r->sampler.events, sizeof(r->written_events));
+	if (r->walker)
+		stack_walker_describe(&r->written_events[EVENT_SAMPLES].attr);
 	r->writer_config = (struct writer_config){
-		.events = r->sampler.events,
+		.events = r->written_events,
 		.nr_events = sampler_nr_events(&r->sampler),
 		.argc = r->config->argc,
 		.argv = r->config->argv,
@@ -202,7 +230,7 @@ static int open_writer(struct recorder *r, struct err *e)
 	if (err)
 		return err;
 	r->keep = keep_new(r->writer);
-	drain_init(&r->drain, &r->sampler, r->follow, r->writer, r->keep);
+	drain_init(&r->drain, &r->sampler, r->follow, r->writer, r->keep, r->walker);
 	vec_each(&r->markers, m)
 		str_addf(&specs, "%s%s", specs.len ? " " : "", m->spec.text);
 	writer_note_info(r->writer, (const char *const[]){ "version", WPERF_VERSION, "marker",
@@ -212,15 +240,19 @@ static int open_writer(struct recorder *r, struct err *e)
 }
 
 /* Samples come from here on; what was there before them is written as it is found. */
-static void begin(struct recorder *r, const struct pids *pids)
+static void begin(struct recorder *r, struct pids *pids)
 {
 	r->begin_ns = now_ns();
 	sampler_enable(&r->sampler);
 	snapshot_kernel(r->writer);
 	keep_vdso(r->keep);
-	if (!r->config->command_is_target)
-		vec_each(&pids->at, pid)
-			snapshot_process(r->writer, r->keep, *pid);
+	if (r->config->command_is_target)
+		return;
+	/* What was forked since the processes were listed had no event to tell of it. */
+	while (pids_add_descendants(pids))
+		;
+	vec_each(&pids->at, pid)
+		snapshot_process(r->writer, r->keep, r->walker, *pid);
 	writer_flush(r->writer);
 }
 
@@ -241,6 +273,8 @@ static int start(struct recorder *r, struct err *e)
 		vec_push(&pids.at, r->workload.pid);
 	vec_each(&c->pids.at, pid)
 		vec_push(&pids.at, *pid);
+	while (pids_add_descendants(&pids))
+		;
 	err = open_pidfds(r, e);
 	if (!err)
 		err = prepare_markers(r, &pids, c->command_is_target ? program : NULL, e);
@@ -345,7 +379,8 @@ static void look_at_polled(struct recorder *r)
 
 static int wait_ms(const struct recorder *r, uint64_t now)
 {
-	int tick = r->is_without_wakeups ? TICK_MS_WITHOUT_WAKEUPS : TICK_MS;
+	int slow = r->walker ? TICK_MS_WITHOUT_WAKEUPS_WITH_STACKS : TICK_MS_WITHOUT_WAKEUPS;
+	int tick = r->is_without_wakeups ? slow : TICK_MS;
 	uint64_t left;
 
 	if (!r->config->duration_ns)
@@ -377,7 +412,7 @@ static void record(struct recorder *r)
 	while (!is_over(r, now)) {
 		if (poll(r->polled.at, r->polled.nr, wait_ms(r, now)) > 0)
 			look_at_polled(r);
-		drain_rings(&r->drain);
+		drain_rings(&r->drain, false);
 		now = now_ns();
 		show_progress(r, now);
 	}
@@ -426,18 +461,41 @@ static uint64_t count_marks(const struct recorder *r)
 	return nr_unsent;
 }
 
+static void write_stack_tallies(struct recorder *r)
+{
+	const struct unwind_tally *stacks = stack_walker_tally(r->walker);
+	struct tally tallies[UNWIND_NR_TALLIES];
+	size_t i;
+
+	for (i = 0; i < UNWIND_NR_TALLIES; i++)
+		tallies[i].count = unwind_tally_get(stacks, i, &tallies[i].key);
+	writer_note_tally(r->writer, tallies, ARRAY_LEN(tallies));
+}
+
+static void tell(uint64_t nr, const char *what)
+{
+	if (nr)
+		log_warn("%llu %s", (unsigned long long)nr, what);
+}
+
 static void write_tallies(struct recorder *r, uint64_t nr_unsent)
 {
+	uint64_t nr_not_followed = r->follow ? follow_nr_lost(r->follow) : 0;
 	struct keep_stats kept;
 
 	keep_stats(r->keep, &kept);
 	const struct tally tallies[] = {
 		{ "lost", r->drain.nr_lost },
 		{ "marks_unsent", nr_unsent },
-		{ "processes_not_followed", r->follow ? follow_nr_lost(r->follow) : 0 },
+		{ "processes_not_followed", nr_not_followed },
 		{ "files_unreachable", kept.nr_unreachable },
 	};
 	writer_note_tally(r->writer, tallies, ARRAY_LEN(tallies));
+	if (r->walker)
+		write_stack_tallies(r);
+	tell(nr_unsent, "marks found no room in a ring: requests may be missing, or wrong");
+	tell(nr_not_followed, "processes were not followed: there were too many at a time");
+	tell(kept.nr_unreachable, "files could not be copied: their functions may stay addresses");
 }
 
 /* Every process that is still there may have left a map of its JIT code. */
@@ -496,7 +554,7 @@ static int finish(struct recorder *r, struct err *e)
 	int err;
 
 	sampler_disable(&r->sampler);
-	drain_rings(&r->drain);
+	drain_rings(&r->drain, true);
 	count_untold_losses(r);
 	keep_perf_maps(r);
 	keep_kernel_names(r);
@@ -518,6 +576,7 @@ static void release(struct recorder *r)
 	sampler_release(&r->sampler);
 	follow_free(r->follow);
 	keep_free(r->keep);
+	stack_walker_free(r->walker);
 	writer_free(r->writer);
 	workload_release(&r->workload);
 	vec_each(&r->pidfds, fd)
@@ -531,12 +590,41 @@ static void release(struct recorder *r)
 	drain_release(&r->drain);
 }
 
+/* A ring has to have room for some samples: what the user wants of its size is obeyed, the stack is cut. */
+static void fit_stacks_into_ring(struct sampler_config *c)
+{
+	size_t ring_bytes = c->mmap_pages * (size_t)sysconf(_SC_PAGESIZE);
+	uint32_t most = (uint32_t)(ring_bytes / MIN_SAMPLES_IN_RING) & ~7U;
+
+	if (!c->mmap_pages || c->stack_bytes <= most)
+		return;
+	c->stack_bytes = most;
+	log_warn("rings that small have room for %u bytes of stack a sample only: see -m", most);
+}
+
+/* Stacks are unwound where this processor's rules are known; else the kernel follows frame pointers. */
+static void choose_chains(struct recorder *r)
+{
+	r->sampler_config = r->config->sampler;
+	if (!r->config->sampler.stack_bytes)
+		return;
+	r->walker = stack_walker_new();
+	r->sampler_config.walker = r->walker;
+	fit_stacks_into_ring(&r->sampler_config);
+	if (r->walker)
+		return;
+	log_info("no unwinding on this processor yet: chains follow frame pointers");
+	r->sampler_config.has_chains = true;
+	r->sampler_config.stack_bytes = 0;
+}
+
 int recorder_run(const struct recorder_config *config, struct err *e)
 {
 	struct recorder r = { .config = config, .is_on_terminal = !config->is_quiet && isatty(2) };
 	int err, status;
 
 	e->code = 0;
+	choose_chains(&r);
 	open_signals(&r);
 	err = start(&r, e);
 	if (!err) {

@@ -7,84 +7,41 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* Runs are gathered up to here before they are handed on: one writev(2) for many runs. */
-enum { MAX_PARTS = 32 };
-
-struct scan {
-	const uint8_t *data;
-	uint64_t size;
-	const struct ring_visitor *visitor;
-	struct iovec parts[MAX_PARTS];
-	int nr_parts;
-};
-
-static void hand_on(struct scan *s)
+/* The record at pos in one piece: in the ring, or put together in the arena. */
+static const struct perf_event_header *whole_record(const uint8_t *data, uint64_t size, uint64_t pos,
+						    size_t len, struct arena *wrapped)
 {
-	if (s->nr_parts)
-		s->visitor->kept(s->visitor->ctx, s->parts, s->nr_parts);
-	s->nr_parts = 0;
-}
-
-/*
- * Positions [from, to) are kept: one piece, or two where the ring wraps between them. Both are handed
- * on together: the visitor may put records of its own between two calls.
- */
-static void keep_run(struct scan *s, uint64_t from, uint64_t to)
-{
-	if (s->nr_parts + 2 > MAX_PARTS)
-		hand_on(s);
-	while (from != to) {
-		uint64_t at = from & (s->size - 1);
-		uint64_t len = to - from < s->size - at ? to - from : s->size - at;
-
-		s->parts[s->nr_parts++] = (struct iovec){ (void *)(s->data + at), (size_t)len };
-		from += len;
-	}
-}
-
-/* The record at pos in one piece: in the ring, or put together in scratch (UINT16_MAX bytes). */
-static const struct perf_event_header *whole_record(const struct scan *s, uint64_t pos, size_t len,
-						    uint8_t *scratch)
-{
-	uint64_t at = pos & (s->size - 1);
-	size_t first = s->size - at < len ? (size_t)(s->size - at) : len;
+	uint64_t at = pos & (size - 1);
+	size_t first = size - at < len ? (size_t)(size - at) : len;
+	uint8_t *copy;
 
 	if (first == len)
-		return (const void *)(s->data + at);
-	memcpy(scratch, s->data + at, first);
-	memcpy(scratch + first, s->data, len - first);
-	return (const void *)scratch;
-}
-
-/* False: leave it out. */
-static bool look_at(const struct scan *s, uint64_t pos, const struct perf_event_header *header)
-{
-	_Alignas(8) uint8_t scratch[UINT16_MAX];
-
-	return s->visitor->saw(s->visitor->ctx, whole_record(s, pos, header->size, scratch));
+		return (const void *)(data + at);
+	copy = arena_alloc(wrapped, len);
+	memcpy(copy, data + at, first);
+	memcpy(copy + first, data, len - first);
+	return (const void *)copy;
 }
 
 uint64_t ring_scan(const uint8_t *data, uint64_t size, uint64_t tail, uint64_t head,
-		   const struct ring_visitor *visitor)
+		   struct arena *wrapped, const struct ring_visitor *visitor, bool *ret_is_garbage)
 {
-	struct scan s = { .data = data, .size = size, .visitor = visitor };
-	uint64_t pos = tail, run = tail;
+	uint64_t pos = tail;
 
 	assert(head - tail <= size);
+	*ret_is_garbage = false;
 	while (head - pos >= sizeof(struct perf_event_header)) {
 		struct perf_event_header header;
 
 		memcpy(&header, data + (pos & (size - 1)), sizeof(header));
-		if (header.size < sizeof(header) || header.size % 8 || header.size > head - pos)
+		if (header.size < sizeof(header) || header.size % 8 || header.size > head - pos) {
+			*ret_is_garbage = true;
 			break;
-		if (!look_at(&s, pos, &header)) {
-			keep_run(&s, run, pos);
-			run = pos + header.size;
 		}
+		if (!visitor->saw(visitor->ctx, whole_record(data, size, pos, header.size, wrapped)))
+			break;
 		pos += header.size;
 	}
-	keep_run(&s, run, pos);
-	hand_on(&s);
 	return pos;
 }
 
@@ -113,15 +70,16 @@ void ring_unmap(struct ring *r)
  * The kernel's side is __perf_output_begin() and perf_output_put_handle() in
  * kernel/events/ring_buffer.c: head is read before the bytes, tail is written after the last use.
  */
-uint64_t ring_drain(struct ring *r, const struct ring_visitor *visitor)
+uint64_t ring_read(const struct ring *r, struct arena *wrapped, const struct ring_visitor *visitor)
 {
 	uint64_t head = __atomic_load_n(&r->page->data_head, __ATOMIC_ACQUIRE);
-	uint64_t tail = r->page->data_tail;
-	uint64_t done = ring_scan(r->data, r->size, tail, head, visitor);
+	bool is_garbage;
+	uint64_t seen = ring_scan(r->data, r->size, r->page->data_tail, head, wrapped, visitor, &is_garbage);
 
-	/* Bytes that are no records cannot be stepped over: they are given up as a whole. */
-	if (done != head)
-		done = head;
-	__atomic_store_n(&r->page->data_tail, done, __ATOMIC_RELEASE);
-	return done - tail;
+	return is_garbage ? head : seen;
+}
+
+void ring_consume(struct ring *r, uint64_t until)
+{
+	__atomic_store_n(&r->page->data_tail, until, __ATOMIC_RELEASE);
 }

@@ -20,6 +20,10 @@ enum {
 	 */
 	RING_PAGES = 1024,
 	RING_PAGES_UNPRIVILEGED = 128,
+	/* With stack copies the same second of samples is larger: room for a third of it, up to a bound. */
+	RING_PAGES_MAX = 8192,
+	SAMPLE_BYTES_BESIDE_STACK = 512,
+	MAX_LISTINGS = 20,
 };
 
 static long perf_event_open(struct perf_event_attr *attr, int pid, int cpu)
@@ -57,6 +61,9 @@ static void online_cpus(struct pids *ret)
 	}
 	if (f)
 		fclose(f);
+	/* Where /sys is not to be had, those that there may be: one that is offline is no error. */
+	for (cpu = 0; !f && cpu < (unsigned int)sysconf(_SC_NPROCESSORS_CONF); cpu++)
+		vec_push(&ret->at, cpu);
 	if (!ret->at.nr)
 		vec_push(&ret->at, 0);
 }
@@ -70,6 +77,8 @@ static struct perf_event_attr sampling_attr(const struct sampler_config *c)
 			   PERF_SAMPLE_TIME | PERF_SAMPLE_CPU | PERF_SAMPLE_PERIOD;
 	if (c->has_chains)
 		attr.sample_type |= PERF_SAMPLE_CALLCHAIN;
+	if (c->walker)
+		stack_walker_ask(c->walker, c->stack_bytes, &attr);
 	attr.freq = c->freq_hz > 0;
 	if (attr.freq)
 		attr.sample_freq = c->freq_hz;
@@ -150,6 +159,34 @@ static int explain(const struct sampler_config *c, int error, struct err *e)
 	}
 }
 
+/* ---- the rings' size ---- */
+
+/* Samples a second, where that can be told; else what people ask for. */
+static double samples_per_second(const struct sampler_config *c)
+{
+	bool is_clock = c->event.type == PERF_TYPE_SOFTWARE &&
+			(c->event.config == PERF_COUNT_SW_CPU_CLOCK ||
+			 c->event.config == PERF_COUNT_SW_TASK_CLOCK);
+
+	if (c->freq_hz)
+		return (double)c->freq_hz;
+	return is_clock && c->period ? 1e9 / (double)c->period : 1000;
+}
+
+/* Of a ring: what was asked for, or the default, or more where each sample brings a stack along. */
+static size_t ring_pages(const struct sampler_config *c, size_t default_pages)
+{
+	double bytes = samples_per_second(c) * (c->stack_bytes + SAMPLE_BYTES_BESIDE_STACK) / 3;
+	size_t pages = default_pages;
+
+	if (c->mmap_pages)
+		return c->mmap_pages;
+	while (c->walker && default_pages == RING_PAGES && pages < RING_PAGES_MAX &&
+	       (double)pages * (double)sysconf(_SC_PAGESIZE) < bytes)
+		pages *= 2;
+	return pages;
+}
+
 /* ---- opening ---- */
 
 /*
@@ -183,7 +220,7 @@ static void keep_fd(struct sampler *s, int which, int fd)
 static int map_ring(struct sampler_cpu *cpu, const struct sampler_config *c, size_t default_pages,
 		    struct err *e)
 {
-	size_t pages = c->mmap_pages ? c->mmap_pages : default_pages;
+	size_t pages = ring_pages(c, default_pages);
 	int err = ring_map(&cpu->ring, cpu->ring_fd, pages);
 
 	/* A default is ours to lower; what the user asked for is not. */
@@ -209,7 +246,7 @@ static void raise_descriptor_limit(void)
 
 static uint32_t wakeup_bytes(const struct sampler_config *c, size_t default_pages)
 {
-	size_t pages = c->mmap_pages ? c->mmap_pages : default_pages;
+	size_t pages = ring_pages(c, default_pages);
 
 	return (uint32_t)(pages * (size_t)sysconf(_SC_PAGESIZE) / 4);
 }
@@ -273,6 +310,7 @@ int sampler_open_cpus(struct sampler *s, const struct sampler_config *c, struct 
 	int err = 0;
 
 	s->is_per_cpu = true;
+	s->is_unwound = c->walker;
 	attr.watermark = 1;
 	attr.wakeup_watermark = wakeup_bytes(c, RING_PAGES);
 	raise_descriptor_limit();
@@ -308,8 +346,8 @@ static int open_thread_on_cpu(struct sampler *s, const struct sampler_config *c,
 	return map_ring(cpu, c, RING_PAGES_UNPRIVILEGED, e);
 }
 
-static int open_threads(struct sampler *s, const struct sampler_config *c,
-			struct perf_event_attr *attr, const struct pids *tids, struct err *e)
+static int open_listed(struct sampler *s, const struct sampler_config *c,
+		       struct perf_event_attr *attr, const struct pids *tids, struct err *e)
 {
 	int err;
 
@@ -320,6 +358,63 @@ static int open_threads(struct sampler *s, const struct sampler_config *c,
 				return err;
 		}
 	return 0;
+}
+
+static void list_threads(const struct pids *processes, struct pids *ret_tids)
+{
+	ret_tids->at.nr = 0;
+	vec_each(&processes->at, pid)
+		process_threads(*pid, ret_tids);
+}
+
+/* Are all of these among those? */
+static bool has_all(const struct pids *those, const struct pids *these)
+{
+	vec_each(&these->at, tid)
+		if (!pids_has(those, *tid))
+			return false;
+	return true;
+}
+
+static void close_events(struct sampler *s)
+{
+	size_t i;
+
+	vec_each(&s->cpus, cpu)
+		ring_unmap(&cpu->ring);
+	vec_each(&s->fds, fd)
+		close(*fd);
+	s->fds.nr = 0;
+	for (i = 0; i < NR_SAMPLER_EVENTS; i++)
+		s->events[i].ids.nr = 0;
+}
+
+/*
+ * A thread that is made by one whose events are open inherits them, one made by a thread that is not
+ * opened yet has none; which was which cannot be told. So when new ones came meanwhile, all is opened
+ * anew. Nothing is lost by that, since nothing is enabled yet.
+ */
+static int open_threads(struct sampler *s, const struct sampler_config *c,
+			struct perf_event_attr *attr, const struct pids *processes, struct err *e)
+{
+	struct pids tids = { 0 }, now = { 0 };
+	int nr_tries = 0, err;
+
+	for (;;) {
+		list_threads(processes, &tids);
+		err = open_listed(s, c, attr, &tids, e);
+		list_threads(processes, &now);
+		if (err || has_all(&tids, &now))
+			break;
+		if (++nr_tries == MAX_LISTINGS) {
+			log_warn("threads come faster than they can be listed: some are not sampled");
+			break;
+		}
+		close_events(s);
+	}
+	pids_release(&tids);
+	pids_release(&now);
+	return err;
 }
 
 /* Without the privilege to look into the kernel, an event must not ask to. */
@@ -337,12 +432,10 @@ int sampler_open_threads(struct sampler *s, const struct sampler_config *c,
 			 const struct pids *processes, bool on_exec, struct err *e)
 {
 	struct perf_event_attr attr = sampling_attr(c);
-	struct pids tids = { 0 }, cpus = { 0 };
+	struct pids cpus = { 0 };
 	int err;
 
-	vec_each(&processes->at, pid)
-		process_threads(*pid, &tids);
-	if (tids.at.nr && !may_see_kernel(c, (int)tids.at.at[0])) {
+	if (processes->at.nr && !may_see_kernel(c, (int)processes->at.at[0])) {
 		attr.exclude_kernel = attr.exclude_hv = attr.exclude_callchain_kernel = 1;
 		s->is_user_only = true;
 	}
@@ -354,11 +447,10 @@ int sampler_open_threads(struct sampler *s, const struct sampler_config *c,
 	online_cpus(&cpus);
 	vec_each(&cpus.at, cpu)
 		vec_push(&s->cpus, (struct sampler_cpu){ .cpu = (int)*cpu, .ring_fd = -1, .mark_fd = -1 });
-	err = open_threads(s, c, &attr, &tids, e);
+	err = open_threads(s, c, &attr, processes, e);
 	if (!err && !s->fds.nr)
 		err = err_set(e, -ESRCH, "cannot sample: the target has ended");
 	name_events(s, c, &attr);
-	pids_release(&tids);
 	pids_release(&cpus);
 	return err;
 }
@@ -383,10 +475,7 @@ void sampler_release(struct sampler *s)
 {
 	size_t i;
 
-	vec_each(&s->cpus, cpu)
-		ring_unmap(&cpu->ring);
-	vec_each(&s->fds, fd)
-		close(*fd);
+	close_events(s);
 	vec_release(&s->cpus);
 	vec_release(&s->fds);
 	for (i = 0; i < NR_SAMPLER_EVENTS; i++)

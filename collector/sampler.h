@@ -12,6 +12,7 @@
 #include "base/vec.h"
 #include "collector/follow.h"
 #include "collector/ring.h"
+#include "collector/stack_walker.h"
 #include "collector/target.h"
 #include "recording/writer.h"
 
@@ -21,6 +22,8 @@ struct sampler_config {
 	uint64_t freq_hz;	/* 0: period counts */
 	uint64_t period;	/* events a sample */
 	bool has_chains;	/* frame pointers, by the kernel */
+	const struct stack_walker *walker;	/* else, unless NULL: what it takes to unwind */
+	uint32_t stack_bytes;	/* of stack that are copied then; a multiple of 8 */
 	bool has_marks;		/* also open the event that marks come through; per CPU only */
 	size_t mmap_pages;	/* a ring's; 0: the default */
 };
@@ -40,6 +43,7 @@ struct sampler {
 	struct writer_event events[NR_SAMPLER_EVENTS];	/* for the recording; MARKS only with has_marks */
 	bool is_per_cpu;
 	bool is_user_only;
+	bool is_unwound;	/* samples bring registers and a stack copy */
 };
 
 /*

@@ -9,7 +9,7 @@
 #include "collector/maps.h"
 #include "collector/target.h"
 
-static void write_mapping(struct writer *w, struct keep *k, uint32_t pid,
+static void write_mapping(struct writer *w, struct keep *k, struct stack_walker *walker, uint32_t pid,
 			  const struct maps_entry *entry)
 {
 	struct writer_mmap m = {
@@ -28,9 +28,11 @@ static void write_mapping(struct writer *w, struct keep *k, uint32_t pid,
 
 	keep_mapping(k, &m);
 	writer_mmap(w, &m);
+	if (walker)
+		stack_walker_mmap(walker, &m);
 }
 
-void snapshot_process(struct writer *w, struct keep *k, uint32_t pid)
+void snapshot_process(struct writer *w, struct keep *k, struct stack_walker *walker, uint32_t pid)
 {
 	struct maps maps = { 0 };
 	struct pids tids = { 0 };
@@ -48,7 +50,7 @@ void snapshot_process(struct writer *w, struct keep *k, uint32_t pid)
 	maps_read(&maps, (int)pid, &ignored);
 	vec_each(&maps.entries, entry)
 		if (entry->prot & PROT_EXEC)
-			write_mapping(w, k, pid, entry);
+			write_mapping(w, k, walker, pid, entry);
 	writer_flush(w);
 	maps_release(&maps);
 	pids_release(&tids);

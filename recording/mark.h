@@ -14,6 +14,7 @@
 enum mark_kind {
 	MARK_BEGIN = 1,
 	MARK_END = 2,
+	MARK_CALLED = 3,	/* for the collector only: id is the return address that stands at sp */
 };
 
 enum mark_flags {

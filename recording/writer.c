@@ -73,7 +73,7 @@ static void write_parts(struct writer *w, struct iovec *parts, int nr)
 
 void writer_append(struct writer *w, const struct iovec *parts, int nr_parts)
 {
-	enum { MAX_PARTS = 64 };
+	enum { MAX_PARTS = 300 };
 	struct iovec all[MAX_PARTS];
 
 	assert(nr_parts < MAX_PARTS);

@@ -31,6 +31,7 @@
 	X(note)                                                                                    \
 	X(feature)                                                                                 \
 	X(ring)                                                                                    \
+	X(merge)                                                                                   \
 	X(target)                                                                                  \
 	X(event)                                                                                   \
 	X(build_id)                                                                                \

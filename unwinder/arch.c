@@ -31,6 +31,7 @@ static const struct unwind_arch arches[] = {
 		.perf_mask = 0xff01ff,
 		.perf_to_dwarf = x86_64_regs,
 		.nr_perf_regs = ARRAY_LEN(x86_64_regs),
+		.pushes_return = true,
 		.callee_saved = 0xf048,		/* rbx, rbp, r12 to r15 */
 		.code_mask = UINT64_MAX,
 	},

@@ -7,6 +7,7 @@
 #ifndef UNWINDER_ARCH_H
 #define UNWINDER_ARCH_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -24,6 +25,7 @@ struct unwind_arch {
 	uint64_t perf_mask;		/* of perf_event_attr.sample_regs_user: all that rules may ask for */
 	const uint8_t *perf_to_dwarf;	/* by the kernel's number */
 	uint8_t nr_perf_regs;
+	bool pushes_return;		/* calls put the return address right below the caller's stack pointer */
 	uint64_t callee_saved;		/* bit n: a function that says nothing of register n leaves it alone */
 	uint64_t code_mask;		/* bits of a return address that are address (the rest signs it) */
 };

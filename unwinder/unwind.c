@@ -96,6 +96,19 @@ static struct step take_step(const struct unwind_arch *arch, const struct rule *
 	return s;
 }
 
+/* The rule of the caller that a step has led to; its pc is put right where another's stood in its place. */
+static const struct rule *rule_of_caller(struct unwinder *u, const struct unwind_space *space,
+					 struct regs *regs, bool is_return)
+{
+	const struct rule *rule = rule_at(u, space, regs->pc - is_return);
+	uint64_t slot = regs->value[u->arch->sp] - sizeof(uint64_t);
+
+	if (rule || !space->original || !u->arch->pushes_return ||
+	    !space->original(space->ctx, slot, &regs->pc))
+		return rule;
+	return rule_at(u, space, regs->pc - is_return);
+}
+
 enum unwind_stop unwind(struct unwinder *u, const struct unwind_space *space, struct regs *regs,
 			const struct stack_copy *stack, struct unwind_frames *ret)
 {
@@ -109,8 +122,8 @@ enum unwind_stop unwind(struct unwinder *u, const struct unwind_space *space, st
 		step = take_step(u->arch, rule, regs, stack);
 		if (step.stop != UNWIND_STOP_ROOT || step.is_outermost)
 			break;
+		rule = rule_of_caller(u, space, regs, !step.is_signal);
 		frame = (struct unwind_frame){ regs->pc, !step.is_signal, step.is_guessed };
-		rule = rule_at(u, space, frame.addr - frame.is_return);
 		/* What a signal's handler returns to is no call's: it is where the trampoline begins. */
 		if (rule && rule->is_signal)
 			frame.is_return = false;

@@ -27,6 +27,11 @@ struct unwind_space {
 	void *ctx;
 	/* False: nothing executable is mapped at addr. */
 	bool (*find)(void *ctx, uint64_t addr, struct unwind_code *ret);
+	/*
+	 * The return address that was at slot before somebody put another one in its place. False: nobody
+	 * is known to have done so. May be NULL.
+	 */
+	bool (*original)(void *ctx, uint64_t slot, uint64_t *ret_addr);
 	uint64_t stamp;		/* another one whenever an answer of find may have changed; never 0 */
 };
 

@@ -1,0 +1,460 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "collector/stack_walker.h"
+
+#include <elf.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/auxv.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/hash.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "recording/space.h"
+#include "unwinder/unwind.h"
+
+/* A file that one process's mapping does not lead to may be had by another's; not for ever. */
+enum { MAX_TRIES = 8 };
+
+/* Where a mapping is, for as long as its file was not opened. */
+struct road {
+	uint32_t pid;
+	uint64_t start, len;
+};
+
+struct module {
+	struct cfi *cfi;	/* NULL: not opened, or not to be had */
+	char *path;
+	uint64_t inode;
+	struct road road;	/* the last mapping of it that was seen */
+	uint8_t nr_tries;
+	bool is_done;		/* cfi is what it will be */
+};
+
+struct process {
+	struct space space;
+	uint64_t stamp;		/* see unwind_space */
+	uint32_t pid;
+};
+
+/* A return address that is hidden behind a return probe. */
+struct hidden {
+	uint64_t slot, addr;
+};
+
+/* Those of one thread, the innermost last: their slots descend. */
+struct thread {
+	VEC(struct hidden) hidden;
+};
+
+enum { NO_PLACE = UINT32_MAX };
+
+struct stack_walker {
+	const struct unwind_arch *arch;
+	struct unwinder *unwinder;
+	struct strings module_keys;	/* id: index in modules */
+	VEC(struct module) modules;
+	struct u64map process_of_pid;
+	VEC(struct process) processes;
+	VEC(uint32_t) free_processes;	/* places of forgotten ones */
+	uint64_t last_stamp;
+	struct u64map thread_of_tid;
+	VEC(struct thread) threads;
+	VEC(uint32_t) free_threads;
+	struct unwind_frames frames;
+};
+
+struct stack_walker *stack_walker_new(void)
+{
+	const struct unwind_arch *arch = unwind_arch_native();
+	struct stack_walker *w;
+
+	if (!arch)
+		return NULL;
+	w = xcalloc(1, sizeof(*w));
+	w->arch = arch;
+	w->unwinder = unwinder_new(arch);
+	strings_id(&w->module_keys, "");
+	vec_push(&w->modules, (struct module){ .is_done = true });
+	return w;
+}
+
+void stack_walker_free(struct stack_walker *w)
+{
+	if (!w)
+		return;
+	vec_each(&w->modules, m) {
+		cfi_free(m->cfi);
+		free(m->path);
+	}
+	vec_each(&w->processes, p)
+		space_release(&p->space);
+	vec_each(&w->threads, t)
+		vec_release(&t->hidden);
+	vec_release(&w->threads);
+	vec_release(&w->free_threads);
+	u64map_release(&w->thread_of_tid);
+	vec_release(&w->modules);
+	vec_release(&w->processes);
+	vec_release(&w->free_processes);
+	vec_release(&w->frames.at);
+	strings_release(&w->module_keys);
+	u64map_release(&w->process_of_pid);
+	unwinder_free(w->unwinder);
+	free(w);
+}
+
+const struct unwind_tally *stack_walker_tally(const struct stack_walker *w)
+{
+	return unwinder_tally(w->unwinder);
+}
+
+/* ---- what is asked of the kernel ---- */
+
+void stack_walker_ask(const struct stack_walker *w, uint32_t stack_bytes, struct perf_event_attr *attr)
+{
+	attr->sample_type |= PERF_SAMPLE_CALLCHAIN | PERF_SAMPLE_REGS_USER | PERF_SAMPLE_STACK_USER;
+	attr->sample_regs_user = w->arch->perf_mask;
+	attr->sample_stack_user = stack_bytes;
+	attr->exclude_callchain_user = 1;
+}
+
+void stack_walker_describe(struct perf_event_attr *attr)
+{
+	attr->sample_type &= ~(uint64_t)(PERF_SAMPLE_REGS_USER | PERF_SAMPLE_STACK_USER);
+	attr->sample_regs_user = 0;
+	attr->sample_stack_user = 0;
+	attr->exclude_callchain_user = 0;
+}
+
+/* ---- processes ---- */
+
+static struct process *find_process(struct stack_walker *w, uint32_t pid)
+{
+	const uint32_t *index = u64map_get(&w->process_of_pid, pid);
+
+	return index && *index != NO_PLACE ? &w->processes.at[*index] : NULL;
+}
+
+/* Made where it is not known. It moves with the next one that is made. */
+static struct process *process_of(struct stack_walker *w, uint32_t pid)
+{
+	struct process *known = find_process(w, pid);
+	uint32_t index;
+
+	if (known)
+		return known;
+	if (w->free_processes.nr) {
+		index = w->free_processes.at[--w->free_processes.nr];
+	} else {
+		index = (uint32_t)w->processes.nr;
+		vec_push(&w->processes, (struct process){ 0 });
+	}
+	w->processes.at[index] = (struct process){ .pid = pid, .stamp = ++w->last_stamp };
+	u64map_set(&w->process_of_pid, pid, index);
+	return &w->processes.at[index];
+}
+
+void stack_walker_forget(struct stack_walker *w, uint32_t pid)
+{
+	struct process *p = find_process(w, pid);
+
+	if (!p)
+		return;
+	space_release(&p->space);
+	vec_push(&w->free_processes, (uint32_t)(p - w->processes.at));
+	u64map_set(&w->process_of_pid, pid, NO_PLACE);
+}
+
+static struct thread *find_thread(struct stack_walker *w, uint32_t tid)
+{
+	const uint32_t *index = u64map_get(&w->thread_of_tid, tid);
+
+	return index && *index != NO_PLACE ? &w->threads.at[*index] : NULL;
+}
+
+/* Made where it is not known. It moves with the next one that is made. */
+static struct thread *thread_of(struct stack_walker *w, uint32_t tid)
+{
+	struct thread *known = find_thread(w, tid);
+	uint32_t index;
+
+	if (known)
+		return known;
+	if (w->free_threads.nr) {
+		index = w->free_threads.at[--w->free_threads.nr];
+	} else {
+		index = (uint32_t)w->threads.nr;
+		vec_push(&w->threads, (struct thread){ 0 });
+	}
+	w->threads.at[index].hidden.nr = 0;
+	u64map_set(&w->thread_of_tid, tid, index);
+	return &w->threads.at[index];
+}
+
+static void forget_thread(struct stack_walker *w, uint32_t tid)
+{
+	struct thread *t = find_thread(w, tid);
+
+	if (!t)
+		return;
+	vec_push(&w->free_threads, (uint32_t)(t - w->threads.at));
+	u64map_set(&w->thread_of_tid, tid, NO_PLACE);
+}
+
+/*
+ * What stands at or below the new one has returned; but a function that was jumped to from one with a
+ * probe of its own finds the trampoline where its return address should be.
+ */
+void stack_walker_called(struct stack_walker *w, uint32_t pid, uint32_t tid, uint64_t slot,
+			 uint64_t return_addr)
+{
+	struct thread *t = thread_of(w, tid);
+	const struct process *p = find_process(w, pid);
+
+	while (t->hidden.nr && vec_last(&t->hidden)->slot < slot)
+		t->hidden.nr--;
+	if (t->hidden.nr && vec_last(&t->hidden)->slot == slot) {
+		if (p && !space_find(&p->space, return_addr))
+			return;
+		t->hidden.nr--;
+	}
+	vec_push(&t->hidden, (struct hidden){ slot, return_addr });
+}
+
+/* A child goes on where its parent was, trampolines included. */
+static void copy_hidden(struct stack_walker *w, uint32_t from, uint32_t to)
+{
+	struct thread *parent = find_thread(w, from), *child;
+
+	if (!parent || !parent->hidden.nr)
+		return;
+	child = thread_of(w, to);
+	parent = find_thread(w, from);
+	vec_each(&parent->hidden, h)
+		vec_push(&child->hidden, *h);
+}
+
+static void take_fork(struct stack_walker *w, const struct record *r)
+{
+	struct process *child;
+
+	if (r->pid == r->task.ppid)
+		return;
+	copy_hidden(w, r->task.ptid, r->tid);
+	child = process_of(w, r->pid);
+	child->stamp = ++w->last_stamp;
+	/* The parent is looked up behind the child, whose making may have moved it. */
+	if (find_process(w, r->task.ppid))
+		space_fork(&child->space, &find_process(w, r->task.ppid)->space);
+	else
+		space_clear(&child->space);
+}
+
+void stack_walker_record(struct stack_walker *w, const struct record *r)
+{
+	if (r->type == PERF_RECORD_FORK) {
+		take_fork(w, r);
+	} else if (r->type == PERF_RECORD_EXIT) {
+		forget_thread(w, r->tid);
+	} else if (r->type == PERF_RECORD_COMM && r->comm.is_exec) {
+		struct process *p = process_of(w, r->pid);
+
+		space_clear(&p->space);
+		p->stamp = ++w->last_stamp;
+	}
+}
+
+/* ---- modules ---- */
+
+static uint32_t module_of(struct stack_walker *w, const struct writer_mmap *m)
+{
+	struct str key = { 0 };
+	uint32_t id;
+
+	str_addf(&key, "%u:%u:%llu:", m->dev_major, m->dev_minor, (unsigned long long)m->inode);
+	str_add_bytes(&key, m->build_id.bytes, m->build_id.len);
+	str_addf(&key, " %s", m->path);
+	id = strings_id_n(&w->module_keys, key.s, key.len);
+	str_release(&key);
+	if (id == w->modules.nr)
+		vec_push(&w->modules, (struct module){ .path = xstrdup(m->path), .inode = m->inode });
+	w->modules.at[id].road = (struct road){ m->pid, m->start, m->len };
+	return id;
+}
+
+void stack_walker_mmap(struct stack_walker *w, const struct writer_mmap *m)
+{
+	bool is_vdso = !strcmp(m->path, "[vdso]");
+	struct mapping mapping = { .start = m->start,
+				   .end = m->start + m->len,
+				   .off = is_vdso ? 0 : m->off,
+				   .module = module_of(w, m) };
+	struct process *p = process_of(w, m->pid);
+
+	space_map(&p->space, mapping);
+	p->stamp = ++w->last_stamp;
+}
+
+/* A regular file, opened without waiting for whatever it is. */
+static int open_regular(const char *path, uint64_t want_inode)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	struct stat st;
+
+	if (fd >= 0 && !fstat(fd, &st) && S_ISREG(st.st_mode) && (!want_inode || st.st_ino == want_inode))
+		return fd;
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
+
+/* The mapping itself leads to the very file; where we may not ask for that, its path has to do. */
+static int open_module(const struct module *m)
+{
+	char path[4200];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%u/map_files/%llx-%llx", m->road.pid,
+		 (unsigned long long)m->road.start, (unsigned long long)(m->road.start + m->road.len));
+	fd = open_regular(path, 0);
+	if (fd >= 0 || m->path[0] != '/')
+		return fd;
+	snprintf(path, sizeof(path), "/proc/%u/root%s", m->road.pid, m->path);
+	fd = open_regular(path, m->inode);
+	return fd >= 0 ? fd : open_regular(m->path, m->inode);
+}
+
+/* Every process of our kind has this kernel's vdso, and so have we. */
+static struct cfi *open_vdso(void)
+{
+	const uint8_t *image = (const uint8_t *)getauxval(AT_SYSINFO_EHDR);
+	struct err ignored;
+	Elf64_Ehdr header;
+
+	if (!image)
+		return NULL;
+	memcpy(&header, image, sizeof(header));
+	return cfi_open_image(image, header.e_shoff + (size_t)header.e_shnum * header.e_shentsize, &ignored);
+}
+
+static struct cfi *open_file(struct module *m)
+{
+	struct cfi *cfi;
+	struct err e;
+	int fd = open_module(m);
+
+	m->is_done = fd >= 0 || ++m->nr_tries == MAX_TRIES;
+	if (fd < 0)
+		return NULL;
+	cfi = cfi_open(fd, &e);
+	if (!cfi)
+		log_debug("%s: %s", m->path, e.what);
+	return cfi;
+}
+
+static struct cfi *cfi_of(struct module *m)
+{
+	if (m->is_done)
+		return m->cfi;
+	if (m->path[0] == '/' && m->path[1] != '/') {
+		m->cfi = open_file(m);
+	} else {
+		m->cfi = strcmp(m->path, "[vdso]") ? NULL : open_vdso();
+		m->is_done = true;
+	}
+	return m->cfi;
+}
+
+/* ---- samples ---- */
+
+struct place {
+	struct stack_walker *walker;
+	const struct process *process;
+	uint32_t tid;
+};
+
+static bool find_code(void *ctx, uint64_t addr, struct unwind_code *ret)
+{
+	const struct place *place = ctx;
+	const struct mapping *m = space_find(&place->process->space, addr);
+
+	if (!m)
+		return false;
+	ret->cfi = cfi_of(&place->walker->modules.at[m->module]);
+	if (ret->cfi && (cfi_arch(ret->cfi) != place->walker->arch ||
+			 !cfi_vaddr(ret->cfi, addr - m->start + m->off, &ret->vaddr)))
+		ret->cfi = NULL;
+	return true;
+}
+
+static bool find_hidden(void *ctx, uint64_t slot, uint64_t *ret_addr)
+{
+	const struct place *place = ctx;
+	const struct thread *t = find_thread(place->walker, place->tid);
+	size_t i;
+
+	for (i = t ? t->hidden.nr : 0; i > 0; i--)
+		if (t->hidden.at[i - 1].slot == slot) {
+			*ret_addr = t->hidden.at[i - 1].addr;
+			return true;
+		}
+	return false;
+}
+
+static void walk(struct stack_walker *w, const struct record *r)
+{
+	const struct process *process = process_of(w, r->pid);
+	struct place place = { w, process, r->tid };
+	struct unwind_space space = { &place, find_code, find_hidden, process->stamp };
+	struct stack_copy stack = { .bytes = r->sample.user_stack,
+				    .len = r->sample.user_stack_len,
+				    .is_cut = r->sample.is_user_stack_cut };
+	struct regs regs;
+
+	w->frames.at.nr = 0;
+	/* A thread of the kernel's, or one that is about to end, has no user's side. */
+	if (r->sample.user_regs_abi == PERF_SAMPLE_REGS_ABI_NONE)
+		return;
+	if (r->sample.user_regs_abi != PERF_SAMPLE_REGS_ABI_64 ||
+	    !regs_of_perf(w->arch, r->sample.user_regs_mask, r->sample.user_regs, r->sample.nr_user_regs,
+			  &regs)) {
+		unwinder_count(w->unwinder, UNWIND_STOP_NO_REGS);
+		return;
+	}
+	stack.start = regs.value[w->arch->sp];
+	unwind(w->unwinder, &space, &regs, &stack, &w->frames);
+}
+
+/*
+ * Who reads a chain takes one off all addresses but the first, to get from the return address into the
+ * call. Where a signal came in, there is no call, and the one is given beforehand.
+ */
+static uint64_t written_addr(const struct unwind_frame *f, bool is_first)
+{
+	return is_first || f->is_return ? f->addr : f->addr + 1;
+}
+
+size_t stack_walker_sample(struct stack_walker *w, const struct record *r, void *out)
+{
+	const uint8_t *begin = r->body - sizeof(struct perf_event_header);
+	size_t before = (size_t)(r->sample.chain.ips - sizeof(uint64_t) - begin), size, i;
+	uint64_t *chain = (uint64_t *)((uint8_t *)out + before), *next = chain + 1;
+	struct perf_event_header header;
+
+	walk(w, r);
+	memcpy(out, begin, before);
+	for (i = 0; i < r->sample.chain.nr && i < 1000; i++)
+		*next++ = callchain_at(&r->sample.chain, i);
+	if (w->frames.at.nr)
+		*next++ = PERF_CONTEXT_USER;
+	vec_each(&w->frames.at, f)
+		*next++ = written_addr(f, f == w->frames.at.at);
+	*chain = (uint64_t)(next - chain - 1);
+	size = (size_t)((uint8_t *)next - (uint8_t *)out);
+	memcpy(&header, out, sizeof(header));
+	header.size = (uint16_t)size;
+	memcpy(out, &header, sizeof(header));
+	return size;
+}
