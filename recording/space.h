@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * One process's mappings over time. A later mapping replaces what it overlaps (as mmap does); fork
- * copies; exec clears.
+ * copies; exec clears. Like the memory itself, mappings are shared after a fork until one side
+ * changes them: most children that a shell or a pre-fork server makes never do.
  */
 #ifndef RECORDING_SPACE_H
 #define RECORDING_SPACE_H
@@ -9,16 +10,17 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/vec.h"
-
 struct mapping {
 	uint64_t start, end;	/* runtime addresses, end exclusive */
 	uint64_t off;		/* of start in the module's file */
-	uint32_t module;	/* the owner.s number for it */
+	uint32_t module;	/* the owner's number for it */
 };
 
+struct mappings;
+
+/* Valid when zeroed. */
 struct space {
-	VEC(struct mapping) maps;	/* sorted, without overlap */
+	struct mappings *maps;		/* maybe of several spaces; NULL: none */
 	uint32_t generation;		/* grows whenever an answer of space_find() may have changed */
 };
 

@@ -6,6 +6,18 @@
 /* The family of all calls: no marker's id, since those have 32 bits and the key has room for 33. */
 #define CALLS_FAMILY (1ULL << 32)
 
+enum {
+	/* What a call leaves behind on the stack, which its return takes away (x86-64). */
+	RETURN_ADDRESS_BYTES = 8,
+	/* Frames further apart than a stack is large by default (RLIMIT_STACK) are on two stacks. */
+	STACK_MAX_BYTES = 8 << 20,
+	/*
+	 * Requests of one marker and thread that may be over, all in doubt at once. Of ends that go
+	 * missing one by one there is no bound, and nesting as deep was shown long before.
+	 */
+	MAX_IN_DOUBT = 64,
+};
+
 void attribute_init(struct attribute *a, struct session *session,
 		    const struct endpoint_options *endpoints,
 		    const struct request_listener *listener, uint64_t first_id)
@@ -24,8 +36,9 @@ void attribute_release(struct attribute *a)
 	vec_release(&a->free_slots);
 	for (i = 0; i < NR_OPEN_LISTS; i++)
 		vec_release(&a->newest[i]);
-	u64map_release(&a->families);
-	hashidx_release(&a->by_id);
+	u64map_release(&a->family_of);
+	vec_release(&a->families);
+	hashidx_release(&a->by_key);
 	str_release(&a->text);
 }
 
@@ -69,66 +82,100 @@ static uint64_t family_key(uint32_t thread, uint32_t marker, bool is_call)
 	return (uint64_t)thread << 33 | (is_call ? CALLS_FAMILY : marker);
 }
 
-static uint32_t family_add(struct attribute *a, const struct open_request *r)
+static uint32_t family_add(struct attribute *a, uint32_t thread, uint32_t marker, bool is_call)
 {
-	uint64_t key = family_key(r->thread, r->marker, r->is_call);
-	const uint32_t *known = u64map_get(&a->families, key);
+	uint64_t key = family_key(thread, marker, is_call);
+	const uint32_t *known = u64map_get(&a->family_of, key);
 
 	if (known)
 		return *known;
-	u64map_set(&a->families, key, (uint32_t)a->families.pairs.nr);
-	return (uint32_t)a->families.pairs.nr - 1;
+	u64map_set(&a->family_of, key, (uint32_t)a->families.nr);
+	vec_push(&a->families, (struct family){ 0 });
+	return (uint32_t)a->families.nr - 1;
 }
 
-static uint32_t newest_in_family(const struct attribute *a, uint32_t thread, uint32_t marker,
-				 bool is_call)
+static bool is_in_doubt(const struct open_request *r)
 {
-	const uint32_t *family = u64map_get(&a->families, family_key(thread, marker, is_call));
-
-	return family ? newest_of(a, OPEN_IN_FAMILY, *family) : NO_SLOT;
+	return r->in[OPEN_IN_DOUBT].owner != NO_SLOT;
 }
 
-/* ---- requests with an id ---- */
-
-static uint64_t id_hash(uint32_t process, uint32_t marker, uint64_t id)
+/* It may be over: samples are no longer its own, but its END still is. */
+static void put_in_doubt(struct attribute *a, struct open_request *r)
 {
-	return hash_mix(hash_mix(process, marker), id);
+	unlink_from(a, r, OPEN_ON_THREAD);
+	unlink_from(a, r, OPEN_IN_FAMILY);
+	link_in(a, r, OPEN_IN_DOUBT, r->thread);
+	a->families.at[r->family].nr_in_doubt++;
 }
 
-static uint32_t find_by_id(const struct attribute *a, uint32_t process, uint32_t marker,
-			   uint64_t id)
-{
-	hashidx_each(&a->by_id, id_hash(process, marker, id), slot) {
-		const struct open_request *r = &a->slots.at[slot];
+/* ---- requests with a key: an id, or the stack pointer that a call began with ---- */
 
-		if (r->is_open && r->has_id && r->process == process && r->marker == marker &&
-		    r->mark_id == id)
+static bool has_key(const struct open_request *r)
+{
+	return r->has_id || r->is_call;
+}
+
+static uint64_t key_hash(const struct open_request *r)
+{
+	uint64_t seed = hash_mix(r->is_call ? r->thread : r->process, r->marker);
+
+	return hash_mix(seed, r->is_call ? r->sp : r->mark_id);
+}
+
+static bool same_key(const struct open_request *x, const struct open_request *y)
+{
+	if (x->marker != y->marker || x->is_call != y->is_call || x->has_id != y->has_id)
+		return false;
+	return x->is_call ? x->thread == y->thread && x->sp == y->sp :
+			    x->process == y->process && x->mark_id == y->mark_id;
+}
+
+/* The open one of the same key, or NO_SLOT. */
+static uint32_t find_by_key(const struct attribute *a, const struct open_request *like)
+{
+	if (!has_key(like))
+		return NO_SLOT;
+	hashidx_each(&a->by_key, key_hash(like), slot)
+		if (a->slots.at[slot].is_open && same_key(&a->slots.at[slot], like))
 			return slot;
-	}
 	return NO_SLOT;
+}
+
+static void add_key(struct attribute *a, const struct open_request *r)
+{
+	uint64_t hash = key_hash(r);
+
+	/* The same key mostly has the same slot again. */
+	hashidx_each(&a->by_key, hash, slot)
+		if (slot == r->slot)
+			return;
+	hashidx_add(&a->by_key, hash, r->slot);
 }
 
 /*
  * The index cannot forget, so closed requests stay in it until they are most of it; then it is made
  * anew. That is O(1) a request, and keeps the index as small as what is open.
  */
-static void index_by_id(struct attribute *a, const struct open_request *added)
+static void index_by_key(struct attribute *a, const struct open_request *added)
 {
-	a->nr_open_with_id++;
-	hashidx_add(&a->by_id, id_hash(added->process, added->marker, added->mark_id), added->slot);
-	if (a->by_id.nr < 1024 || a->by_id.nr < 4 * a->nr_open_with_id)
+	a->nr_open_with_key++;
+	add_key(a, added);
+	if (a->by_key.nr < 1024 || a->by_key.nr < 4 * a->nr_open_with_key)
 		return;
-	hashidx_release(&a->by_id);
+	hashidx_release(&a->by_key);
 	vec_each(&a->slots, r)
-		if (r->is_open && r->has_id)
-			hashidx_add(&a->by_id, id_hash(r->process, r->marker, r->mark_id), r->slot);
+		if (r->is_open && has_key(r))
+			add_key(a, r);
 }
 
 /* ---- begin and end ---- */
 
-static struct open_request *open_slot(struct attribute *a)
+/* As `like`, in no list yet. */
+static struct open_request *open_slot(struct attribute *a, const struct open_request *like)
 {
+	struct open_request *r;
 	uint32_t slot;
+	int list;
 
 	if (a->free_slots.nr) {
 		slot = *vec_last(&a->free_slots);
@@ -137,8 +184,13 @@ static struct open_request *open_slot(struct attribute *a)
 		slot = (uint32_t)a->slots.nr;
 		vec_push(&a->slots, (struct open_request){ 0 });
 	}
-	a->slots.at[slot] = (struct open_request){ .slot = slot, .is_open = true };
-	return &a->slots.at[slot];
+	r = &a->slots.at[slot];
+	*r = *like;
+	r->slot = slot;
+	r->is_open = true;
+	for (list = 0; list < NR_OPEN_LISTS; list++)
+		r->in[list].owner = NO_SLOT;
+	return r;
 }
 
 /* end_ns 0: it is closed without having ended. */
@@ -147,13 +199,14 @@ static void close_request(struct attribute *a, uint32_t slot, uint64_t end_ns)
 	struct open_request *r = &a->slots.at[slot];
 	int list;
 
+	a->families.at[r->family].nr_in_doubt -= is_in_doubt(r);
 	for (list = 0; list < NR_OPEN_LISTS; list++)
 		unlink_from(a, r, (enum open_list)list);
 	r->is_open = false;
 	r->request.end_ns = end_ns;
 	r->request.is_unfinished = !end_ns;
 	a->nr_unfinished += r->request.is_unfinished;
-	a->nr_open_with_id -= r->has_id;
+	a->nr_open_with_key -= has_key(r);
 	a->listener.ended(a->listener.self, r);
 	vec_push(&a->free_slots, slot);
 }
@@ -175,49 +228,67 @@ static void name_request(struct attribute *a, const struct marker *marker, const
 	r->path = strings_id_n(strings, str_cstr(&a->text), a->text.len);
 }
 
-/* What a new call shows to have returned. */
-static void close_calls_at_or_below(struct attribute *a, uint32_t thread, uint64_t sp)
+/* Does a frame at sp show that the one that r began in is gone? Stacks grow down. */
+static bool is_left_at(const struct attribute *a, const struct open_request *r, uint64_t sp)
+{
+	bool may_share = !r->is_call && a->families.at[r->family].nests_in_a_frame;
+
+	return sp && r->sp && sp - r->sp <= STACK_MAX_BYTES && !(may_share && sp == r->sp);
+}
+
+static void doubt_what_is_left(struct attribute *a, uint32_t family, uint64_t sp)
 {
 	uint32_t slot;
 
-	while ((slot = newest_in_family(a, thread, 0, true)) != NO_SLOT &&
-	       a->slots.at[slot].sp <= sp)
-		close_request(a, slot, 0);
+	while ((slot = newest_of(a, OPEN_IN_FAMILY, family)) != NO_SLOT &&
+	       is_left_at(a, &a->slots.at[slot], sp)) {
+		struct open_request *r = &a->slots.at[slot];
+
+		if (r->is_call || a->families.at[family].nr_in_doubt < MAX_IN_DOUBT)
+			put_in_doubt(a, r);
+		else
+			close_request(a, slot, 0);
+	}
+}
+
+/* What a mark says of the request that it begins or ends. */
+static struct open_request request_of_mark(struct attribute *a, const struct record *rec,
+					   const struct mark_head *mark)
+{
+	const struct marker *marker = session_marker(a->session, mark->marker);
+	struct open_request r = { .marker = mark->marker, .mark_id = mark->id, .sp = mark->sp };
+
+	r.has_id = mark->flags & MARK_HAS_ID;
+	r.is_call = !r.has_id && marker && marker->flags & MARKER_IS_CALL;
+	r.thread = session_thread(a->session, rec->pid, rec->tid);
+	r.process = a->session->threads.at[r.thread].process;
+	r.family = family_add(a, r.thread, r.marker, r.is_call);
+	return r;
 }
 
 static void begin(struct attribute *a, const struct record *rec, const struct mark_head *mark,
 		  const uint8_t *label)
 {
-	const struct marker *marker = session_marker(a->session, mark->marker);
-	uint32_t thread = session_thread(a->session, rec->pid, rec->tid);
-	uint32_t process = a->session->threads.at[thread].process, twin;
-	bool has_id = mark->flags & MARK_HAS_ID;
-	bool is_call = !has_id && marker && marker->flags & MARKER_IS_CALL;
-	struct open_request *r;
+	struct open_request like = request_of_mark(a, rec, mark), *r;
+	uint32_t twin = find_by_key(a, &like);
 
-	if (is_call)
-		close_calls_at_or_below(a, thread, mark->sp);
-	twin = has_id ? find_by_id(a, process, mark->marker, mark->id) : NO_SLOT;
 	if (twin != NO_SLOT)
 		close_request(a, twin, 0);
-	r = open_slot(a);
-	r->marker = mark->marker;
-	r->thread = thread;
-	r->process = process;
-	r->has_id = has_id;
-	r->is_call = is_call;
-	r->mark_id = mark->id;
-	r->sp = mark->sp;
+	if (!like.has_id)
+		doubt_what_is_left(a, like.family, like.sp);
+	r = open_slot(a, &like);
 	r->request = (struct request){ .id = ++a->nr_requests,
 				       .begin_pid = rec->pid,
 				       .begin_tid = rec->tid,
 				       .begin_ns = rec->time };
-	name_request(a, marker, label, mark->label_len, &r->request);
-	link_in(a, r, OPEN_ON_THREAD, thread);
-	link_in(a, r, OPEN_IN_PROCESS, process);
-	link_in(a, r, OPEN_IN_FAMILY, family_add(a, r));
-	if (has_id)
-		index_by_id(a, r);
+	name_request(a, session_marker(a->session, mark->marker), label, mark->label_len,
+		     &r->request);
+	link_in(a, r, OPEN_ON_THREAD, r->thread);
+	link_in(a, r, OPEN_IN_PROCESS, r->process);
+	if (!r->has_id)
+		link_in(a, r, OPEN_IN_FAMILY, r->family);
+	if (has_key(r))
+		index_by_key(a, r);
 }
 
 /* The time of an END is the end, but 0 says that there was none. */
@@ -226,42 +297,51 @@ static uint64_t end_time(const struct record *rec)
 	return rec->time ? rec->time : 1;
 }
 
-/* A call returned and left the stack pointer at sp. True: one of its marker's was open. */
-static bool end_call(struct attribute *a, uint32_t thread, const struct mark_head *mark,
-		     const struct record *rec)
+/* One in doubt that began in the very frame that the END stands in, after `newest`; or NO_SLOT. */
+static uint32_t find_in_doubt(const struct attribute *a, const struct open_request *like,
+			      uint32_t newest)
 {
-	uint32_t slot = newest_in_family(a, thread, 0, true), older;
-	bool is_own;
+	uint64_t after = newest == NO_SLOT ? 0 : a->slots.at[newest].request.id;
+	uint32_t slot = NO_SLOT;
 
-	for (; slot != NO_SLOT && a->slots.at[slot].sp < mark->sp; slot = older) {
-		older = a->slots.at[slot].in[OPEN_IN_FAMILY].older;
-		is_own = a->slots.at[slot].marker == mark->marker &&
-			 (older == NO_SLOT || a->slots.at[older].sp >= mark->sp);
-		close_request(a, slot, is_own ? end_time(rec) : 0);
-		if (is_own)
-			return true;
+	if (a->families.at[like->family].nr_in_doubt)
+		slot = newest_of(a, OPEN_IN_DOUBT, like->thread);
+	for (; slot != NO_SLOT; slot = a->slots.at[slot].in[OPEN_IN_DOUBT].older) {
+		const struct open_request *r = &a->slots.at[slot];
+
+		if (r->family == like->family && like->sp - r->sp <= RETURN_ADDRESS_BYTES &&
+		    r->request.id > after)
+			break;
 	}
-	return false;
+	return slot;
+}
+
+/* The request that an END without a key takes. */
+static uint32_t find_in_family(struct attribute *a, const struct open_request *like)
+{
+	uint32_t newest = newest_of(a, OPEN_IN_FAMILY, like->family);
+	uint32_t in_doubt = find_in_doubt(a, like, newest);
+
+	if (in_doubt == NO_SLOT)
+		return newest;
+	a->families.at[like->family].nests_in_a_frame = true;
+	return in_doubt;
 }
 
 static void end(struct attribute *a, const struct record *rec, const struct mark_head *mark)
 {
-	const struct marker *marker = session_marker(a->session, mark->marker);
-	uint32_t thread = session_thread(a->session, rec->pid, rec->tid), slot;
+	struct open_request like = request_of_mark(a, rec, mark);
+	uint32_t slot;
 
-	if (mark->flags & MARK_HAS_ID) {
-		slot = find_by_id(a, a->session->threads.at[thread].process, mark->marker,
-				  mark->id);
-	} else if (marker && marker->flags & MARKER_IS_CALL) {
-		a->nr_unmatched_ends += !end_call(a, thread, mark, rec);
-		return;
-	} else {
-		slot = newest_in_family(a, thread, mark->marker, false);
-	}
+	if (like.is_call)
+		like.sp -= RETURN_ADDRESS_BYTES;
+	slot = has_key(&like) ? find_by_key(a, &like) : find_in_family(a, &like);
 	if (slot == NO_SLOT)
 		a->nr_unmatched_ends++;
 	else
 		close_request(a, slot, end_time(rec));
+	if (like.is_call)
+		doubt_what_is_left(a, like.family, like.sp);
 }
 
 static void take_mark(struct attribute *a, const struct record *r)
@@ -290,16 +370,46 @@ static void take_mark(struct attribute *a, const struct record *r)
 	}
 }
 
-/* ---- ends of threads and programs ---- */
+/* ---- other ends ---- */
+
+static int by_id(const void *a, const void *b)
+{
+	const struct open_request *x = a, *y = b;
+
+	return (x->request.id > y->request.id) - (x->request.id < y->request.id);
+}
+
+/* In the order of begin. */
+static void close_all(struct attribute *a, bool with_ids)
+{
+	VEC(struct open_request) open = { 0 };
+
+	vec_each(&a->slots, r)
+		if (r->is_open && (with_ids || !r->has_id))
+			vec_push(&open, *r);
+	if (open.nr)
+		qsort(open.at, open.nr, sizeof(*open.at), by_id);
+	vec_each(&open, r)
+		close_request(a, r->slot, 0);
+	vec_release(&open);
+}
+
+static void close_list(struct attribute *a, enum open_list list, uint32_t owner)
+{
+	uint32_t slot;
+
+	while ((slot = newest_of(a, list, owner)) != NO_SLOT)
+		close_request(a, slot, 0);
+}
 
 static void thread_ended(struct attribute *a, uint32_t thread)
 {
-	uint32_t slot, older;
+	uint32_t slot;
 
-	for (slot = newest_of(a, OPEN_ON_THREAD, thread); slot != NO_SLOT; slot = older) {
+	close_list(a, OPEN_IN_DOUBT, thread);
+	while ((slot = newest_of(a, OPEN_ON_THREAD, thread)) != NO_SLOT) {
 		struct open_request *r = &a->slots.at[slot];
 
-		older = r->in[OPEN_ON_THREAD].older;
 		if (r->has_id)
 			unlink_from(a, r, OPEN_ON_THREAD);
 		else
@@ -307,36 +417,38 @@ static void thread_ended(struct attribute *a, uint32_t thread)
 	}
 }
 
-static void program_ended(struct attribute *a, uint32_t process)
+/* A thread was introduced again, or ended, or runs another program. */
+static void take_task(struct attribute *a, const struct record *r)
 {
-	uint32_t slot;
+	uint32_t thread = session_find_thread(a->session, r->pid, r->tid), process;
 
-	while ((slot = newest_of(a, OPEN_IN_PROCESS, process)) != NO_SLOT)
-		close_request(a, slot, 0);
+	if (thread == UINT32_MAX)
+		return;
+	process = a->session->threads.at[thread].process;
+	/* A fork under known ids: they are used again, and the EXIT between was lost. */
+	if (r->type != PERF_RECORD_COMM)
+		thread_ended(a, thread);
+	if ((r->type == PERF_RECORD_COMM && r->comm.is_exec) ||
+	    (r->type == PERF_RECORD_EXIT && session_is_last_thread(a->session, thread)))
+		close_list(a, OPEN_IN_PROCESS, process);
 }
 
 void attribute_record(struct attribute *a, const struct record *r)
 {
-	uint32_t thread = UINT32_MAX;
-
 	switch (r->type) {
 	case PERF_RECORD_SAMPLE:
 		if (r->event && r->event->is_bpf_output)
 			take_mark(a, r);
 		break;
+	case PERF_RECORD_LOST:
+		close_all(a, false);
+		break;
 	case PERF_RECORD_COMM:
 	case PERF_RECORD_FORK:
 	case PERF_RECORD_EXIT:
-		thread = session_find_thread(a->session, r->pid, r->tid);
+		take_task(a, r);
 		break;
 	}
-	if (thread == UINT32_MAX)
-		return;
-	/* A fork under known ids: they are used again, and the EXIT between was lost. */
-	if (r->type != PERF_RECORD_COMM)
-		thread_ended(a, thread);
-	else if (r->comm.is_exec)
-		program_ended(a, a->session->threads.at[thread].process);
 }
 
 const struct open_request *attribute_sample(struct attribute *a, uint32_t thread, uint64_t weight)
@@ -350,23 +462,7 @@ const struct open_request *attribute_sample(struct attribute *a, uint32_t thread
 	return &a->slots.at[slot];
 }
 
-static int by_id(const void *a, const void *b)
-{
-	const struct open_request *x = a, *y = b;
-
-	return (x->request.id > y->request.id) - (x->request.id < y->request.id);
-}
-
 void attribute_finish(struct attribute *a)
 {
-	VEC(struct open_request) open = { 0 };
-
-	vec_each(&a->slots, r)
-		if (r->is_open)
-			vec_push(&open, *r);
-	if (open.nr)
-		qsort(open.at, open.nr, sizeof(*open.at), by_id);
-	vec_each(&open, r)
-		close_request(a, r->slot, 0);
-	vec_release(&open);
+	close_all(a, true);
 }

@@ -380,6 +380,16 @@ static void follow_parentheses(struct shape *shape, struct lexer *l)
 	}
 }
 
+/* A semicolon that nothing comes after: some clients send it, others do not. */
+static bool is_last_semicolon(struct token t, struct lexer l)
+{
+	bool is_semicolon = is_other(t, ';');
+
+	while (is_other(t, ';'))
+		t = next_token(&l);
+	return is_semicolon && t.kind == TOKEN_END;
+}
+
 void sql_add_shape(struct str *b, const void *text, size_t len, size_t max)
 {
 	struct lexer l = { text, (const char *)text + len };
@@ -388,7 +398,7 @@ void sql_add_shape(struct str *b, const void *text, size_t len, size_t max)
 	while (b->len - shape.from < max) {
 		struct token t = next_part(&l, shape.before);
 
-		if (t.kind == TOKEN_END)
+		if (t.kind == TOKEN_END || is_last_semicolon(t, l))
 			break;
 		add_token(&shape, t);
 		if (is_word(t, "IN") && skip_list(&l))

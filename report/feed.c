@@ -31,24 +31,116 @@ static double frequency_of(const struct event_desc *event)
 	return event->attr.freq ? (double)event->attr.sample_freq : 0;
 }
 
+static bool has_period(const struct event_desc *event)
+{
+	return event->attr.sample_type & PERF_SAMPLE_PERIOD || !event->attr.freq;
+}
+
+/*
+ * The kernel's clocks fire every 10 us at most, and say the period that was asked for all the same
+ * (kernel/events/core.c, perf_swevent_hrtimer(): period = max_t(u64, 10000, ...)).
+ */
+#define CLOCK_MIN_PERIOD_NS 10000
+
 static uint64_t weight_of(const struct event_desc *event, const struct record *r)
 {
-	bool has_period = event->attr.sample_type & PERF_SAMPLE_PERIOD || !event->attr.freq;
+	uint64_t weight = r->sample.period;
 
-	if (event->is_clock && !has_period && event->attr.sample_freq)
-		return NS_PER_SEC / event->attr.sample_freq;
-	return r->sample.period;
+	if (!event->is_clock)
+		return weight;
+	if (!has_period(event) && event->attr.sample_freq)
+		weight = NS_PER_SEC / event->attr.sample_freq;
+	return weight < CLOCK_MIN_PERIOD_NS ? CLOCK_MIN_PERIOD_NS : weight;
+}
+
+/* The upper half of the config says which of several PMUs, where CPUs differ. */
+static bool is_cycles(const struct event_desc *event)
+{
+	return event->attr.type == PERF_TYPE_HARDWARE &&
+	       (uint32_t)event->attr.config == PERF_COUNT_HW_CPU_CYCLES;
+}
+
+/* The seconds of the input's samples; 0 where nothing says them. */
+static double seconds_of_input(const struct feed *f)
+{
+	double rate = f->session.cycles_per_second;
+
+	if (f->is_clock)
+		return (double)f->input_weight / (double)NS_PER_SEC;
+	return rate > 0 && is_cycles(f->event) && has_period(f->event) ?
+		       (double)f->input_weight / rate : 0;
+}
+
+static void end_weights(struct feed *f)
+{
+	double seconds;
+
+	if (!f->input_weight)
+		return;
+	seconds = seconds_of_input(f);
+	f->is_no_time |= !seconds;
+	f->seconds += seconds;
+	f->weight += f->input_weight;
+	f->input_weight = 0;
 }
 
 double feed_seconds_per_weight(const struct feed *f, const char **ret_unit)
 {
 	*ret_unit = "seconds";
-	if (f->is_clock || !f->has_event)
+	if (f->is_clock || !f->weight)
 		return 1.0 / (double)NS_PER_SEC;
-	if (f->expected_seconds > 0 && f->period_sum)
-		return f->expected_seconds / (double)f->period_sum;
-	*ret_unit = f->event_name;
+	if (!f->is_no_time)
+		return f->seconds / (double)f->weight;
+	*ret_unit = f->unit;
 	return 1;
+}
+
+/* ---- depth ---- */
+
+/*
+ * The kernel walks up to a limit (kernel.perf_event_max_stack, unless the event has its own) and
+ * does not say where it stopped short: a chain as long as the limit is taken for cut. A longer one
+ * shows that it was not the limit, or that the chain is not the kernel's.
+ */
+static uint32_t depth_limit(const struct event_desc *event)
+{
+	return event->attr.sample_max_stack ? event->attr.sample_max_stack : PERF_MAX_STACK_DEPTH;
+}
+
+static void note_depth(struct feed *f, const struct callchain *chain)
+{
+	uint32_t limit = depth_limit(f->event);
+	uint64_t i, nr_frames = 0;
+
+	if (chain->nr < limit || f->event->attr.exclude_callchain_user)
+		return;
+	for (i = 0; i < chain->nr; i++)
+		nr_frames += callchain_at(chain, i) < PERF_CONTEXT_MAX;
+	f->nr_at_limit += nr_frames == limit;
+	f->is_limit_unknown |= nr_frames > limit;
+}
+
+static bool has_unwound(const struct unwind_tally *t)
+{
+	size_t i;
+
+	for (i = 0; i < UNWIND_NR_STOPS; i++)
+		if (t->nr_stops[i])
+			return true;
+	return false;
+}
+
+/* Stacks that the recorder unwound are cut by nothing, and may be that deep by chance. */
+static void end_depth(struct feed *f)
+{
+	bool is_kernels = !f->is_limit_unknown && !has_unwound(&f->session.stacks);
+
+	if (f->nr_at_limit && is_kernels) {
+		f->tallies.nr_cut_stacks += f->nr_at_limit;
+		f->tallies.cut_at_frames = depth_limit(f->event);
+	}
+	f->nr_at_limit = 0;
+	f->is_limit_unknown = false;
 }
 
 /* ---- samples ---- */
@@ -93,6 +185,7 @@ static int choose_event(struct feed *f, const struct event_desc *of_sample, cons
 	}
 	if (!f->has_event) {
 		f->event_name = keep(f, event->name);
+		f->unit = has_period(event) ? f->event_name : "samples";
 		f->freq_hz = frequency_of(event);
 	}
 	f->event = event;
@@ -111,7 +204,6 @@ static void ignore_sample(struct feed *f, const struct event_desc *event)
 static void feed_sample(struct feed *f, const struct record *r)
 {
 	struct feed_sample s = { .session = &f->session, .record = r };
-	double freq = frequency_of(f->event);
 
 	s.weight = weight_of(f->event, r);
 	s.thread = session_thread(&f->session, r->pid, r->tid);
@@ -119,8 +211,8 @@ static void feed_sample(struct feed *f, const struct record *r)
 	f->tallies.nr_samples++;
 	f->tallies.nr_in_requests += !!s.request;
 	f->tallies.nr_outside += !s.request;
-	f->period_sum += s.weight;
-	f->expected_seconds += freq > 0 ? 1 / freq : 0;
+	f->input_weight += s.weight;
+	note_depth(f, &r->sample.chain);
 	if (f->listener.sample)
 		f->listener.sample(f->listener.self, &s);
 }
@@ -217,10 +309,15 @@ static void end_input(struct feed *f)
 	attribute_finish(&f->attribute);
 	if (f->listener.input_ended)
 		f->listener.input_ended(f->listener.self, s);
+	end_weights(f);
+	end_depth(f);
 	f->nr_requests = a->nr_requests;
 	f->has_markers |= s->markers.nr || a->nr_marks;
 	f->tallies.nr_lost += s->nr_lost;
 	f->tallies.nr_throttled += s->nr_throttled;
+	f->tallies.nr_marks_unsent += s->nr_marks_unsent;
+	f->tallies.nr_processes_not_followed += s->nr_processes_not_followed;
+	f->tallies.nr_files_unreachable += s->nr_files_unreachable;
 	unwind_tally_add(&f->tallies.stacks, &s->stacks);
 	f->tallies.nr_marks += a->nr_marks;
 	f->tallies.nr_unmatched_ends += a->nr_unmatched_ends;

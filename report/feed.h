@@ -47,15 +47,18 @@ struct feed {
 	struct attribute attribute;
 	const struct event_desc *event;		/* that time is taken from */
 	VEC(uint64_t) ignored;			/* samples by index of the event */
-	uint64_t nr_records;
+	uint64_t nr_records, input_weight;
+	uint64_t nr_at_limit;			/* stacks as deep as the kernel walks */
+	bool is_limit_unknown;
 	/* of all */
 	struct tallies tallies;
-	uint64_t period_sum;
-	double expected_seconds;		/* nr of samples / frequency asked for */
+	uint64_t weight;
+	double seconds;				/* what the weight stands for, as far as known */
+	bool is_no_time;			/* not known of all of it */
 	uint64_t begin_ns, end_ns, nr_requests;
 	bool has_markers, is_truncated, has_event, is_clock;
 	double freq_hz;
-	const char *input, *event_name, *hostname, *os_release, *arch, *cmdline, *marker;
+	const char *input, *event_name, *unit, *hostname, *os_release, *arch, *cmdline, *marker;
 };
 
 void feed_init(struct feed *f, struct strings *strings, struct symbolizer *symbolizer,
@@ -70,9 +73,11 @@ int feed_input(struct feed *f, const char *path, struct err *e);
 /* The same for a reader that is open; name is what messages call it. */
 int feed_reader(struct feed *f, struct reader *reader, const char *name, struct err *e);
 /*
- * Clocks weigh in nanoseconds. Another event has no time of its own, but where the kernel was asked
- * for so many samples a second, each stands for that part of one on the average. Else 1, and the
- * unit is the event's name.
+ * Clocks weigh in nanoseconds, all other events in counts of their own: then 1, and the unit is the
+ * event's name. Only of cycles a recording may say how many a CPU that works has in a second (an
+ * INFO note's cycles_per_second), which makes them seconds; over several recordings it is the mean.
+ * A frequency makes no time of anything: the kernel adjusts the period by the wall clock, so that a
+ * CPU that is busy for a third of the time gets as many samples as one that always is.
  */
 double feed_seconds_per_weight(const struct feed *f, const char **ret_unit);
 /* Fills what the profile says of the recording. */

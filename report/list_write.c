@@ -9,10 +9,10 @@
  * be seen in it. "-" stands for what is not known.
  */
 #include <inttypes.h>
-#include <jansson.h>
 
 #include "base/str.h"
 #include "base/units.h"
+#include "report/json_text.h"
 #include "report/list.h"
 #include "report/profile.h"
 #include "report/render.h"
@@ -163,20 +163,9 @@ static void write_summary_table(const struct request_list *l, FILE *out)
 
 /* ---- JSON ---- */
 
-/* Bytes that are no UTF-8 are shown as the table shows them: JSON cannot hold them. */
 static json_t *text_of(const struct request_list *l, uint32_t id)
 {
-	const char *text = strings_text(l->strings, id);
-	size_t len = strings_len(l->strings, id);
-	json_t *string = json_stringn(text, len);
-	struct str escaped = { 0 };
-
-	if (string)
-		return string;
-	str_add_escaped(&escaped, text, len);
-	string = json_string(str_cstr(&escaped));
-	str_release(&escaped);
-	return string;
+	return json_text(strings_text(l->strings, id), strings_len(l->strings, id));
 }
 
 static json_t *known_text_of(const struct request_list *l, uint32_t id)
@@ -184,10 +173,14 @@ static json_t *known_text_of(const struct request_list *l, uint32_t id)
 	return strings_len(l->strings, id) ? text_of(l, id) : json_null();
 }
 
-static json_t *weight_of(const struct request_list *l, uint64_t weight)
+/* As in a report's JSON: counts of an event say of which. */
+static void add_weight_to(json_t *o, const struct request_list *l, uint64_t weight)
 {
-	return is_time(l) ? json_real((double)weight * l->seconds_per_weight) :
-			    json_integer((json_int_t)weight);
+	json_object_set_new(o, "time", is_time(l) ?
+					       json_real((double)weight * l->seconds_per_weight) :
+					       json_integer((json_int_t)weight));
+	if (!is_time(l))
+		json_object_set_new(o, "unit", json_text(l->unit, strlen(l->unit)));
 }
 
 static json_t *request_object(const struct request_list *l, const struct request *r)
@@ -200,7 +193,7 @@ static json_t *request_object(const struct request_list *l, const struct request
 		o, "elapsed",
 		r->is_unfinished ? json_null()
 				 : json_real((double)request_elapsed_ns(r) / (double)NS_PER_SEC));
-	json_object_set_new(o, "time", weight_of(l, r->weight));
+	add_weight_to(o, l, r->weight);
 	json_object_set_new(o, "samples", json_integer((json_int_t)r->nr_samples));
 	json_object_set_new(o, "pid", json_integer(r->begin_pid));
 	json_object_set_new(o, "thread", json_integer(r->begin_tid));
@@ -228,7 +221,7 @@ static json_t *endpoint_object(const struct request_list *l, const struct endpoi
 	json_object_set_new(o, "requests", json_integer((json_int_t)line->elapsed_ns.nr));
 	json_object_set_new(o, "unfinished", json_integer((json_int_t)line->nr_unfinished));
 	json_object_set_new(o, "elapsed", elapsed);
-	json_object_set_new(o, "time", weight_of(l, line->weight));
+	add_weight_to(o, l, line->weight);
 	json_object_set_new(o, "samples", json_integer((json_int_t)line->nr_samples));
 	return o;
 }
@@ -237,7 +230,7 @@ static json_t *endpoint_object(const struct request_list *l, const struct endpoi
 static void dump(json_t *o, FILE *out, const char *before, const char *after)
 {
 	fputs(before, out);
-	json_dumpf(o, out, JSON_REAL_PRECISION(12) | JSON_COMPACT);
+	json_text_write(o, out, JSON_REAL_PRECISION(12) | JSON_COMPACT);
 	fputs(after, out);
 	json_decref(o);
 }

@@ -88,6 +88,9 @@ struct tallies {
 	uint64_t nr_lost;		/* records, as the kernel counted them */
 	uint64_t nr_marks, nr_unmatched_ends, nr_unfinished, nr_label_faults, nr_labels_cut;
 	uint64_t nr_throttled;
+	uint64_t nr_cut_stacks, cut_at_frames;	/* as deep as the kernel walks */
+	/* as the recorder counted them */
+	uint64_t nr_marks_unsent, nr_processes_not_followed, nr_files_unreachable;
 	struct unwind_tally stacks;	/* user stacks that were unwound, here or while recording */
 };
 

@@ -27,7 +27,9 @@ const struct renderer *renderer_find(const char *name)
 const char *renderer_names(void)
 {
 #define RENDERER_NAME(name) ", " #name
-	return RENDERERS(RENDERER_NAME) + strlen(", ");
+	static const char names[] = RENDERERS(RENDERER_NAME);
+
+	return &names[strlen(", ")];
 }
 
 static void tally(FILE *out, uint64_t nr, const char *one, const char *many)
@@ -68,6 +70,19 @@ static void print_stacks(const struct unwind_tally *t, FILE *out)
 	      "frames were found by frame pointer, for want of unwind info");
 }
 
+/* "12 stacks (0.30 %) were cut at 127 frames by the kernel (kernel.perf_event_max_stack)" */
+static void print_cut_stacks(const struct tallies *t, FILE *out)
+{
+	bool is_one = t->nr_cut_stacks == 1;
+
+	if (!t->nr_cut_stacks)
+		return;
+	fprintf(out, "wperf: %" PRIu64 " stack%s (%.2f %%) %s cut at %" PRIu64, t->nr_cut_stacks,
+		is_one ? "" : "s", 100.0 * (double)t->nr_cut_stacks / (double)t->nr_samples,
+		is_one ? "was" : "were", t->cut_at_frames);
+	fputs(" frames by the kernel (kernel.perf_event_max_stack)\n", out);
+}
+
 uint64_t render_nr_stacks(const struct unwind_tally *t)
 {
 	uint64_t nr = 0;
@@ -89,7 +104,14 @@ void render_tallies(const struct profile *p, FILE *out)
 	tally(out, t->nr_lost, "record lost", "records lost");
 	tally(out, t->nr_throttled, "time the kernel throttled sampling",
 	      "times the kernel throttled sampling");
+	tally(out, t->nr_marks_unsent, "mark that the kernel did not pass on",
+	      "marks that the kernel did not pass on");
+	tally(out, t->nr_processes_not_followed, "process could not be followed",
+	      "processes could not be followed");
+	tally(out, t->nr_files_unreachable, "file with code could not be read while recording",
+	      "files with code could not be read while recording");
 	print_stacks(&t->stacks, out);
+	print_cut_stacks(t, out);
 	tally(out, t->nr_unmatched_ends, "end of a request without its begin",
 	      "ends of requests without their begin");
 	tally(out, t->nr_unfinished, "request without an end", "requests without an end");

@@ -15,12 +15,11 @@
  */
 #include "report/render.h"
 
-#include <jansson.h>
 #include <math.h>
 #include <string.h>
 
-#include "base/str.h"
 #include "base/units.h"
+#include "report/json_text.h"
 
 struct json_out {
 	const struct profile *p;
@@ -39,7 +38,7 @@ static size_t dump_flags(const struct json_out *j)
 
 static void dump_take(const struct json_out *j, json_t *value, size_t more_flags)
 {
-	json_dumpf(value, j->out, dump_flags(j) | more_flags);
+	json_text_write(value, j->out, dump_flags(j) | more_flags);
 	json_decref(value);
 }
 
@@ -54,28 +53,14 @@ static json_t *count(uint64_t nr)
 	return nr == COUNT_UNKNOWN ? json_null() : json_integer((json_int_t)nr);
 }
 
-/* Text that is no UTF-8 is written as the table shows it: with \xNN for what cannot be kept. */
-static json_t *text_n(const char *s, size_t len)
-{
-	json_t *value = json_stringn(s, len);
-	struct str shown = { 0 };
-
-	if (!value) {
-		str_add_escaped(&shown, s, len);
-		value = json_stringn(str_cstr(&shown), shown.len);
-		str_release(&shown);
-	}
-	return value;
-}
-
 static json_t *text(const char *s)
 {
-	return s ? text_n(s, strlen(s)) : json_null();
+	return s ? json_text(s, strlen(s)) : json_null();
 }
 
 static json_t *text_of(const struct profile *p, uint32_t id)
 {
-	return text_n(strings_text(p->strings, id), strings_len(p->strings, id));
+	return json_text(strings_text(p->strings, id), strings_len(p->strings, id));
 }
 
 static json_t *known_text_of(const struct profile *p, uint32_t id)
@@ -124,6 +109,10 @@ static json_t *tallies_object(const struct tallies *t)
 	json_object_set_new(o, "label_faults", count(t->nr_label_faults));
 	json_object_set_new(o, "labels_cut", count(t->nr_labels_cut));
 	json_object_set_new(o, "throttled", count(t->nr_throttled));
+	json_object_set_new(o, "cut_stacks", count(t->nr_cut_stacks));
+	json_object_set_new(o, "marks_unsent", count(t->nr_marks_unsent));
+	json_object_set_new(o, "processes_not_followed", count(t->nr_processes_not_followed));
+	json_object_set_new(o, "files_unreachable", count(t->nr_files_unreachable));
 	return o;
 }
 

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "report/session.h"
 
+#include <elf.h>
+#include <math.h>
+
 /* Linux 5.17; in older headers missing. */
 #ifndef PERF_RECORD_MISC_FORK_EXEC
 #define PERF_RECORD_MISC_FORK_EXEC (1 << 13)
@@ -64,6 +67,7 @@ static uint32_t thread_add(struct session *s, uint32_t pid, uint32_t tid)
 				  .tid = tid,
 				  .process = process,
 				  .name = s->processes.at[process].name });
+	s->processes.at[process].nr_threads++;
 	u64map_set(&s->thread_of_ids, thread_key(pid, tid), (uint32_t)s->threads.nr - 1);
 	return (uint32_t)s->threads.nr - 1;
 }
@@ -80,6 +84,23 @@ uint32_t session_thread(struct session *s, uint32_t pid, uint32_t tid)
 	uint32_t index = session_find_thread(s, pid, tid);
 
 	return index != UINT32_MAX ? index : thread_add(s, pid, tid);
+}
+
+static void thread_end(struct session *s, uint32_t thread)
+{
+	struct thread *t = &s->threads.at[thread];
+
+	if (t->is_ended)
+		return;
+	t->is_ended = true;
+	s->processes.at[t->process].nr_threads--;
+}
+
+bool session_is_last_thread(const struct session *s, uint32_t thread)
+{
+	const struct thread *t = &s->threads.at[thread];
+
+	return !t->is_ended && s->processes.at[t->process].nr_threads == 1;
 }
 
 /*
@@ -107,9 +128,20 @@ static void take_new_process(struct session *s, const struct record *r)
 	s->processes.at[child].name = s->processes.at[from].name;
 }
 
+static void take_exit(struct session *s, const struct record *r)
+{
+	uint32_t thread = session_find_thread(s, r->pid, r->tid);
+
+	if (thread != UINT32_MAX)
+		thread_end(s, thread);
+}
+
 static void take_fork(struct session *s, const struct record *r)
 {
 	uint32_t parent;
+
+	/* Ids that are used again: the EXIT between was lost. */
+	take_exit(s, r);
 
 	if (r->task.ppid != r->pid)
 		take_new_process(s, r);
@@ -134,10 +166,11 @@ static void take_comm(struct session *s, const struct record *r)
 
 /* ---- mappings ---- */
 
+/* Of memory that was made at run time there may be a copy too, but its code is no file's. */
 static bool is_embedded(const struct session *s, const char *path)
 {
 	vec_each(&s->files, f)
-		if (f->head.kind == FILE_ELF && !strcmp(f->head.path, path))
+		if (f->head.kind == FILE_ELF && f->is_elf && !strcmp(f->head.path, path))
 			return true;
 	return false;
 }
@@ -347,8 +380,18 @@ static void take_file(struct session *s, struct cursor payload)
 	if (f->is_given || note.off != f->bytes.len || note.size != f->head.size)
 		return;
 	str_add_bytes(&f->bytes, note.chunk, note.chunk_len);
+	f->is_elf = f->bytes.len >= SELFMAG && !memcmp(f->bytes.s, ELFMAG, SELFMAG);
 	if (f->bytes.len == f->head.size)
 		give_file(s, f);
+}
+
+/* A decimal number above 0, or 0. */
+static double parse_rate(const char *text)
+{
+	char *end;
+	double rate = strtod(text, &end);
+
+	return end != text && !*end && isfinite(rate) && rate > 0 ? rate : 0;
 }
 
 static void take_info(struct session *s, struct cursor payload)
@@ -358,16 +401,32 @@ static void take_info(struct session *s, struct cursor payload)
 	while (note_next_info(&payload, &key, &value))
 		if (!strcmp(key, "marker"))
 			s->marker_info = strings_id(s->strings, value);
+		else if (!strcmp(key, "cycles_per_second"))
+			s->cycles_per_second = parse_rate(value);
 }
 
 /* The last note wins: it is counted on from the one before. */
 static void take_tally(struct session *s, struct cursor payload)
 {
+	const struct {
+		const char *key;
+		uint64_t *count;
+	} ours[] = {
+		{ "lost", &s->nr_lost_told },
+		{ "marks_unsent", &s->nr_marks_unsent },
+		{ "processes_not_followed", &s->nr_processes_not_followed },
+		{ "files_unreachable", &s->nr_files_unreachable },
+	};
 	const char *key;
 	uint64_t count;
+	size_t i;
 
-	while (note_next_tally(&payload, &key, &count))
+	while (note_next_tally(&payload, &key, &count)) {
 		unwind_tally_set(&s->stacks, key, count);
+		for (i = 0; i < ARRAY_LEN(ours); i++)
+			if (!strcmp(key, ours[i].key))
+				*ours[i].count = count;
+	}
 }
 
 static void take_note(struct session *s, const struct record *r)
@@ -403,6 +462,9 @@ void session_record(struct session *s, const struct record *r)
 	case PERF_RECORD_FORK:
 		take_fork(s, r);
 		break;
+	case PERF_RECORD_EXIT:
+		take_exit(s, r);
+		break;
 	case PERF_RECORD_LOST:
 	case PERF_RECORD_LOST_SAMPLES:
 		s->nr_lost += r->lost.nr;
@@ -419,6 +481,9 @@ void session_record(struct session *s, const struct record *r)
 /* A perf map is lines of text: what is there of it serves. Half an ELF image does not. */
 void session_finish(struct session *s)
 {
+	/* The records of a loss may be lost as well. */
+	if (s->nr_lost_told > s->nr_lost)
+		s->nr_lost = s->nr_lost_told;
 	vec_each(&s->files, f) {
 		if (f->is_given)
 			continue;

@@ -28,12 +28,14 @@ struct process {
 	struct space space;
 	uint32_t pid;
 	uint32_t name;		/* of its first thread, or the last exec; "" where never said */
+	uint32_t nr_threads;	/* known and not ended */
 };
 
 struct thread {
 	uint32_t pid, tid;
 	uint32_t process;	/* index in session.processes */
 	uint32_t name;		/* "" where never said */
+	bool is_ended;
 };
 
 struct marker {
@@ -46,6 +48,7 @@ struct file_copy {
 	struct note_file head;		/* path: own copy; chunk: none */
 	struct str bytes;
 	bool is_given;			/* the symbolizer has it */
+	bool is_elf;			/* begins as an ELF image does */
 };
 
 /* Code as the symbolizer wants it. */
@@ -70,7 +73,10 @@ struct session {
 	uint32_t kernel_module, unknown_module;
 	bool has_kernel_module, has_unknown_module;
 	uint32_t marker_info;		/* the INFO note's "marker": what was asked for; "" */
+	double cycles_per_second;	/* INFO's: of a CPU that works; 0: not known */
 	uint64_t nr_lost, nr_throttled;
+	/* as the recorder counted them */
+	uint64_t nr_lost_told, nr_marks_unsent, nr_processes_not_followed, nr_files_unreachable;
 	struct unwind_tally stacks;	/* as the recorder unwound them */
 	uint64_t nr_cut_files;		/* of the recording's copies, incomplete ones */
 };
@@ -88,6 +94,8 @@ void session_finish(struct session *s);
 uint32_t session_thread(struct session *s, uint32_t pid, uint32_t tid);
 /* The same, or UINT32_MAX where the thread is not known. */
 uint32_t session_find_thread(const struct session *s, uint32_t pid, uint32_t tid);
+/* Is it the last one of its process that is known and has not ended? */
+bool session_is_last_thread(const struct session *s, uint32_t thread);
 /* NULL: the marker was never introduced. Lent until the next record. */
 const struct marker *session_marker(const struct session *s, uint32_t id);
 

@@ -17,6 +17,7 @@ Suite *check_attribute_suite(void);
  *	E11:1  E11:2#7  E11:3@508	the ENDs
  *	S11		a sample on thread 11
  *	X11  C11  F11	exit, exec, fork of the thread
+ *	L		records were lost
  *	-		nothing, but time goes on
  *
  * A thread's process is its tens: 11 and 12 are threads of 10, 21 of 20. Markers: 1 and 5 without
@@ -38,6 +39,8 @@ static void build_word(struct recording_builder *b, uint64_t time, const char *w
 		builder_sample(b, time, pid, tid, (uint64_t[]){ 0x1000 }, 1);
 	else if (*word == 'X')
 		builder_exit(b, time, pid, tid);
+	else if (*word == 'L')
+		builder_lost(b, time, 1);
 	else if (*word == 'C')
 		builder_comm(b, time, pid, tid, "new", true);
 	else if (*word == 'F')
@@ -153,13 +156,13 @@ static const struct {
 	{ "B11:3@500 S11 E11:3@508 S11", "1:three 1-3 s1", 1, 0 },
 	{ "B11:3@500 B11:3@400 S11 E11:3@408 S11 E11:3@508", "2:three 2-4 s1, 1:three 1-6 s1", 0,
 	  0 },
-	/* the inner END is lost (exception): the outer one closes both */
-	{ "B11:3@500 B11:3@400 S11 E11:3@508", "2:three 2-? s1, 1:three 1-4 s0", 0, 0 },
-	{ "B11:3@500 B11:4@400 S11 E11:3@508 S11", "2:four 2-? s1, 1:three 1-4 s0", 1, 0 },
+	/* the inner END is lost (exception), and the outer one comes */
+	{ "B11:3@500 B11:3@400 S11 E11:3@508", "1:three 1-4 s0, 2:three 2-? s1", 0, 0 },
+	{ "B11:3@500 B11:4@400 S11 E11:3@508 S11", "1:three 1-4 s0, 2:four 2-? s1", 1, 0 },
 	/* the inner END is lost and the outer function calls again, from as deep or less */
 	{ "B11:3@500 B11:4@400 B11:4@400 S11 E11:4@408 E11:3@508",
 	  "2:four 2-? s0, 3:four 3-5 s1, 1:three 1-6 s0", 0, 0 },
-	{ "B11:3@400 S11 B11:3@500 S11 E11:3@508", "1:three 1-? s1, 2:three 3-5 s1", 0, 0 },
+	{ "B11:3@400 S11 B11:3@500 S11 E11:3@508", "2:three 3-5 s1, 1:three 1-? s1", 0, 0 },
 	/* recursion without end closes one by one */
 	{ "B11:3@500 B11:3@400 B11:3@300 E11:3@308 E11:3@408 E11:3@508",
 	  "3:three 3-4 s0, 2:three 2-5 s0, 1:three 1-6 s0", 0, 0 },
@@ -171,13 +174,45 @@ static const struct {
 	/* a call inside of a request that is no call, and the other way round */
 	{ "B11:1/a B11:3@500 S11 E11:3@508 S11 E11:1", "2:three 2-4 s1, 1:/a 1-6 s1", 0, 0 },
 	{ "B11:3@500 B11:1/a S11 E11:3@508 S11 E11:1", "1:three 1-4 s0, 2:/a 2-6 s2", 0, 0 },
+	/* a tail call: two calls at one place of the stack */
+	{ "B11:3@500 B11:4@500 S11 E11:4@508 E11:3@508", "2:four 2-4 s1, 1:three 1-5 s0", 0, 0 },
+	/* stacks of coroutines: none says anything of the other's calls but that they may be over */
+	{ "B11:3@100000 S11 B11:4@200000 S11 E11:3@100008 S11 E11:4@200008 S11",
+	  "1:three 1-5 s1, 2:four 3-7 s2", 1, 0 },
+	{ "B11:3@200000 B11:4@100000 E11:3@200008 S11 E11:4@100008",
+	  "1:three 1-3 s0, 2:four 2-5 s0", 1, 0 },
+	/* nor even that, where they are too far from each other */
+	{ "B11:3@100000 B11:4@90000000 E11:4@90000008 S11 E11:3@100008",
+	  "2:four 2-3 s0, 1:three 1-5 s1", 0, 0 },
+
+	/* two probes with stack pointers: the END is missing where the frame begins another */
+	{ "B11:1@500 S11 B11:1@500 S11 E11:1@500 S11 B11:1@500 S11 E11:1@500 S11",
+	  "2:one 3-5 s1, 3:one 7-9 s1, 1:one 1-? s1", 2, 0 },
+	{ "B11:1@400 S11 B11:1@500 E11:1@500 S11", "2:one 3-4 s0, 1:one 1-? s1", 1, 0 },
+	/* other markers have frames of their own */
+	{ "B11:1@500 B11:5@500 E11:5@500 S11 E11:1@500", "2:five 2-3 s0, 1:one 1-5 s1", 0, 0 },
+	/* deeper ones nest, and the END of the outer one is not taken for the missing one */
+	{ "B11:1@500 B11:1@400 E11:1@400 S11 E11:1@500", "2:one 2-3 s0, 1:one 1-5 s1", 0, 0 },
+	{ "B11:1@500 B11:1@400 B11:1@400 E11:1@400 S11 E11:1@500",
+	  "3:one 3-4 s0, 1:one 1-6 s1, 2:one 2-? s0", 0, 0 },
+	/* all in one frame: that they nest shows when the first END comes that was given up */
+	{ "B11:1@500 B11:1@500 E11:1@500 S11 E11:1@500 B11:1@500 B11:1@500 E11:1@500 S11 E11:1@500",
+	  "2:one 2-3 s0, 1:one 1-5 s0, 4:one 7-8 s0, 3:one 6-10 s1", 1, 0 },
+
+	/* a loss may hold any END, but those with an id find theirs */
+	{ "B11:1/a B12:2#7/b S11 L S11 E11:1 E12:2#7", "1:/a 1-? s1, 2:/b 2-7 s0", 1, 1 },
+	{ "B11:3@500 L S11 B11:3@500 S11 E11:3@508", "1:three 1-? s0, 2:three 4-6 s1", 1, 0 },
 
 	/* threads that end */
+	{ "B11:1@500 B11:1@500 S11 X11 S11 E11:1@500", "1:one 1-? s0, 2:one 2-? s1", 1, 1 },
 	{ "B11:1/a S11 X11 S11", "1:/a 1-? s1", 1, 0 },
 	{ "B11:1/a B11:5/b X11 E11:1", "2:/b 2-? s0, 1:/a 1-? s0", 0, 1 },
 	{ "B11:1/a B12:1/b X11 S12 E12:1", "1:/a 1-? s0, 2:/b 2-5 s1", 0, 0 },
 	/* a request with an id outlives the thread that it began on */
-	{ "B11:2#7/a S11 X11 S11 E12:2#7", "1:/a 1-5 s1", 1, 0 },
+	{ "S12 B11:2#7/a S11 X11 S11 E12:2#7", "1:/a 2-6 s1", 2, 0 },
+	/* but not the process */
+	{ "S12 B11:2#7/a X12 X11 E11:2#7", "1:/a 2-? s0", 1, 1 },
+	{ "S12 B11:2#7/a X11 X11 E12:2#7", "1:/a 2-5 s0", 1, 0 },
 	/* a thread id that is used again is another thread, its EXIT lost */
 	{ "S11 B11:1/a F11 S11 E11:1", "1:/a 2-? s0", 2, 1 },
 	/* another program: all threads' requests are gone, ids and all */
@@ -211,7 +246,8 @@ START_TEST(attribution_conserves_samples)
 {
 	static const char *const words[] = { "B%d1:1", "E%d1:1", "B%d2:5", "E%d2:5",   "B%d1:2#%d",
 					     "E%d2:2#%d", "S%d1", "S%d2",  "B%d1:3@%d", "E%d1:3@%d",
-					     "X%d1",   "C%d1",	 "S%d1",   "F%d2" };
+					     "X%d1",   "C%d1",	 "S%d1",   "F%d2",
+					     "B%d1:1@%d", "E%d1:1@%d", "B%d1:4@%d", "L" };
 	uint64_t state = (uint64_t)_i + 1, nr_begins = 0, nr_samples = 0;
 	struct str script = { 0 };
 	struct outcome o;
@@ -253,6 +289,26 @@ START_TEST(attribution_is_bounded_by_what_is_open)
 	run(&o, str_cstr(&script));
 	ck_assert_uint_eq(o.feed.nr_requests, 10000);
 	ck_assert_uint_eq(o.feed.tallies.nr_unfinished, 0);
+	outcome_release(&o);
+	str_release(&script);
+}
+END_TEST
+
+/* One END after the other goes missing: no more than so many requests wait for theirs. */
+START_TEST(attribution_gives_up_on_missing_ends)
+{
+	struct str script = { 0 };
+	struct outcome o;
+	int i;
+
+	for (i = 0; i < 500; i++)
+		str_add(&script, "B11:1@500 ");
+	str_add(&script, "S11 E11:1@500 S11");
+	run(&o, str_cstr(&script));
+	ck_assert(str_starts(str_cstr(&o.text), "65:one 65-? s0, 66:one 66-? s0, "));
+	ck_assert_uint_eq(o.feed.nr_requests, 500);
+	ck_assert_uint_eq(o.feed.tallies.nr_unfinished, 499);
+	ck_assert_uint_eq(o.feed.tallies.nr_in_requests, 1);
 	outcome_release(&o);
 	str_release(&script);
 }
@@ -300,6 +356,7 @@ Suite *check_attribute_suite(void)
 	tcase_add_loop_test(tc, attribution_goes_by_the_rules, 0, ARRAY_LEN(cases));
 	tcase_add_loop_test(tc, attribution_conserves_samples, 0, 50);
 	tcase_add_test(tc, attribution_is_bounded_by_what_is_open);
+	tcase_add_test(tc, attribution_gives_up_on_missing_ends);
 	tcase_add_test(tc, attribution_leaves_marks_out_that_it_cannot_read);
 	suite_add_tcase(s, tc);
 	return s;

@@ -191,6 +191,45 @@ START_TEST(command_writes_json_that_parses)
 }
 END_TEST
 
+/* Counts of an event, in a report and in a list: both say of which. */
+START_TEST(command_names_what_is_no_time)
+{
+	static const char *const formats[] = { "table", "json", "jsonl" };
+	struct perf_event_attr cycles = { .type = PERF_TYPE_HARDWARE,
+					  .config = PERF_COUNT_HW_CPU_CYCLES,
+					  .freq = 1,
+					  .sample_freq = 1000 };
+	const char *rec = harness_path("cycles"), *out_path = harness_path("out");
+	struct str out = { 0 }, err = { 0 };
+	struct recording_builder b;
+	size_t i;
+
+	builder_init(&b, &cycles);
+	builder_marker(&b, 1, 0, "handle");
+	builder_begin(&b, 1, 10, 10, 1, NULL);
+	b.period = 7654321;
+	builder_sample(&b, 2, 10, 10, (uint64_t[]){ 0x1000 }, 1);
+	builder_end(&b, 3, 10, 10, 1);
+	builder_write(&b, rec);
+	builder_release(&b);
+	for (i = 0; i < 2 * ARRAY_LEN(formats); i++) {
+		bool is_report = i % 2;
+		char *line = xasprintf("%s -i %s -o %s --format %s",
+				       is_report ? "report" : "requests", rec, out_path,
+				       formats[i / 2]);
+
+		ck_assert_int_eq(run_line(is_report ? cmd_report : cmd_requests, line, &err), 0);
+		str_clear(&out);
+		harness_read(out_path, &out);
+		ck_assert_has(&out, "7654321");
+		ck_assert_has(&out, "cycles");
+		free(line);
+	}
+	str_release(&out);
+	str_release(&err);
+}
+END_TEST
+
 START_TEST(command_is_quiet_when_told)
 {
 	struct str out = { 0 }, err = { 0 };
@@ -295,6 +334,7 @@ Suite *check_cmd_report_suite(void)
 	tcase_add_loop_test(tc, command_says_what_is_wrong, 0, ARRAY_LEN(errors));
 	tcase_add_loop_test(tc, command_reports, 0, ARRAY_LEN(runs));
 	tcase_add_loop_test(tc, command_writes_json_that_parses, 0, ARRAY_LEN(json_lines));
+	tcase_add_test(tc, command_names_what_is_no_time);
 	tcase_add_test(tc, command_is_quiet_when_told);
 	tcase_add_test(tc, command_writes_to_both);
 	tcase_add_test(tc, command_reports_what_is_left_of_a_recording);

@@ -563,28 +563,148 @@ END_TEST
 
 /* ---- weights ---- */
 
-/* cycles: 2 samples at 100 Hz are 20 ms, whatever their periods say. */
-START_TEST(profile_makes_time_of_a_frequency)
+static const struct perf_event_attr cycles_at_100_hz = { .type = PERF_TYPE_HARDWARE,
+							 .config = PERF_COUNT_HW_CPU_CYCLES,
+							 .freq = 1,
+							 .sample_freq = 100 };
+
+/* Two samples of 3 and 1 million events; info: an INFO note's value, NULL for none. */
+static void add_events(struct fixture *f, const struct perf_event_attr *attr, const char *info)
 {
-	struct perf_event_attr cycles = { .type = PERF_TYPE_HARDWARE,
-					  .config = PERF_COUNT_HW_CPU_CYCLES,
-					  .freq = 1,
-					  .sample_freq = 100 };
+	struct str note = { 0 };
+
+	builder_release(&f->b);
+	builder_init(&f->b, attr);
+	if (info) {
+		str_add_bytes(&note, "cycles_per_second", sizeof("cycles_per_second"));
+		str_add_bytes(&note, info, strlen(info) + 1);
+		str_add_char(&note, 0);
+		builder_note(&f->b, NOTE_INFO, note.s, note.len);
+		str_release(&note);
+	}
+	f->b.period = 3000000;
+	builder_sample(&f->b, 1, 1, 1, (uint64_t[]){ 0x1010 }, 1);
+	f->b.period = 1000000;
+	builder_sample(&f->b, 2, 1, 1, (uint64_t[]){ 0x2010 }, 1);
+}
+
+static const struct perf_event_attr faults_at_100_hz = { .type = PERF_TYPE_SOFTWARE,
+							 .config = PERF_COUNT_SW_PAGE_FAULTS,
+							 .freq = 1,
+							 .sample_freq = 100 };
+
+static const struct {
+	const struct perf_event_attr *attr;
+	const char *info[2];	/* of two recordings that are merged */
+	const char *unit;
+	double total;
+} time_cases[] = {
+	/* a frequency is no time: the CPU may have slept between the samples */
+	{ &cycles_at_100_hz, { NULL, NULL }, "cycles", 8e6 },
+	{ &faults_at_100_hz, { NULL, NULL }, "page-faults", 8e6 },
+	/* with a rate, cycles are */
+	{ &cycles_at_100_hz, { "2e9", "2e9" }, "seconds", 0.004 },
+	{ &cycles_at_100_hz, { "2000000000", "4000000000" }, "seconds", 0.003 },
+	/* of a part of them it is not known, or makes no sense */
+	{ &cycles_at_100_hz, { "2e9", NULL }, "cycles", 8e6 },
+	{ &cycles_at_100_hz, { "0", "0" }, "cycles", 8e6 },
+	{ &cycles_at_100_hz, { "-1", "nan" }, "cycles", 8e6 },
+	{ &cycles_at_100_hz, { "", "fast" }, "cycles", 8e6 },
+	/* no other event is made of cycles */
+	{ &faults_at_100_hz, { "2e9", "2e9" }, "page-faults", 8e6 },
+};
+
+START_TEST(profile_makes_no_time_of_events)
+{
+	struct fixture f;
+	size_t i;
+
+	setup(&f);
+	begin(&f);
+	for (i = 0; i < 2; i++) {
+		add_events(&f, time_cases[_i].attr, time_cases[_i].info[i]);
+		feed(&f);
+	}
+	finish(&f);
+	ck_assert_str_eq(f.p->unit, time_cases[_i].unit);
+	ck_assert_double_eq_tol(profile_seconds(f.p, f.p->groups.at[0].weight), time_cases[_i].total,
+				1e-9);
+	ck_assert_double_eq(f.p->freq_hz, 100);
+	teardown(&f);
+}
+END_TEST
+
+/* perf record -e cpu-clock -c 1000: a sample says 1 us, and the kernel took one in 10 us. */
+START_TEST(profile_knows_the_shortest_period_of_a_clock)
+{
+	struct perf_event_attr clock = { .type = PERF_TYPE_SOFTWARE,
+					 .config = PERF_COUNT_SW_TASK_CLOCK,
+					 .sample_period = 1000 };
 	struct fixture f;
 
 	setup(&f);
 	builder_release(&f.b);
-	builder_init(&f.b, &cycles);
-	f.b.period = 3000000;
+	builder_init(&f.b, &clock);
+	f.b.period = 1000;
 	builder_sample(&f.b, 1, 1, 1, (uint64_t[]){ 0x1010 }, 1);
-	f.b.period = 1000000;
-	builder_sample(&f.b, 2, 1, 1, (uint64_t[]){ 0x2010 }, 1);
+	f.b.period = 20000;
+	builder_sample(&f.b, 2, 1, 1, (uint64_t[]){ 0x1010 }, 1);
 	run(&f);
-	ck_assert_str_eq(f.p->unit, "seconds");
-	ck_assert_double_eq_tol(profile_seconds(f.p, f.p->groups.at[0].weight), 0.02, 1e-9);
-	ck_assert_double_eq_tol(profile_seconds(f.p, f.p->groups.at[0].functions.at[0].self), 0.015,
-				1e-9);
-	ck_assert_double_eq(f.p->freq_hz, 100);
+	ck_assert_uint_eq(f.p->groups.at[0].weight, 30000);
+	teardown(&f);
+}
+END_TEST
+
+static const struct {
+	uint16_t max_stack;		/* of the event; 0: the kernel's default */
+	bool exclude_callchain_user;	/* unwound by the recorder */
+	bool has_unwound;		/* the same, said by a tally only */
+	uint32_t nr_frames[3];		/* of a sample each */
+	uint64_t want, want_frames;
+} depth_cases[] = {
+	{ 0, false, false, { 1, 126, 50 }, 0, 0 },
+	{ 0, false, false, { 127, 20, 127 }, 2, 127 },
+	/* the kernel was told to go deeper: how deep is not known */
+	{ 0, false, false, { 127, 300, 300 }, 0, 0 },
+	{ 300, false, false, { 127, 300, 300 }, 2, 300 },
+	{ 16, false, false, { 15, 16, 3 }, 1, 16 },
+	{ 0, true, false, { 127, 127, 127 }, 0, 0 },
+	{ 0, false, true, { 127, 127, 127 }, 0, 0 },
+};
+
+/* The innermost frame is the kernel's: both parts count, and their context marks do not. */
+static void add_deep_stack(struct recording_builder *b, uint64_t time, uint32_t nr_frames)
+{
+	uint64_t chain[400] = { PERF_CONTEXT_KERNEL, KERNEL_AT, PERF_CONTEXT_USER };
+	uint32_t i;
+
+	for (i = 1; i < nr_frames; i++)
+		chain[i + 2] = CODE_AT + i;
+	builder_raw_sample(b, time, 1, 1, PERF_RECORD_MISC_KERNEL, chain, nr_frames + 2);
+}
+
+START_TEST(profile_counts_stacks_cut_by_the_kernel)
+{
+	struct perf_event_attr attr = { .type = PERF_TYPE_SOFTWARE,
+					.config = PERF_COUNT_SW_CPU_CLOCK,
+					.freq = 1,
+					.sample_freq = 1000 };
+	static const char tally[] = "stacks_root\0\3\0\0\0\0\0\0\0";
+	struct fixture f;
+	size_t i;
+
+	setup(&f);
+	attr.sample_max_stack = depth_cases[_i].max_stack;
+	attr.exclude_callchain_user = depth_cases[_i].exclude_callchain_user;
+	builder_release(&f.b);
+	builder_init(&f.b, &attr);
+	for (i = 0; i < ARRAY_LEN(depth_cases[_i].nr_frames); i++)
+		add_deep_stack(&f.b, i + 1, depth_cases[_i].nr_frames[i]);
+	if (depth_cases[_i].has_unwound)
+		builder_note(&f.b, NOTE_TALLY, tally, sizeof(tally));
+	run(&f);
+	ck_assert_uint_eq(f.p->tallies.nr_cut_stacks, depth_cases[_i].want);
+	ck_assert_uint_eq(f.p->tallies.cut_at_frames, depth_cases[_i].want_frames);
 	teardown(&f);
 }
 END_TEST
@@ -732,7 +852,9 @@ Suite *check_profile_suite(void)
 	tcase_add_test(tc, profile_keeps_recordings_apart);
 	tcase_add_test(tc, profile_without_markers_is_one_table);
 	tcase_add_test(tc, profile_of_nothing_is_empty);
-	tcase_add_test(tc, profile_makes_time_of_a_frequency);
+	tcase_add_loop_test(tc, profile_makes_no_time_of_events, 0, ARRAY_LEN(time_cases));
+	tcase_add_test(tc, profile_knows_the_shortest_period_of_a_clock);
+	tcase_add_loop_test(tc, profile_counts_stacks_cut_by_the_kernel, 0, ARRAY_LEN(depth_cases));
 	tcase_add_test(tc, profile_takes_time_from_the_clock);
 	tcase_add_test(tc, profile_counts_where_there_is_no_time);
 	tcase_add_loop_test(tc, quantiles_are_values_that_occurred, 0, ARRAY_LEN(quantile_cases));

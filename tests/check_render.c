@@ -86,6 +86,11 @@ static void make_sampled(struct fake_profile *f)
 		.nr_guessed = 12,
 	};
 	f->p.tallies.nr_throttled = 6;
+	f->p.tallies.nr_cut_stacks = 12;
+	f->p.tallies.cut_at_frames = 127;
+	f->p.tallies.nr_marks_unsent = 5;
+	f->p.tallies.nr_processes_not_followed = 1;
+	f->p.tallies.nr_files_unreachable = 2;
 	f->p.is_truncated = true;
 }
 
@@ -116,6 +121,7 @@ static void make_requests(struct fake_profile *f)
 /* What a server may be asked for, and what a hostile file may call its functions. */
 static void make_escapes(struct fake_profile *f)
 {
+	static const char controls[] = "/\x7f\xc2\x80\xc2\x9b" "31m\xc2\x9f\xc2\xa0";
 	static const char nul[] = "/a\0b";
 	uint32_t evil = fake_function(f, "a\x1b[2J.c", 1, "caf\xc3\xa9\xff\n\"\\", NULL);
 	struct group *g = fake_group(f, BY_ENDPOINT, "/\x1b[31m'\"\\\xff\xc2\x9b", "G\tT");
@@ -125,6 +131,7 @@ static void make_escapes(struct fake_profile *f)
 	g = fake_group(f, BY_ENDPOINT, "", "");
 	g->path = strings_id_n(&f->strings, nul, sizeof(nul) - 1);
 	fake_sums(g, evil, MS, MS);
+	fake_sums(fake_group(f, BY_ENDPOINT, controls, ""), evil, MS, MS);
 }
 
 /* No time, and every kind of table; the weight of one sample makes percall a fraction. */
@@ -350,6 +357,9 @@ START_TEST(json_keeps_text_whole)
 	ck_assert_mem_eq(json_string_value(path), "/a\0b", 4);
 	path = json_object_get(json_array_get(groups, 0), "path");
 	ck_assert_str_eq(json_string_value(path), "/\\x1b[31m'\"\\\\\\xff\\x9b");
+	path = json_object_get(json_array_get(groups, 2), "path");
+	ck_assert_str_eq(json_string_value(path), "/\x7f\xc2\x80\xc2\x9b" "31m\xc2\x9f\xc2\xa0");
+	ck_assert_ptr_nonnull(strstr(text, "/\\u007F\\u0080\\u009B31m\\u009F\xc2\xa0"));
 	json_decref(root);
 	free(text);
 }

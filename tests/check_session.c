@@ -252,6 +252,43 @@ START_TEST(session_names_code_made_at_run_time)
 }
 END_TEST
 
+/* One FILE note of the kind, the whole file in it. */
+static void add_copy(struct fixture *f, uint32_t id, const char *path, const char *bytes,
+		     uint32_t len)
+{
+	uint32_t head[] = { id, FILE_ELF, 10 };
+	uint64_t sizes[] = { len, 0 };
+	struct str p = { 0 };
+
+	str_add_bytes(&p, head, sizeof(head));
+	str_add_bytes(&p, sizes, sizeof(sizes));
+	str_add_char(&p, 0);
+	str_add_bytes(&p, path, strlen(path) + 1);
+	str_add_bytes(&p, &len, sizeof(len));
+	str_add_bytes(&p, bytes, len);
+	builder_note(&f->b, NOTE_FILE, p.s, p.len);
+	str_release(&p);
+}
+
+/* What is copied of a memfd is a program's file, or what a JIT compiler wrote there. */
+START_TEST(session_tells_files_from_code_made_at_run_time)
+{
+	struct fixture f;
+
+	setup(&f);
+	add_copy(&f, 101, "/memfd:program (deleted)", "\177ELF and more", 13);
+	add_copy(&f, 102, "/memfd:code (deleted)", "\x55\x48\x89\xe5 and more", 13);
+	builder_mmap(&f.b, 1, 10, 0x1000, 0x1000, 0x400, "/memfd:program (deleted)");
+	builder_mmap(&f.b, 1, 10, 0x5000, 0x1000, 0x400, "/memfd:code (deleted)");
+	builder_perf_map(&f.b, 10, "5000 100 compiled\n");
+	take(&f);
+	ck_assert_uint_eq(user_code(&f, 10, 0x1010).addr, 0x410);
+	ck_assert_uint_eq(user_code(&f, 10, 0x5010).addr, 0x5010);
+	ck_assert_str_eq(function_at(&f, 10, 0x5010), "compiled");
+	teardown(&f);
+}
+END_TEST
+
 static void add_chunk(struct fixture *f, uint64_t size, uint64_t off, const char *chunk)
 {
 	uint32_t head[] = { 7, FILE_PERF_MAP, 10 }, len = (uint32_t)strlen(chunk);
@@ -320,6 +357,90 @@ START_TEST(session_keeps_markers_and_counts_losses)
 }
 END_TEST
 
+static void add_tally(struct fixture *f, const char *key, uint64_t count)
+{
+	struct str p = { 0 };
+
+	str_add_bytes(&p, key, strlen(key) + 1);
+	str_add_bytes(&p, &count, sizeof(count));
+	builder_note(&f->b, NOTE_TALLY, p.s, p.len);
+	str_release(&p);
+}
+
+/* The recorder counts on from its last note: the last one of a key is all of it. */
+START_TEST(session_takes_what_the_recorder_counted)
+{
+	struct fixture f;
+
+	setup(&f);
+	builder_lost(&f.b, 1, 5);
+	add_tally(&f, "lost", _i ? 7 : 3);
+	add_tally(&f, "marks_unsent", 1);
+	add_tally(&f, "marks_unsent", 2);
+	add_tally(&f, "processes_not_followed", 4);
+	add_tally(&f, "files_unreachable", 6);
+	add_tally(&f, "stacks_root", 8);
+	add_tally(&f, "from_the_future", 9);
+	take(&f);
+	/* Records of a loss can be lost too. */
+	ck_assert_uint_eq(f.session.nr_lost, _i ? 7 : 5);
+	ck_assert_uint_eq(f.session.nr_marks_unsent, 2);
+	ck_assert_uint_eq(f.session.nr_processes_not_followed, 4);
+	ck_assert_uint_eq(f.session.nr_files_unreachable, 6);
+	ck_assert_uint_eq(f.session.stacks.nr_stops[UNWIND_STOP_ROOT], 8);
+	teardown(&f);
+}
+END_TEST
+
+START_TEST(session_knows_the_last_thread_of_a_process)
+{
+	uint32_t first, second, other;
+	struct fixture f;
+
+	setup(&f);
+	builder_comm(&f.b, 0, 10, 10, "server", false);
+	builder_fork(&f.b, 1, 10, 11, 10, 10);
+	builder_fork(&f.b, 2, 20, 20, 10, 10);
+	/* 12 ends twice, and 11 is used again without having ended. */
+	builder_fork(&f.b, 3, 10, 12, 10, 10);
+	builder_exit(&f.b, 4, 10, 12);
+	builder_exit(&f.b, 5, 10, 12);
+	builder_fork(&f.b, 6, 10, 11, 10, 10);
+	if (_i)
+		builder_exit(&f.b, 7, 10, 10);
+	take(&f);
+	first = session_thread(&f.session, 10, 10);
+	second = session_thread(&f.session, 10, 11);
+	other = session_thread(&f.session, 20, 20);
+	ck_assert_uint_eq(f.session.processes.at[0].nr_threads, _i ? 1 : 2);
+	ck_assert(!session_is_last_thread(&f.session, first));
+	ck_assert_int_eq(session_is_last_thread(&f.session, second), _i);
+	ck_assert(session_is_last_thread(&f.session, other));
+	teardown(&f);
+}
+END_TEST
+
+/* 1000 children of a process share its mappings with it. */
+START_TEST(session_copies_no_mappings_for_a_fork)
+{
+	struct fixture f;
+	uint32_t i;
+
+	setup(&f);
+	builder_mmap(&f.b, 0, 10, 0x1000, 0x1000, 0, "/no/such/server");
+	for (i = 0; i < 1000; i++) {
+		builder_fork(&f.b, 2 * i + 1, 1000 + i, 1000 + i, 10, 10);
+		builder_exit(&f.b, 2 * i + 2, 1000 + i, 1000 + i);
+	}
+	take(&f);
+	ck_assert_uint_eq(f.session.processes.nr, 1001);
+	vec_each(&f.session.processes, p)
+		ck_assert_ptr_eq(p->space.maps, f.session.processes.at[0].space.maps);
+	ck_assert_str_eq(module_of(&f, user_code(&f, 1500, 0x1000)), "/no/such/server");
+	teardown(&f);
+}
+END_TEST
+
 Suite *check_session_suite(void)
 {
 	Suite *s = suite_create("session");
@@ -333,6 +454,10 @@ Suite *check_session_suite(void)
 	tcase_add_test(tc, session_keeps_mappings_where_the_parent_is_unknown);
 	tcase_add_test(tc, session_knows_the_kernel);
 	tcase_add_loop_test(tc, session_names_code_made_at_run_time, 0, ARRAY_LEN(jit_paths));
+	tcase_add_test(tc, session_tells_files_from_code_made_at_run_time);
+	tcase_add_loop_test(tc, session_takes_what_the_recorder_counted, 0, 2);
+	tcase_add_loop_test(tc, session_knows_the_last_thread_of_a_process, 0, 2);
+	tcase_add_test(tc, session_copies_no_mappings_for_a_fork);
 	tcase_add_loop_test(tc, session_assembles_files, 0, ARRAY_LEN(chunk_cases));
 	tcase_add_test(tc, session_keeps_markers_and_counts_losses);
 	suite_add_tcase(s, tc);

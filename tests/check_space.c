@@ -98,6 +98,35 @@ START_TEST(space_forks_and_clears)
 }
 END_TEST
 
+/* Of many children of one process, those that change nothing have no mappings of their own. */
+START_TEST(space_shares_mappings_until_they_change)
+{
+	struct space s[4] = { { 0 } };
+	size_t i;
+
+	space_map(&s[0], (struct mapping){ 0x1000, 0x2000, 0, 1 });
+	for (i = 1; i < ARRAY_LEN(s); i++) {
+		space_fork(&s[i], &s[i - 1]);
+		ck_assert_ptr_eq(s[i].maps, s[0].maps);
+	}
+	space_map(&s[1], (struct mapping){ 0x1800, 0x3000, 0, 2 });
+	ck_assert_ptr_ne(s[1].maps, s[0].maps);
+	ck_assert_uint_eq(space_find(&s[1], 0x1800)->module, 2);
+	ck_assert_uint_eq(space_find(&s[0], 0x1800)->module, 1);
+	ck_assert_ptr_null(space_find(&s[0], 0x2000));
+	space_release(&s[0]);
+	ck_assert_ptr_null(space_find(&s[0], 0x1800));
+	space_clear(&s[2]);
+	ck_assert_ptr_null(space_find(&s[2], 0x1800));
+	/* The last one that has them changes them in place. */
+	space_map(&s[3], (struct mapping){ 0x1800, 0x3000, 0, 3 });
+	ck_assert_uint_eq(space_find(&s[3], 0x1800)->module, 3);
+	ck_assert_uint_eq(space_find(&s[3], 0x17ff)->module, 1);
+	for (i = 0; i < ARRAY_LEN(s); i++)
+		space_release(&s[i]);
+}
+END_TEST
+
 #define NR_PAGES 64
 
 /* Against an array with one entry a page, which has no cases to get wrong. */
@@ -220,6 +249,7 @@ Suite *check_space_suite(void)
 
 	tcase_add_loop_test(tc, space_keeps_the_latest_mapping, 0, ARRAY_LEN(space_cases));
 	tcase_add_test(tc, space_forks_and_clears);
+	tcase_add_test(tc, space_shares_mappings_until_they_change);
 	tcase_add_loop_test(tc, space_agrees_with_an_array, 0, 20);
 	suite_add_tcase(s, tc);
 	tc = tcase_create("ranges");

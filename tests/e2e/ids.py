@@ -95,8 +95,9 @@ def check_calls():
     profile = report(record("nested", "func:outer", "func:inner"))
     equal("nested", requests_by_path(profile), {"outer": 100, "inner": 300})
     equal("nested", shape(profile), (400, 0, 0))
+    equal("two stacks", shape(report(record("coroutines", "func:yields"))), (100, 0, 0))
     equal("thread ends inside", shape(report(record("exits", "func:exits"))), (0, 20, 0))
-    step("recursion, longjmp, exceptions, nesting, threads that end inside")
+    step("recursion, longjmp, exceptions, nesting, coroutines, threads that end inside")
 
 
 check_pairs()

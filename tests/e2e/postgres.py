@@ -18,10 +18,10 @@ SHAPES = {
     "INSERT INTO things VALUES (%s, 'thing no. %s')": 100,
 }
 FOLDED = {
-    "SELECT ?;": 200,
-    "SELECT count(*) FROM generate_series(?, ?) AS g;": 60,
-    "SELECT sum(x * ?) FROM generate_series(?, ?) AS x WHERE x > ?;": 40,
-    "INSERT INTO things VALUES (?, ?);": 100,
+    "SELECT ?": 200,
+    "SELECT count(*) FROM generate_series(?, ?) AS g": 60,
+    "SELECT sum(x * ?) FROM generate_series(?, ?) AS x WHERE x > ?": 40,
+    "INSERT INTO things VALUES (?, ?)": 100,
 }
 
 
@@ -112,7 +112,7 @@ try:
     say(before, statements())
     say(after, "DELETE FROM things WHERE id = 5;\n")
     recording.stop()
-    equal("backends", check_requests(recording, 1, {"DELETE FROM things WHERE id = ?;": 1}), 2)
+    equal("backends", check_requests(recording, 1, {"DELETE FROM things WHERE id = ?": 1}), 2)
     step("a backend that was there before: %d requests" % (sum(FOLDED.values()) + 1))
     hang_up(before)
     hang_up(after)

@@ -9,6 +9,7 @@
  *	longjmp throw	300 calls, every third left by a jump, or by an exception
  *	nested		100 x (outer, in which 3 x inner)
  *	exits		20 threads that end inside of a request
+ *	coroutines	50 calls on each of two stacks of one thread, which take turns inside of them
  */
 #include <csetjmp>
 #include <cstdio>
@@ -16,6 +17,7 @@
 #include <cstring>
 #include <pthread.h>
 #include <semaphore.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 #define PROBED extern "C" __attribute__((noinline, noclone, used))
@@ -92,6 +94,36 @@ PROBED void exits(void)
 {
 	burn(1000);
 	pthread_exit(nullptr);
+}
+
+static ucontext_t scheduler, coroutines[2];
+
+PROBED void yields(int i)
+{
+	burn(1000);
+	swapcontext(&coroutines[i], &scheduler);
+	burn(1000);
+}
+
+static void call_yields(int i)
+{
+	for (int turn = 0; turn < 50; turn++)
+		yields(i);
+}
+
+static void take_turns()
+{
+	static char stacks[2][64 << 10];
+
+	for (int i = 0; i < 2; i++) {
+		getcontext(&coroutines[i]);
+		coroutines[i].uc_stack.ss_sp = stacks[i];
+		coroutines[i].uc_stack.ss_size = sizeof(stacks[i]);
+		coroutines[i].uc_link = &scheduler;
+		makecontext(&coroutines[i], (void (*)())call_yields, 1, i);
+	}
+	for (int turn = 0; turn < 2 * 51; turn++)
+		swapcontext(&scheduler, &coroutines[turn % 2]);
 }
 
 static sem_t begun;
@@ -202,5 +234,7 @@ int main(int argc, char **argv)
 		pthread_create(&thread, nullptr, call_exits, nullptr);
 		pthread_join(thread, nullptr);
 	}
+	if (!strcmp(what, "coroutines"))
+		take_turns();
 	return 0;
 }

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Text of any bytes in JSON, and JSON in files that people look at in a terminal. */
+#ifndef REPORT_JSON_TEXT_H
+#define REPORT_JSON_TEXT_H
+
+#include <jansson.h>
+#include <stddef.h>
+#include <stdio.h>
+
+/* A string. Bytes that are no UTF-8 are shown as in tables, with \xNN: JSON cannot hold them. */
+json_t *json_text(const char *s, size_t len);
+/*
+ * Writes the value as json_dumpf() does, and DEL and the control characters of C1 (U+0080 to
+ * U+009F) as \u00NN, which JSON does not ask for; but U+009B begins an escape sequence as ESC does.
+ */
+void json_text_write(const json_t *value, FILE *out, size_t flags);
+
+#endif
