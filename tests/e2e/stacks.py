@@ -1,0 +1,103 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Whole stacks of programs without frame pointers. The same dumps of five busy servers are unwound by
+wperf and by perf script (libunwind), frame by frame; where the two differ perf must have stopped early, for a
+reason that is known. And what wperf unwinds while it records goes to the outermost frame."""
+import collections
+import http.client
+
+from servers import *
+
+CHECK = os.path.join(BUILD, "check")
+# Where perf's unwinder gives up, by the innermost frame that both have, or the one that perf ends with:
+# docs/STACKS.md says why.
+WHY_PERF_STOPS = (
+    ("vdso", lambda frames, stop: frames[stop - 1][1] == "[vdso]"),
+    ("just-in-time code", lambda frames, stop: any(module.startswith(("/tmp/perf-", "//anon")) or
+                                                   module.endswith("/node")
+                                                   for _, module in frames[:stop])),
+    ("behind clone()'s syscall", lambda frames, stop: stop == 1 and "libc" in frames[0][1]),
+    ("epilogue", lambda frames, stop: stop == 2 or stop == 3),
+)
+
+
+def chains_of_wperf(file):
+    """{(thread, ns): [offset in its file, ...]}"""
+    lines = run(CHECK, "--chains", file).stdout.splitlines()
+    return {tuple(line.split()[:2]): line.split()[2:] for line in lines}
+
+
+def chains_of_perf(file):
+    """The same from perf script, with the file each address is in: (offset, module)."""
+    chains = {}
+    for line in run("perf", "script", "--no-inline", "--ns", "-F", "tid,time,ip,sym,dso",
+                    "-i", file).stdout.splitlines():
+        head = re.match(r"\s*(\d+)\s+(\d+)\.(\d{9}):", line)
+        frame = re.match(r"\s+([0-9a-f]+) .*\((.*)\)$", line)
+        if head:
+            frames = chains.setdefault((head[1], str(int(head[2] + head[3]))), [])
+        elif frame and int(frame[1], 16) < 1 << 63:
+            frames.append((frame[1], frame[2]))
+        elif frame and frame[1] == "f" * 16:
+            pass  # perf's word for "here the copy ended"
+    return chains
+
+
+def why_they_differ(ours, theirs):
+    """None: they are equal. perf writes down the garbage that it read last, where it knows no code."""
+    addresses = [address for address, _ in theirs]
+    if ours == addresses:
+        return None
+    while addresses and theirs[len(addresses) - 1][1] == "[unknown]" and len(addresses) > 1:
+        addresses.pop()
+    if ours == addresses:
+        return "an address that is no code's"
+    stop = len(addresses)
+    check(len(ours) > stop and ours[:stop] == addresses, "not one the beginning of the other:\n%s\n%s" %
+          (ours, theirs))
+    for why, holds in WHY_PERF_STOPS:
+        if holds(theirs, stop):
+            return why
+    return "?"
+
+
+def compare(name, file):
+    ours, theirs = chains_of_wperf(file), chains_of_perf(file)
+    equal(name + ": samples", set(ours), set(theirs))
+    check(len(ours) > 50, "%s: only %d samples" % (name, len(ours)))
+    reasons = collections.Counter(why_they_differ(ours[key], theirs[key]) for key in ours)
+    same = reasons.pop(None, 0)
+    check("?" not in reasons, "%s: %d differ for no known reason" % (name, reasons["?"]))
+    step("%s: %d samples, %.2f %% as perf; perf stops early: %s" %
+         (name, len(ours), 100 * same / len(ours), dict(reasons) or "never"))
+    return same / len(ours), reasons
+
+
+def whole_share(file):
+    stacks = report(file, "--by", "none")["stacks"]
+    equal("sum of the reasons", sum(stacks["ended"].values()), stacks["samples"])
+    return stacks
+
+
+def processes(server):
+    return ",".join(str(pid) for pid in [server.pid] + children(server.pid))
+
+
+for make in ALL:
+    server = make()
+    dumps = path(make.__name__ + ".dumps")
+    with server.load():
+        wait_until(server.name + " is busy", lambda: True)
+        recording = Recording("-p", server.pid, "--", "sleep", "2")
+        recording.wait()
+        if has_perf():
+            run("perf", "record", "-q", "-e", "cpu-clock", "-F", "299", "--call-graph", "dwarf,16384",
+                "-o", dumps, "-p", processes(server), "--", "sleep", "2")
+    server.stop()
+    stacks = whole_share(recording.file)
+    check(stacks["samples"] > 100, "%s: only %d samples" % (server.name, stacks["samples"]))
+    check(stacks["whole"] >= 0.99, "%s: %s" % (server.name, stacks))
+    step("%s: %d samples, %.2f %% of the stacks whole" %
+         (server.name, stacks["samples"], 100 * stacks["whole"]))
+    if has_perf():
+        compare(server.name, dumps)
