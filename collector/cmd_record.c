@@ -200,6 +200,24 @@ static void drop_markless(struct options *o)
 	o->config.marker_specs = o->markers.at;
 }
 
+/* Threads become their processes, and each process is there once: twice would count its time twice. */
+static int check_pids(struct pids *pids, struct err *e)
+{
+	struct pids processes = { 0 };
+	int err = 0;
+
+	vec_each(&pids->at, pid) {
+		err = process_check(pid, e);
+		if (err)
+			break;
+		if (!pids_has(&processes, *pid))
+			vec_push(&processes.at, *pid);
+	}
+	pids_release(pids);
+	*pids = processes;
+	return err;
+}
+
 static int check_options(struct options *o, struct err *e)
 {
 	struct recorder_config *c = &o->config;
@@ -213,11 +231,9 @@ static int check_options(struct options *o, struct err *e)
 		err_set(e, -EINVAL, "-o -: stdout is a terminal");
 		return err_remedy(e, "Pipe it: wperf record -o - -p PID | wperf report -i -");
 	}
-	vec_each(&c->pids.at, pid) {
-		err = process_check(pid, e);
-		if (err)
-			return err;
-	}
+	err = check_pids(&c->pids, e);
+	if (err)
+		return err;
 	drop_markless(o);
 	return 0;
 }
@@ -226,16 +242,22 @@ static int choose_event(struct options *o, struct err *e)
 {
 	struct sampler_config *s = &o->config.sampler;
 
+	int err = 0;
+
 	if (o->event) {
 		s->event_name = o->event;
-		return event_parse(o->event, &s->event, e);
+		err = event_parse(o->event, &s->event, e);
+	} else {
+		s->event_name = event_default(&s->event);
 	}
-	s->event_name = event_default(&s->event);
-	log_info(s->event.type == PERF_TYPE_HARDWARE ?
-			 "sampling %s" :
-			 "sampling %s: this machine counts no cycles for us",
-		 s->event_name);
-	return 0;
+	if (!err && o->has_count)
+		err = event_check_period(&s->event, s->period, e);
+	if (!err && !o->event)
+		log_info(s->event.type == PERF_TYPE_HARDWARE ?
+				 "sampling %s" :
+				 "sampling %s: this machine counts no cycles for us",
+			 s->event_name);
+	return err;
 }
 
 int cmd_record(int argc, char **argv)

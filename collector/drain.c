@@ -74,7 +74,6 @@ static void saw_exit(struct drain *d, const struct record *rec)
 {
 	if (rec->pid != rec->tid)
 		return;
-	keep_perf_map(d->keep, rec->pid);
 	vec_push(&d->ended, (struct ended_process){ rec->pid, d->round });
 }
 
@@ -173,7 +172,7 @@ static void take(struct drain *d, const struct perf_event_header *header)
 
 /*
  * A process that ended, once nothing of it can be in any ring: the round after the one that saw its end
- * has seen all that is older than that. Until its parent has asked for it the pid is not free.
+ * has seen all that is older than that. A first thread may end before the others.
  */
 static void forget_ended(struct drain *d)
 {
@@ -186,6 +185,7 @@ static void forget_ended(struct drain *d)
 			d->ended.at[nr++] = *p;
 			continue;
 		}
+		keep_perf_map(d->keep, p->pid);
 		if (d->follow)
 			follow_forget(d->follow, p->pid);
 		if (d->walker)
@@ -216,6 +216,10 @@ void drain_rings(struct drain *d, bool is_last)
 		take(d, it->record);
 	write_parts(d);
 	merge_end(&d->merge);
+	/* The others are in the set of those that are followed, which is looked at as a whole at the end. */
+	if (is_last && !d->follow)
+		vec_each(&d->ended, p)
+			keep_perf_map(d->keep, p->pid);
 	if (d->round_has_records) {
 		writer_finished_round(d->writer);
 		writer_flush(d->writer);

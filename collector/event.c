@@ -140,6 +140,22 @@ int event_parse(const char *name, struct perf_event_attr *attr, struct err *e)
 	return no_such_event(name, pfm_strerror(err), e);
 }
 
+static bool is_clock(const struct perf_event_attr *attr)
+{
+	return attr->type == PERF_TYPE_SOFTWARE && (attr->config == PERF_COUNT_SW_CPU_CLOCK ||
+						    attr->config == PERF_COUNT_SW_TASK_CLOCK);
+}
+
+int event_check_period(const struct perf_event_attr *attr, uint64_t period, struct err *e)
+{
+	if (!is_clock(attr) || period >= EVENT_MIN_CLOCK_PERIOD_NS)
+		return 0;
+	err_set(e, -EINVAL, "-c %llu: a clock gives a sample every %d ns at most",
+		(unsigned long long)period, EVENT_MIN_CLOCK_PERIOD_NS);
+	return err_remedy(e, "Take -c %d or more, or another event with -e.",
+			  EVENT_MIN_CLOCK_PERIOD_NS);
+}
+
 const char *event_default(struct perf_event_attr *attr)
 {
 	struct perf_event_attr probe = {

@@ -5,6 +5,7 @@
 
 #include <linux/perf_event.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/err.h"
 
@@ -13,6 +14,13 @@
  * (the remedy lists the nearest names).
  */
 int event_parse(const char *name, struct perf_event_attr *attr, struct err *e);
+/*
+ * The kernel's timer never runs faster (kernel/events/core.c: perf_swevent_start_hrtimer()), but its
+ * samples say that it did.
+ */
+enum { EVENT_MIN_CLOCK_PERIOD_NS = 10000 };
+/* -EINVAL: cpu-clock and task-clock cannot give a sample that often. period: events between samples. */
+int event_check_period(const struct perf_event_attr *attr, uint64_t period, struct err *e);
 /*
  * The event that samples time best here: cycles where the CPU counts them and the kernel lets us, else
  * cpu-clock. Returns its name (static).

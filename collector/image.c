@@ -3,6 +3,7 @@
 
 #include <dwarf.h>
 #include <elfutils/libdw.h>
+#include <elfutils/libdwelf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <gelf.h>
@@ -15,6 +16,7 @@
 
 #include "base/alloc.h"
 #include "base/str.h"
+#include "collector/root.h"
 
 static bool crc_agrees(int fd, GElf_Word want)
 {
@@ -32,56 +34,86 @@ static bool crc_agrees(int fd, GElf_Word want)
 	return crc == want;
 }
 
-static int open_linked(const char *path, GElf_Word crc, char **ret_path)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+/* The three places of GDB's manual, "Debugging Information in Separate Files". */
+static const char *const linked_places[] = { "%s/%s", "%s/.debug/%s", "/usr/lib/debug%s/%s" };
 
-	if (fd >= 0 && crc_agrees(fd, crc)) {
-		*ret_path = xstrdup(path);
-		return fd;
+/* A link is the name of a file, not a way out of these directories. */
+static int find_linked(int root, const char *dir, const char *link, GElf_Word crc, char **ret_path)
+{
+	size_t i;
+
+	for (i = 0; link && !strchr(link, '/') && i < ARRAY_LEN(linked_places); i++) {
+		char *path = xasprintf(linked_places[i], dir, link);
+		int fd = root_open_file(root, path);
+
+		if (fd >= 0 && crc_agrees(fd, crc)) {
+			*ret_path = path;
+			return fd;
+		}
+		if (fd >= 0)
+			close(fd);
+		free(path);
 	}
-	if (fd >= 0)
-		close(fd);
 	return -1;
 }
 
-/* The three places of GDB's manual, "Debugging Information in Separate Files", in each of dirs. */
-static int find_linked(const char *dirs, const char *link, GElf_Word crc, char **ret_path)
+static bool has_build_id(int fd, const uint8_t *id, size_t len)
 {
-	char *list = xstrdup(dirs), *rest = list, *dir;
-	int fd = -1;
+	Elf *elf = elf_begin(fd, ELF_C_READ, NULL);
+	const void *found;
+	ssize_t found_len = elf ? dwelf_elf_gnu_build_id(elf, &found) : -1;
+	bool is_same = found_len == (ssize_t)len && !memcmp(found, id, len);
 
-	while (fd < 0 && (dir = strsep(&rest, ":"))) {
-		char *path = xasprintf("%s/%s", dir, link);
+	elf_end(elf);
+	return is_same;
+}
 
-		fd = open_linked(path, crc, ret_path);
-		free(path);
+/* What dwfl_build_id_find_debuginfo() does in our own root. */
+static int find_by_build_id(int root, Dwfl_Module *mod, char **ret_path)
+{
+	struct str path = { 0 };
+	const uint8_t *id;
+	GElf_Addr ignored;
+	int len = dwfl_module_build_id(mod, &id, &ignored), i, fd;
+
+	if (len < 2)
+		return -1;
+	str_addf(&path, "/usr/lib/debug/.build-id/%02x/", id[0]);
+	for (i = 1; i < len; i++)
+		str_addf(&path, "%02x", id[i]);
+	str_add(&path, ".debug");
+	fd = root_open_file(root, path.s);
+	if (fd >= 0 && !has_build_id(fd, id, (size_t)len)) {
+		close(fd);
+		fd = -1;
 	}
-	free(list);
-	return fd;
+	if (fd >= 0)
+		*ret_path = str_take(&path);
+	str_release(&path);
+	return fd < 0 ? -1 : fd;
 }
 
 static int find_debuginfo(Dwfl_Module *mod, void **userdata, const char *name, Dwarf_Addr base,
 			  const char *file_name, const char *link, GElf_Word crc, char **ret_path)
 {
+	const struct image *m = *userdata;
 	int fd = dwfl_build_id_find_debuginfo(mod, userdata, name, base, file_name, link, crc,
 					      ret_path);
 
-	/* A link is the name of a file, not a way out of the directories above. */
-	if (fd >= 0 || !link || strchr(link, '/'))
-		return fd;
-	return find_linked(*userdata, link, crc, ret_path);
+	if (fd < 0 && m->root >= 0)
+		fd = find_by_build_id(m->root, mod, ret_path);
+	if (fd < 0 && m->root >= 0)
+		fd = find_linked(m->root, m->dir, link, crc, ret_path);
+	return fd < 0 ? find_linked(ROOT_OURS, m->dir, link, crc, ret_path) : fd;
 }
 
-static void set_debug_dirs(struct image *m, const char *root, const char *module)
+static void set_debug_dirs(struct image *m, uint32_t pid, const char *module)
 {
 	const char *slash = strrchr(module, '/');
-	int len = slash ? (int)(slash - module) : 0;
 
-	m->debug_path = xasprintf(":/usr/lib/debug:%s/usr/lib/debug", root);
-	m->linked_path = xasprintf("%s%.*s:%s%.*s/.debug:%s/usr/lib/debug%.*s:/usr/lib/debug%.*s",
-				   root, len, module, root, len, module, root, len, module, len,
-				   module);
+	m->debug_path = xstrdup(":/usr/lib/debug");
+	m->dir = xstrndup(module, slash ? (size_t)(slash - module) : 0);
+	m->root = pid ? root_of_process(pid) : -1;
 }
 
 /* The file offset of code at vaddr, or 0. */
@@ -189,7 +221,7 @@ static int read_file(struct image *m, const char *open_path, struct err *e)
 	return 0;
 }
 
-int image_open(struct image *m, const char *open_path, const char *root, const char *module,
+int image_open(struct image *m, const char *open_path, uint32_t pid, const char *module,
 	       struct err *e)
 {
 	void **userdata;
@@ -203,7 +235,7 @@ int image_open(struct image *m, const char *open_path, const char *root, const c
 			.debuginfo_path = &m->debug_path,
 		},
 	};
-	set_debug_dirs(m, root, module);
+	set_debug_dirs(m, pid, module);
 	m->dwfl = dwfl_begin(&m->callbacks);
 	if (!m->dwfl)
 		rc = err_set(e, -ENOMEM, "%s: %s", open_path, dwfl_errmsg(-1));
@@ -211,7 +243,7 @@ int image_open(struct image *m, const char *open_path, const char *root, const c
 		rc = report_file(m, open_path, e);
 	if (!rc) {
 		dwfl_module_info(m->module, &userdata, NULL, NULL, NULL, NULL, NULL, NULL);
-		*userdata = m->linked_path;
+		*userdata = m;
 		rc = read_file(m, open_path, e);
 	}
 	if (rc)
@@ -225,8 +257,10 @@ void image_release(struct image *m)
 	usdt_release(&m->usdt);
 	if (m->dwfl)
 		dwfl_end(m->dwfl);
+	if (m->root >= 0 && m->dir)
+		close(m->root);
 	free(m->debug_path);
-	free(m->linked_path);
+	free(m->dir);
 	*m = (struct image){ 0 };
 }
 

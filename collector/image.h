@@ -35,16 +35,16 @@ struct image {
 	Dwfl *dwfl;
 	Dwfl_Module *module;
 	Dwfl_Callbacks callbacks;
-	char *debug_path;	/* directories with .build-id in them */
-	char *linked_path;	/* directories where .gnu_debuglink may lead */
+	char *debug_path;	/* directories of ours with .build-id in them */
+	char *dir;		/* of the file, as the target sees it: .gnu_debuglink starts there */
+	int root;		/* the target's, where debug files are looked for too: root.h */
 };
 
 /*
- * open_path opens the file; root ("" or /proc/PID/root) is prefixed to the system's directories of
- * debug files, and module is the file's path below that root. -ENOEXEC: not ELF for this machine.
- * An open image must not move: libdwfl points into it.
+ * open_path opens the file, which pid (0: nobody yet) has at the path `module` in its own root.
+ * -ENOEXEC: not ELF for this machine. An open image must not move: libdwfl points into it.
  */
-int image_open(struct image *m, const char *open_path, const char *root, const char *module,
+int image_open(struct image *m, const char *open_path, uint32_t pid, const char *module,
 	       struct err *e);
 void image_release(struct image *m);
 

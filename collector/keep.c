@@ -14,16 +14,30 @@
 #include "base/str.h"
 #include "collector/build_id.h"
 #include "collector/maps.h"
+#include "collector/perf_map.h"
+#include "collector/root.h"
 #include "collector/target.h"
 
 /* Larger than any library met so far (libxul is 150 MB); what is larger is not a program. */
 #define MAX_FILE_BYTES (512ULL << 20)
 #define MAX_PERF_MAP_BYTES (64ULL << 20)
 
+/* A mapped file, by device, inode and path: all three may come again with another file. */
+struct known {
+	bool is_found;		/* the file itself was looked at: what follows is its */
+	bool is_missed;		/* counted as out of reach */
+	bool is_copied;
+	bool is_code;		/* no ELF file but bare code, as compilers keep in a memfd */
+	off_t size;
+	struct timespec mtime, ctime;
+	struct build_id build_id;	/* length 0: it has none */
+};
+
 struct keep {
 	struct writer *writer;
 	struct strings seen;	/* device, inode and path of every mapping looked at */
-	VEC(struct build_id) build_ids;	/* of them; length 0 where there is none */
+	VEC(struct known) known;	/* by the ids of seen */
+	struct perf_maps perf_maps;
 	uint32_t next_id;
 	struct keep_stats stats;
 };
@@ -42,132 +56,260 @@ void keep_free(struct keep *k)
 	if (!k)
 		return;
 	strings_release(&k->seen);
-	vec_release(&k->build_ids);
+	vec_release(&k->known);
+	perf_maps_release(&k->perf_maps);
 	free(k);
 }
 
-/* True: never seen before. *ret_known is the place of the mapping's build-id, for as long as k lives. */
-static bool is_first_sight(struct keep *k, const struct writer_mmap *m, size_t *ret_known)
+static struct known *known_of(struct keep *k, const struct writer_mmap *m)
 {
 	struct str key = { 0 };
-	size_t before = k->seen.text.nr;
+	size_t id;
 
 	str_addf(&key, "%u:%u:%llu %s", m->dev_major, m->dev_minor, (unsigned long long)m->inode,
 		 m->path);
-	*ret_known = strings_id_n(&k->seen, key.s, key.len);
+	id = strings_id_n(&k->seen, key.s, key.len);
 	str_release(&key);
-	while (k->build_ids.nr < k->seen.text.nr)
-		vec_push(&k->build_ids, (struct build_id){ 0 });
-	return k->seen.text.nr != before;
+	while (k->known.nr < k->seen.text.nr)
+		vec_push(&k->known, (struct known){ 0 });
+	return &k->known.at[id];
 }
 
-static bool is_same_file(const struct stat *st, const struct writer_mmap *m)
+static bool is_time(struct timespec a, struct timespec b)
 {
-	return st->st_ino == m->inode && major(st->st_dev) == m->dev_major &&
-	       minor(st->st_dev) == m->dev_minor;
+	return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
+}
+
+static bool is_still(const struct known *known, const struct stat *st)
+{
+	return known->is_found && known->size == st->st_size && is_time(known->mtime, st->st_mtim) &&
+	       is_time(known->ctime, st->st_ctim);
+}
+
+/* ---- the mapped file ---- */
+
+/*
+ * By what now stands between the mapping's addresses. Something else may have been mapped there since,
+ * as programs at fixed addresses are. Devices cannot be compared: overlayfs and btrfs show stat(2)
+ * another one; and the upper half of an inode is overlayfs's own in one of the two places.
+ */
+static int find_in_map_files(const struct writer_mmap *m, uint32_t task, struct stat *ret_st)
+{
+	char path[96];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%u/map_files/%llx-%llx", task,
+		 (unsigned long long)m->start, (unsigned long long)(m->start + m->len));
+	fd = root_find_file(ROOT_OURS, path);
+	if (fd < 0 || (!fstat(fd, ret_st) && (uint32_t)ret_st->st_ino == (uint32_t)m->inode))
+		return fd;
+	close(fd);
+	return -ENOENT;
+}
+
+static int find_at_path(const struct writer_mmap *m, int root, struct stat *ret_st)
+{
+	int fd = root_find_file(root, m->path);
+
+	if (fd < 0 || (!fstat(fd, ret_st) && ret_st->st_ino == m->inode &&
+		       major(ret_st->st_dev) == m->dev_major &&
+		       minor(ret_st->st_dev) == m->dev_minor))
+		return fd;
+	close(fd);
+	return -ENOENT;
 }
 
 /*
- * True: path, opened from here, is the file that was mapped. Device and inode may differ for the same
- * file (overlayfs, btrfs), so the build-id decides where there is one.
+ * The mapped file, O_PATH. The mapping itself tells best; where it may not be asked, the path does, in
+ * the process's root and then in ours, if that is the same file still.
  */
-static bool opens_mapped_file(const char *path, const struct writer_mmap *m)
+static int find_mapped(const struct writer_mmap *m, struct stat *ret_st)
+{
+	int fd = find_in_map_files(m, m->pid, ret_st), root;
+	uint32_t task;
+
+	if (fd >= 0)
+		return fd;
+	task = process_live_task(m->pid);
+	if (task && task != m->pid)
+		fd = find_in_map_files(m, task, ret_st);
+	root = fd < 0 ? root_of_process(m->pid) : -ENOENT;
+	if (root >= 0) {
+		fd = find_at_path(m, root, ret_st);
+		close(root);
+	}
+	return fd >= 0 ? fd : find_at_path(m, ROOT_OURS, ret_st);
+}
+
+/* The report will find it: the same file is at its path from here, or one of the same build. */
+static bool is_at_its_path(const struct writer_mmap *m, const struct stat *mapped)
 {
 	struct build_id id;
 	struct stat st;
 
-	if (stat(path, &st) < 0 || !S_ISREG(st.st_mode))
+	if (stat(m->path, &st) < 0 || !S_ISREG(st.st_mode))
 		return false;
-	if (m->build_id.len)
-		return build_id_of_path(path, &id) && build_id_equal(&id, &m->build_id);
-	return is_same_file(&st, m);
+	if (st.st_dev == mapped->st_dev && st.st_ino == mapped->st_ino)
+		return true;
+	return m->build_id.len && build_id_of_path(m->path, &id) &&
+	       build_id_equal(&id, &m->build_id);
 }
 
-/* A file that is kept whole while its bytes go out; false: it cannot be had. */
-static bool write_file(struct keep *k, const char *open_path, struct note_file *f, uint64_t max_bytes)
+/* ---- copies ---- */
+
+/* All of a file, however many reads that takes; the caller frees it. NULL: it cannot be read. */
+static uint8_t *read_whole(int fd, size_t size, size_t *ret_len)
 {
-	int fd = open(open_path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	struct stat st = { 0 };
-	uint8_t *bytes;
-	ssize_t len = -1;
+	uint8_t *bytes = xmalloc(size);
+	size_t len = 0;
+	ssize_t n = 0;
 
-	if (fd < 0)
-		return false;
-	if (!fstat(fd, &st) && S_ISREG(st.st_mode) && st.st_size > 0 &&
-	    (uint64_t)st.st_size <= max_bytes) {
-		bytes = xmalloc((size_t)st.st_size);
-		len = read(fd, bytes, (size_t)st.st_size);
-		if (len > 0) {
-			f->id = k->next_id++;
-			f->size = (uint64_t)len;
-			writer_note_file(k->writer, f, bytes);
-			k->stats.nr_files++;
-			k->stats.nr_bytes += f->size;
-		}
-		free(bytes);
-	}
-	close(fd);
-	return len > 0;
+	while (len < size && (n = read(fd, bytes + len, size - len)) > 0)
+		len += (size_t)n;
+	*ret_len = len;
+	if (len)
+		return bytes;
+	free(bytes);
+	return NULL;
 }
 
-static bool copy_from(struct keep *k, const char *open_path, const struct writer_mmap *m)
+/* False: it is empty, too large (-EFBIG in *ret_err), or cannot be read. */
+static bool write_file(struct keep *k, int fd, struct note_file *f, uint64_t max_bytes,
+		       int *ret_err)
+{
+	struct stat st;
+	uint8_t *bytes;
+	size_t len;
+
+	*ret_err = -EIO;
+	if (fstat(fd, &st) || st.st_size <= 0)
+		return false;
+	if ((uint64_t)st.st_size > max_bytes) {
+		*ret_err = -EFBIG;
+		return false;
+	}
+	bytes = read_whole(fd, (size_t)st.st_size, &len);
+	if (!bytes)
+		return false;
+	f->id = k->next_id++;
+	f->size = len;
+	writer_note_file(k->writer, f, bytes);
+	k->stats.nr_files++;
+	k->stats.nr_bytes += f->size;
+	free(bytes);
+	return true;
+}
+
+static bool copy_program(struct keep *k, int fd, const struct writer_mmap *m)
 {
 	struct note_file f = { .kind = FILE_ELF,
 			       .pid = m->pid,
 			       .path = m->path,
 			       .build_id = m->build_id };
+	int err;
 
-	if (!write_file(k, open_path, &f, MAX_FILE_BYTES))
+	if (!write_file(k, fd, &f, MAX_FILE_BYTES, &err))
 		return false;
 	log_verbose("copied %s (%llu bytes): it is deleted, replaced or in a container", m->path,
 		    (unsigned long long)f.size);
 	return true;
 }
 
-/* Roads to a mapped file, from the one that stays to the one that only the mapping itself is. */
-static void roads_to(const struct writer_mmap *m, char *root, char *map_file, size_t room)
+static bool is_elf(int fd)
 {
-	snprintf(root, room, "/proc/%u/root%s", m->pid, m->path);
-	snprintf(map_file, room, "/proc/%u/map_files/%llx-%llx", m->pid, (unsigned long long)m->start,
-		 (unsigned long long)(m->start + m->len));
+	char magic[4];
+
+	return pread(fd, magic, sizeof(magic), 0) == sizeof(magic) && !memcmp(magic, "\177ELF", 4);
 }
 
-/* The mapping itself tells best; where it cannot be opened, its path, if that is the same file still. */
-static bool read_build_id(const struct writer_mmap *m, const char *root, const char *map_file,
-			  struct build_id *ret_id)
+static void count_missed(struct keep *k, struct known *known, const struct writer_mmap *m)
 {
-	const char *const roads[] = { root, m->path };
-	struct stat st;
-	size_t i;
+	if (known->is_missed)
+		return;
+	known->is_missed = true;
+	k->stats.nr_unreachable++;
+	log_verbose("%s: gone or out of reach, its functions will have no names", m->path);
+}
 
-	if (build_id_of_path(map_file, ret_id))
-		return true;
-	for (i = 0; i < ARRAY_LEN(roads); i++)
-		if (!stat(roads[i], &st) && is_same_file(&st, m))
-			return build_id_of_path(roads[i], ret_id);
-	return false;
+/* It was missed when another process mapped it, and could be had now. */
+static void uncount_missed(struct keep *k, struct known *known)
+{
+	k->stats.nr_unreachable -= known->is_missed;
+	known->is_missed = false;
+}
+
+static void learn(struct known *known, const struct stat *st, const struct build_id *id)
+{
+	bool is_same_build = known->is_found && id->len && build_id_equal(&known->build_id, id);
+
+	known->is_found = true;
+	known->is_copied &= is_same_build;
+	known->size = st->st_size;
+	known->mtime = st->st_mtim;
+	known->ctime = st->st_ctim;
+	known->build_id = *id;
+}
+
+/* fd reads the mapped file. */
+static void look_into(struct keep *k, struct known *known, struct writer_mmap *m, int fd,
+		      const struct stat *st)
+{
+	build_id_of_fd(fd, &m->build_id);
+	learn(known, st, &m->build_id);
+	known->is_code = !is_elf(fd);
+	if (known->is_code || known->is_copied || is_at_its_path(m, st))
+		return;
+	known->is_copied = copy_program(k, fd, m);
+	if (!known->is_copied)
+		count_missed(k, known, m);
+}
+
+/* ---- mappings ---- */
+
+/* Memory that a process writes code into; the kernel's pages, which everyone has, are not. */
+static bool is_made_by_process(const char *path)
+{
+	return strcmp(path, "[vdso]") && strcmp(path, "[vsyscall]") && strcmp(path, "[uprobes]");
+}
+
+/* What a mapping of that name was last, where nobody can say any more, is the best that is known. */
+static void take_mapped(struct keep *k, struct known *known, struct writer_mmap *m, int found,
+			const struct stat *st)
+{
+	int fd;
+
+	if (known->is_found && (found < 0 || is_still(known, st))) {
+		m->build_id = known->build_id;
+		return;
+	}
+	fd = found < 0 ? found : root_reopen(found);
+	if (fd < 0) {
+		count_missed(k, known, m);
+		return;
+	}
+	uncount_missed(k, known);
+	look_into(k, known, m, fd, st);
+	close(fd);
 }
 
 void keep_mapping(struct keep *k, struct writer_mmap *m)
 {
-	char root[4352], map_file[4352];
-	bool is_first;
-	size_t known;
+	bool is_file = m->path[0] == '/' && !str_starts(m->path, "//") &&
+		       !str_starts(m->path, "/dev/");
+	struct known *known = is_file ? known_of(k, m) : NULL;
+	struct stat st;
+	int found;
 
-	if (m->path[0] != '/' || str_starts(m->path, "//") || str_starts(m->path, "/dev/"))
-		return;
-	is_first = is_first_sight(k, m, &known);
-	m->build_id = k->build_ids.at[known];
-	if (!is_first)
-		return;
-	roads_to(m, root, map_file, sizeof(root));
-	if (read_build_id(m, root, map_file, &m->build_id))
-		k->build_ids.at[known] = m->build_id;
-	if (opens_mapped_file(m->path, m) || (opens_mapped_file(root, m) && copy_from(k, root, m)) ||
-	    copy_from(k, map_file, m))
-		return;
-	k->stats.nr_unreachable++;
-	log_verbose("%s: gone or out of reach, its functions will have no names", m->path);
+	if (known) {
+		found = find_mapped(m, &st);
+		take_mapped(k, known, m, found, &st);
+		if (found >= 0)
+			close(found);
+	}
+	if (known ? known->is_code : is_made_by_process(m->path))
+		perf_maps_saw_code(&k->perf_maps, m->pid);
+	else if (known)
+		perf_maps_saw_file(&k->perf_maps, m->pid);
 }
 
 void keep_kallsyms(struct keep *k, const struct build_id *kernel, const char *lines, size_t len)
@@ -186,13 +328,17 @@ void keep_kallsyms(struct keep *k, const struct build_id *kernel, const char *li
 void keep_perf_map(struct keep *k, uint32_t pid)
 {
 	struct note_file f = { .kind = FILE_PERF_MAP, .pid = pid, .path = "perf.map" };
-	char path[128];
+	int fd = perf_maps_open(&k->perf_maps, pid), err = 0;
 
-	snprintf(path, sizeof(path), "/proc/%u/root/tmp/perf-%u.map", pid, process_inner_pid(pid));
-	if (write_file(k, path, &f, MAX_PERF_MAP_BYTES))
+	if (fd < 0)
 		return;
-	snprintf(path, sizeof(path), "/tmp/perf-%u.map", pid);
-	write_file(k, path, &f, MAX_PERF_MAP_BYTES);
+	if (!write_file(k, fd, &f, MAX_PERF_MAP_BYTES, &err) && err == -EFBIG) {
+		k->stats.nr_unreachable++;
+		log_warn("process %u: its map of JIT code is larger than %llu MiB and is not recorded: "
+			 "that code will have no names",
+			 pid, MAX_PERF_MAP_BYTES >> 20);
+	}
+	close(fd);
 }
 
 void keep_vdso(struct keep *k)

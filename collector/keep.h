@@ -17,10 +17,14 @@ void keep_free(struct keep *k);
 
 /*
  * A process maps a file: its build-id is filled in from the file itself. What was seen before (same
- * path, device and inode) costs a look-up.
+ * path, device and inode, and not written to since) costs a look. Where the file could not be had,
+ * the next process that maps it is asked.
  */
 void keep_mapping(struct keep *k, struct writer_mmap *m);
-/* The maps that just-in-time compilers leave for perf, if the process has one. */
+/*
+ * The maps that just-in-time compilers leave for perf, if the process has one. Also of a process that
+ * has ended: perf_map.h.
+ */
 void keep_perf_map(struct keep *k, uint32_t pid);
 /* Lines of /proc/kallsyms: kernel_names.h. Nothing where there are none. */
 void keep_kallsyms(struct keep *k, const struct build_id *kernel, const char *lines, size_t len);

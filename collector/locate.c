@@ -7,13 +7,16 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "base/nearest.h"
 #include "base/str.h"
 #include "collector/maps.h"
 #include "collector/operand.h"
+#include "collector/root.h"
 #include "collector/signature.h"
+#include "collector/target.h"
 
 static const char *arena_text(struct arena *a, char *text)
 {
@@ -28,75 +31,126 @@ static bool same_file(const struct stat *a, const struct stat *b)
 	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
 }
 
+/* A process and what is looked at of it: see process_live_task() for why that is not its pid. */
+struct looked_at {
+	uint32_t pid, task;
+	int root;		/* negative: out of reach */
+	struct stat program;	/* st_ino 0: not known */
+};
+
 /*
  * The mapped file itself. Without the privilege for map_files the path is taken where its inode is
  * the mapped one; the device cannot be compared, overlayfs and btrfs show stat(2) another one.
  */
-static bool stat_mapped(const struct maps_entry *m, const char *map_file, const char *in_root,
+static bool stat_mapped(const struct maps_entry *m, const char *map_file, int in_root,
 			struct stat *ret)
 {
 	if (stat(map_file, ret))
-		if (m->is_deleted || stat(in_root, ret) || ret->st_ino != m->inode)
+		if (m->is_deleted || in_root < 0 || fstat(in_root, ret) || ret->st_ino != m->inode)
 			return false;
 	return S_ISREG(ret->st_mode);
 }
 
-static void add_mapping(struct locate *l, int pid, const struct maps_entry *m,
-			const struct stat *program)
+/* Sets how the file is opened; *in_root, of the file by its path in the process's root, is taken. */
+static void choose_road(struct locate *l, struct locate_file *file, const char *path,
+			const char *map_file, int *in_root, const struct stat *mapped)
 {
-	char *map_file = xasprintf("/proc/%d/map_files/%llx-%llx", pid,
-				   (unsigned long long)m->start, (unsigned long long)m->end);
-	char *in_root = xasprintf("/proc/%d/root%s", pid, m->path);
-	const char *candidates[] = { m->path, in_root, map_file };
-	struct locate_file file = { .pid = pid };
-	struct stat mapped, st;
-	size_t i, at = l->files.nr;
+	struct stat st;
 
-	if (!stat_mapped(m, map_file, in_root, &mapped)) {
-		l->nr_unreadable++;
-		goto out;
+	file->fd = -1;
+	if (!stat(path, &st) && same_file(&st, mapped)) {
+		file->open_path = arena_strndup(&l->arena, path, strlen(path));
+	} else if (*in_root >= 0 && !fstat(*in_root, &st) && same_file(&st, mapped)) {
+		file->fd = *in_root;
+		*in_root = -1;
+		file->open_path = arena_text(&l->arena, xasprintf("/proc/self/fd/%d", file->fd));
+	} else {
+		file->open_path = arena_strndup(&l->arena, map_file, strlen(map_file));
 	}
+}
+
+static bool is_listed(const struct locate *l, const struct stat *mapped)
+{
 	vec_each(&l->files, f)
-		if (f->dev == mapped.st_dev && f->inode == mapped.st_ino)
-			goto out;
-	for (i = 0; i < ARRAY_LEN(candidates) - 1; i++)
-		if (!stat(candidates[i], &st) && same_file(&st, &mapped))
-			break;
-	file.open_path = arena_strndup(&l->arena, candidates[i], strlen(candidates[i]));
-	file.module = arena_strndup(&l->arena, m->path, strlen(m->path));
-	file.dev = mapped.st_dev;
-	file.inode = mapped.st_ino;
-	file.is_main = same_file(&mapped, program);
+		if (f->dev == mapped->st_dev && f->inode == mapped->st_ino)
+			return true;
+	return false;
+}
+
+/* Programs stand before libraries. */
+static void add_file(struct locate *l, struct locate_file file)
+{
+	size_t at = l->files.nr;
+
 	for (at = 0; file.is_main && at < l->files.nr; at++)
 		if (!l->files.at[at].is_main)
 			break;
 	vec_insert(&l->files, file.is_main ? at : l->files.nr, file);
-out:
+}
+
+static void add_mapping(struct locate *l, const struct looked_at *p, const struct maps_entry *m)
+{
+	char *map_file = xasprintf("/proc/%u/map_files/%llx-%llx", p->task,
+				   (unsigned long long)m->start, (unsigned long long)m->end);
+	int in_root = p->root < 0 ? -1 : root_find_file(p->root, m->path);
+	struct locate_file file = { .pid = p->pid };
+	struct stat mapped;
+
+	if (!stat_mapped(m, map_file, in_root, &mapped)) {
+		l->nr_unreadable++;
+	} else if (!is_listed(l, &mapped)) {
+		choose_road(l, &file, m->path, map_file, &in_root, &mapped);
+		file.module = arena_strndup(&l->arena, m->path, strlen(m->path));
+		file.dev = mapped.st_dev;
+		file.inode = mapped.st_ino;
+		file.is_main = same_file(&mapped, &p->program);
+		add_file(l, file);
+	}
+	if (in_root >= 0)
+		close(in_root);
 	free(map_file);
-	free(in_root);
+}
+
+static struct looked_at look_at(uint32_t pid)
+{
+	struct looked_at p = { .pid = pid, .task = process_live_task(pid) };
+	char *exe;
+
+	p.root = root_of_process(pid);
+	p.task = p.task ? p.task : pid;
+	exe = xasprintf("/proc/%u/exe", p.task);
+	if (stat(exe, &p.program))
+		p.program.st_ino = 0;
+	free(exe);
+	return p;
+}
+
+static size_t add_mappings(struct locate *l, uint32_t pid, const struct maps *maps)
+{
+	struct looked_at p = look_at(pid);
+	size_t nr_code = 0;
+
+	vec_each(&maps->entries, m) {
+		if (!(m->prot & PROT_EXEC) || !maps_entry_is_file(m))
+			continue;
+		add_mapping(l, &p, m);
+		nr_code++;
+	}
+	if (p.root >= 0)
+		close(p.root);
+	return nr_code;
 }
 
 int locate_process(struct locate *l, int pid, struct err *e)
 {
+	size_t nr_code, before = l->nr_unreadable;
 	struct maps maps = { 0 };
-	struct stat program = { 0 };
-	size_t nr_code = 0, before = l->nr_unreadable;
-	char *exe;
 	int rc;
 
 	rc = maps_read(&maps, pid, e);
 	if (rc)
 		return rc;
-	exe = xasprintf("/proc/%d/exe", pid);
-	if (stat(exe, &program))
-		program.st_ino = 0;
-	free(exe);
-	vec_each(&maps.entries, m) {
-		if (!(m->prot & PROT_EXEC) || !maps_entry_is_file(m))
-			continue;
-		add_mapping(l, pid, m, &program);
-		nr_code++;
-	}
+	nr_code = add_mappings(l, (uint32_t)pid, &maps);
 	if (!maps.entries.nr) {
 		rc = err_set(e, -EINVAL,
 			     "process %d: it has no program (a kernel thread, or it ended)",
@@ -111,7 +165,7 @@ int locate_process(struct locate *l, int pid, struct err *e)
 
 int locate_program(struct locate *l, const char *path, struct err *e)
 {
-	struct locate_file file = { .is_main = true };
+	struct locate_file file = { .is_main = true, .fd = -1 };
 	char *real = realpath(path, NULL);
 	struct stat st;
 
@@ -135,6 +189,8 @@ void locate_release(struct locate *l)
 		if (f->image)
 			image_release(f->image);
 		free(f->image);
+		if (f->fd >= 0)
+			close(f->fd);
 	}
 	vec_release(&l->files);
 	arena_release(&l->arena);
@@ -144,19 +200,16 @@ void locate_release(struct locate *l)
 const struct image *locate_image(struct locate_file *f)
 {
 	struct err e = { 0 };
-	char *root;
 
 	if (f->image || f->is_no_image)
 		return f->image;
-	root = f->pid ? xasprintf("/proc/%d/root", f->pid) : xstrdup("");
 	f->image = xcalloc(1, sizeof(*f->image));
-	if (image_open(f->image, f->open_path, root, f->module, &e)) {
+	if (image_open(f->image, f->open_path, f->pid, f->module, &e)) {
 		log_verbose("%s holds no probes: %s", f->module, e.what);
 		free(f->image);
 		f->image = NULL;
 		f->is_no_image = true;
 	}
-	free(root);
 	return f->image;
 }
 
@@ -294,7 +347,7 @@ static int refuse_indirect(struct search *s, struct err *e)
 	err_set(e, -EOPNOTSUPP, "function '%s' in %s is indirect: at load one of several is chosen",
 		s->name->function, s->indirect_file->module);
 	return err_remedy(e, "Name the one that runs: wperf probes -p %d '*%s*' lists candidates.",
-			  s->indirect_file->pid, s->name->function);
+			  (int)s->indirect_file->pid, s->name->function);
 }
 
 static int refuse_ambiguous(struct search *s, struct err *e)

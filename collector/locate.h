@@ -11,9 +11,10 @@
  *		attach(s->open_path, s->off, s->semaphore_off);
  *
  * Which file a mapping is: PATH as the target sees it, where that is the mapped file (same device
- * and inode) for us too; else /proc/PID/root/PATH; else /proc/PID/map_files/START-END, which
- * reaches deleted and replaced files and asks for CAP_CHECKPOINT_RESTORE. The latter two work
- * across mount namespaces while the process lives. A file that several map is listed once.
+ * and inode) for us too; else PATH below the process's root (root.h), held open; else
+ * /proc/PID/map_files/START-END, which reaches deleted and replaced files and asks for
+ * CAP_CHECKPOINT_RESTORE. The latter two work across mount namespaces. A file that several map is
+ * listed once.
  */
 #ifndef COLLECTOR_LOCATE_H
 #define COLLECTOR_LOCATE_H
@@ -30,10 +31,11 @@
 #include "collector/spec.h"
 
 struct locate_file {
-	const char *open_path;		/* opens the file from here */
+	const char *open_path;		/* opens the file from here, in this process */
+	int fd;				/* of which open_path is /proc/self/fd's name; else -1 */
 	const char *module;		/* its path as the target sees it */
 	uint64_t dev, inode;		/* of open_path, as stat(2) says */
-	int pid;			/* the first process found to map it; 0: named by path */
+	uint32_t pid;			/* the first process found to map it; 0: named by path */
 	bool is_main;			/* the program itself, not a library */
 	struct image *image;		/* locate_image() */
 	bool is_no_image;		/* it was looked at and is none */
@@ -61,6 +63,7 @@ struct probe_site {
 	const char *name;	/* symbol as in the file (mangled), or PROVIDER:NAME */
 	bool is_return;		/* a return probe on the function that begins at off */
 	bool is_exit;		/* an instruction by which a function is left: locate_exits() */
+	unsigned char condition;	/* of such a one that is a conditional jump; 0: none (exits.h) */
 	struct probe_args args;	/* none for a return */
 };
 

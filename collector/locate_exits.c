@@ -85,39 +85,118 @@ static bool is_part_of(const struct image_symbol *sym, const struct probe_site *
 						       str_starts(sym->name + len, ".cold")));
 }
 
-static bool find_in_symbol(struct exits *x, int fd, const struct image_symbol *sym)
+struct piece {
+	uint64_t off, size;
+};
+
+struct pieces {
+	VEC(struct piece) at;	/* of one function */
+};
+
+static void find_pieces(struct pieces *pieces, const struct image *m, const struct probe_site *site)
+{
+	uint64_t last_off = 0;
+
+	vec_each(&m->symbols, sym) {
+		if (sym->off == last_off || !is_part_of(sym, site))
+			continue;
+		last_off = sym->off;
+		vec_push(&pieces->at, (struct piece){ sym->off, sym->size });
+	}
+}
+
+static bool find_in_piece(struct exits *x, int fd, struct piece p)
 {
 	uint8_t *code;
 	bool found;
 
-	if (sym->size > MAX_CODE_BYTES)
+	if (p.size > MAX_CODE_BYTES)
 		return false;
-	code = xmalloc(sym->size);
-	found = pread(fd, code, sym->size, (off_t)sym->off) == (ssize_t)sym->size &&
-		exits_find(x, code, sym->size, sym->off);
+	code = xmalloc(p.size);
+	found = pread(fd, code, p.size, (off_t)p.off) == (ssize_t)p.size &&
+		exits_find(x, code, p.size, p.off);
 	free(code);
 	return found;
+}
+
+/* The last symbol that begins at or before off; NULL: there is none. */
+static const struct image_symbol *symbol_before(const struct image *m, uint64_t off)
+{
+	size_t low = 0, high = m->symbols.nr;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (m->symbols.at[mid].off <= off)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low ? &m->symbols.at[low - 1] : NULL;
+}
+
+static bool is_in_function(const struct image *m, uint64_t off)
+{
+	const struct image_symbol *sym = symbol_before(m, off);
+
+	return sym && (sym->off == off || off - sym->off < sym->size);
+}
+
+/*
+ * A jump from one piece of the function to another leaves nothing. Where symbols are stripped, cold
+ * parts have none: a conditional jump to code that nobody knows leads there, and seldom elsewhere.
+ */
+static bool leaves(const struct exit *exit, const struct pieces *pieces, const struct image *m)
+{
+	if (!exit->to)
+		return true;
+	vec_each(&pieces->at, p)
+		if (exit->to >= p->off && exit->to - p->off < p->size)
+			return false;
+	return !exit->condition || !m->is_stripped || is_in_function(m, exit->to);
+}
+
+static void drop_inner_jumps(struct exits *x, const struct pieces *pieces, const struct image *m)
+{
+	size_t i = 0;
+
+	while (i < x->at.nr)
+		if (leaves(&x->at.at[i], pieces, m))
+			i++;
+		else
+			vec_remove(&x->at, i, 1);
 }
 
 /* False: the function's length is not known, or its code makes no sense. */
 static bool find_exits(struct exits *x, const struct image *m, const struct probe_site *site)
 {
 	int fd = open(site->open_path, O_RDONLY | O_CLOEXEC);
-	uint64_t last_off = 0;
+	struct pieces pieces = { 0 };
 	bool has_body = false;
 
 	if (fd < 0)
 		return false;
-	vec_each(&m->symbols, sym) {
-		if (sym->off == last_off || !is_part_of(sym, site))
-			continue;
-		last_off = sym->off;
-		if (find_in_symbol(x, fd, sym))
-			has_body |= sym->off == site->off;
-	}
+	find_pieces(&pieces, m, site);
+	vec_each(&pieces.at, p)
+		if (find_in_piece(x, fd, *p))
+			has_body |= p->off == site->off;
 	close(fd);
+	drop_inner_jumps(x, &pieces, m);
+	vec_release(&pieces.at);
 	/* A function that never returns has none. */
 	return has_body;
+}
+
+static void warn_of_tail_calls(const struct exits *x, const char *name)
+{
+	size_t nr = 0;
+
+	vec_each(&x->at, exit)
+		nr += exit->is_tail_call;
+	if (nr)
+		log_warn("%s leaves %zu times by calling another function last: what that does is not "
+			 "part of the request",
+			 name, nr);
 }
 
 static const struct image *image_of(struct locate *l, const struct probe_site *site)
@@ -138,16 +217,14 @@ size_t locate_exits(struct locate *l, struct probe_sites *sites)
 		struct exits x = { 0 };
 
 		if (m && find_exits(&x, m, site)) {
-			vec_each(&x.offs, off) {
+			vec_each(&x.at, exit) {
 				vec_push(&out.sites, *site);
-				vec_last(&out.sites)->off = *off;
+				vec_last(&out.sites)->off = exit->off;
 				vec_last(&out.sites)->is_return = false;
 				vec_last(&out.sites)->is_exit = true;
+				vec_last(&out.sites)->condition = exit->condition;
 			}
-			if (x.nr_tail_calls)
-				log_verbose("%s leaves %zu times by calling another function last: what "
-					    "that does is not part of the request",
-					    site->name, x.nr_tail_calls);
+			warn_of_tail_calls(&x, site->name);
 		} else {
 			nr_left += site->is_return;
 			vec_push(&out.sites, *site);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/str.h"
+#include "collector/target.h"
 
 /* What is left of one line. */
 struct line {
@@ -129,11 +130,13 @@ static int read_error(struct err *e, int pid, int code)
 int maps_read(struct maps *m, int pid, struct err *e)
 {
 	struct str text = { 0 };
+	uint32_t task = process_live_task((uint32_t)pid);
 	char path[64], chunk[4096];
 	ssize_t n;
 	int fd, rc = 0;
 
-	snprintf(path, sizeof(path), "/proc/%d/maps", pid);
+	/* Where nobody lives, open(2) says whether there is a zombie (an empty map) or no process. */
+	snprintf(path, sizeof(path), "/proc/%u/maps", task ? task : (uint32_t)pid);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return read_error(e, pid, -errno);

@@ -177,7 +177,8 @@ static struct probe_program program_of(const struct probe_marker *m, const struc
 	/* Before a return the address to return to is still on the stack, behind a return probe not. */
 	struct probe_program p = { .marker = m->id,
 				   .kind = (unsigned short)kind,
-				   .sp_add = site->is_exit ? sizeof(uint64_t) : 0 };
+				   .sp_add = site->is_exit ? sizeof(uint64_t) : 0,
+				   .condition = site->condition };
 	struct err ignored;
 
 	/* prepare() has checked that both can be read. */

@@ -173,6 +173,41 @@ static long send_plain(struct pt_regs *ctx, const struct probe_program *site, __
 	return send(ctx, &head, sizeof(head));
 }
 
+/* Whether a conditional jump is about to be taken: Intel SDM 2, appendix B.1.4.7; bit 0 negates. */
+static int is_taken(__u64 flags, __u32 cc)
+{
+	__u32 cf = flags & 1, pf = flags >> 2 & 1, zf = flags >> 6 & 1, sf = flags >> 7 & 1,
+	      of = flags >> 11 & 1, yes = 0;
+
+	switch (cc >> 1 & 7) {
+	case 0:
+		yes = of;
+		break;
+	case 1:
+		yes = cf;
+		break;
+	case 2:
+		yes = zf;
+		break;
+	case 3:
+		yes = cf | zf;
+		break;
+	case 4:
+		yes = sf;
+		break;
+	case 5:
+		yes = pf;
+		break;
+	case 6:
+		yes = sf ^ of;
+		break;
+	case 7:
+		yes = zf | (sf ^ of);
+		break;
+	}
+	return yes != (cc & 1);
+}
+
 SEC("uprobe")
 int probe_hit(struct pt_regs *ctx)
 {
@@ -188,6 +223,8 @@ int probe_hit(struct pt_regs *ctx)
 	site = bpf_map_lookup_elem(&sites, &index);
 	count = bpf_map_lookup_elem(&counts, &index);
 	if (!site || !count)
+		return 0;
+	if (site->condition && !is_taken(ctx->eflags, site->condition - EXIT_CONDITION(0)))
 		return 0;
 	__sync_fetch_and_add(&count->nr_hits, 1);
 	if (site->label.kind != PROBE_ARG_NONE)

@@ -16,11 +16,15 @@
 #define PROBE_BUFFERS_PER_CPU 8
 #define PROBE_MAX_BUFFERS 512
 
+/* A conditional jump is hit whether it is taken or not: cc is the low half of its opcode. */
+#define EXIT_CONDITION(cc) ((cc) + 1)
+
 /* What to do at one site. */
 struct probe_program {
 	unsigned int marker;		/* id of the NOTE_MARKER */
 	unsigned short kind;		/* enum mark_kind */
 	unsigned short sp_add;		/* bytes from the stack pointer at the probe to what a mark has */
+	unsigned int condition;		/* of the jump that is probed: EXIT_CONDITION(); 0: none */
 	struct probe_arg label, id;	/* kind PROBE_ARG_NONE: none */
 };
 

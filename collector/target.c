@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -171,12 +172,42 @@ uint32_t process_inner_pid(uint32_t pid)
 	return inner ? (uint32_t)inner : pid;
 }
 
-bool process_is_gone(uint32_t pid)
+void process_uids(uint32_t pid, uint32_t ret_uids[2])
+{
+	char value[256];
+
+	ret_uids[0] = ret_uids[1] = UINT32_MAX;
+	if (status_field(pid, "Uid", value, sizeof(value)))
+		sscanf(value, "%" SCNu32 " %" SCNu32, &ret_uids[0], &ret_uids[1]);
+}
+
+static bool task_is_live(uint32_t tid)
 {
 	uint32_t ppid;
 	char state;
 
-	return !read_stat(pid, &state, &ppid) || state == 'Z' || state == 'X';
+	return read_stat(tid, &state, &ppid) && state != 'Z' && state != 'X';
+}
+
+/* /proc/TID is there for every thread, though not listed, with all that a process has. */
+uint32_t process_live_task(uint32_t pid)
+{
+	struct pids tids = { 0 };
+	uint32_t live = 0;
+
+	if (task_is_live(pid))
+		return pid;
+	process_threads(pid, &tids);
+	vec_each(&tids.at, tid)
+		if (!live && task_is_live(*tid))
+			live = *tid;
+	pids_release(&tids);
+	return live;
+}
+
+bool process_is_gone(uint32_t pid)
+{
+	return !process_live_task(pid);
 }
 
 bool in_first_pid_namespace(void)

@@ -31,7 +31,15 @@ struct thread_name {
 struct thread_name thread_name(uint32_t pid, uint32_t tid);
 /* The process's pid inside its innermost pid namespace; pid itself when that cannot be read. */
 uint32_t process_inner_pid(uint32_t pid);
-/* True as well for a zombie, whose parent has not asked yet. */
+/* Real and effective user ids of the process; those of nobody when it is gone. */
+void process_uids(uint32_t pid, uint32_t ret_uids[2]);
+/*
+ * The number under which /proc still knows the process's memory, program and root: its pid, or, where
+ * its first thread has ended and others go on, the id of one of these; /proc/PID/maps is empty then.
+ * 0: it is gone; a zombie is too, whose parent has not asked yet.
+ */
+uint32_t process_live_task(uint32_t pid);
+/* True: process_live_task() has none. */
 bool process_is_gone(uint32_t pid);
 /* True: this program's pids are the kernel's own, which BPF programs see. */
 bool in_first_pid_namespace(void);

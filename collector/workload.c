@@ -93,6 +93,8 @@ int workload_prepare(struct workload *w, char *const argv[], struct err *e)
 		close(go[1]);
 		return e->code;
 	}
+	/* Who ignores it, as our parent may have had us do, is told of no child's end. */
+	signal(SIGCHLD, SIG_DFL);
 	pid = fork();
 	if (!pid) {
 		close(go[1]);
@@ -130,8 +132,13 @@ int workload_start(struct workload *w, char *const argv[], struct err *e)
 
 bool workload_has_ended(struct workload *w)
 {
-	if (w->is_running && waitpid((pid_t)w->pid, &w->status, WNOHANG) == (pid_t)w->pid)
-		w->is_running = false;
+	pid_t got;
+
+	if (!w->is_running)
+		return true;
+	got = waitpid((pid_t)w->pid, &w->status, WNOHANG);
+	/* Somebody else took its status: ended it has all the same. */
+	w->is_running = got != (pid_t)w->pid && (got >= 0 || errno != ECHILD);
 	return !w->is_running;
 }
 

@@ -398,6 +398,9 @@ static void take_info(struct session *s, struct cursor payload)
 {
 	const char *key, *value;
 
+	/* Only wperf writes notes, and it brought the maps of its processes along. */
+	if (s->symbolizer)
+		symbolizer_set_self_contained(s->symbolizer);
 	while (note_next_info(&payload, &key, &value))
 		if (!strcmp(key, "marker"))
 			s->marker_info = strings_id(s->strings, value);

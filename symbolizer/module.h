@@ -25,6 +25,7 @@ struct travelled {
 
 struct baggage {
 	VEC(struct travelled) items;
+	VEC(uint32_t) self_contained;	/* recordings: see symbolizer_set_self_contained() */
 };
 
 enum module_state {

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "base/cursor.h"
+#include "base/log.h"
 #include "base/str.h"
 #include "symbolizer/ranges.h"
 #include "symbolizer/source.h"
@@ -60,7 +61,18 @@ static void *read_own_map(uint32_t pid, size_t *ret_len)
 	}
 	close(fd);
 	*ret_len = len;
+	if (text)
+		log_verbose("%s names the JIT code of process %u: it is there now, and the recording has "
+			    "none", path, pid);
 	return text;
+}
+
+static bool is_self_contained(const struct module *m)
+{
+	vec_each(&m->baggage->self_contained, recording)
+		if (*recording == m->key.recording)
+			return true;
+	return false;
 }
 
 static void *map_text(const struct module *m, size_t *ret_len)
@@ -71,7 +83,9 @@ static void *map_text(const struct module *m, size_t *ret_len)
 			*ret_len = t->len;
 			return xmemdup(t->bytes, t->len);
 		}
-	return m->key.pid ? read_own_map(m->key.pid, ret_len) : NULL;
+	if (!m->key.pid || is_self_contained(m))
+		return NULL;
+	return read_own_map(m->key.pid, ret_len);
 }
 
 /* A hex number and the blanks after it. */

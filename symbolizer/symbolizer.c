@@ -83,6 +83,7 @@ void symbolizer_free(struct symbolizer *s)
 	}
 	vec_release(&s->modules);
 	vec_release(&s->baggage.items);
+	vec_release(&s->baggage.self_contained);
 	vec_release(&s->answers);
 	vec_release(&s->scratch.list);
 	hashidx_release(&s->modules_by_key);
@@ -112,6 +113,11 @@ static bool same_key(const struct module_key *a, const struct module_key *b)
 void symbolizer_next_recording(struct symbolizer *s)
 {
 	s->recording++;
+}
+
+void symbolizer_set_self_contained(struct symbolizer *s)
+{
+	vec_push(&s->baggage.self_contained, s->recording);
 }
 
 uint32_t symbolizer_module(struct symbolizer *s, const struct module_key *key)

@@ -80,6 +80,11 @@ void symbolizer_free(struct symbolizer *s);
  * kernel's names are those that it brought along.
  */
 void symbolizer_next_recording(struct symbolizer *s);
+/*
+ * This recording (up to the next symbolizer_next_recording()) brought the maps of its JIT code along:
+ * what has their names in this machine's /tmp is somebody else's.
+ */
+void symbolizer_set_self_contained(struct symbolizer *s);
 /* The module's id: equal keys give equal ids. key's pointers are copied. */
 uint32_t symbolizer_module(struct symbolizer *s, const struct module_key *key);
 /*

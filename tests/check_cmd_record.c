@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <check.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -36,6 +38,7 @@ static const struct {
 	{ "-F fast -- true", 2, { "-F fast" } },
 	{ "-F 99 -c 1000 -- true", 2, { "-F and -c exclude each other" } },
 	{ "-c 0 -- true", 2, { "-c 0" } },
+	{ "-e cpu-clock -c 9999 -- true", 2, { "-c 9999: a clock", "-c 10000" } },
 	{ "-m 0 -- true", 2, { "-m 0" } },
 	{ "-m lots -- true", 2, { "-m lots" } },
 	{ "--max-size 0 -- true", 2, { "--max-size 0" } },
@@ -148,6 +151,49 @@ static struct contents expect_whole(const char *path)
 	ck_assert(c.has_tally);
 	return c;
 }
+
+static pthread_barrier_t barrier;
+static int second_tid;
+
+static void *second_thread(void *unused)
+{
+	(void)unused;
+	second_tid = (int)syscall(SYS_gettid);
+	pthread_barrier_wait(&barrier);
+	pause();
+	return NULL;
+}
+
+/* How often the recording begins with the process: once, or its time counts twice. */
+static unsigned int nr_snapshots_of(const char *path, uint32_t pid)
+{
+	struct reader *reader;
+	unsigned int nr = 0;
+	struct err e = { 0 };
+	struct record r;
+
+	ck_assert_msg(!reader_open(path, &reader, &e), "%s", e.what);
+	while (reader_next(reader, &r, &e) > 0)
+		nr += r.type == PERF_RECORD_COMM && r.pid == pid && r.tid == pid;
+	reader_free(reader);
+	return nr;
+}
+
+START_TEST(process_named_by_its_threads_is_recorded_once)
+{
+	struct run r = { .dir = harness_path("") };
+	pthread_t t;
+
+	pthread_barrier_init(&barrier, NULL, 2);
+	ck_assert_int_eq(pthread_create(&t, NULL, second_thread, NULL), 0);
+	pthread_barrier_wait(&barrier);
+	run_shell(&r, "exec \"$WPERF\" record --duration 0.05 -p %d,%d,%d", getpid(), second_tid,
+		  getpid());
+	ck_assert_exit(&r, 0);
+	ck_assert_uint_eq(nr_snapshots_of(harness_path("wperf.data"), (uint32_t)getpid()), 1);
+	run_release(&r);
+}
+END_TEST
 
 static const char *const argument_sets[] = {
 	"",
@@ -507,6 +553,7 @@ static TCase *recording_tcase(void)
 
 	tcase_set_timeout(tc, 60);
 	tcase_add_loop_test(tc, command_is_recorded, 0, ARRAY_LEN(argument_sets));
+	tcase_add_test(tc, process_named_by_its_threads_is_recorded_once);
 	tcase_add_test(tc, quiet_is_quiet);
 	tcase_add_loop_test(tc, status_of_the_command_is_passed_on, 0, ARRAY_LEN(statuses));
 	tcase_add_test(tc, command_has_our_stdin_and_stdout);

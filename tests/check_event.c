@@ -72,6 +72,27 @@ START_TEST(unknown_names_come_with_the_nearest)
 }
 END_TEST
 
+static const struct {
+	const char *name;
+	uint64_t period;
+	int want;
+} periods[] = {
+	{ "cpu-clock", 9999, -EINVAL },	  { "cpu-clock", 10000, 0 },  { "task-clock:u", 1, -EINVAL },
+	{ "task-clock", UINT64_MAX, 0 },  { "page-faults", 1, 0 },    { "cycles", 1, 0 },
+};
+
+START_TEST(clocks_have_a_shortest_period)
+{
+	struct perf_event_attr attr = { 0 };
+	struct err e = { 0 };
+
+	ck_assert_int_eq(event_parse(periods[_i].name, &attr, &e), 0);
+	ck_assert_int_eq(event_check_period(&attr, periods[_i].period, &e), periods[_i].want);
+	if (periods[_i].want)
+		ck_assert_msg(strstr(e.remedy, "-c 10000") != NULL, "%s", e.remedy);
+}
+END_TEST
+
 START_TEST(default_is_cycles_or_the_clock)
 {
 	struct perf_event_attr attr = { 0 };
@@ -95,6 +116,7 @@ Suite *check_event_suite(void)
 
 	tcase_add_loop_test(tc, names_become_attributes, 0, ARRAY_LEN(good));
 	tcase_add_loop_test(tc, unknown_names_come_with_the_nearest, 0, ARRAY_LEN(bad));
+	tcase_add_loop_test(tc, clocks_have_a_shortest_period, 0, ARRAY_LEN(periods));
 	tcase_add_test(tc, default_is_cycles_or_the_clock);
 	suite_add_tcase(s, tc);
 	return s;

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <check.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -206,6 +208,121 @@ START_TEST(file_out_of_reach_is_counted)
 }
 END_TEST
 
+/* As cp over it: path, device and inode are the same, the program is another. */
+START_TEST(file_that_was_written_to_is_another)
+{
+	const char *path = program_copy("program");
+	struct build_id id;
+	struct writer_mmap m;
+	struct str other = { 0 };
+	struct keeping x;
+
+	setup(&x);
+	map_file(path, &m);
+	keep_mapping(x.k, &m);
+	harness_read("/bin/true", &other);
+	harness_file("program", other.s, other.len);
+	map_file(path, &m);
+	keep_mapping(x.k, &m);
+	ck_assert(build_id_of_path("/bin/true", &id));
+	ck_assert_msg(build_id_equal(&m.build_id, &id), "it has the old program's build-id");
+	read_back(&x);
+	str_release(&other);
+	release(&x);
+}
+END_TEST
+
+/* The first who maps a file is gone before it can be looked at: the next one is asked. */
+START_TEST(file_that_was_missed_is_tried_again)
+{
+	const char *path = program_copy("program");
+	uint32_t nobody = 1U << 30;
+	struct keep_stats stats;
+	struct writer_mmap m;
+	struct build_id id;
+	struct keeping x;
+	int i;
+
+	setup(&x);
+	ck_assert(build_id_of_path(path, &id));
+	map_file(path, &m);
+	ck_assert_int_eq(unlink(path), 0);
+	for (i = 0; i < 2; i++) {
+		m.pid = nobody;
+		keep_mapping(x.k, &m);
+		keep_stats(x.k, &stats);
+		ck_assert_uint_eq(stats.nr_unreachable, 1);
+		ck_assert_uint_eq(m.build_id.len, 0);
+	}
+	m.pid = (uint32_t)getpid();
+	keep_mapping(x.k, &m);
+	keep_stats(x.k, &stats);
+	ck_assert_uint_eq(stats.nr_files, 1);
+	ck_assert_uint_eq(stats.nr_unreachable, 0);
+	ck_assert(build_id_equal(&m.build_id, &id));
+	/* And then it is known of those who are gone as well. */
+	m.build_id = (struct build_id){ 0 };
+	m.pid = nobody;
+	keep_mapping(x.k, &m);
+	ck_assert(build_id_equal(&m.build_id, &id));
+	read_back(&x);
+	ck_assert_uint_eq(x.nr_files, 1);
+	release(&x);
+}
+END_TEST
+
+/* What stands between those addresses now is another file: an exec to a program at the same ones. */
+START_TEST(another_file_at_the_same_addresses_is_not_taken)
+{
+	const char *path = program_copy("program");
+	struct keep_stats stats;
+	struct writer_mmap m;
+	struct keeping x;
+
+	setup(&x);
+	map_file(path, &m);
+	m.inode++;
+	m.path = "/nowhere/program";
+	keep_mapping(x.k, &m);
+	keep_stats(x.k, &stats);
+	ck_assert_uint_eq(m.build_id.len, 0);
+	ck_assert_uint_eq(stats.nr_files, 0);
+	ck_assert_uint_eq(stats.nr_unreachable, 1);
+	release(&x);
+}
+END_TEST
+
+/* Memory of a compiler's that has a file descriptor, a program that was put into one. */
+START_TEST(only_programs_are_copied)
+{
+	struct str bytes = { 0 };
+	struct keep_stats stats;
+	struct writer_mmap m;
+	struct keeping x;
+	char *path;
+	int fd = memfd_create("jit", MFD_CLOEXEC);
+
+	if (_i)
+		harness_read("/bin/true", &bytes);
+	else
+		str_add_bytes(&bytes, "\xff\xcf\x75\xfc\xc3", 5);
+	ck_assert_int_eq(write(fd, bytes.s, bytes.len), (ssize_t)bytes.len);
+	setup(&x);
+	path = xasprintf("/proc/self/fd/%d", fd);
+	map_file(path, &m);
+	m.path = "/memfd:jit (deleted)";
+	keep_mapping(x.k, &m);
+	keep_stats(x.k, &stats);
+	ck_assert_uint_eq(stats.nr_files, _i);
+	ck_assert_uint_eq(stats.nr_unreachable, 0);
+	read_back(&x);
+	release(&x);
+	str_release(&bytes);
+	free(path);
+	close(fd);
+}
+END_TEST
+
 static const char *const no_files[] = { "//anon",    "[heap]",	       "[vdso]",
 					"/dev/zero", "anon_inode:[x]", "" };
 
@@ -251,6 +368,140 @@ START_TEST(map_of_jit_code_is_copied)
 }
 END_TEST
 
+static char *perf_map_path(void)
+{
+	return xasprintf("/tmp/perf-%d.map", getpid());
+}
+
+/* Anyone may write in /tmp, and what is recorded is read by others than the target's user. */
+static const char *const others[] = { "a link", "a hard link", "another user's", "a fifo" };
+
+static void put_other(int kind, const char *path)
+{
+	const char *secret = harness_file("secret", "secret", 6);
+
+	if (kind == 0) {
+		ck_assert_int_eq(symlink(secret, path), 0);
+	} else if (kind == 1) {
+		ck_assert_int_eq(link(secret, path), 0);
+	} else if (kind == 2) {
+		ck_assert_int_eq(close(open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600)), 0);
+		ck_assert_int_eq(truncate(path, 10), 0);
+		ck_assert_int_eq(chown(path, 12345, (gid_t)-1), 0);
+	} else {
+		ck_assert_int_eq(mkfifo(path, 0600), 0);
+	}
+}
+
+START_TEST(map_of_someone_else_is_left)
+{
+	char *path = perf_map_path();
+	struct keep_stats stats;
+	struct keeping x;
+
+	setup(&x);
+	put_other(_i, path);
+	keep_perf_map(x.k, (uint32_t)getpid());
+	unlink(path);
+	keep_stats(x.k, &stats);
+	ck_assert_msg(stats.nr_files == 0, "%s was copied", others[_i]);
+	release(&x);
+	free(path);
+}
+END_TEST
+
+START_TEST(map_that_is_too_large_is_told)
+{
+	char *path = perf_map_path();
+	int fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+	struct keep_stats stats;
+	struct keeping x;
+
+	setup(&x);
+	ck_assert_int_eq(ftruncate(fd, (64 << 20) + 1), 0);
+	close(fd);
+	keep_perf_map(x.k, (uint32_t)getpid());
+	unlink(path);
+	keep_stats(x.k, &stats);
+	ck_assert_uint_eq(stats.nr_files, 0);
+	ck_assert_uint_eq(stats.nr_unreachable, 1);
+	release(&x);
+	free(path);
+}
+END_TEST
+
+/* A process with a /tmp of its own writes a map there, and ends before it is asked for. */
+struct boxed {
+	pid_t pid;
+	int told, go;
+};
+
+static struct boxed start_boxed(void)
+{
+	const char *tmp = harness_path("tmp");
+	int told[2], go[2];
+	struct boxed b;
+	char byte;
+
+	ck_assert_int_eq(mkdir(tmp, 0777), 0);
+	ck_assert_int_eq(pipe(told) || pipe(go), 0);
+	b = (struct boxed){ .told = told[0], .go = go[1] };
+	b.pid = fork();
+	if (!b.pid) {
+		char *path = perf_map_path();
+		FILE *f;
+
+		if (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
+		    mount(tmp, "/tmp", NULL, MS_BIND, NULL) || !(f = fopen(path, "we")))
+			_exit(1);
+		fputs("1000 10 boxed\n", f);
+		fclose(f);
+		_exit(write(told[1], "", 1) != 1 || read(go[0], &byte, 1) != 1);
+	}
+	close(told[1]);
+	ck_assert_int_eq(read(b.told, &byte, 1), 1);
+	return b;
+}
+
+static void end_boxed(const struct boxed *b)
+{
+	ck_assert_int_eq(write(b->go, "", 1), 1);
+	ck_assert_int_eq(harness_wait(b->pid), 0);
+}
+
+/* 0: asked while it lives, 1: after it ended, with its /tmp known, 2: or with nothing known. */
+START_TEST(map_in_a_tmp_of_its_own_is_copied)
+{
+	struct writer_mmap m = { .path = "//anon" };
+	struct boxed b = start_boxed();
+	char *decoy = xasprintf("/tmp/perf-%d.map", b.pid);
+	FILE *f = fopen(decoy, "we");
+	struct keeping x;
+
+	ck_assert_ptr_nonnull(f);
+	fputs("1000 10 stranger\n", f);
+	fclose(f);
+	setup(&x);
+	m.pid = (uint32_t)b.pid;
+	if (_i < 2)
+		keep_mapping(x.k, &m);
+	if (_i)
+		end_boxed(&b);
+	keep_perf_map(x.k, (uint32_t)b.pid);
+	/* Forgotten, and our /tmp is nobody's who is not known. */
+	if (_i == 1)
+		keep_perf_map(x.k, (uint32_t)b.pid);
+	unlink(decoy);
+	if (!_i)
+		end_boxed(&b);
+	read_back(&x);
+	ck_assert_uint_eq(x.nr_files, 1);
+	ck_assert_str_eq(str_cstr(&x.bytes), _i < 2 ? "1000 10 boxed\n" : "1000 10 stranger\n");
+	release(&x);
+	free(decoy);
+}
+END_TEST
+
 /* Bytes of the vdso in which an ELF image can be read. */
 START_TEST(vdso_is_copied)
 {
@@ -278,7 +529,9 @@ Suite *check_keep_suite(void)
 	tcase_add_test(tc, file_at_its_path_is_not_copied);
 	tcase_add_test(tc, file_out_of_reach_is_counted);
 	tcase_add_loop_test(tc, mappings_of_no_file_are_left, 0, ARRAY_LEN(no_files));
+	tcase_add_test(tc, file_that_was_written_to_is_another);
 	tcase_add_test(tc, map_of_jit_code_is_copied);
+	tcase_add_test(tc, map_that_is_too_large_is_told);
 	tcase_add_test(tc, vdso_is_copied);
 	suite_add_tcase(s, tc);
 	/* The mapping itself is the only road left, and /proc/PID/map_files is root's. */
@@ -286,6 +539,11 @@ Suite *check_keep_suite(void)
 		gone = tcase_create("gone files");
 		tcase_set_timeout(gone, 20);
 		tcase_add_loop_test(gone, file_that_is_gone_is_copied_once, 0, ARRAY_LEN(fates));
+		tcase_add_test(gone, file_that_was_missed_is_tried_again);
+		tcase_add_test(gone, another_file_at_the_same_addresses_is_not_taken);
+		tcase_add_loop_test(gone, only_programs_are_copied, 0, 2);
+		tcase_add_loop_test(gone, map_of_someone_else_is_left, 0, ARRAY_LEN(others));
+		tcase_add_loop_test(gone, map_in_a_tmp_of_its_own_is_copied, 0, 3);
 		suite_add_tcase(s, gone);
 	}
 	return s;

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/str.h"
 #include "tests/harness.h"
@@ -528,6 +529,30 @@ START_TEST(jit_code_is_named_by_its_map)
 }
 END_TEST
 
+/* perf leaves the maps where they are; wperf's recordings bring them, and the number is reused. */
+START_TEST(jit_map_of_this_machine_is_for_others_recordings)
+{
+	const struct module_key key = { .kind = MODULE_JIT, .path = "//anon", .pid = (uint32_t)getpid() };
+	char *path = xasprintf("/tmp/perf-%d.map", getpid());
+	FILE *f = fopen(path, "we");
+	struct rig r;
+
+	ck_assert_ptr_nonnull(f);
+	fputs("1000 10 stranger\n", f);
+	fclose(f);
+	rig_begin_with(&r, &key, NULL);
+	if (_i)
+		symbolizer_set_self_contained(r.symbolizer);
+	ck_assert_str_eq(rig_function(&r, 0x1000), _i ? "" : "stranger");
+	symbolizer_next_recording(r.symbolizer);
+	r.module = symbolizer_module(r.symbolizer, &key);
+	ck_assert_str_eq(rig_function(&r, 0x1000), "stranger");
+	rig_end(&r);
+	unlink(path);
+	free(path);
+}
+END_TEST
+
 START_TEST(jit_map_may_grow)
 {
 	const struct module_key key = { .kind = MODULE_JIT, .path = "//anon", .pid = 4194303 };
@@ -688,6 +713,7 @@ Suite *check_symbolizer_suite(void)
 	tcase_add_loop_test(tc, what_is_no_file_stays_hex, 0, ARRAY_LEN(nowhere));
 	tcase_add_loop_test(tc, jit_code_is_named_by_its_map, 0, ARRAY_LEN(jit_cases));
 	tcase_add_test(tc, jit_map_may_grow);
+	tcase_add_loop_test(tc, jit_map_of_this_machine_is_for_others_recordings, 0, 2);
 	if (getauxval(AT_SYSINFO_EHDR))
 		tcase_add_test(tc, vdso_is_that_of_this_process);
 	else

@@ -9,6 +9,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "collector/maps.h"
+#include "collector/root.h"
 #include "collector/target.h"
 #include "tests/harness.h"
 
@@ -176,6 +178,72 @@ START_TEST(threads_belong_to_their_process)
 }
 END_TEST
 
+static void *wait_for_ever(void *unused)
+{
+	(void)unused;
+	for (;;)
+		pause();
+	return NULL;
+}
+
+/* Its first thread ends, a zombie until the others have too. */
+static pid_t start_headless(void)
+{
+	pid_t pid = fork();
+	pthread_t t;
+
+	if (pid)
+		return pid;
+	pthread_create(&t, NULL, wait_for_ever, NULL);
+	pthread_exit(NULL);
+}
+
+static bool is_headless(void *pid)
+{
+	uint32_t task = process_live_task(*(uint32_t *)pid);
+
+	return task && task != *(uint32_t *)pid;
+}
+
+START_TEST(process_outlives_its_first_thread)
+{
+	uint32_t pid = (uint32_t)start_headless(), task;
+	struct maps maps = { 0 };
+	struct pids tids = { 0 };
+	struct err e = { 0 };
+	int root;
+
+	ck_assert_msg(harness_wait_until(is_headless, &pid), "no thread was left");
+	ck_assert(!process_is_gone(pid));
+	task = process_live_task(pid);
+	process_threads(pid, &tids);
+	ck_assert(pids_has(&tids, task));
+	ck_assert_int_eq(maps_read(&maps, (int)pid, &e), 0);
+	ck_assert_uint_gt(maps.entries.nr, 0);
+	root = root_of_process(pid);
+	ck_assert_int_ge(root, 0);
+	close(root);
+	kill((pid_t)pid, SIGKILL);
+	harness_wait((pid_t)pid);
+	ck_assert(process_is_gone(pid));
+	ck_assert_uint_eq(process_live_task(pid), 0);
+	maps_release(&maps);
+	pids_release(&tids);
+}
+END_TEST
+
+START_TEST(users_are_told)
+{
+	uint32_t uids[2];
+
+	process_uids((uint32_t)getpid(), uids);
+	ck_assert_uint_eq(uids[0], getuid());
+	ck_assert_uint_eq(uids[1], geteuid());
+	process_uids(1U << 30, uids);
+	ck_assert_uint_eq(uids[0], UINT32_MAX);
+}
+END_TEST
+
 /* A number that the kernel gives to nobody: PID_MAX_LIMIT is 2^22. */
 START_TEST(nobody_is_told_by_number)
 {
@@ -209,6 +277,8 @@ Suite *check_target_suite(void)
 	tcase_add_test(tc, lists_add_up);
 	tcase_add_test(tc, descendants_are_found_whatever_their_name);
 	tcase_add_test(tc, zombie_is_gone);
+	tcase_add_test(tc, process_outlives_its_first_thread);
+	tcase_add_test(tc, users_are_told);
 	tcase_add_test(tc, threads_belong_to_their_process);
 	tcase_add_test(tc, nobody_is_told_by_number);
 	tcase_add_test(tc, inner_pid_of_ours_is_our_pid);

@@ -54,6 +54,36 @@ START_TEST(exit_status_is_as_a_shell_has_it)
 }
 END_TEST
 
+/* A parent that ignores SIGCHLD hands that down, and then no child's status is kept. */
+START_TEST(end_is_seen_though_children_were_ignored)
+{
+	char *argv[] = { "sh", "-c", "exit 77", NULL };
+	struct workload w;
+	struct err e;
+
+	signal(SIGCHLD, SIG_IGN);
+	ck_assert_int_eq(workload_prepare(&w, argv, &e), 0);
+	ck_assert_int_eq(workload_start(&w, argv, &e), 0);
+	ck_assert(harness_wait_until(has_ended, &w));
+	ck_assert_int_eq(workload_exit_status(&w), 77);
+	workload_release(&w);
+}
+END_TEST
+
+START_TEST(end_is_seen_though_its_status_is_lost)
+{
+	char *argv[] = { "true", NULL };
+	struct workload w;
+	struct err e;
+
+	ck_assert_int_eq(workload_prepare(&w, argv, &e), 0);
+	ck_assert_int_eq(workload_start(&w, argv, &e), 0);
+	ck_assert_int_eq(harness_wait((pid_t)w.pid), 0);
+	ck_assert(workload_has_ended(&w));
+	workload_release(&w);
+}
+END_TEST
+
 START_TEST(nothing_runs_before_it_is_started)
 {
 	const char *path = harness_path("ran");
@@ -179,6 +209,8 @@ Suite *check_workload_suite(void)
 
 	tcase_set_timeout(tc, 20);
 	tcase_add_loop_test(tc, exit_status_is_as_a_shell_has_it, 0, ARRAY_LEN(endings));
+	tcase_add_test(tc, end_is_seen_though_children_were_ignored);
+	tcase_add_test(tc, end_is_seen_though_its_status_is_lost);
 	tcase_add_test(tc, nothing_runs_before_it_is_started);
 	tcase_add_test(tc, released_without_a_start_it_ends);
 	tcase_add_test(tc, running_command_is_ended);

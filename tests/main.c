@@ -35,6 +35,7 @@
 	X(target)                                                                                  \
 	X(event)                                                                                   \
 	X(build_id)                                                                                \
+	X(root)                                                                                    \
 	X(keep)                                                                                    \
 	X(workload)                                                                                \
 	X(maps)                                                                                    \

@@ -20,9 +20,9 @@ def start_loop(*argv):
     return start_target(*argv, ready="ready", stdin=subprocess.PIPE)
 
 
-def record(process, ends_first=False):
+def record(process, ends_first=False, *args):
     """Half a second of it. Whoever ends first, target or recording, both are gone at the end."""
-    recording = Recording("-p", process.pid)
+    recording = Recording("-p", process.pid, *args)
     time.sleep(0.5)
     if ends_first:
         process.communicate("end\n", timeout=PATIENCE)
@@ -77,17 +77,77 @@ if os.geteuid() == 0:
     copy(new, "box/program")  # what stands at the same path outside
     process = start_loop("unshare", "-m", "sh", "-c", "mount -t tmpfs none $1/box && "
                          "cp $1/old $1/box/program && exec $1/box/program loop", "sh", scratch)
-    check_named("another mount namespace", record(process, True), "spin_old", "spin_new")
+    file = record(process, True, "--marker", "func:spin_old")
+    check_named("another mount namespace", file, "spin_old", "spin_new")
+    check(requests_by_path(report(file)).get("spin_old", 0) > 10, "a marker there: no requests")
     process = start_loop("unshare", "-m", "sh", "-c", "mount -t tmpfs none $1/box && mkdir $1/box/x && "
                          "cp $1/static $1/box/x/run && exec chroot $1/box /x/run loop", "sh", scratch)
     check_named("a chroot", record(process), "spin_static")
 
-for ends_first in (False, True):
-    process = start_loop(new, "jit")
-    file = record(process, ends_first)
+for kind in ("jit", "memfd"):
+    for ends_first in (False, True):
+        process = start_loop(new, kind)
+        file = record(process, ends_first)
+        os.unlink("/tmp/perf-%d.map" % process.pid)
+        check_named("%s code, the %s ends first" % (kind, "target" if ends_first else "recording"), file,
+                    "jit_spin")
+
+
+def start_boxed_jit():
+    """In a /tmp of its own, so that its map is not ours; ours has one of that name with other names."""
+    os.makedirs(path("tmp"), exist_ok=True)
+    process = start_loop("unshare", "-m", "sh", "-c", "cp $1/new $1/tmp/program && "
+                         "mount --bind $1/tmp /tmp && exec /tmp/program jit", "sh", scratch)
+    process.map = path("tmp/perf-%d.map" % process.pid)
+    with open(process.map) as own, open("/tmp/perf-%d.map" % process.pid, "w") as other:
+        other.write(own.read().replace("jit_spin", "stranger"))
+    return process
+
+
+def start_caged(name):
+    """In a root of its own, as another user, who has put a link into it to what only root reads."""
+    box = path("cage")
+    os.makedirs(box + "/tmp", exist_ok=True)
+    copy(static, "cage/run")
+    process = start_loop("chroot", "--userspec=65534:65534", box, "/run", "loop")
+    with open(path("secret"), "w") as f:
+        f.write("a secret of root's\n")
+    os.chmod(path("secret"), 0o600)
+    if name == "map":
+        os.symlink(path("secret"), "%s/tmp/perf-%d.map" % (box, process.pid))
+    else:  # the directory: /secrets of ours has a map of that name
+        shutil.rmtree(box + "/tmp")
+        os.mkdir(path("secrets"))
+        os.rename(path("secret"), path("secrets/perf-%d.map" % process.pid))
+        os.symlink(path("secrets"), box + "/tmp")
+    return process
+
+
+if os.geteuid() == 0:
+    for ends_first in (False, True):
+        process = start_boxed_jit()
+        file = record(process, ends_first)
+        os.unlink("/tmp/perf-%d.map" % process.pid)
+        check_named("JIT code with a /tmp of its own, the %s ends first" %
+                    ("target" if ends_first else "recording"), file, "jit_spin", "stranger")
+    process = start_boxed_jit()
+    os.unlink(process.map)
+    file = record(process, True)
     os.unlink("/tmp/perf-%d.map" % process.pid)
-    check_named("JIT code, the %s ends first" % ("target" if ends_first else "recording"), file,
-                "jit_spin")
+    equal("samples in somebody else's map", samples_of(report(file), "stranger"), 0)
+    step("JIT code without a map: that of another process in our /tmp is left")
+    for name in ("map", "directory"):
+        with open(record(start_caged(name)), "rb") as f:
+            check(b"a secret of root's" not in f.read(), "a link (%s) got a file of root's copied" % name)
+    step("links in a target's root lead to no file outside of it")
+
+process = start_loop(new, "jit")
+os.truncate("/tmp/perf-%d.map" % process.pid, (64 << 20) + 1)
+recording = Recording("-p", process.pid)
+has("a map that is too large", recording.stop().talk, "process %d: its map of JIT code" % process.pid)
+process.communicate("end\n", timeout=PATIENCE)
+os.unlink("/tmp/perf-%d.map" % process.pid)
+step("a map of JIT code that is too large, and said to be")
 
 profile = report(record(start_loop(new, "clock")))
 in_vdso = sum(f["samples"] for f in profile["groups"][0]["functions"]

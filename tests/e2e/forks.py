@@ -54,10 +54,43 @@ def check_family():
     step("a command and its children")
 
 
+def say(process, line):
+    process.stdin.write(line + "\n")
+    process.stdin.flush()
+
+
+def has_lost_its_first_thread(process):
+    with open("/proc/%d/stat" % process.pid) as f:
+        return f.read().rpartition(")")[2].split()[0] == "Z"
+
+
+def check_headless():
+    """A process whose first thread has ended, before the recording or in the midst of it, lives on."""
+    for is_before in (True, False):
+        process = start_target(target, "headless", "20", ready="ready", stdin=subprocess.PIPE)
+        if is_before:
+            say(process, "end")
+            wait_until("the first thread ends", lambda: has_lost_its_first_thread(process))
+        recording = Recording("-p", process.pid, *MARKER)
+        if not is_before:
+            say(process, "end")
+            wait_until("the first thread ends", lambda: has_lost_its_first_thread(process))
+            time.sleep(1.2)  # until wperf has looked at who has ended, which it does twice a second
+        say(process, "call")
+        recording.wait()
+        process.wait(PATIENCE)
+        profile = report(recording.file)
+        equal("calls without the first thread", sum(g["requests"] for g in profile["groups"]), 20)
+        check(samples_of(profile, "burn") > 40, "hardly any samples: %s" % profile["tallies"])
+    step("the first thread ends before the attach, and after it: 20 calls of the second")
+
+
 def check_exit_status():
     for args, status in ((("exit", 3), 3), (("exit", 0), 0), (("signal", 15), 128 + 15),
                          (("signal", 9), 128 + 9)):
         record("--", target, *args, status=status)
+    run("env", "--ignore-signal=CHLD", WPERF, "record", "-o", path("own.data"), "--", target, "exit", "3",
+        status=3)
     bystander = forever()
     file, _ = record("-p", bystander.pid, "--", target, "calls", "3", "50", marker=MARKER)
     equal("processes of -p PID -- COMMAND", list(calls_of(file)), ["e2e_forks"])
@@ -143,6 +176,7 @@ def check_refusals():
         (("-p", free_pid), free_pid, False),
         (("-p", "x"), "-p x", False),
         (("-p", pid, "-F", "1", "-c", "1"), "-F", False),
+        (("-p", pid, "-e", "cpu-clock", "-c", "9999"), "-c 9999", True),
         ((), "nothing to record", True),
         (("--", "/no/such/program"), "/no/such/program", False),
         (("-p", pid, "--duration", "0"), "--duration", False),
@@ -165,6 +199,7 @@ def check_refusals():
 
 
 check_family()
+check_headless()
 check_exit_status()
 check_ends()
 check_sampling()

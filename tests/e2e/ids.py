@@ -9,8 +9,8 @@ from lib import *
 target = build("e2e_ids.cc")
 
 
-def record(what, *markers, **options):
-    process = start_target(target, what, ready="ready", stdin=subprocess.PIPE)
+def record(what, *markers, program=None, **options):
+    process = start_target(program or target, what, ready="ready", stdin=subprocess.PIPE)
     args = [arg for marker in markers for arg in ("--marker", marker)]
     recording = Recording("-p", process.pid, *args, **options)
     process.stdin.write("go\n")
@@ -97,7 +97,15 @@ def check_calls():
     equal("nested", shape(profile), (400, 0, 0))
     equal("two stacks", shape(report(record("coroutines", "func:yields"))), (100, 0, 0))
     equal("thread ends inside", shape(report(record("exits", "func:exits"))), (0, 20, 0))
-    step("recursion, longjmp, exceptions, nesting, coroutines, threads that end inside")
+    stripped = build("e2e_ids.cc", "-rdynamic", "-s", output="stripped")
+    for program in (target, stripped):
+        equal("a cold part of " + program, shape(report(record("split", "func:split", program=program))),
+              (100, 0, 0))
+    conditions = "o no b ae e ne be a s ns p np l ge le g".split()
+    profile = report(record("conditional", *("func:left_" + cc for cc in conditions)))
+    equal("left by conditional jumps", requests_by_path(profile), {"left_" + cc: 64 for cc in conditions})
+    equal("left by conditional jumps", shape(profile), (16 * 64, 0, 0))
+    step("recursion, longjmp, exceptions, nesting, coroutines, threads that end inside, odd exits")
 
 
 check_pairs()

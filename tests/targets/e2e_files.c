@@ -5,8 +5,10 @@
  *	e2e_files loop		in SPIN(), a function of the file
  *	e2e_files plugin LIB	in SPIN() of a library, which it deletes after it has loaded it
  *	e2e_files jit		in code of its own making, which /tmp/perf-PID.map calls jit_spin
+ *	e2e_files memfd		the same in shared memory that has a file descriptor
  *	e2e_files clock		in clock_gettime(2), that is in the vdso
  */
+#define _GNU_SOURCE
 #include <dlfcn.h>
 #include <poll.h>
 #include <stdio.h>
@@ -39,7 +41,7 @@ static void clock_loop(unsigned int rounds)
 		clock_gettime(CLOCK_MONOTONIC, &t);
 }
 
-static void *make_code(void)
+static void *make_code(int is_memfd)
 {
 #ifdef __x86_64__
 	/* dec %edi; jnz -4; ret */
@@ -48,11 +50,15 @@ static void *make_code(void)
 	/* subs w0, w0, #1; b.ne -4; ret */
 	static const unsigned int code[] = { 0x71000400, 0x54ffffe1, 0xd65f03c0 };
 #endif
-	void *at = mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS,
-			-1, 0);
+	int fd = is_memfd ? memfd_create("jit", 0) : -1;
 	char name[64];
+	void *at;
 	FILE *map;
 
+	if (is_memfd && ftruncate(fd, 4096))
+		return NULL;
+	at = mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC,
+		  is_memfd ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS, fd, 0);
 	memcpy(at, code, sizeof(code));
 	__builtin___clear_cache(at, (char *)at + sizeof(code));
 	snprintf(name, sizeof(name), "/tmp/perf-%d.map", (int)getpid());
@@ -70,8 +76,8 @@ int main(int argc, char **argv)
 
 	if (!strcmp(mode, "clock"))
 		work = clock_loop;
-	if (!strcmp(mode, "jit"))
-		*(void **)&work = make_code();
+	if (!strcmp(mode, "jit") || !strcmp(mode, "memfd"))
+		*(void **)&work = make_code(!strcmp(mode, "memfd"));
 	if (!strcmp(mode, "plugin") && argc > 2) {
 		void *lib = dlopen(argv[2], RTLD_NOW);
 

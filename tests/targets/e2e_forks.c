@@ -6,8 +6,11 @@
  *				that is forked then, a grandchild, and a program that is started
  *	e2e_forks calls N [MS]	N calls of MS milliseconds each
  *	e2e_forks forever	calls without end; prints a line a second or so
+ *	e2e_forks headless N	after a line on stdin its first thread ends, after the next a second one
+ *				does N calls
  *	e2e_forks exit N | e2e_forks signal N
  */
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -104,6 +107,29 @@ static void tree(const char *self)
 		;
 }
 
+static void *second_thread(void *nr)
+{
+	char line[16];
+
+	if (fgets(line, sizeof(line), stdin))
+		calls(*(unsigned int *)nr, 5);
+	return NULL;
+}
+
+static void headless(unsigned int nr)
+{
+	static unsigned int kept;
+	pthread_t thread;
+	char line[16];
+
+	kept = nr;
+	puts("ready");
+	fflush(stdout);
+	if (!fgets(line, sizeof(line), stdin) || pthread_create(&thread, NULL, second_thread, &kept))
+		exit(1);
+	pthread_exit(NULL);
+}
+
 int main(int argc, char **argv)
 {
 	const char *mode = argc > 1 ? argv[1] : "tree";
@@ -113,6 +139,8 @@ int main(int argc, char **argv)
 		tree("/proc/self/exe");
 	} else if (!strcmp(mode, "calls")) {
 		calls(n, argc > 3 ? (unsigned int)atoi(argv[3]) : 1);
+	} else if (!strcmp(mode, "headless")) {
+		headless(n);
 	} else if (!strcmp(mode, "exit")) {
 		calls(3, 1);
 		return (int)n;

@@ -10,6 +10,8 @@
  *	nested		100 x (outer, in which 3 x inner)
  *	exits		20 threads that end inside of a request
  *	coroutines	50 calls on each of two stacks of one thread, which take turns inside of them
+ *	split		100 calls of a function whose seldom half stands elsewhere, and jumps back
+ *	conditional	16 functions, each left by a jump on one of the CPU's conditions, or by its return
  */
 #include <csetjmp>
 #include <cstdio>
@@ -126,6 +128,33 @@ static void take_turns()
 		swapcontext(&scheduler, &coroutines[turn % 2]);
 }
 
+/* What clang makes of `if (x) return other();` where size counts: no call, no other jump. */
+#define CONDITIONS(X)                                                                              \
+	X(o) X(no) X(b) X(ae) X(e) X(ne) X(be) X(a) X(s) X(ns) X(p) X(np) X(l) X(ge) X(le) X(g)
+#define CONDITIONAL(cc)                                                                            \
+	__asm__(".globl left_" #cc "\n.type left_" #cc ", @function\nleft_" #cc ":\n"              \
+		"cmp %esi, %edi\nj" #cc " another\nret\n.size left_" #cc ", . - left_" #cc "\n");     \
+	extern "C" void left_##cc(int a, int b);
+__asm__(".text\n.type another, @function\nanother:\nret\n.size another, . - another\n");
+CONDITIONS(CONDITIONAL)
+
+/* As gcc does with what is unlikely: NAME.cold. */
+__asm__(".globl split\n.type split, @function\nsplit:\n"
+	"test $1, %edi\njne split.cold\n1: ret\n.size split, . - split\n"
+	".type split.cold, @function\nsplit.cold:\njmp 1b\n.size split.cold, . - split.cold\n");
+extern "C" void split(int i);
+
+static void conditional()
+{
+	static const int values[] = { 0, 1, 2, 3, -1, -2, 2147483647, -2147483647 - 1 };
+
+	for (int a : values)
+		for (int b : values) {
+#define CALL(cc) left_##cc(a, b);
+			CONDITIONS(CALL)
+		}
+}
+
 static sem_t begun;
 
 static void *end_them(void *)
@@ -220,6 +249,10 @@ int main(int argc, char **argv)
 		labels();
 	if (!strcmp(what, "many"))
 		many();
+	for (int i = 0; i < 100 && !strcmp(what, "split"); i++)
+		split(i);
+	if (!strcmp(what, "conditional"))
+		conditional();
 	for (int i = 0; i < 50 && !strcmp(what, "recursion"); i++)
 		recurse(1 + i % 4);
 	for (int i = 0; i < 300 && !strcmp(what, "longjmp"); i++)
