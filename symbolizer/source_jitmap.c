@@ -179,7 +179,10 @@ static uint32_t take_number(const char *s, size_t *len)
 	return (uint32_t)value;
 }
 
-/* "JS:*fib /srv/app.js:12:5": after the kind, a mark of how well it is optimized. */
+/*
+ * "JS:*fib /srv/app.js:12:5": after the kind, a mark of how well it is optimized. A function without a
+ * name has none there either; it is shown as Python shows what has none.
+ */
 static uint32_t split_v8(const char *name, struct str *function, struct str *file)
 {
 	const char *space = strrchr(name, ' ');
@@ -191,9 +194,11 @@ static uint32_t split_v8(const char *name, struct str *function, struct str *fil
 		return 0;
 	line = take_number(space + 1, &len);
 	colon += 1 + strspn(colon + 1, "*~^+'");
-	if (!line || !len || colon >= space)
+	if (!line || !len || colon > space)
 		return 0;
 	str_add_bytes(function, colon, (size_t)(space - colon));
+	if (!function->len)
+		str_add(function, "<anonymous>");
 	str_add_bytes(file, space + 1, len);
 	return line;
 }

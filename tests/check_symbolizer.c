@@ -505,7 +505,7 @@ static const struct {
 	{ 0x20c0, "", "", 0 },
 	{ 0x3000, "fib", "/srv/app.py", 0 },
 	{ 0x3010, "shop::basket::add(shop::item const&)", "", 0 },
-	{ 0x3020, "JS:~ /srv/app.js:1:1", "", 0 },
+	{ 0x3020, "<anonymous>", "/srv/app.js", 1 },
 	{ 0x4000, "", "", 0 },
 	{ 0x5000, "no newline", "", 0 },
 	{ 0xfffffffffffffff1, "", "", 0 },
