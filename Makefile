@@ -22,7 +22,7 @@ CFLAGS ?= -O2 -g
 ALL_CFLAGS = -std=gnu11 -Wall -Wextra -Wmissing-prototypes -Wshadow -D_GNU_SOURCE \
 	-DWPERF_VERSION='"$(VERSION)"' -DBPF_DIR='"$(O)/collector"' -I. -fno-omit-frame-pointer $(PKG_CFLAGS) $(CFLAGS)
 ALL_LDFLAGS = $(LDFLAGS)
-LIBS = $(PKG_LIBS) -lpfm -lZydis -lstdc++ -lz -lm
+LIBS = $(PKG_LIBS) -lpfm -lZydis -ldeflate -lstdc++ -lz -lm -lpthread
 ifneq ($(DEV),)
 ALL_CFLAGS += -Werror
 endif

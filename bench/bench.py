@@ -126,7 +126,113 @@ def bench_report(tmp):
         line("    peak resident, MB", spread(mb["wperf"], digits=0), spread(mb["perf"], digits=0))
 
 
-CASES = {"lost": bench_lost, "own_cpu": bench_own_cpu, "report": bench_report}
+# ---- whole stacks ----
+
+STACK = 24576  # bytes: what wperf copies by default
+
+
+def python_busy(seconds):
+    """One CPU, saturated by Debian's python3: json, regular expressions, sorting, recursion."""
+    return subprocess.Popen(["/usr/bin/python3", "-c", f"""
+import json, re, time
+def fib(n):
+    return n if n < 2 else fib(n - 1) + fib(n - 2)
+end = time.monotonic() + {seconds}
+while time.monotonic() < end:
+    text = json.dumps({{str(i): [i, i * 0.5] for i in range(3000)}})
+    json.loads(text, object_hook=lambda o: o)
+    sorted(re.findall("[0-9]+", text), key=lambda s: -len(s))
+    fib(15)
+"""])
+
+
+def unwind_wperf(pid, hz, seconds, out):
+    return [WPERF, "record", "-e", "cpu-clock", "-F", str(hz), "--call-graph", f"dwarf,{STACK}",
+            "--duration", str(seconds), "-p", str(pid), "-o", out]
+
+
+def unwind_perf(pid, hz, seconds, out):
+    return ["perf", "record", "-e", "cpu-clock", "-F", str(hz), "--call-graph", f"dwarf,{STACK}",
+            "-p", str(pid), "-o", out, "--", "sleep", str(seconds)]
+
+
+BOTH_UNWIND = (("wperf", unwind_wperf), ("perf", unwind_perf))
+
+
+def bench_unwind_lost(tmp):
+    """4 kHz on every CPU, all CPUs busy, for 10 s, default rings, stacks copied."""
+    rows = {"wperf": [], "perf": []}
+    for _ in range(max(1, RUNS // 2)):
+        for name, make in BOTH_UNWIND:
+            target = spin(os.cpu_count(), 12)
+            time.sleep(0.3)
+            out = os.path.join(tmp, f"{name}.lost")
+            result = run(make(target.pid, 4000, 10, out))
+            target.wait()
+            said = re.search(r"(\d+) lost in", result["stderr"])
+            lost_samples, lost_records, samples = lost_of(out)
+            rows[name].append((max(lost_samples, lost_records, int(said.group(1)) if said else 0), samples))
+            os.unlink(out)
+    for i, what in enumerate(("lost records, 4 kHz with stacks, 10 s", "  samples")):
+        line(what, *[spread([r[i] for r in rows[n]], digits=0) for n in ("wperf", "perf")])
+
+
+def bench_unwind_record(tmp):
+    """python3 saturating a CPU, 999 Hz: the recorder's own CPU, and what a sample takes in the file."""
+    pct, per_sample = {"wperf": [], "perf": []}, {"wperf": [], "perf": []}
+    for _ in range(RUNS):
+        for name, make in BOTH_UNWIND:
+            target = python_busy(30)
+            time.sleep(0.3)
+            short, out = os.path.join(tmp, "short"), os.path.join(tmp, "long")
+            once, longer = run(make(target.pid, 999, 1, short)), run(make(target.pid, 999, 11, out))
+            target.kill()
+            target.wait()
+            pct[name].append(100 * (longer["cpu"] - once["cpu"]) / 10)
+            per_sample[name].append((os.path.getsize(out) - os.path.getsize(short)) /
+                                    (lost_of(out)[2] - lost_of(short)[2]))
+            os.unlink(out)
+    line("own CPU at 999 Hz, stacks of python3, % of a CPU", spread(pct["wperf"]), spread(pct["perf"]))
+    ratio = statistics.median(per_sample["perf"]) / statistics.median(per_sample["wperf"])
+    line("  bytes of the recording a sample", spread(per_sample["wperf"], digits=0),
+         spread(per_sample["perf"], digits=0), f"{ratio:.1f} x")
+
+
+def dumps_of_python(tmp):
+    """perf's recording of python3 with stack dumps, of 50 MB."""
+    out = os.path.join(tmp, "dumps")
+    target = python_busy(30)
+    time.sleep(0.3)
+    subprocess.run(["perf", "record", "-q", "-e", "cpu-clock", "-F", "499", "--call-graph", "dwarf,16384",
+                    "-p", str(target.pid), "-o", out, "--", "sleep", "6"], check=True)
+    target.kill()
+    target.wait()
+    return out
+
+
+def bench_unwind_report(tmp):
+    """A report on perf's own recording of python3 with stack dumps; python3-dbg is installed."""
+    out = dumps_of_python(tmp)
+    seconds, mb = {"wperf": [], "perf": []}, {"wperf": [], "perf": []}
+    for _ in range(max(1, RUNS // 2)):
+        for name, argv in (("wperf", [WPERF, "report", "-i", out]),
+                           ("perf", ["perf", "report", "--stdio", "-i", out])):
+            result = run(argv)
+            seconds[name].append(result["s"])
+            mb[name].append(result["mb"])
+    ratio = statistics.median(seconds["perf"]) / statistics.median(seconds["wperf"])
+    line(f"report on stack dumps, {os.path.getsize(out) / 1e6:.0f} MB, s", spread(seconds["wperf"]),
+         spread(seconds["perf"]), f"{ratio:.1f} x")
+    line("    peak resident, MB", spread(mb["wperf"], digits=0), spread(mb["perf"], digits=0))
+    said = subprocess.run([f"{BUILD}/bench/unwind_dumps", out, "50"], capture_output=True, text=True,
+                          check=True).stdout.split()
+    line("unwinding, warm, ns a frame", said[3], "", f"{int(said[1]) / int(said[0]):.0f} frames a stack, "
+         f"{said[2]} ns cold")
+
+
+CASES = {"lost": bench_lost, "own_cpu": bench_own_cpu, "report": bench_report,
+         "unwind_lost": bench_unwind_lost, "unwind_record": bench_unwind_record,
+         "unwind_report": bench_unwind_report}
 
 
 def main():

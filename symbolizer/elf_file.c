@@ -4,12 +4,14 @@
 #include <elfutils/libdwelf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/str.h"
+#include "symbolizer/inflate.h"
 
 /*
  * libdw returns pointers into string tables without looking for the NUL: one that does not end in
@@ -111,13 +113,54 @@ static int check_file(int fd, const char *path, struct build_id want, struct err
 	return ret;
 }
 
+/* A file below a debug directory, under its build-id, inflated; -1: none, or it is to be used as it is. */
+static int find_inflated_below(const char *root, struct build_id id)
+{
+	struct str hex = { 0 };
+	char *path;
+	struct err e;
+	int fd, inflated = -1;
+
+	add_hex(&hex, id);
+	path = xasprintf("%s/usr/lib/debug/.build-id/%.2s/%s.debug", root, str_cstr(&hex), str_cstr(&hex) + 2);
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	if (fd >= 0 && !check_file(fd, path, id, &e))
+		inflated = inflate_debug_file(fd);
+	if (fd >= 0)
+		close(fd);
+	free(path);
+	str_release(&hex);
+	return inflated;
+}
+
+/*
+ * Where distributions put debug files, looked at first: what libdwfl finds by itself it opens by itself, and
+ * then takes its time to inflate it.
+ */
+static int find_inflated(Dwfl_Module *mod, const char *sysroot)
+{
+	struct build_id id = { 0 };
+	GElf_Addr ignored;
+	int len = dwfl_module_build_id(mod, &id.bytes, &ignored), fd = -1;
+
+	if (len < 2)
+		return -1;
+	id.len = (size_t)len;
+	if (sysroot)
+		fd = find_inflated_below(sysroot, id);
+	return fd >= 0 ? fd : find_inflated_below("", id);
+}
+
 /* dwfl_standard_find_debuginfo(), with the file that it finds checked like any other. */
 static int find_debuginfo(Dwfl_Module *mod, void **userdata, const char *name, Dwarf_Addr base,
 			  const char *file, const char *link, GElf_Word crc, char **ret_path)
 {
+	const struct elf_file *f = *userdata;
 	struct err e;
-	int fd = dwfl_standard_find_debuginfo(mod, userdata, name, base, file, link, crc, ret_path);
+	int fd = find_inflated(mod, f ? f->sysroot : NULL);
 
+	if (fd < 0)
+		fd = dwfl_standard_find_debuginfo(mod, userdata, name, base, file, link, crc, ret_path);
 	if (fd < 0 || !check_file(fd, "", (struct build_id){ 0 }, &e))
 		return fd;
 	close(fd);
@@ -162,6 +205,7 @@ int elf_file_open(struct elf_file *f, int fd, const char *path, struct build_id 
 		  const char *sysroot, struct err *e)
 {
 	int ret = check_file(fd, path, want, e);
+	void **userdata;
 	GElf_Addr bias;
 	struct stat st;
 
@@ -182,6 +226,9 @@ int elf_file_open(struct elf_file *f, int fd, const char *path, struct build_id 
 		elf_file_release(f);
 		return ret;
 	}
+	f->sysroot = sysroot;
+	if (dwfl_module_info(f->mod, &userdata, NULL, NULL, NULL, NULL, NULL, NULL))
+		*userdata = f;
 	f->elf = dwfl_module_getelf(f->mod, &bias);
 	if (f->elf && !bias && read_segments(f))
 		return 0;

@@ -28,6 +28,7 @@ struct elf_file {
 	Elf *elf;			/* the main file; lent by mod */
 	Dwfl_Callbacks callbacks;	/* dwfl keeps a pointer: an open elf_file stays put */
 	char *debug_path;
+	const char *sysroot;		/* lent; NULL: none */
 	uint64_t nr_bytes;
 	VEC(struct segment) segments;
 };

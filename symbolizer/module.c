@@ -27,13 +27,37 @@ struct module *module_new(const struct module_key *key, const struct symbolizer_
 	m->strings = strings;
 	m->baggage = baggage;
 	m->path = strings_id(strings, m->key.path);
+	/* A recording of ours brings its names along; for another's they will be asked for. */
+	if (key->kind == MODULE_KERNEL && !module_is_self_contained(m))
+		module_expect_kallsyms(m);
 	return m;
+}
+
+bool module_is_self_contained(const struct module *m)
+{
+	vec_each(&m->baggage->self_contained, recording)
+		if (*recording == m->key.recording)
+			return true;
+	return false;
+}
+
+void module_expect_kallsyms(struct module *m)
+{
+	if (!m->kallsyms)
+		m->kallsyms = kallsyms_begin();
+}
+
+void module_forget_kallsyms(struct module *m)
+{
+	kallsyms_free(m->kallsyms);
+	m->kallsyms = NULL;
 }
 
 void module_free(struct module *m)
 {
 	if (!m)
 		return;
+	module_forget_kallsyms(m);
 	symtab_release(&m->symbols);
 	debug_info_free(m->debug);
 	elf_file_release(&m->file);

@@ -8,6 +8,7 @@
 
 #include "symbolizer/debug_info.h"
 #include "symbolizer/elf_file.h"
+#include "symbolizer/kallsyms.h"
 #include "symbolizer/symbolizer.h"
 #include "symbolizer/symtab.h"
 
@@ -45,6 +46,7 @@ struct module {
 	struct elf_file file;			/* .mod is NULL where no file may be used */
 	struct debug_info *debug;		/* NULL: none */
 	struct symtab symbols;			/* of file */
+	struct kallsyms *kallsyms;		/* the running kernel's, while they are read */
 };
 
 struct module *module_new(const struct module_key *key, const struct symbolizer_options *options,
@@ -52,6 +54,11 @@ struct module *module_new(const struct module_key *key, const struct symbolizer_
 void module_free(struct module *m);
 /* Finds, checks and opens the file, and warns once where it may not be used. */
 void module_open(struct module *m);
+/* The module's recording brought along all that it needs of the machine it was made on. */
+bool module_is_self_contained(const struct module *m);
+/* Begins to read the running kernel's names, unless that has begun. */
+void module_expect_kallsyms(struct module *m);
+void module_forget_kallsyms(struct module *m);
 /* The address as the sources take it: link-time where the file is open, else as it came. */
 uint64_t module_vaddr(const struct module *m, uint64_t addr);
 /* The string id of a function's name as it is to be shown. */

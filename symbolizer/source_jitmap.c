@@ -67,14 +67,6 @@ static void *read_own_map(uint32_t pid, size_t *ret_len)
 	return text;
 }
 
-static bool is_self_contained(const struct module *m)
-{
-	vec_each(&m->baggage->self_contained, recording)
-		if (*recording == m->key.recording)
-			return true;
-	return false;
-}
-
 static void *map_text(const struct module *m, size_t *ret_len)
 {
 	vec_each(&m->baggage->items, t)
@@ -83,7 +75,7 @@ static void *map_text(const struct module *m, size_t *ret_len)
 			*ret_len = t->len;
 			return xmemdup(t->bytes, t->len);
 		}
-	if (!m->key.pid || is_self_contained(m))
+	if (!m->key.pid || module_is_self_contained(m))
 		return NULL;
 	return read_own_map(m->key.pid, ret_len);
 }

@@ -55,6 +55,16 @@ static int by_start(const void *x, const void *y)
 	return -compare_names(a, b);
 }
 
+static bool is_sorted(const struct symtab *t)
+{
+	size_t i;
+
+	for (i = 1; i < t->symbols.nr; i++)
+		if (by_start(&t->symbols.at[i - 1], &t->symbols.at[i]) > 0)
+			return false;
+	return true;
+}
+
 void symtab_finish(struct symtab *t)
 {
 	size_t nr = t->symbols.nr, i, next;
@@ -64,7 +74,9 @@ void symtab_finish(struct symtab *t)
 	ranges_release(&t->at);
 	for (i = 0; i < nr; i++)
 		t->symbols.at[i].place = (uint32_t)i;
-	qsort(t->symbols.at, nr, sizeof(t->symbols.at[0]), by_start);
+	/* The kernel's hundred thousand are in order as they come. */
+	if (!is_sorted(t))
+		qsort(t->symbols.at, nr, sizeof(t->symbols.at[0]), by_start);
 	for (i = 0; i < nr; i = next) {
 		struct symbol *s = &t->symbols.at[i];
 

@@ -26,7 +26,7 @@ def page():
     return render_template_string("{% for i in items %}<li>{{ i }}</li>{% endfor %}", items=range(100))
 
 if __name__ == "__main__":
-    app.run(port=PORT, threaded=True)
+    app.run(port=PORT, threaded=THREADED)
 """
 NODE_APP = """
 const http = require("http");
@@ -106,17 +106,22 @@ class Server:
 
 
 def of_http(name, port, *argv, path_asked="/", nr_connections=2):
-    process = start(*argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = start(*argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=scratch)
     wait_until(name + " answers", lambda: answers(port))
     return Server(name, process, lambda: repeated(
         "wrk", "-t1", "-c%d" % nr_connections, "-d60", "http://127.0.0.1:%d%s" % (port, path_asked)))
 
 
-def flask():
+def flask(threaded=False):
     """Debian's python3, whatever else is called python3 here."""
     port = free_port()
-    return of_http("python3", port, "/usr/bin/python3",
-                   write("flask_app.py", FLASK_APP.replace("PORT", str(port))))
+    text = FLASK_APP.replace("PORT", str(port)).replace("THREADED", str(threaded))
+    return of_http("python3", port, "/usr/bin/python3", write("flask_app.py", text))
+
+
+def flask_threads():
+    """A thread a connection, of which each has one request: a quarter of the time goes into clone()."""
+    return flask(threaded=True)
 
 
 def node(*options):

@@ -83,11 +83,10 @@ def processes(server):
     return ",".join(str(pid) for pid in [server.pid] + children(server.pid))
 
 
-for make in ALL:
+for make in (*ALL, flask_threads):
     server = make()
     dumps = path(make.__name__ + ".dumps")
     with server.load():
-        wait_until(server.name + " is busy", lambda: True)
         recording = Recording("-p", server.pid, "--", "sleep", "2")
         recording.wait()
         if has_perf():
@@ -101,3 +100,19 @@ for make in ALL:
          (server.name, stacks["samples"], 100 * stacks["whole"]))
     if has_perf():
         compare(server.name, dumps)
+
+# node's own functions, by the map that it leaves for perf: file, line and name, and what they call.
+server = node("--perf-basic-prof")
+with server.load():
+    recording = Recording("-p", server.pid, "--", "sleep", "2").wait()
+server.stop()
+functions = [f for g in report(recording.file, "--by", "none")["groups"] for f in g["functions"]]
+fib = [f for f in functions if f["function"] == "fib"]
+equal("fib", {(os.path.basename(f["file"]), f["line"]) for f in fib}, {("app.js", 3)})
+handler = [f for f in functions if (os.path.basename(f["file"] or ""), f["line"]) == ("app.js", 5)]
+equal("the handler", {f["function"] for f in handler}, {"<anonymous>"})
+check(handler[0]["cum_samples"] > fib[0]["cum_samples"] > 0, "the handler is not above fib()")
+check(any(c["function"] == "<anonymous>" for c in fib[0]["callers"]), "fib() has the callers %s" %
+      fib[0]["callers"])
+step("just-in-time code: fib is %d of %d samples of its handler" %
+     (fib[0]["cum_samples"], handler[0]["cum_samples"]))
