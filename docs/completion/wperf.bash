@@ -26,7 +26,7 @@ _wperf_values()
 	case "$1 $2" in
 	*" -i" | *" --input" | *" -o" | *" --output" | *" --tee") echo files ;;
 	*" -p" | *" --pid") echo pids ;;
-	"record --call-graph") echo "auto fp none" ;;
+	"record --call-graph") echo "auto fp dwarf none" ;;
 	"record --marker") echo "func: begin= none auto" ;;
 	"record -e" | "record --event") echo "cycles instructions cache-references cache-misses
 		branches branch-misses cpu-clock task-clock page-faults minor-faults major-faults
