@@ -88,7 +88,7 @@ static bool inflate_bytes(struct copy *c, const Elf_Data *data, Elf64_Shdr *head
 	if (chdr->ch_type != ELFCOMPRESS_ZLIB || !chdr->ch_size || chdr->ch_size / MAX_RATIO > len ||
 	    chdr->ch_size > MAX_TOTAL_BYTES - c->end || ftruncate(c->to, (off_t)(c->end + chdr->ch_size)))
 		return false;
-	bytes = mmap(NULL, chdr->ch_size, PROT_READ | PROT_WRITE, MAP_SHARED, c->to, (off_t)c->end);
+	bytes = mmap(NULL, chdr->ch_size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, c->to, (off_t)c->end);
 	if (bytes == MAP_FAILED)
 		return false;
 	is_good = libdeflate_zlib_decompress(c->decompressor, chdr + 1, len, bytes, chdr->ch_size, &got) ==

@@ -9,30 +9,36 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
-#include "base/str.h"
 
-/* What the kernel gives in one read(2) is bounded by the room; a distribution's kernel prints 10 MB. */
-enum { READ_BYTES = 1 << 20 };
+/* More than any kernel met so far has: what is not written to costs nothing. */
+enum { FIRST_BYTES = 32 << 20, READ_BYTES = 1 << 20 };
 
 struct kallsyms {
 	pthread_t thread;
 	bool has_thread, is_read;
 	int error;		/* errno */
-	struct str text;
+	char *text;
+	size_t len, cap;
 };
 
 static void *read_all(void *arg)
 {
 	struct kallsyms *k = arg;
 	int fd = open("/proc/kallsyms", O_RDONLY | O_CLOEXEC);
-	char *part = fd >= 0 ? xmalloc(READ_BYTES) : NULL;
 	ssize_t got = -1;
 
-	if (part)
-		while ((got = read(fd, part, READ_BYTES)) > 0)
-			str_add_bytes(&k->text, part, (size_t)got);
+	k->cap = FIRST_BYTES;
+	k->text = fd >= 0 ? xmalloc(k->cap) : NULL;
+	while (fd >= 0 && (got = read(fd, k->text + k->len, READ_BYTES)) > 0) {
+		k->len += (size_t)got;
+		if (k->cap - k->len > READ_BYTES)
+			continue;
+		k->cap *= 2;
+		k->text = xrealloc(k->text, k->cap);
+	}
 	k->error = got < 0 ? errno : 0;
-	free(part);
+	if (k->text)
+		k->text[k->len] = '\0';
 	if (fd >= 0)
 		close(fd);
 	return NULL;
@@ -46,7 +52,7 @@ struct kallsyms *kallsyms_begin(void)
 	return k;
 }
 
-const char *kallsyms_wait(struct kallsyms *k, size_t *ret_len)
+char *kallsyms_wait(struct kallsyms *k)
 {
 	if (k->has_thread)
 		pthread_join(k->thread, NULL);
@@ -58,8 +64,7 @@ const char *kallsyms_wait(struct kallsyms *k, size_t *ret_len)
 		errno = k->error;
 		return NULL;
 	}
-	*ret_len = k->text.len;
-	return str_cstr(&k->text);
+	return k->text;
 }
 
 void kallsyms_free(struct kallsyms *k)
@@ -68,6 +73,6 @@ void kallsyms_free(struct kallsyms *k)
 		return;
 	if (k->has_thread)
 		pthread_join(k->thread, NULL);
-	str_release(&k->text);
+	free(k->text);
 	free(k);
 }

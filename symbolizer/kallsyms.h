@@ -5,20 +5,21 @@
  *
  *	k = kallsyms_begin();
  *	...
- *	text = kallsyms_wait(k, &len);
+ *	text = kallsyms_wait(k);
  *	kallsyms_free(k);
  */
 #ifndef SYMBOLIZER_KALLSYMS_H
 #define SYMBOLIZER_KALLSYMS_H
 
-#include <stddef.h>
-
 struct kallsyms;
 
 /* Never NULL. Where there can be no thread, kallsyms_wait() reads. */
 struct kallsyms *kallsyms_begin(void);
-/* The whole text, NUL-terminated, lent until kallsyms_free(); NULL, with errno set: it cannot be read. */
-const char *kallsyms_wait(struct kallsyms *k, size_t *ret_len);
+/*
+ * The whole text, NUL-terminated, to be written to at will, and lent until kallsyms_free(). NULL, with errno
+ * set: it cannot be read.
+ */
+char *kallsyms_wait(struct kallsyms *k);
 /* NULL is a no-op. */
 void kallsyms_free(struct kallsyms *k);
 

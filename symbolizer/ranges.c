@@ -105,6 +105,16 @@ static struct ranges sweep(const struct ranges *in, enum ranges_rule rule)
 	return out;
 }
 
+static bool is_sorted(const struct ranges *r)
+{
+	size_t i;
+
+	for (i = 1; i < r->list.nr; i++)
+		if (by_nesting(&r->list.at[i - 1], &r->list.at[i]) > 0)
+			return false;
+	return true;
+}
+
 void ranges_flatten(struct ranges *r, enum ranges_rule rule)
 {
 	struct ranges flat;
@@ -112,7 +122,8 @@ void ranges_flatten(struct ranges *r, enum ranges_rule rule)
 
 	if (!r->list.nr)
 		return;
-	qsort(r->list.at, r->list.nr, sizeof(r->list.at[0]), by_nesting);
+	if (!is_sorted(r))
+		qsort(r->list.at, r->list.nr, sizeof(r->list.at[0]), by_nesting);
 	for (i = 1; i < r->list.nr; i++)
 		if (r->list.at[i].start < r->list.at[i - 1].end)
 			break;

@@ -27,8 +27,16 @@
 
 struct kernel {
 	struct module *module;
-	struct symtab table;
+	struct symtab table;	/* names lend from the text that they stood in */
+	char *text;		/* what travelled; the running kernel's is the module's */
 };
+
+static void release(struct kernel *k)
+{
+	symtab_release(&k->table);
+	free(k->text);
+	free(k);
+}
 
 /* Walks ELF notes: u32 name and content lengths, u32 type, both padded to 4 bytes. */
 static struct build_id find_build_id(const void *notes, size_t len)
@@ -62,18 +70,22 @@ static bool is_running_kernel(const struct module_key *key)
 	       !memcmp(has.bytes, key->build_id, has.len);
 }
 
-/* "ffffffff81000000 T _stext", "ffffffffc0001000 t probe\t[virtio_net]". Pointers lend from the text. */
+/*
+ * Names end in the text itself, once a line is known to be a function's: see add_symbol().
+ *
+ * "ffffffff81000000 T _stext", "ffffffffc0001000 t probe\t[virtio_net]". Pointers lend from the text.
+ */
 struct kallsyms_line {
 	uint64_t addr;
 	char type;
-	const char *name;
+	char *name;
 	size_t name_len;
 	const char *module;	/* "[name]", or empty */
 	size_t module_len;
 };
 
 /* A hundred thousand lines: sscanf() would take half of the time that all of this does. */
-static bool parse_line(const char *text, struct kallsyms_line *ret)
+static bool parse_line(char *text, struct kallsyms_line *ret)
 {
 	char *at;
 
@@ -100,10 +112,11 @@ static void add_symbol(struct kernel *k, const struct kallsyms_line *line)
 		.start = line->addr,
 		.end = line->addr,
 		.limit = line->addr + MAX_FUNCTION_LEN,
-		.name = arena_strndup(&k->table.names, line->name, line->name_len),
+		.name = line->name,
 		.module = strings_id_n(k->module->strings, line->module, line->module_len),
 	};
 
+	line->name[line->name_len] = '\0';
 	/* Of several names for one address perf shows the one that is listed last. */
 	if (k->table.symbols.nr && vec_last(&k->table.symbols)->start == symbol.start)
 		*vec_last(&k->table.symbols) = symbol;
@@ -112,11 +125,11 @@ static void add_symbol(struct kernel *k, const struct kallsyms_line *line)
 }
 
 /* Returns where the kernel is now: _text, or _stext where that is what was recorded. */
-static uint64_t read_kallsyms(struct kernel *k, const char *text)
+static uint64_t read_kallsyms(struct kernel *k, char *text)
 {
 	uint64_t recorded = k->module->key.kernel_start, start = 0;
 	struct kallsyms_line line;
-	const char *next;
+	char *next;
 
 	for (; *text; text = next) {
 		next = text + strcspn(text, "\n");
@@ -173,30 +186,30 @@ static bool is_of_kernel(const struct travelled *t, const struct module_key *key
 /* What travelled in the recording is of that very boot: nothing moved since. */
 static struct kernel *open_travelled(struct module *m)
 {
-	struct kernel *k = xcalloc(1, sizeof(*k));
-
-	k->module = m;
 	vec_each(&m->baggage->items, t) {
-		char *text = is_of_kernel(t, &m->key) ? xstrndup(t->bytes, t->len) : NULL;
-		uint64_t start = text ? read_kallsyms(k, text) : 0;
+		struct kernel *k;
+		uint64_t start;
 
-		free(text);
+		if (!is_of_kernel(t, &m->key))
+			continue;
+		k = xcalloc(1, sizeof(*k));
+		k->module = m;
+		k->text = xstrndup(t->bytes, t->len);
+		start = read_kallsyms(k, k->text);
 		if (start && start == m->key.kernel_start) {
 			symtab_finish(&k->table);
 			return k;
 		}
-		symtab_release(&k->table);
+		release(k);
 	}
-	free(k);
 	return NULL;
 }
 
 static bool kernel_open(struct module *m, void **ret_self)
 {
 	struct kernel *k;
-	const char *text;
 	uint64_t start;
-	size_t len;
+	char *text;
 
 	if (m->key.kind != MODULE_KERNEL)
 		return false;
@@ -212,7 +225,7 @@ static bool kernel_open(struct module *m, void **ret_self)
 		return false;
 	}
 	module_expect_kallsyms(m);
-	text = kallsyms_wait(m->kallsyms, &len);
+	text = kallsyms_wait(m->kallsyms);
 	if (!text) {
 		m->state = MODULE_MISSING;
 		log_warn("/proc/kallsyms: %m: functions of the kernel stay addresses");
@@ -221,10 +234,8 @@ static bool kernel_open(struct module *m, void **ret_self)
 	k = xcalloc(1, sizeof(*k));
 	k->module = m;
 	start = read_kallsyms(k, text);
-	module_forget_kallsyms(m);
 	if (!may_use(&m->key, start)) {
-		symtab_release(&k->table);
-		free(k);
+		release(k);
 		m->state = MODULE_MISSING;
 		return false;
 	}
@@ -250,10 +261,7 @@ static int kernel_resolve(void *arg, uint64_t addr, struct frames *out)
 
 static void kernel_close(void *arg)
 {
-	struct kernel *k = arg;
-
-	symtab_release(&k->table);
-	free(k);
+	release(arg);
 }
 
 const struct frame_source source_kernel = {
