@@ -4,6 +4,7 @@
 #include <elfutils/libdwelf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -137,27 +138,77 @@ static int find_inflated_below(const char *root, struct build_id id)
  * Where distributions put debug files, looked at first: what libdwfl finds by itself it opens by itself, and
  * then takes its time to inflate it.
  */
-static int find_inflated(Dwfl_Module *mod, const char *sysroot)
+static int find_inflated(const struct elf_file *f)
 {
 	struct build_id id = { 0 };
 	GElf_Addr ignored;
-	int len = dwfl_module_build_id(mod, &id.bytes, &ignored), fd = -1;
+	int len = dwfl_module_build_id(f->mod, &id.bytes, &ignored), fd = -1;
 
 	if (len < 2)
 		return -1;
 	id.len = (size_t)len;
-	if (sysroot)
-		fd = find_inflated_below(sysroot, id);
+	if (f->sysroot)
+		fd = find_inflated_below(f->sysroot, id);
 	return fd >= 0 ? fd : find_inflated_below("", id);
+}
+
+/* What is found ahead of time, beside what else there is to do with the file. */
+struct elf_file_ahead {
+	pthread_t thread;
+	const struct elf_file *file;
+	int fd;
+};
+
+/* It shares nothing with anybody but the file's build-id, which does not change any more. */
+static void *find_ahead(void *arg)
+{
+	struct elf_file_ahead *a = arg;
+
+	a->fd = find_inflated(a->file);
+	return NULL;
+}
+
+void elf_file_expect_debug(struct elf_file *f)
+{
+	struct elf_file_ahead *a;
+	GElf_Addr ignored;
+	const uint8_t *id;
+
+	if (f->ahead || !f->mod)
+		return;
+	/* Looked up before, so that the thread finds it done. */
+	dwfl_module_build_id(f->mod, &id, &ignored);
+	a = xcalloc(1, sizeof(*a));
+	a->file = f;
+	a->fd = -1;
+	f->ahead = a;
+	if (!pthread_create(&a->thread, NULL, find_ahead, a))
+		return;
+	free(a);
+	f->ahead = NULL;
+}
+
+/* The file that was found, or is found now; -1: none. */
+static int take_inflated(struct elf_file *f)
+{
+	int fd;
+
+	if (!f->ahead)
+		return find_inflated(f);
+	pthread_join(f->ahead->thread, NULL);
+	fd = f->ahead->fd;
+	free(f->ahead);
+	f->ahead = NULL;
+	return fd;
 }
 
 /* dwfl_standard_find_debuginfo(), with the file that it finds checked like any other. */
 static int find_debuginfo(Dwfl_Module *mod, void **userdata, const char *name, Dwarf_Addr base,
 			  const char *file, const char *link, GElf_Word crc, char **ret_path)
 {
-	const struct elf_file *f = *userdata;
+	struct elf_file *f = *userdata;
 	struct err e;
-	int fd = find_inflated(mod, f ? f->sysroot : NULL);
+	int fd = f ? take_inflated(f) : -1;
 
 	if (fd < 0)
 		fd = dwfl_standard_find_debuginfo(mod, userdata, name, base, file, link, crc, ret_path);
@@ -238,6 +289,10 @@ int elf_file_open(struct elf_file *f, int fd, const char *path, struct build_id 
 
 void elf_file_release(struct elf_file *f)
 {
+	int unused = f->ahead ? take_inflated(f) : -1;
+
+	if (unused >= 0)
+		close(unused);
 	if (f->dwfl)
 		dwfl_end(f->dwfl);
 	free(f->debug_path);

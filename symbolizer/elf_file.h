@@ -29,6 +29,7 @@ struct elf_file {
 	Dwfl_Callbacks callbacks;	/* dwfl keeps a pointer: an open elf_file stays put */
 	char *debug_path;
 	const char *sysroot;		/* lent; NULL: none */
+	struct elf_file_ahead *ahead;	/* the debug file, while a thread looks for it; NULL: none does */
 	uint64_t nr_bytes;
 	VEC(struct segment) segments;
 };
@@ -46,6 +47,11 @@ struct build_id {
 int elf_file_open(struct elf_file *f, int fd, const char *path, struct build_id want,
 		  const char *sysroot, struct err *e);
 void elf_file_release(struct elf_file *f);
+/*
+ * Its debug info will be asked for: a thread begins to look for the separate file and to inflate it.
+ * Where there can be no thread, nothing.
+ */
+void elf_file_expect_debug(struct elf_file *f);
 
 /* False: no segment holds that byte of the file. */
 bool elf_file_vaddr(const struct elf_file *f, uint64_t off, uint64_t *ret_vaddr);

@@ -183,8 +183,6 @@ static void open_elf_module(struct module *m)
 
 	if (!ret) {
 		m->state = MODULE_OPEN;
-		m->debug = debug_info_new(&m->file);
-		elf_symbols_read(&m->file, &m->symbols);
 		if (!m->key.build_id)
 			log_debug("%s: no build-id was recorded: what is there now is used",
 				  m->key.path);
@@ -204,6 +202,16 @@ void module_open(struct module *m)
 	m->state = MODULE_OPEN;
 	if (m->key.kind == MODULE_ELF)
 		open_elf_module(m);
+}
+
+void module_open_names(struct module *m)
+{
+	module_open(m);
+	if (m->has_names || !m->file.mod)
+		return;
+	m->has_names = true;
+	m->debug = debug_info_new(&m->file);
+	elf_symbols_read(&m->file, &m->symbols);
 }
 
 uint64_t module_vaddr(const struct module *m, uint64_t addr)

@@ -44,6 +44,7 @@ struct module {
 	uint32_t path;				/* string id */
 	enum module_state state;
 	struct elf_file file;			/* .mod is NULL where no file may be used */
+	bool has_names;				/* debug and symbols have been looked for */
 	struct debug_info *debug;		/* NULL: none */
 	struct symtab symbols;			/* of file */
 	struct kallsyms *kallsyms;		/* the running kernel's, while they are read */
@@ -54,6 +55,8 @@ struct module *module_new(const struct module_key *key, const struct symbolizer_
 void module_free(struct module *m);
 /* Finds, checks and opens the file, and warns once where it may not be used. */
 void module_open(struct module *m);
+/* The same, and reads what names its code: debug info and symbols. */
+void module_open_names(struct module *m);
 /* The module's recording brought along all that it needs of the machine it was made on. */
 bool module_is_self_contained(const struct module *m);
 /* Begins to read the running kernel's names, unless that has begun. */

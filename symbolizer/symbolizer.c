@@ -197,7 +197,7 @@ static void open_namers(struct registered *r)
 {
 	size_t i;
 
-	module_open(r->module);
+	module_open_names(r->module);
 	for (i = 0; i < ARRAY_LEN(sources); i++) {
 		void *self;
 
@@ -274,6 +274,8 @@ Elf *symbolizer_elf(struct symbolizer *s, uint32_t module)
 	assert(module < s->modules.nr);
 	m = s->modules.at[module].module;
 	module_open(m);
+	if (!m->has_names)
+		elf_file_expect_debug(&m->file);
 	return m->file.elf;
 }
 

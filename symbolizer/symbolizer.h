@@ -111,7 +111,8 @@ void symbolizer_resolve(struct symbolizer *s, uint32_t module, struct code_addr 
 
 /*
  * The program file of a MODULE_ELF, checked and open, or NULL where there is none that may be used. Lent
- * until the symbolizer is freed. Its addresses are link-time ones.
+ * until the symbolizer is freed. Its addresses are link-time ones. Who asks for it has code in it, whose names
+ * will be asked for, too: their file is looked for meanwhile.
  */
 Elf *symbolizer_elf(struct symbolizer *s, uint32_t module);
 
