@@ -29,7 +29,7 @@ struct source_line {
 };
 
 /* NULL: the file has no DWARF, nor has any that belongs to it. file must outlive the result. */
-struct debug_info *debug_info_new(const struct elf_file *file);
+struct debug_info *debug_info_new(struct elf_file *file);
 void debug_info_free(struct debug_info *d);
 
 /* The row of the line table that covers vaddr. */

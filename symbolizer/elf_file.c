@@ -114,49 +114,36 @@ static int check_file(int fd, const char *path, struct build_id want, struct err
 	return ret;
 }
 
-/* A file below a debug directory, under its build-id, inflated; -1: none, or it is to be used as it is. */
-static int find_inflated_below(const char *root, struct build_id id)
+/* ---- debug info that was compressed ---- */
+
+/* A file below a debug directory, under its build-id. False: none, or it is to be used as it is. */
+static bool find_inflated_below(const char *root, struct build_id id, struct inflated *ret)
 {
 	struct str hex = { 0 };
 	char *path;
 	struct err e;
-	int fd, inflated = -1;
+	bool found = false;
+	int fd;
 
 	add_hex(&hex, id);
 	path = xasprintf("%s/usr/lib/debug/.build-id/%.2s/%s.debug", root, str_cstr(&hex), str_cstr(&hex) + 2);
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	if (fd >= 0 && !check_file(fd, path, id, &e))
-		inflated = inflate_debug_file(fd);
+	if (fd >= 0)
+		found = !check_file(fd, path, id, &e) && inflate_debug_file(fd, ret);
 	if (fd >= 0)
 		close(fd);
 	free(path);
 	str_release(&hex);
-	return inflated;
+	return found;
 }
 
-/*
- * Where distributions put debug files, looked at first: what libdwfl finds by itself it opens by itself, and
- * then takes its time to inflate it.
- */
-static int find_inflated(const struct elf_file *f)
-{
-	struct build_id id = { 0 };
-	GElf_Addr ignored;
-	int len = dwfl_module_build_id(f->mod, &id.bytes, &ignored), fd = -1;
-
-	if (len < 2)
-		return -1;
-	id.len = (size_t)len;
-	if (f->sysroot)
-		fd = find_inflated_below(f->sysroot, id);
-	return fd >= 0 ? fd : find_inflated_below("", id);
-}
-
-/* What is found ahead of time, beside what else there is to do with the file. */
+/* Looked for by a thread, beside what else there is to do with the file. */
 struct elf_file_ahead {
 	pthread_t thread;
-	const struct elf_file *file;
-	int fd;
+	bool has_thread;
+	struct build_id id;
+	const char *sysroot;
+	struct inflated found;
 };
 
 /* It shares nothing with anybody but the file's build-id, which does not change any more. */
@@ -164,7 +151,8 @@ static void *find_ahead(void *arg)
 {
 	struct elf_file_ahead *a = arg;
 
-	a->fd = find_inflated(a->file);
+	if (!a->sysroot || !find_inflated_below(a->sysroot, a->id, &a->found))
+		find_inflated_below("", a->id, &a->found);
 	return NULL;
 }
 
@@ -172,46 +160,88 @@ void elf_file_expect_debug(struct elf_file *f)
 {
 	struct elf_file_ahead *a;
 	GElf_Addr ignored;
-	const uint8_t *id;
+	int len;
 
 	if (f->ahead || !f->mod)
 		return;
-	/* Looked up before, so that the thread finds it done. */
-	dwfl_module_build_id(f->mod, &id, &ignored);
-	a = xcalloc(1, sizeof(*a));
-	a->file = f;
-	a->fd = -1;
-	f->ahead = a;
-	if (!pthread_create(&a->thread, NULL, find_ahead, a))
+	f->ahead = a = xcalloc(1, sizeof(*a));
+	a->sysroot = f->sysroot;
+	len = dwfl_module_build_id(f->mod, &a->id.bytes, &ignored);
+	if (len < 2)
 		return;
-	free(a);
-	f->ahead = NULL;
+	a->id.len = (size_t)len;
+	a->has_thread = !pthread_create(&a->thread, NULL, find_ahead, a);
+	if (!a->has_thread)
+		find_ahead(a);
 }
 
-/* The file that was found, or is found now; -1: none. */
-static int take_inflated(struct elf_file *f)
+static void wait_for_ahead(struct elf_file_ahead *a)
 {
-	int fd;
-
-	if (!f->ahead)
-		return find_inflated(f);
-	pthread_join(f->ahead->thread, NULL);
-	fd = f->ahead->fd;
-	free(f->ahead);
-	f->ahead = NULL;
-	return fd;
+	if (a->has_thread)
+		pthread_join(a->thread, NULL);
+	a->has_thread = false;
 }
+
+/* Are two files linked to the same place? What a debug file says of addresses then needs no change. */
+static bool same_place(Elf *a, Elf *b)
+{
+	size_t nr_a = 0, nr_b = 0, i;
+	GElf_Phdr pa, pb;
+
+	if (elf_getphdrnum(a, &nr_a) || elf_getphdrnum(b, &nr_b) || nr_a != nr_b)
+		return false;
+	for (i = 0; i < nr_a; i++)
+		if (!gelf_getphdr(a, (int)i, &pa) || !gelf_getphdr(b, (int)i, &pb) || pa.p_type != pb.p_type ||
+		    (pa.p_type == PT_LOAD && pa.p_vaddr != pb.p_vaddr))
+			return false;
+	return true;
+}
+
+static Dwarf *inflated_dwarf(struct elf_file *f)
+{
+	struct inflated *found;
+
+	elf_file_expect_debug(f);
+	wait_for_ahead(f->ahead);
+	found = &f->ahead->found;
+	if (!found->bytes)
+		return NULL;
+	f->debug_elf = elf_memory(found->bytes, found->len);
+	if (f->debug_elf && same_place(f->elf, f->debug_elf))
+		f->dwarf = dwarf_begin_elf(f->debug_elf, DWARF_C_READ, NULL);
+	return f->dwarf;
+}
+
+Dwarf *elf_file_dwarf(struct elf_file *f, Dwarf_Addr *ret_bias)
+{
+	*ret_bias = 0;
+	if (f->dwarf || inflated_dwarf(f))
+		return f->dwarf;
+	return dwfl_module_getdwarf(f->mod, ret_bias);
+}
+
+static void release_ahead(struct elf_file *f)
+{
+	if (f->dwarf)
+		dwarf_end(f->dwarf);
+	if (f->debug_elf)
+		elf_end(f->debug_elf);
+	if (!f->ahead)
+		return;
+	wait_for_ahead(f->ahead);
+	inflated_release(&f->ahead->found);
+	free(f->ahead);
+}
+
+/* ---- opening ---- */
 
 /* dwfl_standard_find_debuginfo(), with the file that it finds checked like any other. */
 static int find_debuginfo(Dwfl_Module *mod, void **userdata, const char *name, Dwarf_Addr base,
 			  const char *file, const char *link, GElf_Word crc, char **ret_path)
 {
-	struct elf_file *f = *userdata;
 	struct err e;
-	int fd = f ? take_inflated(f) : -1;
+	int fd = dwfl_standard_find_debuginfo(mod, userdata, name, base, file, link, crc, ret_path);
 
-	if (fd < 0)
-		fd = dwfl_standard_find_debuginfo(mod, userdata, name, base, file, link, crc, ret_path);
 	if (fd < 0 || !check_file(fd, "", (struct build_id){ 0 }, &e))
 		return fd;
 	close(fd);
@@ -256,7 +286,6 @@ int elf_file_open(struct elf_file *f, int fd, const char *path, struct build_id 
 		  const char *sysroot, struct err *e)
 {
 	int ret = check_file(fd, path, want, e);
-	void **userdata;
 	GElf_Addr bias;
 	struct stat st;
 
@@ -278,8 +307,6 @@ int elf_file_open(struct elf_file *f, int fd, const char *path, struct build_id 
 		return ret;
 	}
 	f->sysroot = sysroot;
-	if (dwfl_module_info(f->mod, &userdata, NULL, NULL, NULL, NULL, NULL, NULL))
-		*userdata = f;
 	f->elf = dwfl_module_getelf(f->mod, &bias);
 	if (f->elf && !bias && read_segments(f))
 		return 0;
@@ -289,10 +316,7 @@ int elf_file_open(struct elf_file *f, int fd, const char *path, struct build_id 
 
 void elf_file_release(struct elf_file *f)
 {
-	int unused = f->ahead ? take_inflated(f) : -1;
-
-	if (unused >= 0)
-		close(unused);
+	release_ahead(f);
 	if (f->dwfl)
 		dwfl_end(f->dwfl);
 	free(f->debug_path);

@@ -29,7 +29,9 @@ struct elf_file {
 	Dwfl_Callbacks callbacks;	/* dwfl keeps a pointer: an open elf_file stays put */
 	char *debug_path;
 	const char *sysroot;		/* lent; NULL: none */
-	struct elf_file_ahead *ahead;	/* the debug file, while a thread looks for it; NULL: none does */
+	struct elf_file_ahead *ahead;	/* the separate debug file, if it had to be inflated; NULL: not asked for */
+	Elf *debug_elf;			/* it, in memory */
+	Dwarf *dwarf;			/* its; NULL: libdwfl has what there is */
 	uint64_t nr_bytes;
 	VEC(struct segment) segments;
 };
@@ -49,9 +51,13 @@ int elf_file_open(struct elf_file *f, int fd, const char *path, struct build_id 
 void elf_file_release(struct elf_file *f);
 /*
  * Its debug info will be asked for: a thread begins to look for the separate file and to inflate it.
- * Where there can be no thread, nothing.
  */
 void elf_file_expect_debug(struct elf_file *f);
+/*
+ * Its own debug info, or its separate file's, or NULL. Lent until elf_file_release(). Addresses in it plus *ret_bias
+ * are the file's link-time ones.
+ */
+Dwarf *elf_file_dwarf(struct elf_file *f, Dwarf_Addr *ret_bias);
 
 /* False: no segment holds that byte of the file. */
 bool elf_file_vaddr(const struct elf_file *f, uint64_t off, uint64_t *ret_vaddr);

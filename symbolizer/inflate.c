@@ -10,14 +10,9 @@
 
 #include <gelf.h>
 #include <libdeflate.h>
-#include <stdbool.h>
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/sendfile.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/str.h"
@@ -28,18 +23,14 @@ enum { MAX_RATIO = 1032 };
 
 struct copy {
 	Elf *elf;
-	int from, to;
-	uint64_t end;		/* of what is in the copy: at a page's border, to be mapped */
-	uint64_t page_bytes;
+	int fd;
+	struct inflated out;	/* .len: what it will have at the end */
+	uint64_t end;		/* of what is in it */
 	struct libdeflate_decompressor *decompressor;
 	size_t names;		/* index of the section of section names */
+	uint64_t headers_off;
 	size_t nr_inflated;
 };
-
-static uint64_t to_page(const struct copy *c, uint64_t at)
-{
-	return (at + c->page_bytes - 1) / c->page_bytes * c->page_bytes;
-}
 
 static bool is_wanted(const char *name)
 {
@@ -53,139 +44,150 @@ static bool is_wanted(const char *name)
 	return true;
 }
 
-static bool write_at(int fd, const void *bytes, size_t len, uint64_t at)
+/* What a section says of itself before its compressed bytes. False: nothing that can be so. */
+static bool read_chdr(Elf_Scn *scn, Elf_Data **ret_data, Elf64_Chdr *ret)
 {
-	const uint8_t *p = bytes;
+	Elf_Data *data = elf_rawdata(scn, NULL);
 
-	while (len) {
-		ssize_t done = pwrite(fd, p, len, (off_t)at);
-
-		if (done <= 0)
-			return false;
-		p += done;
-		at += (uint64_t)done;
-		len -= (size_t)done;
-	}
-	return true;
-}
-
-/* The header of section i in the copy. */
-static bool write_header(struct copy *c, size_t i, const Elf64_Shdr *header)
-{
-	GElf_Ehdr ehdr;
-
-	return gelf_getehdr(c->elf, &ehdr) &&
-	       write_at(c->to, header, sizeof(*header), ehdr.e_shoff + i * sizeof(*header));
-}
-
-static bool inflate_bytes(struct copy *c, const Elf_Data *data, Elf64_Shdr *header)
-{
-	const Elf64_Chdr *chdr = data->d_buf;
-	size_t len = data->d_size - sizeof(*chdr), got;
-	void *bytes;
-	bool is_good;
-
-	if (chdr->ch_type != ELFCOMPRESS_ZLIB || !chdr->ch_size || chdr->ch_size / MAX_RATIO > len ||
-	    chdr->ch_size > MAX_TOTAL_BYTES - c->end || ftruncate(c->to, (off_t)(c->end + chdr->ch_size)))
+	if (!data || data->d_size < sizeof(*ret))
 		return false;
-	bytes = mmap(NULL, chdr->ch_size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, c->to, (off_t)c->end);
-	if (bytes == MAP_FAILED)
-		return false;
-	is_good = libdeflate_zlib_decompress(c->decompressor, chdr + 1, len, bytes, chdr->ch_size, &got) ==
-			  LIBDEFLATE_SUCCESS &&
-		  got == chdr->ch_size;
-	munmap(bytes, chdr->ch_size);
-	header->sh_offset = c->end;
-	header->sh_size = chdr->ch_size;
-	header->sh_addralign = chdr->ch_addralign;
-	header->sh_flags &= ~(Elf64_Xword)SHF_COMPRESSED;
-	c->end = to_page(c, c->end + chdr->ch_size);
-	return is_good;
+	memcpy(ret, data->d_buf, sizeof(*ret));
+	*ret_data = data;
+	return ret->ch_type == ELFCOMPRESS_ZLIB && ret->ch_size &&
+	       ret->ch_size / MAX_RATIO <= data->d_size - sizeof(*ret);
 }
 
-/* False: damaged, or of a kind that is not known here. */
-static bool copy_section(struct copy *c, Elf_Scn *scn)
+static bool is_compressed(const Elf64_Shdr *header)
 {
-	const Elf64_Shdr *old = elf64_getshdr(scn);
-	const char *name = old ? elf_strptr(c->elf, c->names, old->sh_name) : NULL;
-	Elf64_Shdr header;
-	Elf_Data *data;
-
-	if (!name)
-		return false;
-	if (!(old->sh_flags & SHF_COMPRESSED) || old->sh_type == SHT_NOBITS)
-		return true;
-	header = *old;
-	if (is_wanted(name)) {
-		data = elf_rawdata(scn, NULL);
-		if (!data || data->d_size < sizeof(Elf64_Chdr) || !inflate_bytes(c, data, &header))
-			return false;
-		c->nr_inflated++;
-	} else {
-		header.sh_type = SHT_NOBITS;
-		header.sh_flags &= ~(Elf64_Xword)SHF_COMPRESSED;
-	}
-	return write_header(c, elf_ndxscn(scn), &header);
+	return header->sh_flags & SHF_COMPRESSED && header->sh_type != SHT_NOBITS;
 }
 
-static bool copy_whole(struct copy *c)
+static uint64_t aligned(uint64_t at)
 {
-	struct stat st;
-	off_t at = 0;
-
-	if (fstat(c->from, &st) || st.st_size <= 0 || (uint64_t)st.st_size > MAX_TOTAL_BYTES)
-		return false;
-	while (at < st.st_size)
-		if (sendfile(c->to, c->from, &at, (size_t)(st.st_size - at)) <= 0)
-			return false;
-	c->end = to_page(c, (uint64_t)st.st_size);
-	return true;
+	return (at + 15) & ~15ULL;
 }
 
-static bool has_compressed(Elf *elf)
+/* How many bytes it will be. False: nothing to do, or not to be done here. */
+static bool measure(struct copy *c)
 {
 	Elf_Scn *scn = NULL;
+	size_t file_bytes = 0, nr = 0;
 
-	while ((scn = elf_nextscn(elf, scn))) {
+	elf_rawfile(c->elf, &file_bytes);
+	c->end = aligned(file_bytes);
+	c->out.len = c->end;
+	while ((scn = elf_nextscn(c->elf, scn))) {
 		const Elf64_Shdr *header = elf64_getshdr(scn);
+		const char *name = header ? elf_strptr(c->elf, c->names, header->sh_name) : NULL;
+		Elf64_Chdr chdr;
+		Elf_Data *data;
 
-		if (header && header->sh_flags & SHF_COMPRESSED)
-			return true;
+		if (!name || !strcmp(name, ".gnu_debugaltlink"))
+			return false;
+		if (!is_compressed(header) || !is_wanted(name))
+			continue;
+		if (!read_chdr(scn, &data, &chdr) || chdr.ch_size > MAX_TOTAL_BYTES - c->out.len)
+			return false;
+		c->out.len = aligned(c->out.len + chdr.ch_size);
+		nr++;
 	}
-	return false;
+	return nr && c->out.len <= MAX_TOTAL_BYTES;
+}
+
+static bool inflate_section(struct copy *c, Elf_Scn *scn, Elf64_Shdr *header)
+{
+	Elf64_Chdr chdr;
+	Elf_Data *data;
+	size_t got;
+
+	if (!read_chdr(scn, &data, &chdr) || chdr.ch_size > c->out.len - c->end ||
+	    libdeflate_zlib_decompress(c->decompressor, (const char *)data->d_buf + sizeof(chdr),
+				       data->d_size - sizeof(chdr), c->out.bytes + c->end, chdr.ch_size,
+				       &got) != LIBDEFLATE_SUCCESS ||
+	    got != chdr.ch_size)
+		return false;
+	header->sh_offset = c->end;
+	header->sh_size = chdr.ch_size;
+	header->sh_addralign = chdr.ch_addralign;
+	c->end = aligned(c->end + chdr.ch_size);
+	return true;
+}
+
+/* False: damaged. */
+static bool copy_section(struct copy *c, Elf_Scn *scn)
+{
+	Elf64_Shdr header = *elf64_getshdr(scn);
+	uint64_t at = c->headers_off + elf_ndxscn(scn) * sizeof(header);
+
+	if (!is_compressed(&header))
+		return true;
+	if (!is_wanted(elf_strptr(c->elf, c->names, header.sh_name)))
+		header.sh_type = SHT_NOBITS;
+	else if (!inflate_section(c, scn, &header))
+		return false;
+	header.sh_flags &= ~(Elf64_Xword)SHF_COMPRESSED;
+	if (at > c->out.len || c->out.len - at < sizeof(header))
+		return false;
+	memcpy(c->out.bytes + at, &header, sizeof(header));
+	return true;
+}
+
+/* The file as it is, and room behind it, in large pages: each small one would cost a fault. */
+static bool copy_whole(struct copy *c)
+{
+	size_t len = 0;
+	const char *bytes = elf_rawfile(c->elf, &len);
+
+	c->out.bytes = mmap(NULL, c->out.len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (c->out.bytes == MAP_FAILED) {
+		c->out.bytes = NULL;
+		return false;
+	}
+	madvise(c->out.bytes, c->out.len, MADV_HUGEPAGE);
+	memcpy(c->out.bytes, bytes, len);
+	return true;
 }
 
 static bool copy_inflated(struct copy *c)
 {
+	Elf64_Ehdr *header = elf64_getehdr(c->elf);
 	Elf_Scn *scn = NULL;
 
-	if (elf_getshdrstrndx(c->elf, &c->names) || !copy_whole(c))
+	if (!header || header->e_shentsize != sizeof(Elf64_Shdr) || elf_getshdrstrndx(c->elf, &c->names) ||
+	    !measure(c) || !copy_whole(c))
 		return false;
+	c->headers_off = header->e_shoff;
 	while ((scn = elf_nextscn(c->elf, scn)))
 		if (!copy_section(c, scn))
 			return false;
-	return c->nr_inflated > 0;
+	return true;
 }
 
-int inflate_debug_file(int fd)
+bool inflate_debug_file(int fd, struct inflated *ret)
 {
-	struct copy c = { .from = fd, .to = -1, .page_bytes = (uint64_t)sysconf(_SC_PAGESIZE) };
+	struct copy c = { .fd = fd };
 	const char *ident;
 	bool is_good = false;
 
 	elf_version(EV_CURRENT);
 	c.elf = elf_begin(fd, ELF_C_READ_MMAP_PRIVATE, NULL);
 	ident = c.elf ? elf_getident(c.elf, NULL) : NULL;
-	if (ident && ident[EI_CLASS] == ELFCLASS64 && ident[EI_DATA] == ELFDATA2LSB && has_compressed(c.elf)) {
-		c.to = memfd_create("wperf-debug", MFD_CLOEXEC);
+	if (ident && ident[EI_CLASS] == ELFCLASS64 && ident[EI_DATA] == ELFDATA2LSB) {
 		c.decompressor = libdeflate_alloc_decompressor();
-		is_good = c.to >= 0 && c.decompressor && copy_inflated(&c);
+		is_good = c.decompressor && copy_inflated(&c);
 		libdeflate_free_decompressor(c.decompressor);
 	}
 	elf_end(c.elf);
 	if (is_good)
-		return c.to;
-	if (c.to >= 0)
-		close(c.to);
-	return -1;
+		*ret = c.out;
+	else
+		inflated_release(&c.out);
+	return is_good;
+}
+
+void inflated_release(struct inflated *i)
+{
+	if (i->bytes)
+		munmap(i->bytes, i->len);
+	*i = (struct inflated){ 0 };
 }

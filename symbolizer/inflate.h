@@ -7,11 +7,20 @@
 #ifndef SYMBOLIZER_INFLATE_H
 #define SYMBOLIZER_INFLATE_H
 
+#include <stdbool.h>
+#include <stddef.h>
+
+struct inflated {
+	char *bytes;	/* an ELF file; NULL: none */
+	size_t len;
+};
+
 /*
- * A file descriptor of a copy of the ELF file whose debug sections are not compressed any more, or -1: it
- * has none, or they are damaged, or it is no ELF file of 64 bits; the file is then to be used as it is.
- * fd is lent.
+ * The ELF file with debug sections that are not compressed any more, in memory. False: it has none that
+ * were, or they are damaged, or it needs another file beside it (dwz), or is no ELF file of 64 bits; it is
+ * then to be used as it is. fd is lent.
  */
-int inflate_debug_file(int fd);
+bool inflate_debug_file(int fd, struct inflated *ret);
+void inflated_release(struct inflated *i);
 
 #endif
