@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -80,4 +81,104 @@ void kallsyms_free(struct kallsyms *k)
 		pthread_join(k->thread, NULL);
 	free(k->text);
 	free(k);
+}
+
+/* ---- lines ---- */
+
+/* A hundred thousand lines: sscanf() would take longer than all else. */
+bool kallsyms_parse(char *text, struct kallsyms_line *ret)
+{
+	char *at;
+
+	ret->addr = strtoull(text, &at, 16);
+	if (at == text || at[0] != ' ' || !at[1] || at[2] != ' ')
+		return false;
+	ret->type = at[1];
+	ret->name = at + 3;
+	ret->name_len = strcspn(ret->name, " \t\n");
+	ret->module = ret->name + ret->name_len;
+	ret->module += strspn(ret->module, " \t");
+	ret->module_len = strcspn(ret->module, " \t\n");
+	return ret->name_len;
+}
+
+bool kallsyms_is_function(const struct kallsyms_line *line)
+{
+	return strchr("tTwW", line->type);
+}
+
+static size_t line_start(const char *text, size_t at)
+{
+	while (at && text[at - 1] != '\n')
+		at--;
+	return at;
+}
+
+static size_t next_line(const char *text, size_t at, size_t len)
+{
+	const char *nl = memchr(text + at, '\n', len - at);
+
+	return nl ? (size_t)(nl - text) + 1 : len;
+}
+
+size_t kallsyms_own_len(const char *text)
+{
+	const char *first = strstr(text, "\t[");
+
+	return first ? line_start(text, (size_t)(first - text)) : strlen(text);
+}
+
+/* The last line with an address of at most addr; len: none. */
+static size_t last_at_or_below(const char *text, size_t len, uint64_t addr)
+{
+	size_t lo = 0, hi = len;
+
+	if (!len || strtoull(text, NULL, 16) > addr)
+		return len;
+	while (next_line(text, lo, len) < hi) {
+		size_t mid = line_start(text, lo + (hi - lo) / 2);
+
+		if (mid <= lo)
+			mid = next_line(text, lo, len);
+		if (strtoull(text + mid, NULL, 16) <= addr)
+			lo = mid;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+bool kallsyms_find(char *text, size_t len, uint64_t addr, struct kallsyms_line *ret, uint64_t *ret_next)
+{
+	size_t found = last_at_or_below(text, len, addr), at;
+	struct kallsyms_line next;
+
+	if (found == len)
+		return false;
+	at = next_line(text, found, len);
+	while (!kallsyms_parse(text + found, ret) || !kallsyms_is_function(ret)) {
+		if (!found)
+			return false;
+		found = line_start(text, found - 1);
+	}
+	*ret_next = UINT64_MAX;
+	for (; at < len && *ret_next == UINT64_MAX; at = next_line(text, at, len))
+		if (kallsyms_parse(text + at, &next) && kallsyms_is_function(&next))
+			*ret_next = next.addr;
+	return true;
+}
+
+uint64_t kallsyms_address(char *text, const char *name)
+{
+	struct kallsyms_line line;
+	char *at = text;
+	size_t len = strlen(name);
+
+	while ((at = strstr(at, name))) {
+		if (at - text > 1 && at[-1] == ' ' && (at[len] == '\n' || !at[len]) &&
+		    kallsyms_parse(text + line_start(text, (size_t)(at - text)), &line))
+			return line.addr;
+		at += len;
+	}
+	return 0;
 }

@@ -29,6 +29,9 @@ struct kernel {
 	struct module *module;
 	struct symtab table;	/* names lend from the text that they stood in */
 	char *text;		/* what travelled; the running kernel's is the module's */
+	char *own;		/* the running kernel's own symbols, in order; NULL: none */
+	size_t own_len;
+	uint64_t distance;	/* of the recorded kernel from the running one */
 };
 
 static void release(struct kernel *k)
@@ -70,42 +73,12 @@ static bool is_running_kernel(const struct module_key *key)
 	       !memcmp(has.bytes, key->build_id, has.len);
 }
 
-/*
- * Names end in the text itself, once a line is known to be a function's: see add_symbol().
- *
- * "ffffffff81000000 T _stext", "ffffffffc0001000 t probe\t[virtio_net]". Pointers lend from the text.
- */
-struct kallsyms_line {
-	uint64_t addr;
-	char type;
-	char *name;
-	size_t name_len;
-	const char *module;	/* "[name]", or empty */
-	size_t module_len;
-};
-
-/* A hundred thousand lines: sscanf() would take half of the time that all of this does. */
-static bool parse_line(char *text, struct kallsyms_line *ret)
-{
-	char *at;
-
-	ret->addr = strtoull(text, &at, 16);
-	if (at == text || at[0] != ' ' || !at[1] || at[2] != ' ')
-		return false;
-	ret->type = at[1];
-	ret->name = at + 3;
-	ret->name_len = strcspn(ret->name, " \t\n");
-	ret->module = ret->name + ret->name_len;
-	ret->module += strspn(ret->module, " \t");
-	ret->module_len = strcspn(ret->module, " \t\n");
-	return ret->name_len;
-}
-
 static bool is_named(const struct kallsyms_line *line, const char *name)
 {
 	return line->name_len == strlen(name) && !memcmp(line->name, name, line->name_len);
 }
 
+/* The name ends in the text itself. */
 static void add_symbol(struct kernel *k, const struct kallsyms_line *line)
 {
 	struct symbol symbol = {
@@ -134,30 +107,23 @@ static uint64_t read_kallsyms(struct kernel *k, char *text)
 	for (; *text; text = next) {
 		next = text + strcspn(text, "\n");
 		next += *next == '\n';
-		if (!parse_line(text, &line) || !line.addr)
+		if (!kallsyms_parse(text, &line) || !line.addr)
 			continue;
 		if ((is_named(&line, "_text") && start != recorded) ||
 		    (is_named(&line, "_stext") && (!start || line.addr == recorded)))
 			start = line.addr;
-		if (strchr("tTwW", line.type))
+		if (kallsyms_is_function(&line))
 			add_symbol(k, &line);
 	}
 	return start;
 }
 
-static void move_symbols(struct symtab *t, uint64_t distance)
+/* Where the running kernel begins: _text, or _stext where that is what was recorded. */
+static uint64_t running_start(char *text, uint64_t recorded)
 {
-	size_t nr = 0;
+	uint64_t stext = kallsyms_address(text, "_stext"), begin = kallsyms_address(text, "_text");
 
-	vec_each(&t->symbols, s) {
-		if (s->module)
-			continue;
-		s->start += distance;
-		s->end += distance;
-		s->limit += distance;
-		t->symbols.at[nr++] = *s;
-	}
-	t->symbols.nr = nr;
+	return stext == recorded || !begin ? stext : begin;
 }
 
 /* Not even a build-id: the place is the only sign left that it is the same kernel. */
@@ -205,6 +171,25 @@ static struct kernel *open_travelled(struct module *m)
 	return NULL;
 }
 
+/*
+ * The kernel's own symbols stay text: to look some hundred of them up there takes less than to make a table
+ * of all. If the kernel has moved since, nobody knows where its modules were.
+ */
+static struct kernel *of_running_kernel(struct module *m, char *text, uint64_t start)
+{
+	struct kernel *k = xcalloc(1, sizeof(*k));
+
+	k->module = m;
+	k->own = text;
+	k->own_len = kallsyms_own_len(text);
+	if (m->key.kernel_start)
+		k->distance = m->key.kernel_start - start;
+	if (!k->distance)
+		read_kallsyms(k, text + k->own_len);
+	symtab_finish(&k->table);
+	return k;
+}
+
 static bool kernel_open(struct module *m, void **ret_self)
 {
 	struct kernel *k;
@@ -231,32 +216,44 @@ static bool kernel_open(struct module *m, void **ret_self)
 		log_warn("/proc/kallsyms: %m: functions of the kernel stay addresses");
 		return false;
 	}
-	k = xcalloc(1, sizeof(*k));
-	k->module = m;
-	start = read_kallsyms(k, text);
+	start = running_start(text, m->key.kernel_start);
 	if (!may_use(&m->key, start)) {
-		release(k);
 		m->state = MODULE_MISSING;
 		return false;
 	}
-	if (m->key.kernel_start && m->key.kernel_start != start)
-		move_symbols(&k->table, m->key.kernel_start - start);
-	symtab_finish(&k->table);
-	*ret_self = k;
+	*ret_self = of_running_kernel(m, text, start);
+	return true;
+}
+
+static struct frame frame_of(struct kernel *k, const char *name, uint32_t module)
+{
+	return (struct frame){ .function = module_function(k->module, name), .module = module };
+}
+
+static bool resolve_own(struct kernel *k, uint64_t addr, struct frames *out)
+{
+	struct kallsyms_line line;
+	uint64_t next;
+	char *name;
+
+	addr -= k->distance;
+	if (!k->own || !kallsyms_find(k->own, k->own_len, addr, &line, &next) || addr >= next ||
+	    addr - line.addr >= MAX_FUNCTION_LEN)
+		return false;
+	name = xstrndup(line.name, line.name_len);
+	vec_push(&out->list, frame_of(k, name, 0));
+	free(name);
 	return true;
 }
 
 static int kernel_resolve(void *arg, uint64_t addr, struct frames *out)
 {
 	struct kernel *k = arg;
-	struct symbol *s = symtab_find(&k->table, addr);
+	const struct symbol *s = symtab_find(&k->table, addr);
 
-	if (!s)
-		return 0;
-	if (!s->shown)
-		s->shown = module_function(k->module, s->name);
-	vec_push(&out->list, (struct frame){ .function = s->shown, .module = s->module });
-	return 1;
+	if (s)
+		vec_push(&out->list, frame_of(k, s->name, s->module));
+	return s || resolve_own(k, addr, out);
 }
 
 static void kernel_close(void *arg)

@@ -56,6 +56,8 @@
 	X(session)                                                                                 \
 	X(space)                                                                                   \
 	X(symbolizer)                                                                              \
+	X(inflate)                                                                                 \
+	X(kallsyms)                                                                                \
 	X(source_kernel)	\
 	X(table)                                                                                   \
 	X(cmd_probes)                                                                              \

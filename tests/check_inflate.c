@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <check.h>
+#include <elf.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "symbolizer/inflate.h"
+#include "tests/harness.h"
+
+Suite *check_inflate_suite(void);
+
+static const char source[] = "struct s { int a, b; }; int f(struct s *p) { return p->a + p->b; }\n"
+			     "int main(int argc, char **argv) { struct s x = { argc, 2 }; return f(&x) + !argv; }\n";
+
+/* One program, linked as flags say; its path. Lent until the test's end. */
+static const char *compile(const char *name, const char *flags)
+{
+	const char *file = harness_file("p.c", source, strlen(source)), *out = harness_path(name);
+	char command[4096];
+
+	snprintf(command, sizeof(command), "gcc -g -O1 %s -o '%s' '%s'", flags, out, file);
+	ck_assert_int_eq(system(command), 0);
+	return out;
+}
+
+static bool inflate(const char *path, struct inflated *ret)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	bool done = inflate_debug_file(fd, ret);
+
+	close(fd);
+	return done;
+}
+
+/* The bytes of a section of an ELF file in memory; NULL: it has none. */
+static const char *section(const char *elf, const char *name, size_t *ret_len)
+{
+	const Elf64_Ehdr *e = (const Elf64_Ehdr *)elf;
+	const Elf64_Shdr *s = (const Elf64_Shdr *)(elf + e->e_shoff);
+	const char *names = elf + s[e->e_shstrndx].sh_offset;
+	size_t i;
+
+	for (i = 0; i < e->e_shnum; i++)
+		if (!strcmp(names + s[i].sh_name, name) && s[i].sh_type != SHT_NOBITS) {
+			ck_assert(!(s[i].sh_flags & SHF_COMPRESSED));
+			*ret_len = s[i].sh_size;
+			return elf + s[i].sh_offset;
+		}
+	return NULL;
+}
+
+/* objcopy(1) is the referee. */
+START_TEST(sections_are_as_objcopy_inflates_them)
+{
+	static const char *const wanted[] = { ".debug_info", ".debug_abbrev", ".debug_line", ".debug_str" };
+	struct str plain = { 0 };
+	struct inflated i = { 0 };
+	const char *packed = compile("packed", "-gz=zlib");
+	char command[4096];
+	size_t n, len, want_len;
+
+	snprintf(command, sizeof(command), "objcopy --decompress-debug-sections '%s' '%s.plain'", packed, packed);
+	ck_assert_int_eq(system(command), 0);
+	harness_read(harness_path("packed.plain"), &plain);
+	ck_assert(inflate(packed, &i));
+	for (n = 0; n < ARRAY_LEN(wanted); n++) {
+		const char *want = section(plain.s, wanted[n], &want_len);
+		const char *got = section(i.bytes, wanted[n], &len);
+
+		ck_assert_ptr_nonnull(want);
+		ck_assert_ptr_nonnull(got);
+		ck_assert_uint_eq(len, want_len);
+		ck_assert(!memcmp(got, want, len));
+	}
+	inflated_release(&i);
+	str_release(&plain);
+}
+END_TEST
+
+START_TEST(what_is_not_compressed_is_left_alone)
+{
+	struct inflated i = { 0 };
+
+	ck_assert(!inflate(compile("plain", "-gz=none"), &i));
+	ck_assert(!inflate(harness_file("text", "no ELF file", 11), &i));
+	ck_assert(!inflate("/dev/null", &i));
+	ck_assert_ptr_null(i.bytes);
+}
+END_TEST
+
+/* Any byte of the file changed: refused, or something is inflated; never more than the file can hold. */
+START_TEST(damaged_files_end)
+{
+	struct str packed = { 0 };
+	size_t at;
+
+	harness_read(compile("packed", "-gz=zlib"), &packed);
+	for (at = (size_t)_i; at < packed.len; at += 61) {
+		struct inflated i = { 0 };
+		char old = packed.s[at];
+
+		packed.s[at] = (char)~old;
+		if (inflate(harness_file("damaged", packed.s, packed.len), &i))
+			ck_assert_uint_lt(i.len, 1 << 30);
+		inflated_release(&i);
+		packed.s[at] = old;
+	}
+	str_release(&packed);
+}
+END_TEST
+
+Suite *check_inflate_suite(void)
+{
+	Suite *s = suite_create("inflate");
+	TCase *tc = tcase_create("inflate");
+
+	tcase_set_timeout(tc, 60);
+	tcase_add_test(tc, sections_are_as_objcopy_inflates_them);
+	tcase_add_test(tc, what_is_not_compressed_is_left_alone);
+	tcase_add_loop_test(tc, damaged_files_end, 0, 4);
+	if (harness_can_or_omit(s, "inflate", CAN_COMPILE))
+		suite_add_tcase(s, tc);
+	return s;
+}
