@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/err.h"
+#include "base/streams.h"
 #include "collector/cmd_probes.h"
 #include "collector/cmd_record.h"
 #include "report/cmd_report.h"
@@ -19,26 +21,26 @@ static const struct command {
 	{ "probes", "list the functions and probes that a marker can name", cmd_probes },
 };
 
-static void print_usage(FILE *out)
+static void print_usage(void)
 {
 	size_t i;
 
-	fputs("Usage: wperf COMMAND [options]\n\n", out);
+	puts("Usage: wperf COMMAND [options]\n");
 	for (i = 0; i < ARRAY_LEN(commands); i++)
-		fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].summary);
-	fputs("\nwperf COMMAND --help and man wperf-COMMAND say more.\n", out);
+		printf("  %-10s %s\n", commands[i].name, commands[i].summary);
+	puts("\nwperf COMMAND --help and man wperf-COMMAND say more.");
 }
 
-int main(int argc, char **argv)
+static int run(int argc, char **argv, struct err *e)
 {
 	size_t i;
 
 	if (argc < 2) {
-		print_usage(stderr);
-		return EXIT_USAGE;
+		err_set(e, -EINVAL, "no command: what is to be done?");
+		return err_remedy(e, "wperf --help lists the commands.");
 	}
 	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) {
-		print_usage(stdout);
+		print_usage();
 		return EXIT_GOOD;
 	}
 	if (!strcmp(argv[1], "--version") || !strcmp(argv[1], "version")) {
@@ -48,6 +50,22 @@ int main(int argc, char **argv)
 	for (i = 0; i < ARRAY_LEN(commands); i++)
 		if (!strcmp(argv[1], commands[i].name))
 			return commands[i].run(argc - 1, argv + 1);
-	fprintf(stderr, "wperf: %s: no such command\nwperf --help lists them.\n", argv[1]);
-	return EXIT_USAGE;
+	err_set(e, -EINVAL, "%s: no such command", argv[1]);
+	return err_remedy(e, "wperf --help lists them.");
+}
+
+/* Output that did not arrive is a failure, whatever the command thought. */
+int main(int argc, char **argv)
+{
+	struct err e = { 0 };
+	int status;
+
+	streams_fill();
+	status = run(argc, argv, &e);
+	if (!status)
+		streams_finish_stdout(&e);
+	if (!e.code)
+		return status;
+	err_print(&e, stderr);
+	return err_exit_status(&e);
 }

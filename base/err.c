@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <stdarg.h>
 
+#include "base/str.h"
+
 int err_set(struct err *e, int code, const char *fmt, ...)
 {
 	va_list ap;
@@ -30,11 +32,20 @@ int err_remedy(struct err *e, const char *fmt, ...)
 	return e->code;
 }
 
+/* Whatever was quoted (arguments, paths), a line is one line. */
 void err_print(const struct err *e, FILE *out)
 {
-	fprintf(out, "wperf: %s\n", e->what);
-	if (e->remedy[0])
-		fprintf(out, "%s\n", e->remedy);
+	struct str text = { 0 };
+
+	str_add(&text, "wperf: ");
+	str_add_line(&text, e->what);
+	str_add_char(&text, '\n');
+	if (e->remedy[0]) {
+		str_add_line(&text, e->remedy);
+		str_add_char(&text, '\n');
+	}
+	fputs(str_cstr(&text), out);
+	str_release(&text);
 }
 
 enum exit_status err_exit_status(const struct err *e)

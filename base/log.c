@@ -3,6 +3,9 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
+
+#include "base/str.h"
 
 static enum log_level current_level = LOG_NORMAL;
 
@@ -16,15 +19,29 @@ enum log_level log_level(void)
 	return current_level;
 }
 
+/* What is quoted may hold anything; a line is one line all the same. */
+static void say(const char *fmt, va_list ap)
+{
+	struct str line = { 0 };
+	char *text;
+
+	if (vasprintf(&text, fmt, ap) < 0)
+		return;
+	str_add(&line, "wperf: ");
+	str_add_line(&line, text);
+	str_add_char(&line, '\n');
+	fputs(line.s, stderr);
+	str_release(&line);
+	free(text);
+}
+
 #define SAY_AT(level)                                                                              \
 	do {                                                                                       \
 		va_list ap;                                                                        \
 		if (current_level < (level))                                                       \
 			return;                                                                    \
 		va_start(ap, fmt);                                                                 \
-		fputs("wperf: ", stderr);                                                          \
-		vfprintf(stderr, fmt, ap);                                                         \
-		fputc('\n', stderr);                                                               \
+		say(fmt, ap);                                                                      \
 		va_end(ap);                                                                        \
 	} while (0)
 

@@ -103,33 +103,88 @@ size_t utf8_len(const void *s, size_t left)
 	return len;
 }
 
-/* C0, DEL and C1 controls: what a terminal would obey instead of showing. */
-static bool is_control(const uint8_t *p, size_t len)
+/* ---- text that is shown ---- */
+
+/* The code point of a sequence that utf8_len() has found to be len bytes long. */
+static uint32_t utf8_code(const uint8_t *p, size_t len)
 {
-	return (len == 1 && (p[0] < 0x20 || p[0] == 0x7f)) ||
-	       (len == 2 && p[0] == 0xc2 && p[1] < 0xa0);
+	uint32_t code = len == 1 ? p[0] : p[0] & (0xff >> (len + 1));
+	size_t i;
+
+	for (i = 1; i < len; i++)
+		code = code << 6 | (p[i] & 0x3f);
+	return code;
 }
 
-/* quote: the character that must be escaped besides controls and the backslash; 0 for none. */
-static void add_escaped(struct str *b, const uint8_t *p, size_t len, char quote)
+/* C0, DEL and C1 controls: what a terminal would obey instead of showing. */
+static bool is_control(uint32_t code)
+{
+	return code < 0x20 || (code >= 0x7f && code < 0xa0);
+}
+
+/*
+ * What Python's str.isprintable() denies besides controls, as far as it is assigned: spaces that
+ * are not ASCII's, separators, formats (which turn the text around), private use and noncharacters
+ * (Unicode 15, categories Zs, Zl, Zp, Cf, Co, Cn). Each is the first and the last of a range.
+ */
+static bool is_invisible(uint32_t code)
+{
+	static const uint32_t ranges[][2] = {
+		{ 0x00a0, 0x00a0 },   { 0x00ad, 0x00ad },     { 0x0600, 0x0605 },
+		{ 0x061c, 0x061c },   { 0x06dd, 0x06dd },     { 0x070f, 0x070f },
+		{ 0x0890, 0x0891 },   { 0x08e2, 0x08e2 },     { 0x1680, 0x1680 },
+		{ 0x180e, 0x180e },   { 0x2000, 0x200f },     { 0x2028, 0x202f },
+		{ 0x205f, 0x206f },   { 0x3000, 0x3000 },     { 0xd800, 0xf8ff },
+		{ 0xfdd0, 0xfdef },   { 0xfeff, 0xfeff },     { 0xfff9, 0xfffb },
+		{ 0x110bd, 0x110bd }, { 0x110cd, 0x110cd },   { 0x13430, 0x1343f },
+		{ 0x1bca0, 0x1bca3 }, { 0x1d173, 0x1d17a },   { 0xe0001, 0xe0001 },
+		{ 0xe0020, 0xe007f }, { 0xf0000, 0x10ffff },
+	};
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(ranges); i++)
+		if (code >= ranges[i][0] && code <= ranges[i][1])
+			return true;
+	return (code & 0xfffe) == 0xfffe;
+}
+
+/* As Python's repr() has it. */
+static void add_code(struct str *b, uint32_t code)
+{
+	if (code == '\n' || code == '\t' || code == '\r')
+		str_add(b, code == '\n' ? "\\n" : code == '\t' ? "\\t" : "\\r");
+	else
+		str_addf(b, code < 0x100 ? "\\x%02x" : code < 0x10000 ? "\\u%04x" : "\\U%08x",
+			 code);
+}
+
+/* What is escaped besides controls and bytes that are no text. */
+struct escaping {
+	char quote;		/* 0: none */
+	bool has_backslash, has_invisible;
+};
+
+static bool is_escaped(uint32_t code, const struct escaping *how)
+{
+	return is_control(code) || (how->has_invisible && is_invisible(code));
+}
+
+static void add_escaped(struct str *b, const uint8_t *p, size_t len, const struct escaping *how)
 {
 	while (len) {
 		size_t n = utf8_len(p, len);
+		uint32_t code = n ? utf8_code(p, n) : *p;
 
-		if (*p == '\n' || *p == '\t' || *p == '\r') {
-			str_add(b, *p == '\n' ? "\\n" : *p == '\t' ? "\\t" : "\\r");
-			n = 1;
-		} else if (*p == '\\' || (quote && *p == (uint8_t)quote)) {
+		if ((code == '\\' && how->has_backslash) ||
+		    (how->quote && code == (uint8_t)how->quote)) {
 			str_add_char(b, '\\');
-			str_add_char(b, (char)*p);
-		} else if (n == 2 && is_control(p, n)) {
-			str_addf(b, "\\x%02x", p[1]);
-		} else if (!n || is_control(p, n)) {
-			str_addf(b, "\\x%02x", *p);
-			n = 1;
+			str_add_char(b, (char)code);
+		} else if (!n || is_escaped(code, how)) {
+			add_code(b, code);
 		} else {
 			str_add_bytes(b, p, n);
 		}
+		n = n ? n : 1;
 		p += n;
 		len -= n;
 	}
@@ -137,7 +192,12 @@ static void add_escaped(struct str *b, const uint8_t *p, size_t len, char quote)
 
 void str_add_escaped(struct str *b, const void *bytes, size_t len)
 {
-	add_escaped(b, bytes, len, 0);
+	add_escaped(b, bytes, len, &(struct escaping){ .has_backslash = true });
+}
+
+void str_add_line(struct str *b, const char *text)
+{
+	add_escaped(b, (const uint8_t *)text, strlen(text), &(struct escaping){ 0 });
 }
 
 void str_add_repr(struct str *b, const void *bytes, size_t len)
@@ -147,7 +207,9 @@ void str_add_repr(struct str *b, const void *bytes, size_t len)
 	char quote = has_single && !has_double ? '"' : '\'';
 
 	str_add_char(b, quote);
-	add_escaped(b, bytes, len, quote);
+	add_escaped(b, bytes, len,
+		    &(struct escaping){
+			    .quote = quote, .has_backslash = true, .has_invisible = true });
 	str_add_char(b, quote);
 }
 

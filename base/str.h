@@ -26,6 +26,8 @@ __attribute__((format(printf, 2, 3))) void str_addf(struct str *b, const char *f
  * control bytes, bytes that are no UTF-8 and backslashes become \n, \t, \r, \\ or \xNN.
  */
 void str_add_escaped(struct str *b, const void *bytes, size_t len);
+/* The same for a line of talk: backslashes stay, those of text that was escaped before included. */
+void str_add_line(struct str *b, const char *text);
 /* Adds what Python's repr() prints for the string: quotes included. */
 void str_add_repr(struct str *b, const void *bytes, size_t len);
 const char *str_cstr(const struct str *b);

@@ -3,11 +3,11 @@
 
 #include <errno.h>
 #include <fnmatch.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "base/err.h"
+#include "base/cmdline.h"
+#include "base/streams.h"
 #include "base/str.h"
 #include "base/units.h"
 #include "collector/locate.h"
@@ -34,36 +34,46 @@ static int bad_usage(struct err *e, const char *what)
 	return err_remedy(e, "Usage: wperf probes -p PID [GLOB]");
 }
 
+static int take_pid(struct probes_options *o, const char *text, struct err *e)
+{
+	uint64_t pid;
+
+	if (!parse_u64(text, 1, INT32_MAX, &pid))
+		return bad_usage(e, "-p takes one process id");
+	o->pid = (int)pid;
+	return 0;
+}
+
+static int take_glob(struct probes_options *o, const char *text, struct err *e)
+{
+	if (o->glob)
+		return bad_usage(e, "more than one GLOB");
+	o->glob = text;
+	return 0;
+}
+
 /* 1: the help was printed. */
 static int parse_options(int argc, char **argv, struct probes_options *o, struct err *e)
 {
 	static const struct option longs[] = { { "pid", required_argument, NULL, 'p' },
 					       { "help", no_argument, NULL, 'h' },
 					       { 0 } };
-	uint64_t pid;
-	int c;
+	const struct cmdline line = { "probes", "-p:h", longs };
+	int opt, err = 0;
 
 	optind = 0;
-	opterr = 0;
-	while ((c = getopt_long(argc, argv, ":p:h", longs, NULL)) != -1) {
-		if (c == 'h') {
+	while (!err && (opt = cmdline_next(&line, argc, argv, e)) != 0) {
+		if (opt < 0)
+			return opt;
+		if (opt == 'h') {
 			fputs(help, stdout);
 			return 1;
 		}
-		if (c == ':')
-			return bad_usage(e, "-p needs a process");
-		if (c != 'p')
-			return bad_usage(e, "unknown option");
-		if (!parse_u64(optarg, 1, INT32_MAX, &pid))
-			return bad_usage(e, "-p takes one process id");
-		o->pid = (int)pid;
+		err = opt == 'p' ? take_pid(o, optarg, e) : take_glob(o, optarg, e);
 	}
-	if (!o->pid)
-		return bad_usage(e, "which process?");
-	if (argc - optind > 1)
-		return bad_usage(e, "more than one GLOB");
-	o->glob = optind < argc ? argv[optind] : NULL;
-	return 0;
+	for (; !err && optind < argc; optind++)
+		err = take_glob(o, argv[optind], e);
+	return err || o->pid ? err : bad_usage(e, "which process?");
 }
 
 /* As a spec takes it: usdt:PROVIDER:NAME, func:NAME@MODULE. */
@@ -86,41 +96,55 @@ static bool is_wanted(const struct probe_listing *p, const char *spec, const cha
 	       !fnmatch(glob, p->name, 0);
 }
 
-static void print_listing(const struct probe_listing *p, const char *spec, int width)
+/* 0, or the errno of a write that failed. */
+static int print_listing(const struct probe_listing *p, const char *spec, int width)
 {
 	struct str module = { 0 };
+	int error;
 
-	if (!p->is_usdt) {
-		printf("%s\n", spec);
-		return;
-	}
+	if (!p->is_usdt)
+		return printf("%s\n", spec) < 0 ? errno : 0;
 	str_add_escaped(&module, p->module, strlen(p->module));
-	printf("%-*s  %2u args  %s\n", width, spec, p->nr_args, str_cstr(&module));
+	error = printf("%-*s  %2u args  %s\n", width, spec, p->nr_args, str_cstr(&module)) < 0 ?
+			errno : 0;
 	str_release(&module);
+	return error;
 }
 
-/* Two passes, so that the columns of the USDT probes stand below each other. */
-static size_t print_listings(const struct probe_listings *s, const char *glob)
+/* The columns of the USDT probes stand below each other. */
+static size_t width_of(const struct probe_listings *s, const char *glob)
 {
 	struct str spec = { 0 };
-	size_t nr = 0, width = 0;
-	int pass;
+	size_t width = 0;
 
-	for (pass = 0; pass < 2; pass++) {
-		vec_each(&s->at, p) {
-			str_clear(&spec);
-			add_spec(&spec, p);
-			if (!is_wanted(p, spec.s, glob))
-				continue;
-			nr++;
-			if (p->is_usdt && spec.len > width)
-				width = spec.len;
-			if (pass)
-				print_listing(p, spec.s, (int)width);
-		}
+	vec_each(&s->at, p) {
+		str_clear(&spec);
+		add_spec(&spec, p);
+		if (p->is_usdt && spec.len > width && is_wanted(p, spec.s, glob))
+			width = spec.len;
 	}
 	str_release(&spec);
-	return nr;
+	return width;
+}
+
+static int print_listings(const struct probe_listings *s, const char *glob, size_t *ret_nr,
+			  struct err *e)
+{
+	size_t width = width_of(s, glob);
+	struct str spec = { 0 };
+	int error = 0;
+
+	*ret_nr = 0;
+	vec_each(&s->at, p) {
+		str_clear(&spec);
+		add_spec(&spec, p);
+		if (error || !is_wanted(p, spec.s, glob))
+			continue;
+		++*ret_nr;
+		error = print_listing(p, spec.s, (int)width);
+	}
+	str_release(&spec);
+	return error ? streams_cannot_write(error, e) : 0;
 }
 
 static int list_probes(const struct probes_options *o, struct err *e)
@@ -128,11 +152,13 @@ static int list_probes(const struct probes_options *o, struct err *e)
 	struct probe_listings listings = { 0 };
 	struct locate l = { 0 };
 	int rc = locate_process(&l, o->pid, e);
+	size_t nr;
 
 	if (rc)
 		goto out;
 	locate_list(&l, o->glob != NULL, &listings);
-	if (print_listings(&listings, o->glob))
+	rc = print_listings(&listings, o->glob, &nr, e);
+	if (rc || nr)
 		goto out;
 	if (o->glob)
 		rc = err_set(e, -ENOENT, "process %d: nothing is named like '%s'", o->pid, o->glob);

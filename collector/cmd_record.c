@@ -2,15 +2,17 @@
 #include "collector/cmd_record.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <unistd.h>
 
+#include "base/cmdline.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "base/streams.h"
 #include "base/units.h"
 #include "collector/event.h"
 #include "collector/recorder.h"
+#include "collector/spec.h"
 
 enum {
 	DEFAULT_FREQ_HZ = 999,
@@ -33,7 +35,7 @@ static const char usage[] =
 	"  -- COMMAND             without -p: start it and record it to its end; with -p: stop when it ends\n"
 	"      --duration SECONDS stop after that long; SIGINT, SIGTERM and the target's end stop too\n"
 	"  -o, --output FILE      default wperf.data (an old one becomes wperf.data.old); - is a pipe stream\n"
-	"  -F, --freq HZ          samples a second and CPU, default 999\n"
+	"  -F, --freq HZ          samples a second and CPU, default 999; max: the kernel's limit\n"
 	"  -c, --count N          a sample every N events instead\n"
 	"  -e, --event NAME       what to sample by: cycles where the CPU counts them, else cpu-clock\n"
 	"      --call-graph MODE  auto (unwind info, frame pointers where there is none), fp, none,\n"
@@ -102,6 +104,16 @@ static int bad_number(const char *option, const char *text, struct err *e)
 	return err_set(e, -EINVAL, "%s %s: not a number that it takes", option, text);
 }
 
+static int parse_freq(const char *text, uint64_t *ret_hz, struct err *e)
+{
+	if (strcmp(text, "max"))
+		return parse_u64(text, 1, INT64_MAX, ret_hz) ? 0 : bad_number("-F", text, e);
+	*ret_hz = event_max_freq_hz();
+	if (*ret_hz)
+		return 0;
+	return err_set(e, -ENOENT, "-F max: kernel.perf_event_max_sample_rate says nothing");
+}
+
 enum { OPT_DURATION = 256, OPT_CALL_GRAPH, OPT_MARKER, OPT_CALLS, OPT_MAX_SIZE };
 
 static const struct option long_options[] = {
@@ -137,7 +149,7 @@ static int parse_option(int opt, struct options *o, struct err *e)
 		return 0;
 	case 'F':
 		o->has_freq = true;
-		return parse_u64(optarg, 1, INT64_MAX, &c->sampler.freq_hz) ? 0 : bad_number("-F", optarg, e);
+		return parse_freq(optarg, &c->sampler.freq_hz, e);
 	case 'c':
 		o->has_count = true;
 		return parse_u64(optarg, 1, INT64_MAX, &c->sampler.period) ? 0 : bad_number("-c", optarg, e);
@@ -218,30 +230,75 @@ static int check_pids(struct pids *pids, struct err *e)
 	return err;
 }
 
+/* Whatever their labels, two markers of the same probes see every request twice. */
+static int check_repeat(const struct marker_spec *specs, size_t nr, struct err *e)
+{
+	const struct marker_spec *last = &specs[nr - 1];
+	size_t i;
+
+	for (i = 0; i + 1 < nr; i++) {
+		if (specs[i].kind != last->kind || strcmp(specs[i].begin.text, last->begin.text) ||
+		    strcmp(specs[i].end.text, last->end.text))
+			continue;
+		err_set(e, -EINVAL, "--marker %s: these probes are a marker already", last->text);
+		return err_remedy(e, "Each request would be counted twice.");
+	}
+	return 0;
+}
+
+/* The recorder parses them again; but what is wrong with them should cost nothing. */
+static int check_markers(const struct options *o, struct err *e)
+{
+	VEC(struct marker_spec) specs = { 0 };
+	const char *const *text;
+	int err = 0;
+
+	for (text = o->config.marker_specs; !err && *text; text++) {
+		struct marker_spec spec;
+
+		err = marker_spec_parse(*text, &spec, e);
+		if (err)
+			break;
+		vec_push(&specs, spec);
+		err = check_repeat(specs.at, specs.nr, e);
+	}
+	vec_each(&specs, spec)
+		marker_spec_release(spec);
+	vec_release(&specs);
+	return err;
+}
+
+static int check_stdout(struct err *e)
+{
+	if (isatty(STDOUT_FILENO)) {
+		err_set(e, -EINVAL, "-o -: stdout is a terminal");
+		return err_remedy(e, "Pipe it: wperf record -o - -p PID | wperf report -i -");
+	}
+	if (streams_is_stdout_closed())
+		return err_set(e, -EBADF, "-o -: stdout is closed");
+	return 0;
+}
+
 static int check_options(struct options *o, struct err *e)
 {
 	struct recorder_config *c = &o->config;
-	int err;
+	int err = 0;
 
 	if (o->has_freq && o->has_count)
 		return err_set(e, -EINVAL, "record: -F and -c exclude each other");
 	if (!o->has_freq && !o->has_count)
 		c->sampler.freq_hz = DEFAULT_FREQ_HZ;
-	if (!strcmp(c->output, "-") && isatty(STDOUT_FILENO)) {
-		err_set(e, -EINVAL, "-o -: stdout is a terminal");
-		return err_remedy(e, "Pipe it: wperf record -o - -p PID | wperf report -i -");
-	}
-	err = check_pids(&c->pids, e);
-	if (err)
-		return err;
+	if (!strcmp(c->output, "-"))
+		err = check_stdout(e);
+	if (!err)
+		err = check_pids(&c->pids, e);
 	drop_markless(o);
-	return 0;
+	return err ? err : check_markers(o, e);
 }
 
 static int choose_event(struct options *o, struct err *e)
 {
 	struct sampler_config *s = &o->config.sampler;
-
 	int err = 0;
 
 	if (o->event) {
@@ -249,14 +306,10 @@ static int choose_event(struct options *o, struct err *e)
 		err = event_parse(o->event, &s->event, e);
 	} else {
 		s->event_name = event_default(&s->event);
+		o->config.is_default_event = true;
 	}
 	if (!err && o->has_count)
 		err = event_check_period(&s->event, s->period, e);
-	if (!err && !o->event)
-		log_info(s->event.type == PERF_TYPE_HARDWARE ?
-				 "sampling %s" :
-				 "sampling %s: this machine counts no cycles for us",
-			 s->event_name);
 	return err;
 }
 
@@ -264,20 +317,17 @@ int cmd_record(int argc, char **argv)
 {
 	struct options o = { .config = { .output = "wperf.data", .argc = argc, .argv = argv } };
 	struct err e = { 0 };
+	const struct cmdline line = { "record", "+p:o:F:c:e:m:vqh", long_options };
 	int opt, err = 0, status;
 
 	o.config.sampler.stack_bytes = DEFAULT_STACK_BYTES;
-	opterr = 0;
-	while (!err && (opt = getopt_long(argc, argv, "+:p:o:F:c:e:m:vqh", long_options, NULL)) != -1) {
+	optind = 0;
+	while (!err && (opt = cmdline_next(&line, argc, argv, &e)) != 0) {
 		if (opt == 'h') {
 			fputs(usage, stdout);
 			goto out;
 		}
-		if (opt == ':' || opt == '?')
-			err = err_set(&e, -EINVAL, "record: %s: %s", argv[optind - 1],
-				      opt == ':' ? "it needs a value" : "no such option");
-		else
-			err = parse_option(opt, &o, &e);
+		err = opt < 0 ? opt : parse_option(opt, &o, &e);
 	}
 	if (!err)
 		err = parse_command(argc, argv, &o, &e);

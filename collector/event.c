@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <perfmon/pfmlib_perf_event.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -25,7 +26,12 @@ static const struct {
 	{ "cache-references", PERF_TYPE_HARDWARE, PERF_COUNT_HW_CACHE_REFERENCES },
 	{ "cache-misses", PERF_TYPE_HARDWARE, PERF_COUNT_HW_CACHE_MISSES },
 	{ "branches", PERF_TYPE_HARDWARE, PERF_COUNT_HW_BRANCH_INSTRUCTIONS },
+	{ "branch-instructions", PERF_TYPE_HARDWARE, PERF_COUNT_HW_BRANCH_INSTRUCTIONS },
 	{ "branch-misses", PERF_TYPE_HARDWARE, PERF_COUNT_HW_BRANCH_MISSES },
+	{ "bus-cycles", PERF_TYPE_HARDWARE, PERF_COUNT_HW_BUS_CYCLES },
+	{ "ref-cycles", PERF_TYPE_HARDWARE, PERF_COUNT_HW_REF_CPU_CYCLES },
+	{ "stalled-cycles-frontend", PERF_TYPE_HARDWARE, PERF_COUNT_HW_STALLED_CYCLES_FRONTEND },
+	{ "stalled-cycles-backend", PERF_TYPE_HARDWARE, PERF_COUNT_HW_STALLED_CYCLES_BACKEND },
 	{ "cpu-clock", PERF_TYPE_SOFTWARE, PERF_COUNT_SW_CPU_CLOCK },
 	{ "task-clock", PERF_TYPE_SOFTWARE, PERF_COUNT_SW_TASK_CLOCK },
 	{ "page-faults", PERF_TYPE_SOFTWARE, PERF_COUNT_SW_PAGE_FAULTS },
@@ -35,20 +41,67 @@ static const struct {
 	{ "context-switches", PERF_TYPE_SOFTWARE, PERF_COUNT_SW_CONTEXT_SWITCHES },
 	{ "cs", PERF_TYPE_SOFTWARE, PERF_COUNT_SW_CONTEXT_SWITCHES },
 	{ "cpu-migrations", PERF_TYPE_SOFTWARE, PERF_COUNT_SW_CPU_MIGRATIONS },
+	{ "migrations", PERF_TYPE_SOFTWARE, PERF_COUNT_SW_CPU_MIGRATIONS },
+	{ "alignment-faults", PERF_TYPE_SOFTWARE, PERF_COUNT_SW_ALIGNMENT_FAULTS },
+	{ "emulation-faults", PERF_TYPE_SOFTWARE, PERF_COUNT_SW_EMULATION_FAULTS },
 };
 
-/* ":u", ":k", ":uk": perf's modifiers, for the names that are taken from the table above. */
+static uint64_t read_number(const char *path)
+{
+	FILE *f = fopen(path, "re");
+	unsigned long long value = 0;
+
+	if (f) {
+		if (fscanf(f, "%llu", &value) != 1)
+			value = 0;
+		fclose(f);
+	}
+	return value;
+}
+
+#define MAX_PRECISE "/sys/bus/event_source/devices/cpu/caps/max_precise"
+
+/* "p" for each step of precision, "P" for as much as the CPU has. */
+static unsigned int precision(const char *modifier)
+{
+	unsigned int nr = 0;
+
+	if (strchr(modifier, 'P'))
+		nr = (unsigned int)read_number(MAX_PRECISE);
+	else
+		for (; *modifier; modifier++)
+			nr += *modifier == 'p';
+	return nr < 3 ? nr : 3;
+}
+
+/*
+ * perf's modifiers, for the names that are taken from the table above: u, k, h (the hypervisor), p,
+ * pp, ppp, P; and H, the host, which is all that we sample. Software events have one precision, and
+ * perf takes any for them.
+ */
 static bool apply_modifier(const char *modifier, struct perf_event_attr *attr)
 {
 	bool user = strchr(modifier, 'u'), kernel = strchr(modifier, 'k');
+	bool hypervisor = strchr(modifier, 'h');
 
-	if (strspn(modifier, "uk") != strlen(modifier))
+	if (strspn(modifier, "ukhpPH") != strlen(modifier))
 		return false;
-	if (user || kernel) {
+	if (user || kernel || hypervisor) {
 		attr->exclude_user = !user;
 		attr->exclude_kernel = !kernel;
+		attr->exclude_hv = !hypervisor;
 	}
+	if (attr->type != PERF_TYPE_SOFTWARE)
+		attr->precise_ip = precision(modifier) & 3;
 	return true;
+}
+
+/* "cycles" and "cycles:u" */
+static bool is_named(const char *name, const char *event)
+{
+	size_t len = strlen(event);
+
+	return !strncmp(name, event, len) && (!name[len] || name[len] == ':');
 }
 
 static bool parse_perf_name(const char *name, struct perf_event_attr *attr)
@@ -56,7 +109,7 @@ static bool parse_perf_name(const char *name, struct perf_event_attr *attr)
 	size_t len = strcspn(name, ":"), i;
 
 	for (i = 0; i < ARRAY_LEN(perf_names); i++) {
-		if (strlen(perf_names[i].name) != len || strncmp(perf_names[i].name, name, len))
+		if (!is_named(name, perf_names[i].name))
 			continue;
 		attr->type = perf_names[i].type;
 		attr->config = perf_names[i].config;
@@ -99,6 +152,7 @@ static char *lower_with_dashes(const char *s)
 	return copy;
 }
 
+/* why: NULL where there is nothing particular to it. */
 static int no_such_event(const char *name, const char *why, struct err *e)
 {
 	enum { NR_SHOWN = 5 };
@@ -113,7 +167,8 @@ static int no_such_event(const char *name, const char *why, struct err *e)
 	qsort(all.at, all.nr, sizeof(all.at[0]), by_distance);
 	for (i = 0; i < all.nr && i < NR_SHOWN; i++)
 		str_addf(&list, "%s%s", i ? ", " : "", all.at[i].name);
-	err_set(e, -ENOENT, "no event '%s': %s", name, why);
+	err_set(e, -ENOENT, "no event '%s': %s", name,
+		why ? why : "not a name that libpfm4 or perf's list has");
 	err_remedy(e, "The nearest: %s; libpfm4's names for this CPU work too.", str_cstr(&list));
 	vec_each(&all, s)
 		free(s->name);
@@ -121,6 +176,49 @@ static int no_such_event(const char *name, const char *why, struct err *e)
 	str_release(&list);
 	free(wanted);
 	return e->code;
+}
+
+static bool is_perf_name(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(perf_names); i++)
+		if (is_named(name, perf_names[i].name))
+			return true;
+	return false;
+}
+
+/* "sched:sched_switch" */
+static bool looks_like_tracepoint(const char *name)
+{
+	static const char word[] = "abcdefghijklmnopqrstuvwxyz0123456789_";
+	size_t system = strspn(name, word);
+
+	return system && name[system] == ':' && name[system + 1] &&
+	       !name[system + 1 + strspn(name + system + 1, word)];
+}
+
+/* Where tracefs is mounted libpfm4 has tracepoints; but the samples' filter cannot go with them. */
+static bool can_be_sampled(const struct perf_event_attr *attr)
+{
+	return attr->type != PERF_TYPE_TRACEPOINT &&
+	       !(attr->type == PERF_TYPE_SOFTWARE && (attr->config == PERF_COUNT_SW_DUMMY ||
+						      attr->config == PERF_COUNT_SW_BPF_OUTPUT));
+}
+
+/* What perf knows and we do not, as far as its form tells; else NULL. */
+static const char *why_not(const char *name)
+{
+	if (is_named(name, "dummy") || is_named(name, "bpf-output"))
+		return "it counts nothing that could be sampled";
+	if (strchr(name, '/'))
+		return "terms of a PMU are not taken; a raw code is, as rHEX";
+	if (is_perf_name(name))
+		return "its modifiers are u, k, h, p, P and H";
+	if (looks_like_tracepoint(name))
+		return "no name that libpfm4 or perf's list has; "
+		       "tracepoints (of tracefs) cannot be sampled yet";
+	return NULL;
 }
 
 int event_parse(const char *name, struct perf_event_attr *attr, struct err *e)
@@ -135,9 +233,9 @@ int event_parse(const char *name, struct perf_event_attr *attr, struct err *e)
 	if (err == PFM_SUCCESS)
 		err = pfm_get_os_event_encoding(name, PFM_PLM0 | PFM_PLM3, PFM_OS_PERF_EVENT_EXT,
 						&arg);
-	if (err == PFM_SUCCESS)
+	if (err == PFM_SUCCESS && can_be_sampled(attr))
 		return 0;
-	return no_such_event(name, pfm_strerror(err), e);
+	return no_such_event(name, why_not(name), e);
 }
 
 static bool is_clock(const struct perf_event_attr *attr)
@@ -178,4 +276,9 @@ const char *event_default(struct perf_event_attr *attr)
 	attr->type = PERF_TYPE_SOFTWARE;
 	attr->config = PERF_COUNT_SW_CPU_CLOCK;
 	return "cpu-clock";
+}
+
+uint64_t event_max_freq_hz(void)
+{
+	return read_number("/proc/sys/kernel/perf_event_max_sample_rate");
 }

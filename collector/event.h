@@ -10,8 +10,8 @@
 #include "base/err.h"
 
 /*
- * Sets type, config, config1, config2 and the exclude_* bits of a zeroed attr. -ENOENT: no such event
- * (the remedy lists the nearest names).
+ * Sets type, config, config1, config2, precise_ip and the exclude_* bits of a zeroed attr. -ENOENT:
+ * no such event (the remedy lists the nearest names), or none that samples anything.
  */
 int event_parse(const char *name, struct perf_event_attr *attr, struct err *e);
 /*
@@ -26,5 +26,7 @@ int event_check_period(const struct perf_event_attr *attr, uint64_t period, stru
  * cpu-clock. Returns its name (static).
  */
 const char *event_default(struct perf_event_attr *attr);
+/* How many samples a second the kernel allows (kernel.perf_event_max_sample_rate); 0: not known. */
+uint64_t event_max_freq_hz(void);
 
 #endif

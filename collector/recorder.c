@@ -53,7 +53,10 @@ struct recorder {
 	VEC(struct pollfd) polled;
 	int signal_fd;
 	bool was_interrupted;
+	bool is_full;			/* --max-size is reached */
 	bool is_without_wakeups;
+	bool has_no_unwinding;		/* it was asked for, and frame pointers have to do */
+	uint32_t stack_bytes_cut_to;	/* by the size of the rings; 0: they were not */
 	uint64_t begin_ns, end_ns;
 	double own_cpu_at_begin;	/* seconds: attaching is not recording, */
 	double own_cpu_at_end;		/* and neither is finishing */
@@ -134,11 +137,27 @@ static int open_sampler(struct recorder *r, struct pids *pids, struct err *e)
 		;
 	if (r->sampler_config.stack_bytes > STACK_BYTES_UNPRIVILEGED_MAX)
 		r->sampler_config.stack_bytes = STACK_BYTES_UNPRIVILEGED_MAX;
-	err = sampler_open_threads(&r->sampler, &r->sampler_config, pids, r->workload.pid, e);
-	if (!err && r->sampler.is_user_only)
+	return sampler_open_threads(&r->sampler, &r->sampler_config, pids, r->workload.pid, e);
+}
+
+/* What was decided: said when all is attached, so that an error before that stands alone. */
+static void say_how(const struct recorder *r)
+{
+	const struct sampler_config *c = &r->sampler_config;
+
+	if (r->config->is_default_event)
+		log_info(c->event.type == PERF_TYPE_HARDWARE ?
+				 "sampling %s" :
+				 "sampling %s: this machine counts no cycles for us",
+			 c->event_name);
+	if (r->has_no_unwinding)
+		log_info("no unwinding on this processor yet: chains follow frame pointers");
+	if (r->stack_bytes_cut_to)
+		log_warn("rings that small have room for %u bytes of stack a sample only: see -m",
+			 r->stack_bytes_cut_to);
+	if (r->sampler.is_user_only)
 		log_info("sampling without privileges: your own processes, user space only, no markers; "
 			 "root, or cap_perfmon and cap_bpf, add the kernel's part, cap_sys_admin requests");
-	return err;
 }
 
 static int open_pidfds(struct recorder *r, struct err *e)
@@ -212,6 +231,22 @@ static int attach_markers(struct recorder *r, struct err *e)
 	return 0;
 }
 
+/* True once we were told to end. */
+static bool take_signals(struct recorder *r)
+{
+	struct signalfd_siginfo info;
+
+	while (read(r->signal_fd, &info, sizeof(info)) == sizeof(info))
+		if (info.ssi_signo != SIGCHLD)
+			r->was_interrupted = true;
+	return r->was_interrupted;
+}
+
+static bool is_stopping(void *self)
+{
+	return take_signals(self);
+}
+
 static int open_writer(struct recorder *r, struct err *e)
 {
 	struct str specs = { 0 };
@@ -225,6 +260,9 @@ static int open_writer(struct recorder *r, struct err *e)
 		.nr_events = sampler_nr_events(&r->sampler),
 		.argc = r->config->argc,
 		.argv = r->config->argv,
+		.is_stopping = is_stopping,
+		.self = r,
+		.wake_fd = r->signal_fd,
 	};
 	err = writer_open(r->config->output, &r->writer_config, &r->writer, e);
 	if (err)
@@ -239,10 +277,23 @@ static int open_writer(struct recorder *r, struct err *e)
 	return 0;
 }
 
+/* The end is not known at the beginning; nor, to a reader of the beginning, if we are killed. */
+static void write_times(struct recorder *r)
+{
+	char begin_ns[24], end_ns[24];
+
+	snprintf(begin_ns, sizeof(begin_ns), "%llu", (unsigned long long)r->begin_ns);
+	snprintf(end_ns, sizeof(end_ns), "%llu", (unsigned long long)r->end_ns);
+	writer_note_info(r->writer,
+			 (const char *const[]){ "begin_ns", begin_ns, r->end_ns ? "end_ns" : NULL,
+						end_ns, NULL });
+}
+
 /* Samples come from here on; what was there before them is written as it is found. */
 static void begin(struct recorder *r, struct pids *pids)
 {
 	r->begin_ns = now_ns();
+	write_times(r);
 	sampler_enable(&r->sampler);
 	snapshot_kernel(r->writer);
 	keep_vdso(r->keep);
@@ -265,6 +316,7 @@ static int start(struct recorder *r, struct err *e)
 
 	if (c->command) {
 		program = workload_find_program(c->command[0]);
+		r->workload.has_no_stdout = !strcmp(c->output, "-");
 		err = workload_prepare(&r->workload, c->command, e);
 	}
 	if (err)
@@ -287,9 +339,12 @@ static int start(struct recorder *r, struct err *e)
 	if (err)
 		goto out;
 	begin(r, &pids);
-	log_verbose("attached");
 	if (c->command)
 		err = workload_start(&r->workload, c->command, e);
+	if (err)
+		goto out;
+	say_how(r);
+	log_verbose("attached");
 out:
 	free(program);
 	pids_release(&pids);
@@ -297,16 +352,6 @@ out:
 }
 
 /* ---- the middle ---- */
-
-static bool take_signals(struct recorder *r)
-{
-	struct signalfd_siginfo info;
-
-	while (read(r->signal_fd, &info, sizeof(info)) == sizeof(info))
-		if (info.ssi_signo != SIGCHLD)
-			r->was_interrupted = true;
-	return r->was_interrupted;
-}
 
 static double seconds_of(struct timeval tv)
 {
@@ -396,9 +441,10 @@ static bool is_over(struct recorder *r, uint64_t now)
 	const struct recorder_config *c = r->config;
 	struct err ignored;
 
-	return take_signals(r) || target_has_ended(r) || writer_error(r->writer, &ignored) ||
-	       (c->duration_ns && now >= r->begin_ns + c->duration_ns) ||
-	       (c->max_bytes && writer_nr_bytes(r->writer) >= c->max_bytes);
+	r->is_full = c->max_bytes && writer_nr_bytes(r->writer) >= c->max_bytes;
+	return r->is_full || take_signals(r) || target_has_ended(r) ||
+	       writer_error(r->writer, &ignored) ||
+	       (c->duration_ns && now >= r->begin_ns + c->duration_ns);
 }
 
 static void record(struct recorder *r)
@@ -532,6 +578,8 @@ static void summarize(const struct recorder *r, uint64_t nr_bytes)
 	if (r->is_on_terminal)
 		fputs("\r\033[K", stderr);
 	str_add_bytes_size(&size, nr_bytes);
+	if (r->is_full)
+		str_add(&size, ", --max-size reached");
 	if (r->markers.nr)
 		str_addf(&requests, "%llu requests, ", (unsigned long long)r->drain.nr_ends);
 	log_info("%llu samples, %s%llu lost in %.1f s, own CPU %.1f %%: %s (%s)",
@@ -559,6 +607,7 @@ static int finish(struct recorder *r, struct err *e)
 	keep_perf_maps(r);
 	keep_kernel_names(r);
 	write_tallies(r, nr_unsent);
+	write_times(r);
 	nr_bytes = writer_nr_bytes(r->writer);
 	err = writer_finish(r->writer, e);
 	summarize(r, nr_bytes);
@@ -591,15 +640,15 @@ static void release(struct recorder *r)
 }
 
 /* A ring has to have room for some samples: what the user wants of its size is obeyed, the stack is cut. */
-static void fit_stacks_into_ring(struct sampler_config *c)
+static void fit_stacks_into_ring(struct recorder *r)
 {
+	struct sampler_config *c = &r->sampler_config;
 	size_t ring_bytes = c->mmap_pages * (size_t)sysconf(_SC_PAGESIZE);
 	uint32_t most = (uint32_t)(ring_bytes / MIN_SAMPLES_IN_RING) & ~7U;
 
 	if (!c->mmap_pages || c->stack_bytes <= most)
 		return;
-	c->stack_bytes = most;
-	log_warn("rings that small have room for %u bytes of stack a sample only: see -m", most);
+	c->stack_bytes = r->stack_bytes_cut_to = most;
 }
 
 /* Stacks are unwound where this processor's rules are known; else the kernel follows frame pointers. */
@@ -610,12 +659,21 @@ static void choose_chains(struct recorder *r)
 		return;
 	r->walker = stack_walker_new();
 	r->sampler_config.walker = r->walker;
-	fit_stacks_into_ring(&r->sampler_config);
+	fit_stacks_into_ring(r);
 	if (r->walker)
 		return;
-	log_info("no unwinding on this processor yet: chains follow frame pointers");
+	r->has_no_unwinding = true;
 	r->sampler_config.has_chains = true;
 	r->sampler_config.stack_bytes = 0;
+}
+
+/* What does not end when it is asked to is left to who started it. */
+static void end_workload(struct recorder *r)
+{
+	workload_end(&r->workload);
+	if (r->workload.pid && r->workload.is_running)
+		log_warn("%s still runs, as pid %u: it did not end at SIGTERM",
+			 r->config->command[0], r->workload.pid);
 }
 
 int recorder_run(const struct recorder_config *config, struct err *e)
@@ -630,7 +688,7 @@ int recorder_run(const struct recorder_config *config, struct err *e)
 	if (!err) {
 		record(&r);
 		err = finish(&r, e);
-		workload_end(&r.workload);
+		end_workload(&r);
 	} else if (r.writer) {
 		writer_abandon(r.writer);
 	}

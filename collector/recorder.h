@@ -19,6 +19,7 @@ struct recorder_config {
 	uint64_t duration_ns;		/* 0: until told */
 	uint64_t max_bytes;		/* 0: no end */
 	struct sampler_config sampler;
+	bool is_default_event;		/* nobody asked for it: it is told */
 	const char *const *marker_specs;	/* NULL-terminated; empty: none */
 	int argc;
 	char **argv;

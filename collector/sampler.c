@@ -231,7 +231,9 @@ static int map_ring(struct sampler_cpu *cpu, const struct sampler_config *c, siz
 	if (!err)
 		return 0;
 	err_set(e, err, "cannot map a ring of %zu pages: %m", pages);
-	return err == -EPERM ? err_remedy(e, "Lower -m, or raise kernel.perf_event_mlock_kb.") : err;
+	if (err == -EPERM)
+		return err_remedy(e, "Lower -m, or raise kernel.perf_event_mlock_kb.");
+	return c->mmap_pages ? err_remedy(e, "Lower -m.") : err;
 }
 
 static void raise_descriptor_limit(void)

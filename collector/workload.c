@@ -40,7 +40,7 @@ char *workload_find_program(const char *name)
 }
 
 /* In the child: nothing happens before the parent's byte; without it the parent is gone. */
-static _Noreturn void run(int go_fd, int error_fd, char *const argv[])
+static _Noreturn void run(const struct workload *w, int go_fd, int error_fd, char *const argv[])
 {
 	sigset_t none;
 	int error;
@@ -52,6 +52,8 @@ static _Noreturn void run(int go_fd, int error_fd, char *const argv[])
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	signal(SIGPIPE, SIG_DFL);
 	signal(SIGXFSZ, SIG_DFL);
+	if (w->has_no_stdout)
+		dup2(STDERR_FILENO, STDOUT_FILENO);
 	execvp(argv[0], argv);
 	error = errno;
 	if (write(error_fd, &error, sizeof(error)) != sizeof(error))
@@ -99,7 +101,7 @@ int workload_prepare(struct workload *w, char *const argv[], struct err *e)
 	if (!pid) {
 		close(go[1]);
 		close(error[0]);
-		run(go[0], error[1], argv);
+		run(w, go[0], error[1], argv);
 	}
 	close(go[0]);
 	close(error[1]);

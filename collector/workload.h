@@ -9,6 +9,7 @@
 #include "base/err.h"
 
 struct workload {
+	bool has_no_stdout;	/* set before: our stdout is taken, its stdout is our stderr */
 	uint32_t pid;		/* 0: there is none */
 	int go_fd, error_fd;
 	bool is_running, was_ended;

@@ -298,6 +298,12 @@ void reader_free(struct reader *r)
 
 /* ---- records ---- */
 
+static bool is_known_type(uint32_t type)
+{
+	return (type > 0 && type <= 32) ||
+	       (type >= PERF_RECORD_HEADER_ATTR && type <= PERF_RECORD_COMPRESSED2 + 4);
+}
+
 /* u32 attr ..., u64 ids: the pipe form's way to introduce an event. */
 static bool take_attr(struct reader *r, const struct record *rec)
 {
@@ -356,12 +362,6 @@ static bool trailing_bytes(const struct record *rec, uint64_t *ret_len)
 	return !c.failed;
 }
 
-static bool is_known_type(uint32_t type)
-{
-	return (type > 0 && type <= 32) ||
-	       (type >= PERF_RECORD_HEADER_ATTR && type <= PERF_RECORD_COMPRESSED2 + 4);
-}
-
 /* True: the record was for the reader. */
 static bool take_inside(struct reader *r, const struct record *rec, bool *ret_bad)
 {
@@ -400,6 +400,9 @@ static int find_record(struct reader *r, struct perf_event_header *ret_header, s
 	if (ret_header->size < sizeof(*ret_header))
 		return bad(e, "a record of impossible size", r->next);
 	if (!reader_has(r, r->next, ret_header->size)) {
+		/* A cut leaves the beginning of a record; this is something else. */
+		if (!is_known_type(ret_header->type))
+			return bad(e, "no record", r->next);
 		r->is_truncated = true;
 		return 0;
 	}

@@ -4,8 +4,10 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -14,13 +16,20 @@
 #include "recording/feature_write.h"
 
 /* A record's size is a u16 and a multiple of 8; a chunk leaves room for the longest path. */
-enum { RECORD_MAX = 65528, FILE_CHUNK_BYTES = 56 * 1024, PIPE_IDS_MAX = 8000 };
+enum {
+	RECORD_MAX = 65528,
+	FILE_CHUNK_BYTES = 56 * 1024,
+	PIPE_IDS_MAX = 8000,
+	MAX_PARTS = 300,	/* of one writer_append(), one of our own included */
+	STOPPING_GRACE_MS = 1000,
+};
 
 struct writer {
 	const struct writer_config *config;
 	char *path;		/* for messages */
 	int fd;
 	bool is_pipe;
+	bool has_begun;		/* the header is written: all that follows is records */
 	bool is_new, has_old;	/* the file was made by us; what stood there is PATH.old */
 	struct str pending;	/* records of our own, not written yet */
 	uint64_t nr_bytes;	/* written */
@@ -30,11 +39,47 @@ struct writer {
 
 /* ---- bytes to the file ---- */
 
+/* The bytes [at, at + len) of the parts as one; false: they end before. */
+static bool copy_from_parts(const struct iovec *parts, int nr, size_t at, void *out, size_t len)
+{
+	for (; nr && len; parts++, nr--) {
+		size_t there = parts->iov_len > at ? parts->iov_len - at : 0;
+		size_t taken = there < len ? there : len;
+
+		if (taken)
+			memcpy(out, (const char *)parts->iov_base + at, taken);
+		out = (char *)out + taken;
+		len -= taken;
+		at = there ? 0 : at - parts->iov_len;
+	}
+	return !len;
+}
+
+/* How many of the bytes that were written are whole records. */
+static size_t whole_len(const struct iovec *parts, int nr, size_t written)
+{
+	struct perf_event_header header;
+	size_t whole = 0, at = 0;
+
+	for (;;) {
+		/* Parts that lie behind are left behind: they are many. */
+		for (; nr && at >= parts->iov_len; parts++, nr--)
+			at -= parts->iov_len;
+		if (!copy_from_parts(parts, nr, at, &header, sizeof(header)) ||
+		    header.size < sizeof(header) || whole + header.size > written)
+			return whole;
+		whole += header.size;
+		at += header.size;
+	}
+}
+
+/*
+ * Half a record at the end would be read as a cut recording, which it is; but a clean cut is kinder
+ * to tools that are less patient than our reader.
+ */
 static void write_failed(struct writer *w, int error, uint64_t whole_bytes)
 {
 	w->error = error;
-	/* Half a record at the end would be read as a cut recording, which it is; but a clean cut is
-	 * kinder to tools that are less patient than our reader. */
 	if (!w->is_pipe && !ftruncate(w->fd, (off_t)whole_bytes))
 		w->nr_bytes = whole_bytes;
 }
@@ -53,34 +98,70 @@ static void skip_written(struct iovec **parts, int *nr, size_t done)
 	}
 }
 
-static void write_parts(struct writer *w, struct iovec *parts, int nr)
+static int64_t now_ms(void)
 {
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000LL + ts.tv_nsec / 1000000;
+}
+
+/* The pipe is full. False: it is time to end, and the reader did not come back. */
+static bool wait_for_reader(const struct writer *w)
+{
+	const struct writer_config *c = w->config;
+	struct pollfd polled[] = { { .fd = w->fd, .events = POLLOUT },
+				   { .fd = c->wake_fd, .events = POLLIN } };
+	int64_t until = 0, left;
+
+	for (;;) {
+		if (!until && c->is_stopping && c->is_stopping(c->self))
+			until = now_ms() + STOPPING_GRACE_MS;
+		left = until ? until - now_ms() : -1;
+		if (until && left < 0)
+			return false;
+		/* Once it is known that we stop, what wakes us up has nothing more to say. */
+		if (poll(polled, c->is_stopping && !until ? 2 : 1, (int)left) > 0 &&
+		    polled[0].revents)
+			return true;
+	}
+}
+
+/* Copies the parts: what was written of them is told from the originals. */
+static void write_parts(struct writer *w, const struct iovec *parts, int nr, bool are_records)
+{
+	struct iovec left[MAX_PARTS], *next = left;
 	uint64_t before = w->nr_bytes;
+	int nr_left = nr;
 
-	while (nr && !w->error) {
-		ssize_t done = writev(w->fd, parts, nr);
+	memcpy(left, parts, (size_t)nr * sizeof(*parts));
+	while (nr_left && !w->error) {
+		ssize_t done = writev(w->fd, next, nr_left);
+		int error = done < 0 ? errno : 0;
 
-		if (done < 0 && errno == EINTR)
-			continue;
-		if (done < 0) {
-			write_failed(w, -errno, before);
-			return;
+		if (!error) {
+			w->nr_bytes += (uint64_t)done;
+			skip_written(&next, &nr_left, (size_t)done);
+		} else if (error == EAGAIN && !wait_for_reader(w)) {
+			error = ETIMEDOUT;
 		}
-		w->nr_bytes += (uint64_t)done;
-		skip_written(&parts, &nr, (size_t)done);
+		if (!error || error == EINTR || error == EAGAIN)
+			continue;
+		if (are_records)
+			before += whole_len(parts, nr, w->nr_bytes - before);
+		write_failed(w, -error, before);
 	}
 }
 
 void writer_append(struct writer *w, const struct iovec *parts, int nr_parts)
 {
-	enum { MAX_PARTS = 300 };
 	struct iovec all[MAX_PARTS];
 
 	assert(nr_parts < MAX_PARTS);
 	all[0] = (struct iovec){ w->pending.s, w->pending.len };
 	if (nr_parts)
 		memcpy(all + 1, parts, (size_t)nr_parts * sizeof(*parts));
-	write_parts(w, all, nr_parts + 1);
+	write_parts(w, all, nr_parts + 1, w->has_begun);
 	str_clear(&w->pending);
 }
 
@@ -324,7 +405,7 @@ static void write_feature_sections(struct writer *w)
 	write_parts(w,
 		    (struct iovec[]){ { where.at, nr * sizeof(where.at[0]) },
 				      { w->pending.s, w->pending.len } },
-		    2);
+		    2, false);
 	str_clear(&w->pending);
 	vec_release(&where);
 }
@@ -435,6 +516,22 @@ static int open_output(struct writer *w)
 	return 0;
 }
 
+/*
+ * A pipe is opened anew, so that writes of ours do not block and those of others who have it for
+ * their stdout do as before. Where that cannot be had, ours block as well.
+ */
+static int open_stdout(struct writer *w)
+{
+	struct stat st;
+
+	w->fd = STDOUT_FILENO;
+	if (!fstat(STDOUT_FILENO, &st) && S_ISFIFO(st.st_mode))
+		w->fd = open("/proc/self/fd/1", O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+	if (w->fd < 0)
+		w->fd = STDOUT_FILENO;
+	return 0;
+}
+
 int writer_open(const char *path, const struct writer_config *config, struct writer **ret_writer,
 		struct err *e)
 {
@@ -444,8 +541,7 @@ int writer_open(const char *path, const struct writer_config *config, struct wri
 	w->config = config;
 	w->is_pipe = !strcmp(path, "-");
 	w->path = xstrdup(w->is_pipe ? "stdout" : path);
-	w->fd = STDOUT_FILENO;
-	err = w->is_pipe ? 0 : open_output(w);
+	err = w->is_pipe ? open_stdout(w) : open_output(w);
 	if (err) {
 		err_set(e, err, "cannot write %s: %m", path);
 		goto fail;
@@ -455,6 +551,7 @@ int writer_open(const char *path, const struct writer_config *config, struct wri
 	else
 		begin_file_form(w);
 	writer_flush(w);
+	w->has_begun = true;
 	err = writer_error(w, e);
 	if (err)
 		goto fail;
@@ -475,6 +572,9 @@ int writer_error(const struct writer *w, struct err *e)
 {
 	if (!w->error)
 		return 0;
+	if (w->error == -ETIMEDOUT)
+		return err_set(e, w->error, "cannot write %s: its reader has stopped reading",
+			       w->path);
 	return err_set(e, w->error, "cannot write %s: %m", w->path);
 }
 
@@ -513,7 +613,7 @@ void writer_free(struct writer *w)
 {
 	if (!w)
 		return;
-	if (!w->is_pipe && w->fd >= 0)
+	if (w->fd > STDERR_FILENO)
 		close(w->fd);
 	str_release(&w->pending);
 	free(w->path);

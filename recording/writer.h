@@ -9,7 +9,10 @@
  *	writer_free(w);
  *
  * Appending does not return errors: the first one is kept, what follows it is dropped, and
- * writer_error() tells. The file then ends with its last whole record.
+ * writer_error() tells. The file then ends with the last record that was written whole.
+ *
+ * Whoever reads a pipe stream may stop doing so. Appending then waits for it, as long as nobody
+ * wants to end: see is_stopping in struct writer_config.
  */
 #ifndef RECORDING_WRITER_H
 #define RECORDING_WRITER_H
@@ -35,6 +38,13 @@ struct writer_config {
 	size_t nr_events;
 	int argc;
 	char **argv;		/* the command line, for whoever asks how this was recorded */
+	/*
+	 * Asked when the stream's reader does not read, and again when wake_fd becomes readable.
+	 * Once it says true the reader has a second for each further write. NULL: wait for ever.
+	 */
+	bool (*is_stopping)(void *self);
+	void *self;
+	int wake_fd;
 };
 
 /*

@@ -66,10 +66,17 @@ struct command {
 
 static int find_format(const char *name, const struct renderer **ret_renderer, struct err *e)
 {
+	static const char *const planned[] = { "pstats",     "folded", "flamegraph",
+					       "speedscope", "pprof",  "callgrind" };
+	size_t i;
+
 	*ret_renderer = renderer_find(name);
 	if (*ret_renderer)
 		return 0;
-	err_set(e, -EINVAL, "--format: \"%s\" is not in this version", name);
+	err_set(e, -EINVAL, "--format %s: no such format", name);
+	for (i = 0; i < ARRAY_LEN(planned); i++)
+		if (!strcmp(name, planned[i]))
+			err_set(e, -EINVAL, "--format %s: it is not in this version", name);
 	return err_remedy(e, "One of: %s.", renderer_names());
 }
 
@@ -132,12 +139,12 @@ static int take_option(struct command *c, int opt, const char *arg, struct err *
 
 static int parse_options(struct command *c, int argc, char **argv, struct err *e)
 {
+	const struct cmdline line = { "report", OPTIONS_SHORT "s:o:", long_options };
 	int opt, err = 0;
 
 	c->renderer = renderer_find("table");
 	optind = 0;
-	while (!err && (opt = options_next(argc, argv, OPTIONS_SHORT "s:o:", long_options, "report",
-					   e)) != 0)
+	while (!err && (opt = options_next(&line, argc, argv, e)) != 0)
 		err = opt < 0 ? opt : take_option(c, opt, optarg, e);
 	return err;
 }
@@ -198,6 +205,9 @@ int cmd_report(int argc, char **argv)
 		goto out;
 	}
 	err = options_finish(&c.shared, &selection, &e);
+	if (err)
+		goto out;
+	err = outputs_check(&c.outputs, c.shared.inputs.at, c.shared.inputs.nr, &e);
 	if (err)
 		goto out;
 	err = table_plan_new(&c.table, &plan, &e);

@@ -75,11 +75,11 @@ static int take_option(struct requests_options *o, int opt, const char *arg, str
 
 static int parse_options(struct requests_options *o, int argc, char **argv, struct err *e)
 {
+	const struct cmdline line = { "requests", OPTIONS_SHORT "o:", long_options };
 	int opt, err = 0;
 
 	optind = 0;
-	while (!err && (opt = options_next(argc, argv, OPTIONS_SHORT "o:", long_options, "requests",
-					   e)) != 0)
+	while (!err && (opt = options_next(&line, argc, argv, e)) != 0)
 		err = opt < 0 ? opt : take_option(o, opt, optarg, e);
 	return err;
 }
@@ -193,6 +193,9 @@ int cmd_requests(int argc, char **argv)
 		goto out;
 	}
 	err = options_finish(&o.shared, &q.selection, &e);
+	if (err)
+		goto out;
+	err = outputs_check(&o.outputs, o.shared.inputs.at, o.shared.inputs.nr, &e);
 	if (err)
 		goto out;
 	err = feed_all(&q, &o, &e);

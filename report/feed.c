@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/units.h"
+#include "report/interrupt.h"
 #include "report/order.h"
 
 void feed_init(struct feed *f, struct strings *strings, struct symbolizer *symbolizer,
@@ -149,10 +150,23 @@ static void note_time(struct feed *f, uint64_t time)
 {
 	if (!time)
 		return;
-	if (!f->begin_ns || time < f->begin_ns)
-		f->begin_ns = time;
-	if (time > f->end_ns)
-		f->end_ns = time;
+	if (!f->input_begin_ns || time < f->input_begin_ns)
+		f->input_begin_ns = time;
+	if (time > f->input_end_ns)
+		f->input_end_ns = time;
+}
+
+/* From the recorder's own begin to its end; where it says neither, as long as there are records. */
+static void end_times(struct feed *f)
+{
+	note_time(f, f->session.begin_ns);
+	note_time(f, f->session.end_ns);
+	if (!f->input_begin_ns)
+		return;
+	if (!f->begin_ns || f->input_begin_ns < f->begin_ns)
+		f->begin_ns = f->input_begin_ns;
+	f->duration_ns += f->input_end_ns - f->input_begin_ns;
+	f->input_begin_ns = f->input_end_ns = 0;
 }
 
 static const char *keep(struct feed *f, const char *text)
@@ -221,11 +235,11 @@ static int feed_record(struct feed *f, const struct record *r, const char *path,
 {
 	int err = 0;
 
-	f->nr_records++;
 	attribute_record(&f->attribute, r);
 	session_record(&f->session, r);
 	if (r->type != PERF_RECORD_SAMPLE || !r->event)
 		return 0;
+	f->nr_read++;
 	note_time(f, r->time);
 	if (r->event->is_bpf_output)
 		return 0;
@@ -258,7 +272,7 @@ static void begin_input(struct feed *f, struct reader *reader)
 	attribute_init(&f->attribute, &f->session, f->endpoints, &listener, f->nr_requests);
 	f->event = NULL;
 	f->ignored.nr = 0;
-	f->nr_records = 0;
+	f->nr_read = 0;
 	if (f->listener.input_begins)
 		f->listener.input_begins(f->listener.self, &f->session);
 }
@@ -309,6 +323,7 @@ static void end_input(struct feed *f)
 	attribute_finish(&f->attribute);
 	if (f->listener.input_ended)
 		f->listener.input_ended(f->listener.self, s);
+	end_times(f);
 	end_weights(f);
 	end_depth(f);
 	f->nr_requests = a->nr_requests;
@@ -335,7 +350,8 @@ static int feed_records(struct feed *f, struct order *o, const char *path, struc
 		err = feed_record(f, &r, path, e);
 	if (err || more >= 0)
 		return err;
-	if (!f->nr_records) {
+	/* Names and mappings alone say nothing: that would be an empty report of a wreck. */
+	if (!f->nr_read) {
 		struct err inner = *e;
 
 		return err_set(e, inner.code, "%s: %s", path, inner.what);
@@ -366,13 +382,17 @@ int feed_reader(struct feed *f, struct reader *reader, const char *name, struct 
 
 int feed_input(struct feed *f, const char *path, struct err *e)
 {
+	struct interrupt saved;
 	struct reader *reader;
-	int err = reader_open(path, &reader, e);
+	int err;
 
-	if (err)
-		return err;
-	err = feed_reader(f, reader, path, e);
-	reader_free(reader);
+	interrupt_outlast(path, &saved);
+	err = reader_open(path, &reader, e);
+	if (!err) {
+		err = feed_reader(f, reader, path, e);
+		reader_free(reader);
+	}
+	interrupt_restore(&saved);
 	return err;
 }
 
@@ -380,7 +400,7 @@ void feed_describe(const struct feed *f, struct profile *p)
 {
 	p->tallies = f->tallies;
 	p->begin_ns = f->begin_ns;
-	p->end_ns = f->end_ns;
+	p->duration_ns = f->duration_ns;
 	p->has_markers = f->has_markers;
 	p->is_truncated = f->is_truncated;
 	p->freq_hz = f->freq_hz;

@@ -47,7 +47,9 @@ struct feed {
 	struct attribute attribute;
 	const struct event_desc *event;		/* that time is taken from */
 	VEC(uint64_t) ignored;			/* samples by index of the event */
-	uint64_t nr_records, input_weight;
+	uint64_t nr_read;			/* samples and marks */
+	uint64_t input_weight;
+	uint64_t input_begin_ns, input_end_ns;
 	uint64_t nr_at_limit;			/* stacks as deep as the kernel walks */
 	bool is_limit_unknown;
 	/* of all */
@@ -55,7 +57,9 @@ struct feed {
 	uint64_t weight;
 	double seconds;				/* what the weight stands for, as far as known */
 	bool is_no_time;			/* not known of all of it */
-	uint64_t begin_ns, end_ns, nr_requests;
+	uint64_t begin_ns;			/* the earliest */
+	uint64_t duration_ns;			/* the sum */
+	uint64_t nr_requests;
 	bool has_markers, is_truncated, has_event, is_clock;
 	double freq_hz;
 	const char *input, *event_name, *unit, *hostname, *os_release, *arch, *cmdline, *marker;

@@ -16,12 +16,17 @@ json_t *json_text(const char *s, size_t len)
 	return value;
 }
 
-/* The length in bytes of the control character at s, or 0: none is there. */
-static size_t control_len(const unsigned char *s, size_t left)
+/*
+ * The length in bytes of a character at s that is to be escaped, or 0: DEL, U+0080 to U+009F, and
+ * U+2028 and U+2029, which end a line for many who split lines.
+ */
+static size_t escaped_len(const unsigned char *s, size_t left)
 {
 	if (*s == 0x7f)
 		return 1;
-	return left > 1 && *s == 0xc2 && s[1] >= 0x80 && s[1] <= 0x9f ? 2 : 0;
+	if (left > 1 && *s == 0xc2 && s[1] >= 0x80 && s[1] <= 0x9f)
+		return 2;
+	return left > 2 && *s == 0xe2 && s[1] == 0x80 && (s[2] == 0xa8 || s[2] == 0xa9) ? 3 : 0;
 }
 
 /* jansson gives whole characters, and those with bytes above 0x7e only from within strings. */
@@ -30,14 +35,14 @@ static int write_part(const char *part, size_t len, void *out)
 	const unsigned char *s = (const unsigned char *)part, *end = s + len, *from = s;
 
 	while (s < end) {
-		size_t nr = control_len(s, (size_t)(end - s));
+		size_t nr = escaped_len(s, (size_t)(end - s));
 
 		if (!nr) {
 			s++;
 			continue;
 		}
 		fwrite(from, 1, (size_t)(s - from), out);
-		fprintf(out, "\\u%04X", s[nr - 1]);
+		fprintf(out, "\\u%04X", nr < 3 ? s[nr - 1] : 0x2000 + (s[2] & 0x3f));
 		s += nr;
 		from = s;
 	}

@@ -10,8 +10,9 @@
 /* A string. Bytes that are no UTF-8 are shown as in tables, with \xNN: JSON cannot hold them. */
 json_t *json_text(const char *s, size_t len);
 /*
- * Writes the value as json_dumpf() does, and DEL and the control characters of C1 (U+0080 to
- * U+009F) as \u00NN, which JSON does not ask for; but U+009B begins an escape sequence as ESC does.
+ * Writes the value as json_dumpf() does, and DEL, the control characters of C1 (U+0080 to U+009F)
+ * and the separators U+2028 and U+2029 as \uNNNN, which JSON does not ask for; but U+009B begins an
+ * escape sequence as ESC does, and the separators end lines of jsonl for who splits by Unicode.
  */
 void json_text_write(const json_t *value, FILE *out, size_t flags);
 

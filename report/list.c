@@ -15,13 +15,15 @@ static int compare_u64(uint64_t a, uint64_t b)
 	return (a > b) - (a < b);
 }
 
-/* ids are in the order of begin. */
+/* ids are in the order of begin within an input only. */
 static int by_begin(const void *a, const void *b, void *list)
 {
 	const struct request *x = a, *y = b;
 
+	int order = compare_u64(x->begin_ns, y->begin_ns);
+
 	(void)list;
-	return compare_u64(x->id, y->id);
+	return order ? order : compare_u64(x->id, y->id);
 }
 
 static int by_elapsed(const void *a, const void *b, void *list)

@@ -4,7 +4,6 @@
 #include <errno.h>
 
 #include "base/log.h"
-#include "base/nearest.h"
 #include "base/str.h"
 
 void options_release(struct options *o)
@@ -14,62 +13,15 @@ void options_release(struct options *o)
 	selection_options_release(&o->selection);
 }
 
-static int unknown_long(const char *arg, const struct option *longs, const char *command,
-			struct err *e)
+int options_next(const struct cmdline *line, int argc, char **argv, struct err *e)
 {
-	struct nearest near = { .want = arg + strlen("--") };
-	struct str like = { 0 };
+	int opt = cmdline_next(line, argc, argv, e);
 
-	for (; longs->name; longs++)
-		nearest_offer(&near, longs->name);
-	nearest_text(&near, &like);
-	err_set(e, -EINVAL, "%s: unknown option %s", command, arg);
-	if (like.len)
-		err_remedy(e, "Options like it: %s. wperf %s --help lists them all.",
-			   str_cstr(&like), command);
-	else
-		err_remedy(e, "wperf %s --help lists the options.", command);
-	str_release(&like);
-	nearest_release(&near);
-	return e->code;
-}
-
-/* getopt says '?' for all kinds of wrong; the argument it stopped at tells which. */
-static int bad_option(char **argv, const struct option *longs, const char *command, bool is_missing,
-		      struct err *e)
-{
-	const char *arg = optind > 0 ? argv[optind - 1] : argv[0];
-
-	if (!is_missing && str_starts(arg, "--"))
-		return unknown_long(arg, longs, command, e);
-	if (is_missing)
-		err_set(e, -EINVAL, "%s: option %s needs an argument", command, arg);
-	else
-		err_set(e, -EINVAL, "%s: unknown option -%c", command, optopt);
-	return err_remedy(e, "wperf %s --help lists the options.", command);
-}
-
-int options_next(int argc, char **argv, const char *shorts, const struct option *longs,
-		 const char *command, struct err *e)
-{
-	char with_colon[64];
-	int opt;
-
-	/* '+' and ':' first: stop at what is no option, and tell a missing argument apart. */
-	snprintf(with_colon, sizeof(with_colon), "+:%s", shorts + (*shorts == '+'));
-	opterr = 0;
-	opt = getopt_long(argc, argv, with_colon, longs, NULL);
-	if (opt == '?' || opt == ':')
-		return bad_option(argv, longs, command, opt == ':', e);
-	if (opt >= 0)
+	if (opt || optind >= argc)
 		return opt;
-	if (optind < argc) {
-		err_set(e, -EINVAL, "%s: \"%s\" is no option", command, argv[optind]);
-		return err_remedy(
-			e, "A recording is named with -i. wperf %s --help lists the options.",
-			command);
-	}
-	return 0;
+	err_set(e, -EINVAL, "%s: \"%s\" is no option", line->command, argv[optind]);
+	return err_remedy(e, "A recording is named with -i. wperf %s --help lists the options.",
+			  line->command);
 }
 
 void options_take(struct options *o, int opt, const char *arg)

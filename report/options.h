@@ -9,7 +9,9 @@
  *		{ "by", required_argument, NULL, OPT_BY },
  *		{ 0 },
  *	};
- *	while ((opt = options_next(argc, argv, OPTIONS_SHORT "s:", longs, "report", &e)) > 0)
+ *	struct cmdline line = { "report", OPTIONS_SHORT "s:", longs };
+ *
+ *	while ((opt = options_next(&line, argc, argv, &e)) > 0)
  *		switch (opt) {
  *		case OPT_BY: ...
  *		default: options_take(&o, opt, optarg);
@@ -18,8 +20,7 @@
 #ifndef REPORT_OPTIONS_H
 #define REPORT_OPTIONS_H
 
-#include <getopt.h>
-
+#include "base/cmdline.h"
 #include "report/endpoint.h"
 #include "report/selection.h"
 
@@ -78,12 +79,8 @@ struct options {
 };
 
 void options_release(struct options *o);
-/*
- * getopt_long() with our messages. 0: no option is left. -EINVAL: an unknown option, one without
- * its argument, or an argument that is no option.
- */
-int options_next(int argc, char **argv, const char *shorts, const struct option *longs,
-		 const char *command, struct err *e);
+/* cmdline_next(); -EINVAL as well for an argument that is no option. */
+int options_next(const struct cmdline *line, int argc, char **argv, struct err *e);
 /* Takes a shared option. opt is one of the above. */
 void options_take(struct options *o, int opt, const char *arg);
 /* After the last one: checks what can be wrong, makes the selection, sets the log level. */

@@ -11,9 +11,12 @@ struct outputs {
 	const char *tee;	/* as well */
 };
 
+/* -EINVAL: one of them is one of the inputs, which opening it would destroy. */
+int outputs_check(const struct outputs *o, const char *const *inputs, size_t nr, struct err *e);
 /*
  * Calls write once for each destination, and sees to it that what it wrote has arrived. A reader of
- * stdout that went away has seen enough: no error. Errors: open(2)'s and write(2)'s.
+ * stdout that went away has seen enough: no error. Errors: open(2)'s and write(2)'s, with the name
+ * of what could not be written.
  */
 int outputs_write(const struct outputs *o, int (*write)(const void *self, FILE *out, struct err *e),
 		  const void *self, struct err *e);

@@ -97,11 +97,13 @@ struct tallies {
 struct profile {
 	struct strings *strings;	/* lent */
 	VEC(struct function) functions;
+	enum group_by by;	/* asked for; tables that stand for something else say so */
 	VEC(struct group) groups;	/* by weight, largest first; the outside group last */
 	struct tallies tallies;
 	const char *unit;	/* "seconds"; else the event's name, where its counts are no time */
 	double seconds_per_weight;	/* 1e-9 for clocks; 1 where unit is not seconds */
-	uint64_t begin_ns, end_ns;	/* first and last sample or mark */
+	uint64_t begin_ns;	/* of the recording; of several, the earliest */
+	uint64_t duration_ns;	/* of all recordings together */
 	bool has_markers;	/* requests could have been seen */
 	/* of the recording, for "recording" in JSON; NULL where not known. Lent. */
 	const char *input, *event, *hostname, *os_release, *arch, *cmdline, *marker;

@@ -125,10 +125,12 @@ void render_tallies(const struct profile *p, FILE *out)
 
 int render_finish(FILE *out, struct err *e)
 {
-	errno = 0;
-	if (fflush(out) || ferror(out))
-		return err_set(e, errno ? -errno : -EIO, "cannot write the report: %m");
-	return 0;
+	int error = fflush(out) ? errno : 0;
+
+	/* An earlier write that failed has left no reason; output.c knows it. */
+	if (!error && ferror(out))
+		error = EIO;
+	return error ? err_set(e, -error, "cannot write the report: %m") : 0;
 }
 
 bool render_is_time(const struct profile *p)

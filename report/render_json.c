@@ -85,7 +85,7 @@ static json_t *recording_object(const struct profile *p)
 	json_object_set_new(o, "input", text(p->input));
 	json_object_set_new(o, "event", text(p->event));
 	json_object_set_new(o, "freq", p->freq_hz > 0 ? number(p->freq_hz) : json_null());
-	json_object_set_new(o, "duration", seconds_of_ns((double)(p->end_ns - p->begin_ns)));
+	json_object_set_new(o, "duration", seconds_of_ns((double)p->duration_ns));
 	json_object_set_new(o, "hostname", text(p->hostname));
 	json_object_set_new(o, "os_release", text(p->os_release));
 	json_object_set_new(o, "arch", text(p->arch));
@@ -154,11 +154,15 @@ static json_t *attributed(const struct profile *p)
 	return number((double)t->nr_in_requests / (double)t->nr_samples);
 }
 
+/* Null where no request's status is known. */
 static json_t *status_object(const struct group *g)
 {
-	json_t *o = json_object();
+	json_t *o;
 	char key[16];
 
+	if (!g->status.nr)
+		return json_null();
+	o = json_object();
 	vec_each(&g->status, it) {
 		snprintf(key, sizeof(key), "%u", it->status);
 		json_object_set_new(o, key, count(it->nr));
@@ -184,6 +188,16 @@ static json_t *elapsed_object(const struct group *g)
 	json_object_set_new(o, "p99", quantile(g, 0.99));
 	json_object_set_new(o, "max", quantile(g, 1));
 	return o;
+}
+
+/* What is outside of requests has none of this. */
+static void add_no_request(json_t *o)
+{
+	static const char *const keys[] = { "id", "begin", "end", "thread" };
+	size_t i;
+
+	for (i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+		json_object_set_new(o, keys[i], json_null());
 }
 
 static void add_request(json_t *o, const struct profile *p, const struct group *g)
@@ -216,6 +230,8 @@ static void add_group(json_t *o, const struct profile *p, const struct group *g)
 	json_object_set_new(o, "primitive_calls", count(g->primitive_calls));
 	if (g->by == BY_REQUEST && !g->is_outside)
 		add_request(o, p, g);
+	else if (p->by == BY_REQUEST)
+		add_no_request(o);
 	json_object_set_new(o, "unfinished", count(g->nr_unfinished));
 	json_object_set_new(o, "by", json_string(bys[g->by]));
 	json_object_set_new(o, "outside", json_boolean(g->is_outside));

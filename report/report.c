@@ -74,6 +74,7 @@ const struct profile *report_finish(struct report *r)
 	struct resolve resolve;
 
 	p->strings = r->options->strings;
+	p->by = r->options->by;
 	feed_describe(&r->feed, p);
 	gather_finish(&r->gather, p->has_markers);
 	resolve_init(&resolve, &r->options->resolve, &r->stacks, r->symbolizer, p);

@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 struct request {
-	uint64_t id;		/* dense, from 1, in the order of begin */
+	uint64_t id;		/* dense, from 1; within a recording in the order of begin */
 	uint32_t method;	/* "" where the marks do not say */
 	uint32_t path;		/* the endpoint's: pattern applied (endpoint.h) */
 	uint32_t raw_path;	/* as the label had it; the marker's name where there was none */

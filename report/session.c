@@ -4,6 +4,8 @@
 #include <elf.h>
 #include <math.h>
 
+#include "base/units.h"
+
 /* Linux 5.17; in older headers missing. */
 #ifndef PERF_RECORD_MISC_FORK_EXEC
 #define PERF_RECORD_MISC_FORK_EXEC (1 << 13)
@@ -394,6 +396,14 @@ static double parse_rate(const char *text)
 	return end != text && !*end && isfinite(rate) && rate > 0 ? rate : 0;
 }
 
+/* 0: no time. */
+static uint64_t parse_time(const char *text)
+{
+	uint64_t ns;
+
+	return parse_u64(text, 1, INT64_MAX, &ns) ? ns : 0;
+}
+
 static void take_info(struct session *s, struct cursor payload)
 {
 	const char *key, *value;
@@ -406,6 +416,10 @@ static void take_info(struct session *s, struct cursor payload)
 			s->marker_info = strings_id(s->strings, value);
 		else if (!strcmp(key, "cycles_per_second"))
 			s->cycles_per_second = parse_rate(value);
+		else if (!strcmp(key, "begin_ns"))
+			s->begin_ns = parse_time(value);
+		else if (!strcmp(key, "end_ns"))
+			s->end_ns = parse_time(value);
 }
 
 /* The last note wins: it is counted on from the one before. */

@@ -73,6 +73,7 @@ struct session {
 	uint32_t kernel_module, unknown_module;
 	bool has_kernel_module, has_unknown_module;
 	uint32_t marker_info;		/* the INFO note's "marker": what was asked for; "" */
+	uint64_t begin_ns, end_ns;	/* INFO's: of the recording; 0: not said */
 	double cycles_per_second;	/* INFO's: of a CPU that works; 0: not known */
 	uint64_t nr_lost, nr_throttled;
 	/* as the recorder counted them */

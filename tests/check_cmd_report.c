@@ -77,12 +77,19 @@ static const struct {
 	{ cmd_report, "report --nonsense", "unknown option --nonsense", 2 },
 	{ cmd_report, "report --formt json", "Options like it: format", 2 },
 	{ cmd_report, "report -Z", "unknown option -Z", 2 },
+	{ cmd_report, "report --formt=json", "unknown option --formt\n", 2 },
+	{ cmd_report, "report --no-inline=1", "report: option --no-inline takes no value\n", 2 },
+	{ cmd_report, "report --no", "It could be: --no-inline, --no-demangle.", 2 },
+	{ cmd_report, "report -vx", "unknown option -x\n", 2 },
+	{ cmd_report, "report -q=1", "option -q takes no value\n", 2 },
+	{ cmd_report, "report -o --", "needs an argument, and -- is none\n", 2 },
 	{ cmd_report, "report --sort", "needs an argument", 2 },
 	{ cmd_report, "report -s", "needs an argument", 2 },
 	{ cmd_report, "report file.data", "A recording is named with -i", 2 },
 	{ cmd_report, "report --by colour", "One of: endpoint, request", 2 },
 	{ cmd_report, "report --kernel no", "One of: show, fold, hide", 2 },
-	{ cmd_report, "report --format pprof", "\"pprof\" is not in this version", 2 },
+	{ cmd_report, "report --format pprof", "pprof: it is not in this version\nOne of", 2 },
+	{ cmd_report, "report --format jsno", "jsno: no such format\nOne of: table, json, js", 2 },
 	{ cmd_report, "report --sort colour", "colour", 2 },
 	{ cmd_report, "report --restrict (", "(", 2 },
 	{ cmd_report, "report --path (", "(", 2 },
@@ -147,6 +154,11 @@ static const struct {
 	  { "(main)", "cumulative time" },
 	  "(work)" },
 	{ cmd_report, "--format json", { "\"wperf\"", "\"/user/{id}\"" }, NULL },
+	{ cmd_report,
+	  "--by request --format json",
+	  { "\"id\": 1, \"begin\": 0.001",
+	    "\"id\": null, \"begin\": null, \"end\": null, \"thread\": null" },
+	  "\"status\": {}" },
 	{ cmd_requests, "", { "on-CPU~", "+0.001000", "3.0 ms", "2.0 ms", "/user/17" }, NULL },
 	{ cmd_requests, "--sort elapsed --slowest 1", { "10.0 ms", "/list" }, "/user" },
 	{ cmd_requests, "--summary", { "p99", "/user/{id}", "/list" }, "/user/17" },
@@ -311,6 +323,146 @@ START_TEST(command_reports_what_stands_before_corruption)
 }
 END_TEST
 
+/* Names and mappings were read, but nothing that a report could be about. */
+START_TEST(command_refuses_what_nothing_can_be_read_of)
+{
+	static const char talk[] = "what a program said in the middle of the stream, by lines\n";
+	const char *path = harness_path("damaged");
+	char *line = xasprintf("report -i %s", path);
+	struct recording_builder b;
+	struct str err = { 0 };
+
+	builder_init(&b, NULL);
+	builder_marker(&b, 1, MARKER_HAS_LABEL, "handle");
+	builder_comm(&b, 0, 10, 10, "server", false);
+	str_add(&b.bytes, talk);
+	builder_sample(&b, 100, 10, 10, (uint64_t[]){ 0x1000 }, 1);
+	builder_write(&b, path);
+	ck_assert_int_eq(run_line(cmd_report, line, &err), 2);
+	ck_assert_has(&err, "/damaged: the recording is corrupt");
+	builder_release(&b);
+	str_release(&err);
+	free(line);
+}
+END_TEST
+
+/* One request, which begins 1 us after the recording. */
+static const char *make_one_request(const char *name, uint64_t ms, const char *label)
+{
+	const char *path = harness_path(name);
+	struct recording_builder b;
+
+	builder_init(&b, NULL);
+	builder_marker(&b, 1, MARKER_HAS_LABEL, "handle");
+	builder_sample(&b, ms * 1000000, 10, 10, (uint64_t[]){ 0x1000 }, 1);
+	builder_begin(&b, ms * 1000000 + 1000, 10, 10, 1, label);
+	builder_end(&b, ms * 1000000 + 2000, 10, 10, 1);
+	builder_write(&b, path);
+	builder_release(&b);
+	return path;
+}
+
+START_TEST(command_sorts_requests_of_all_inputs_by_begin)
+{
+	const char *late = make_one_request("late", 300, "/late");
+	const char *early = make_one_request("early", 100, "/early");
+	char *line = xasprintf("requests -i %s -i %s -o %s", late, early, harness_path("out"));
+	struct str out = { 0 }, err = { 0 };
+	const char *first;
+
+	ck_assert_int_eq(run_line(cmd_requests, line, &err), 0);
+	harness_read(harness_path("out"), &out);
+	first = strstr(str_cstr(&out), "+0.000001");
+	ck_assert_ptr_nonnull(first);
+	ck_assert_ptr_nonnull(strstr(first, "/early\n"));
+	ck_assert_ptr_nonnull(strstr(strstr(first, "/early\n"), "+0.200001"));
+	free(line);
+	str_release(&out);
+	str_release(&err);
+}
+END_TEST
+
+/* The recording stays what it is, by whatever name it is about to be overwritten. */
+START_TEST(command_does_not_destroy_its_input)
+{
+	static const char *const lines[] = { "report -i %s -o %s", "report -i %s --tee %s",
+					     "requests -i %s -o %s",
+					     "report -i /dev/null -i %s -o %s" };
+	const char *rec = make_recording("rec"), *alias = harness_path("alias");
+	struct str before = { 0 }, after = { 0 }, err = { 0 };
+	char *line = NULL;
+
+	if (_i < (int)ARRAY_LEN(lines)) {
+		ck_assert_int_eq(symlink(rec, alias), 0);
+		ck_assert_int_ge(asprintf(&line, lines[_i], rec, alias), 0);
+	} else {
+		line = xasprintf("report -i %s -o %s", rec, rec);
+	}
+	harness_read(rec, &before);
+	ck_assert_int_eq(run_line(_i == 2 ? cmd_requests : cmd_report, line, &err), 2);
+	ck_assert_has(&err, "it is the recording that is read\n");
+	harness_read(rec, &after);
+	ck_assert_uint_eq(before.len, after.len);
+	ck_assert_mem_eq(before.s, after.s, before.len);
+	free(line);
+	str_release(&before);
+	str_release(&after);
+	str_release(&err);
+}
+END_TEST
+
+#define FULL_STDOUT "wperf: cannot write to stdout: No space left on device\n"
+
+static const struct {
+	const char *line, *says;
+	int status;
+} lost_outputs[] = {
+	{ "report -q -i rec > /dev/full", FULL_STDOUT, 2 },
+	{ "report -q -i rec --format json > /dev/full", FULL_STDOUT, 2 },
+	{ "requests -q -i rec -o /dev/full",
+	  "wperf: cannot write /dev/full: No space left on device\n", 2 },
+	{ "report -q -i rec >&-", "wperf: cannot write to stdout: it is closed\n", 2 },
+	{ "report --help > /dev/full", FULL_STDOUT, 2 },
+	{ "--help > /dev/full", FULL_STDOUT, 2 },
+	{ "--version >&-", "wperf: cannot write to stdout: it is closed\n", 2 },
+	{ "probes -p $$ '*' > /dev/full", FULL_STDOUT, 2 },
+	{ "", "wperf: no command: what is to be done?\nwperf --help lists the commands.\n", 2 },
+	{ "nonsense", "wperf: nonsense: no such command\nwperf --help lists them.\n", 2 },
+};
+
+START_TEST(output_that_is_lost_is_an_error)
+{
+	struct run r = { .dir = harness_path("") };
+
+	make_recording("rec");
+	run_shell(&r, "\"$WPERF\" %s", lost_outputs[_i].line);
+	ck_assert_str_eq(str_cstr(&r.out), "");
+	ck_assert_str_eq(str_cstr(&r.err), lost_outputs[_i].says);
+	ck_assert_exit(&r, lost_outputs[_i].status);
+	run_release(&r);
+}
+END_TEST
+
+/* Whoever reads our pipe has had enough: no error, and --tee is written. */
+START_TEST(reader_that_went_away_is_no_error)
+{
+	static const char *const formats[] = { "table", "json", "jsonl" };
+	struct run r = { .dir = harness_path("") };
+	struct str copy = { 0 };
+
+	make_recording("rec");
+	run_shell(&r,
+		  "{ sleep 0.2; \"$WPERF\" report -q -i rec --format %s --tee copy; echo $? >&2; } "
+		  "| true",
+		  formats[_i]);
+	ck_assert_str_eq(str_cstr(&r.err), "0\n");
+	harness_read(harness_path("copy"), &copy);
+	ck_assert_uint_gt(copy.len, 100);
+	str_release(&copy);
+	run_release(&r);
+}
+END_TEST
+
 START_TEST(command_merges_inputs)
 {
 	const char *rec = make_recording("rec"), *out_path = harness_path("out");
@@ -339,6 +491,11 @@ Suite *check_cmd_report_suite(void)
 	tcase_add_test(tc, command_writes_to_both);
 	tcase_add_test(tc, command_reports_what_is_left_of_a_recording);
 	tcase_add_test(tc, command_reports_what_stands_before_corruption);
+	tcase_add_test(tc, command_refuses_what_nothing_can_be_read_of);
+	tcase_add_test(tc, command_sorts_requests_of_all_inputs_by_begin);
+	tcase_add_loop_test(tc, command_does_not_destroy_its_input, 0, 5);
+	tcase_add_loop_test(tc, output_that_is_lost_is_an_error, 0, ARRAY_LEN(lost_outputs));
+	tcase_add_loop_test(tc, reader_that_went_away_is_no_error, 0, 3);
 	tcase_add_test(tc, command_merges_inputs);
 	suite_add_tcase(s, tc);
 	return s;

@@ -41,6 +41,21 @@ START_TEST(says_what_and_why)
 }
 END_TEST
 
+/* Whatever was quoted: two lines, and nothing that a terminal would obey. */
+START_TEST(every_error_is_one_line)
+{
+	struct err e = { 0 };
+	char *text;
+
+	err_set(&e, -EINVAL, "no event '%s'", "a\nb\x1b[31m\t\xff\xc2\x9b\\n");
+	err_remedy(&e, "Not %s.", "caf\xc3\xa9\r\n");
+	text = printed(&e);
+	ck_assert_str_eq(text, "wperf: no event 'a\\nb\\x1b[31m\\t\\xff\\x9b\\n'\n"
+			       "Not caf\xc3\xa9\\r\\n.\n");
+	free(text);
+}
+END_TEST
+
 START_TEST(long_texts_are_cut)
 {
 	struct err e = { 0 };
@@ -79,6 +94,7 @@ Suite *check_err_suite(void)
 	TCase *tc = tcase_create("err");
 
 	tcase_add_test(tc, says_what_and_why);
+	tcase_add_test(tc, every_error_is_one_line);
 	tcase_add_test(tc, long_texts_are_cut);
 	tcase_add_loop_test(tc, exit_status_follows_the_code, 0, ARRAY_LEN(statuses));
 	suite_add_tcase(s, tc);

@@ -13,22 +13,32 @@ static const struct {
 	uint32_t type;
 	uint64_t config;
 	bool no_user, no_kernel;
+	unsigned int precise;
 } good[] = {
-	{ "cycles", PERF_TYPE_HARDWARE, PERF_COUNT_HW_CPU_CYCLES, false, false },
-	{ "cpu-cycles", PERF_TYPE_HARDWARE, PERF_COUNT_HW_CPU_CYCLES, false, false },
-	{ "cycles:u", PERF_TYPE_HARDWARE, PERF_COUNT_HW_CPU_CYCLES, false, true },
-	{ "cycles:k", PERF_TYPE_HARDWARE, PERF_COUNT_HW_CPU_CYCLES, true, false },
-	{ "cycles:uk", PERF_TYPE_HARDWARE, PERF_COUNT_HW_CPU_CYCLES, false, false },
-	{ "instructions", PERF_TYPE_HARDWARE, PERF_COUNT_HW_INSTRUCTIONS, false, false },
-	{ "cpu-clock", PERF_TYPE_SOFTWARE, PERF_COUNT_SW_CPU_CLOCK, false, false },
-	{ "task-clock:u", PERF_TYPE_SOFTWARE, PERF_COUNT_SW_TASK_CLOCK, false, true },
-	{ "page-faults", PERF_TYPE_SOFTWARE, PERF_COUNT_SW_PAGE_FAULTS, false, false },
-	{ "cs", PERF_TYPE_SOFTWARE, PERF_COUNT_SW_CONTEXT_SWITCHES, false, false },
-	{ "r1a8", PERF_TYPE_RAW, 0x1a8, false, false },
-	{ "rC0FFEE:u", PERF_TYPE_RAW, 0xc0ffee, false, true },
+	{ "cycles", PERF_TYPE_HARDWARE, PERF_COUNT_HW_CPU_CYCLES, false, false, 0 },
+	{ "cpu-cycles", PERF_TYPE_HARDWARE, PERF_COUNT_HW_CPU_CYCLES, false, false, 0 },
+	{ "cycles:u", PERF_TYPE_HARDWARE, PERF_COUNT_HW_CPU_CYCLES, false, true, 0 },
+	{ "cycles:k", PERF_TYPE_HARDWARE, PERF_COUNT_HW_CPU_CYCLES, true, false, 0 },
+	{ "cycles:uk", PERF_TYPE_HARDWARE, PERF_COUNT_HW_CPU_CYCLES, false, false, 0 },
+	{ "instructions", PERF_TYPE_HARDWARE, PERF_COUNT_HW_INSTRUCTIONS, false, false, 0 },
+	{ "cpu-clock", PERF_TYPE_SOFTWARE, PERF_COUNT_SW_CPU_CLOCK, false, false, 0 },
+	{ "task-clock:u", PERF_TYPE_SOFTWARE, PERF_COUNT_SW_TASK_CLOCK, false, true, 0 },
+	{ "page-faults", PERF_TYPE_SOFTWARE, PERF_COUNT_SW_PAGE_FAULTS, false, false, 0 },
+	{ "cs", PERF_TYPE_SOFTWARE, PERF_COUNT_SW_CONTEXT_SWITCHES, false, false, 0 },
+	{ "alignment-faults", PERF_TYPE_SOFTWARE, PERF_COUNT_SW_ALIGNMENT_FAULTS, false, false, 0 },
+	{ "emulation-faults:k", PERF_TYPE_SOFTWARE, PERF_COUNT_SW_EMULATION_FAULTS, true, false,
+	  0 },
+	{ "cpu-clock:u", PERF_TYPE_SOFTWARE, PERF_COUNT_SW_CPU_CLOCK, false, true, 0 },
+	{ "cpu-clock:ppp", PERF_TYPE_SOFTWARE, PERF_COUNT_SW_CPU_CLOCK, false, false, 0 },
+	{ "task-clock:kH", PERF_TYPE_SOFTWARE, PERF_COUNT_SW_TASK_CLOCK, true, false, 0 },
+	{ "cycles:pp", PERF_TYPE_HARDWARE, PERF_COUNT_HW_CPU_CYCLES, false, false, 2 },
+	{ "cycles:upppp", PERF_TYPE_HARDWARE, PERF_COUNT_HW_CPU_CYCLES, false, true, 3 },
+	{ "rc0:p", PERF_TYPE_RAW, 0xc0, false, false, 1 },
+	{ "r1a8", PERF_TYPE_RAW, 0x1a8, false, false, 0 },
+	{ "rC0FFEE:u", PERF_TYPE_RAW, 0xc0ffee, false, true, 0 },
 	/* libpfm4's own spelling */
 	{ "perf::PERF_COUNT_SW_CPU_MIGRATIONS", PERF_TYPE_SOFTWARE, PERF_COUNT_SW_CPU_MIGRATIONS,
-	  false, false },
+	  false, false, 0 },
 };
 
 START_TEST(names_become_attributes)
@@ -41,6 +51,7 @@ START_TEST(names_become_attributes)
 	ck_assert_uint_eq(attr.config, good[_i].config);
 	ck_assert_uint_eq(attr.exclude_user, good[_i].no_user);
 	ck_assert_uint_eq(attr.exclude_kernel, good[_i].no_kernel);
+	ck_assert_uint_eq(attr.precise_ip, good[_i].precise);
 	ck_assert_uint_eq(attr.sample_type, 0);
 	ck_assert_uint_eq(attr.disabled, 0);
 }
@@ -93,6 +104,34 @@ START_TEST(clocks_have_a_shortest_period)
 }
 END_TEST
 
+static const struct {
+	const char *name, *why;
+} refused[] = {
+	{ "nonsense", "no event 'nonsense': not a name that libpfm4 or perf's list has" },
+	{ "dummy", "it counts nothing" },
+	{ "bpf-output:u", "it counts nothing" },
+	{ "perf::PERF_COUNT_SW_DUMMY", "not a name" },
+	{ "cpu/event=0x3c/", "terms of a PMU are not taken" },
+	{ "sched:sched_switch", "tracepoints (of tracefs) cannot be sampled yet" },
+	{ "cycles:G", "its modifiers are u, k, h, p, P and H" },
+};
+
+START_TEST(names_that_are_refused_say_why)
+{
+	struct perf_event_attr attr = { 0 };
+	struct err e = { 0 };
+
+	ck_assert_int_eq(event_parse(refused[_i].name, &attr, &e), -ENOENT);
+	ck_assert_msg(strstr(e.what, refused[_i].why) != NULL, "%s", e.what);
+}
+END_TEST
+
+START_TEST(highest_frequency_is_the_kernels)
+{
+	ck_assert_uint_gt(event_max_freq_hz(), 0);
+}
+END_TEST
+
 START_TEST(default_is_cycles_or_the_clock)
 {
 	struct perf_event_attr attr = { 0 };
@@ -117,6 +156,8 @@ Suite *check_event_suite(void)
 	tcase_add_loop_test(tc, names_become_attributes, 0, ARRAY_LEN(good));
 	tcase_add_loop_test(tc, unknown_names_come_with_the_nearest, 0, ARRAY_LEN(bad));
 	tcase_add_loop_test(tc, clocks_have_a_shortest_period, 0, ARRAY_LEN(periods));
+	tcase_add_loop_test(tc, names_that_are_refused_say_why, 0, ARRAY_LEN(refused));
+	tcase_add_test(tc, highest_frequency_is_the_kernels);
 	tcase_add_test(tc, default_is_cycles_or_the_clock);
 	suite_add_tcase(s, tc);
 	return s;

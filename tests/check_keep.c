@@ -37,7 +37,7 @@ static void setup(struct keeping *x)
 	*x = (struct keeping){ 0 };
 	x->event = (struct writer_event){ .attr = sketch_attr(), .name = "cpu-clock" };
 	vec_push(&x->event.ids, 1);
-	x->config = (struct writer_config){ &x->event, 1, 0, NULL };
+	x->config = (struct writer_config){ .events = &x->event, .nr_events = 1 };
 	ck_assert_int_eq(writer_open(harness_path("out.data"), &x->config, &x->w, &x->e), 0);
 	x->k = keep_new(x->w);
 }

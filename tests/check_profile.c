@@ -469,11 +469,53 @@ START_TEST(profile_keeps_times_of_requests)
 	ck_assert_uint_eq(g->elapsed_ns.at[1], 10);
 	ck_assert_uint_eq(g->nr_unfinished, 1);
 	ck_assert_uint_eq(f.p->begin_ns, 5);
-	ck_assert_uint_eq(f.p->end_ns, 52);
+	ck_assert_uint_eq(f.p->duration_ns, 47);
 	ck_assert(f.p->has_markers);
 	ck_assert_str_eq(f.p->unit, "seconds");
 	ck_assert_str_eq(f.p->event, "cpu-clock");
 	ck_assert_double_eq_tol(profile_seconds(f.p, g->weight), 0.004, 1e-9);
+	teardown(&f);
+}
+END_TEST
+
+/* Samples are from 5 to 52. The end is missing where a recorder was killed. */
+static const struct {
+	const char *begin_ns, *end_ns;
+	uint64_t want_begin_ns, want_duration_ns;
+} times[] = {
+	{ "1", "100", 1, 99 },	 { "1", NULL, 1, 51 },	    { NULL, NULL, 5, 47 },
+	{ "x", "100", 5, 95 },	 { "20", "30", 5, 47 },	    { "-1", "1e3", 5, 47 },
+	{ "0", "", 5, 47 },	 { "99999999999999999999", NULL, 5, 47 },
+};
+
+static void add_info(struct recording_builder *b, const char *key, const char *value)
+{
+	struct str payload = { 0 };
+
+	if (!value)
+		return;
+	str_add_bytes(&payload, key, strlen(key) + 1);
+	str_add_bytes(&payload, value, strlen(value) + 1);
+	str_add_char(&payload, 0);
+	builder_note(b, NOTE_INFO, payload.s, payload.len);
+	str_release(&payload);
+}
+
+START_TEST(profile_is_as_long_as_its_recordings)
+{
+	struct fixture f;
+
+	setup(&f);
+	add_requests(&f.b);
+	add_info(&f.b, "begin_ns", times[_i].begin_ns);
+	add_info(&f.b, "end_ns", "7");
+	add_info(&f.b, "end_ns", times[_i].end_ns);
+	begin(&f);
+	feed(&f);
+	feed(&f);
+	finish(&f);
+	ck_assert_uint_eq(f.p->begin_ns, times[_i].want_begin_ns);
+	ck_assert_uint_eq(f.p->duration_ns, 2 * times[_i].want_duration_ns);
 	teardown(&f);
 }
 END_TEST
@@ -847,6 +889,7 @@ Suite *check_profile_suite(void)
 	tcase_add_test(tc, profile_does_not_depend_on_the_order_of_rings);
 	tcase_add_loop_test(tc, profile_groups_and_selects, 0, ARRAY_LEN(group_cases));
 	tcase_add_test(tc, profile_keeps_times_of_requests);
+	tcase_add_loop_test(tc, profile_is_as_long_as_its_recordings, 0, ARRAY_LEN(times));
 	tcase_add_test(tc, profile_says_which_request);
 	tcase_add_loop_test(tc, profile_merges_recordings, 0, 2);
 	tcase_add_test(tc, profile_keeps_recordings_apart);

@@ -99,6 +99,7 @@ static void make_requests(struct fake_profile *f)
 	uint32_t work = fake_function(f, "app.c", 7, "work", NULL);
 	struct group *g = fake_group(f, BY_REQUEST, "/slow", "GET");
 
+	f->p.by = BY_REQUEST;
 	make_tallies(f, 14, 10);
 	fake_sums(g, work, 8 * MS, 8 * MS);
 	fake_requests(g, 1, 200);
@@ -132,6 +133,8 @@ static void make_escapes(struct fake_profile *f)
 	g->path = strings_id_n(&f->strings, nul, sizeof(nul) - 1);
 	fake_sums(g, evil, MS, MS);
 	fake_sums(fake_group(f, BY_ENDPOINT, controls, ""), evil, MS, MS);
+	g = fake_group(f, BY_ENDPOINT, "/\xe2\x80\xa8/\xe2\x80\xae/\xc2\xa0", "");
+	fake_sums(g, evil, MS, MS);
 }
 
 /* No time, and every kind of table; the weight of one sample makes percall a fraction. */

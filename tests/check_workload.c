@@ -37,7 +37,7 @@ static const struct {
 START_TEST(exit_status_is_as_a_shell_has_it)
 {
 	char *argv[] = { "sh", "-c", (char *)endings[_i].line, NULL };
-	struct workload w;
+	struct workload w = { 0 };
 	struct err e;
 	sigset_t set;
 
@@ -88,7 +88,7 @@ START_TEST(nothing_runs_before_it_is_started)
 {
 	const char *path = harness_path("ran");
 	char *argv[] = { "touch", (char *)path, NULL };
-	struct workload w;
+	struct workload w = { 0 };
 	struct err e;
 
 	ck_assert_int_eq(workload_prepare(&w, argv, &e), 0);
@@ -107,7 +107,7 @@ END_TEST
 START_TEST(released_without_a_start_it_ends)
 {
 	char *argv[] = { "sleep", "100", NULL };
-	struct workload w;
+	struct workload w = { 0 };
 	struct err e;
 	pid_t pid;
 
@@ -122,7 +122,7 @@ END_TEST
 START_TEST(running_command_is_ended)
 {
 	char *argv[] = { "sleep", "100", NULL };
-	struct workload w;
+	struct workload w = { 0 };
 	struct err e;
 
 	ck_assert_int_eq(workload_prepare(&w, argv, &e), 0);
@@ -170,7 +170,7 @@ START_TEST(exec_that_fails_is_told)
 {
 	const char *path = harness_file("script", "#!/no/such/interpreter\n", 23);
 	char *argv[] = { (char *)path, NULL };
-	struct workload w;
+	struct workload w = { 0 };
 	struct err e = { 0 };
 
 	ck_assert_int_eq(chmod(path, 0755), 0);

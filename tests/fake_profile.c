@@ -13,7 +13,7 @@ void fake_profile_init(struct fake_profile *f)
 	f->p.unit = "seconds";
 	f->p.seconds_per_weight = 1e-9;
 	f->p.begin_ns = 5 * NS_PER_SEC;
-	f->p.end_ns = 6 * NS_PER_SEC;
+	f->p.duration_ns = NS_PER_SEC;
 }
 
 void fake_profile_release(struct fake_profile *f)

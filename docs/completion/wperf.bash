@@ -30,7 +30,8 @@ _wperf_values()
 	"record --marker") echo "func: begin= none auto" ;;
 	"record -e" | "record --event") echo "cycles instructions cache-references cache-misses
 		branches branch-misses cpu-clock task-clock page-faults minor-faults major-faults
-		context-switches cpu-migrations" ;;
+		context-switches cpu-migrations alignment-faults emulation-faults" ;;
+	"record -F" | "record --freq") echo max ;;
 	"report --by") echo "endpoint request status method thread process none" ;;
 	"report --kernel") echo "show fold hide" ;;
 	"report -s" | "report --sort") echo "calls ncalls cumulative cumtime filename module line

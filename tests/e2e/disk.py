@@ -8,8 +8,7 @@ from lib import *
 target = build("e2e_forks.c")
 process = start_target(target, "forever", ready="call")
 PID = str(process.pid)
-# Many samples, so that a limit is met soon. What does not fit whole is not written at all, and what is
-# written at once is what comes in half a second: the limit has room for some of these.
+# Many samples, so that a limit is met soon.
 LIMIT = 900 << 10
 EAGER = ("-F", "5000", "--marker", "func:work", "-p", PID)
 

@@ -57,6 +57,13 @@ equal("samples of an empty recording", profile["tallies"]["samples"], 0)
 has("an empty recording", profile["talk"], "no samples were recorded")
 equal("with an empty one", report(first, "-i", empty, "--by", "none")["tallies"]["samples"],
       views[0]["tallies"]["samples"])
+# As long as it was recorded, whatever was sampled; of several, all their lengths together.
+idle = path("idle.data")
+wperf("record", "-q", "-F", "1", "--duration", "0.3", "-o", idle, "--", "sleep", "60")
+length = report(idle)["recording"]["duration"]
+check(0.3 <= length < PATIENCE, "recorded for 0.3 s: duration %r" % length)
+both = report(idle, "-i", empty)["recording"]["duration"]
+check(abs(both - length - profile["recording"]["duration"]) < 1e-6, "duration of both: %r" % both)
 for content in (b"", b"PERFILE", b"something else altogether " * 9):
     with open(path("nonsense"), "wb") as f:
         f.write(content)

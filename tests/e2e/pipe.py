@@ -1,6 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """A recording can go through a pipe: to wperf, to perf, from perf, and to a reader that has enough."""
+import fcntl
+import termios
+
 from lib import *
 
 target = build("e2e_forks.c")
@@ -45,6 +48,77 @@ done = run("bash", "-c", '"$WPERF" report -i %s --format json | head -c 100 | wc
            path("file.data"), env=ENV)
 equal("what report says to EPIPE", [line for line in done.stderr.splitlines() if "pipe" in line], [])
 step("a reader that has enough")
+
+
+
+def nr_readable(fd):
+    return struct.unpack("i", fcntl.ioctl(fd, termios.FIONREAD, bytes(4)))[0]
+
+
+def catches_sigint(pid):
+    with open("/proc/%d/status" % pid) as status:
+        caught = [line.split()[1] for line in status if line.startswith("SigCgt:")]
+    return int(caught[0], 16) >> (signal.SIGINT - 1) & 1
+
+
+def pipeline(name):
+    """record | report, both attached and reading."""
+    with open(path(name), "w") as talk:
+        recorder = start(WPERF, "record", "-v", "-o", "-", "--marker", "func:work", "-p",
+                         str(busy.pid), stdout=subprocess.PIPE, stderr=talk)
+    reporter = start(WPERF, "report", "-i", "-", "--format", "json", stdin=recorder.stdout,
+                     stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    recorder.stdout.close()
+    wait_until("wperf record attaches", lambda: "attached" in open(path(name)).read())
+    wait_until("wperf report outlasts Ctrl-C", lambda: catches_sigint(reporter.pid))
+    return recorder, reporter
+
+
+# Ctrl-C on a terminal is for all of the pipeline: the recorder ends, and the report is printed.
+busy = start_target(target, "forever", ready="call")
+recorder, reporter = pipeline("interrupted.err")
+time.sleep(0.5)
+reporter.send_signal(signal.SIGINT)
+recorder.send_signal(signal.SIGINT)
+out, err = reporter.communicate(timeout=PATIENCE)
+equal("exit status of report after Ctrl-C: %s" % err, reporter.returncode, 0)
+profile = json.loads(out)
+conserve(profile)
+check(profile["tallies"]["samples"] > 0, "no samples after Ctrl-C")
+equal("truncated after Ctrl-C", profile["recording"]["truncated"], False)
+equal("exit status of record", recorder.wait(timeout=PATIENCE), 0)
+
+recorder, reporter = pipeline("killed.err")
+reporter.send_signal(signal.SIGINT)
+wait_until("the first SIGINT has come", lambda: not catches_sigint(reporter.pid))
+reporter.send_signal(signal.SIGINT)
+equal("report after a second Ctrl-C", reporter.wait(timeout=PATIENCE), -signal.SIGINT)
+equal("record, whose reader has gone", recorder.wait(timeout=PATIENCE), 0)
+step("Ctrl-C ends the recorder, and the report is printed")
+
+# Nobody reads, and the recorder is to end all the same.
+for name in ("SIGINT", "SIGTERM"):
+    reading, writing = os.pipe()
+    with open(path(name), "w") as talk:
+        recorder = start(WPERF, "record", "-v", "-F", "9999", "-o", "-", "-p", str(busy.pid),
+                         stdout=writing, stderr=talk)
+    wait_until("wperf record attaches", lambda: "attached" in open(path(name)).read())
+    # FIONREAD: the pipe has 16 pages, and a write of a page and more finds no room long before that.
+    wait_until("the pipe is full", lambda: nr_readable(reading) > 48 << 10)
+    time.sleep(0.5)
+    recorder.send_signal(getattr(signal, name))
+    equal("exit status of record after " + name, recorder.wait(timeout=PATIENCE), USAGE)
+    has("record after " + name, open(path(name)).read(),
+        "wperf: cannot write stdout: its reader has stopped reading\n")
+    os.close(reading)
+    os.close(writing)
+step("a reader that stalls does not keep the recorder from ending")
+
+done = run("bash", "-c", '"$WPERF" record -q -o - -- sh -c "echo said; \\"$TARGET\\" calls 10 3" | '
+           '"$WPERF" report -i - --format json', env=ENV)
+conserve(json.loads(done.stdout))
+has("a command that talks", done.stderr, "said")
+step("the command's own output stays out of the stream")
 
 if has_perf():
     script = shell(RECORD + " | perf script -i - -G -F comm,event,ip,sym").stdout.splitlines()
