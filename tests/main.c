@@ -28,6 +28,11 @@
 	X(decode)                                                                                  \
 	X(reader)                                                                                  \
 	X(writer)                                                                                  \
+	X(rule)                                                                                    \
+	X(expression)                                                                              \
+	X(cfi)                                                                                     \
+	X(unwind)                                                                                  \
+	X(stack_walker)                                                                            \
 	X(note)                                                                                    \
 	X(feature)                                                                                 \
 	X(ring)                                                                                    \

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/seeds.h"
 
+#include <elf.h>
 #include <errno.h>
 #include <glob.h>
 #include <stdio.h>
@@ -10,6 +11,7 @@
 
 #include "base/alloc.h"
 #include "recording/note.h"
+#include "tests/cfi_image.h"
 #include "tests/sketch.h"
 
 static bool write_seed(const char *dir, const char *fuzzer, const char *name, const struct str *b)
@@ -140,8 +142,65 @@ static bool write_golden(const char *dir)
 	return is_good;
 }
 
+/* Unwind info of every form that compilers write: pushes, a frame pointer, the PLT's, a signal frame's. */
+static void build_image(struct cfi_image *i, bool is_aarch64)
+{
+	size_t at;
+
+	i->machine = is_aarch64 ? EM_AARCH64 : EM_X86_64;
+	cfi_image_cie(i, "zR", is_aarch64 ? "\x0c\x1f\0\0" : "\x0c\7\x08\x90\1", is_aarch64 ? 4 : 5);
+	at = cfi_image_fde(i, CFI_IMAGE_TEXT, 32, BYTES("\x44\x0e\x20\x83\3\x0a\x44\x0e\x10\x44\x0b"));
+	cfi_image_entry(i, CFI_IMAGE_TEXT, at);
+	at = cfi_image_fde(i, CFI_IMAGE_TEXT + 32, 32, BYTES("\x44\x0e\x10\x86\2\x44\x0d\6"));
+	cfi_image_entry(i, CFI_IMAGE_TEXT + 32, at);
+	at = cfi_image_fde(i, CFI_IMAGE_TEXT + 64, 32,
+			   BYTES("\x0f\x0b\x77\x08\x80\0\x3f\x1a\x3b\x2a\x33\x24\x22"));
+	cfi_image_entry(i, CFI_IMAGE_TEXT + 64, at);
+	cfi_image_cie(i, "zRS", BYTES("\x0f\3\x77\xa0\1\x10\3\3\x77\x80\1\x10\x10\3\x77\xa8\1"));
+	at = cfi_image_fde(i, CFI_IMAGE_TEXT + 96, 32, BYTES("\x16\6\3\x91\0\x06"));
+	cfi_image_entry(i, CFI_IMAGE_TEXT + 96, at);
+	cfi_image_finish(i);
+}
+
+/* fuzz_unwind has flags, registers and a stack before it: return addresses into each of the functions. */
+static void add_stack(struct str *b, bool is_aarch64)
+{
+	uint64_t word;
+
+	str_add_char(b, is_aarch64 ? 5 : 4);
+	str_add_char(b, 8);
+	for (word = 0; word < 1 + (is_aarch64 ? 32 : 17); word++)
+		str_add_char(b, (char)(word % 16));
+	for (word = 0; word < 16; word++) {
+		uint64_t value = word % 2 ? CFI_IMAGE_TEXT + 8 * word : 0x7000 + 8 * (word + 4);
+
+		str_add_bytes(b, &value, sizeof(value));
+	}
+}
+
+static bool write_unwind_info(const char *dir)
+{
+	bool is_good = true;
+	int is_aarch64;
+
+	for (is_aarch64 = 0; is_aarch64 < 2; is_aarch64++) {
+		const char *name = is_aarch64 ? "aarch64" : "x86_64";
+		struct cfi_image i = { 0 };
+		struct str b = { 0 };
+
+		build_image(&i, is_aarch64);
+		is_good &= write_seed(dir, "fuzz_cfi", name, &i.file);
+		add_stack(&b, is_aarch64);
+		str_add_bytes(&b, i.file.s, i.file.len);
+		is_good &= write_seed(dir, "fuzz_unwind", name, &b);
+		str_release(&b);
+		cfi_image_release(&i);
+	}
+	return is_good;
+}
+
 bool seeds_write(const char *dir)
 {
-	return write_recordings(dir) && write_ring(dir) && write_notes(dir) && write_elf(dir) &&
+	return write_unwind_info(dir) && write_recordings(dir) && write_ring(dir) && write_notes(dir) && write_elf(dir) &&
 	       write_golden(dir);
 }

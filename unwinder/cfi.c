@@ -9,6 +9,7 @@
 #include "base/arena.h"
 #include "base/hash.h"
 #include "base/vec.h"
+#include "unwinder/cfi_guard.h"
 
 /* From the syscall in clone() and clone3() to the code of the child. */
 enum { GAP_BYTES = 12 };
@@ -50,11 +51,14 @@ static void read_segments(struct cfi *c)
 {
 	size_t nr = 0, i;
 
+	/* The number is the file's word: of headers that are not there it may say 4 billion. */
 	elf_getphdrnum(c->elf, &nr);
 	for (i = 0; i < nr; i++) {
 		GElf_Phdr p;
 
-		if (gelf_getphdr(c->elf, (int)i, &p) && p.p_type == PT_LOAD && p.p_flags & PF_X)
+		if (!gelf_getphdr(c->elf, (int)i, &p))
+			break;
+		if (p.p_type == PT_LOAD && p.p_flags & PF_X)
 			vec_push(&c->segments, (struct segment){ p.p_offset, p.p_filesz, p.p_vaddr });
 	}
 }
@@ -76,17 +80,22 @@ static struct cfi *cfi_new(Elf *elf, bool is_own, struct err *e)
 	c->own_elf = is_own ? elf : NULL;
 	c->arch = arch_of(&header);
 	read_segments(c);
-	c->eh_frame = dwarf_getcfi_elf(elf);
+	c->eh_frame = cfi_guard_eh_frame(elf) ? dwarf_getcfi_elf(elf) : NULL;
 	return c;
 }
 
+/* elfutils reads all sections of debug info to tell whether there is one: it is asked only if so. */
 static Dwarf_CFI *debug_frame(struct cfi *c)
 {
+	Elf_Scn *scn;
+
 	if (c->has_looked_for_debug_frame)
 		return c->debug_frame;
 	c->has_looked_for_debug_frame = true;
-	c->dwarf = dwarf_begin_elf(c->elf, DWARF_C_READ, NULL);
-	c->debug_frame = c->dwarf ? dwarf_getcfi(c->dwarf) : NULL;
+	scn = cfi_guard_section(c->elf, ".debug_frame");
+	c->dwarf = scn ? dwarf_begin_elf(c->elf, DWARF_C_READ, NULL) : NULL;
+	if (c->dwarf && cfi_guard_debug_frame(c->elf, scn))
+		c->debug_frame = dwarf_getcfi(c->dwarf);
 	return c->debug_frame;
 }
 
@@ -96,11 +105,12 @@ struct cfi *cfi_open(int fd, struct err *e)
 
 	elf_version(EV_CURRENT);
 	c = cfi_new(elf_begin(fd, ELF_C_READ, NULL), true, e);
-	/* .eh_frame is in memory now; .debug_frame can be had only while the file is open. */
+	/*
+	 * .eh_frame is in memory now; .debug_frame can be had only while the file is open. Many a program
+	 * has both: its start-up code the former, itself the latter.
+	 */
 	if (c) {
-		if (!c->eh_frame)
-			debug_frame(c);
-		c->has_looked_for_debug_frame = true;
+		debug_frame(c);
 		elf_cntl(c->elf, ELF_C_FDDONE);
 	}
 	close(fd);
