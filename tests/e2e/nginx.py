@@ -3,9 +3,8 @@
 """Debian's nginx, no debug symbols: one request is one call of an exported function. Attached by the
 master's pid: the workers that it has count, and so do those that it forks later."""
 import http.client
-import socket
 
-from lib import *
+from servers import *
 
 FUNCTION = "ngx_http_process_request"
 CONFIG = """
@@ -21,20 +20,6 @@ http {{
     }}
 }}
 """
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
-def answers(port):
-    try:
-        socket.create_connection(("127.0.0.1", port), 1).close()
-        return True
-    except OSError:
-        return False
 
 
 def ask(port, times, per_connection=10):

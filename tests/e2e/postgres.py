@@ -2,13 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """PostgreSQL's own USDT probes: every statement is a request, and those that differ only in their
 literals are one endpoint. Backends are forked by the postmaster: before the attach, and after it."""
-import glob
-import pwd
-
-from lib import *
+from servers import *
 
 MARKER = "begin=usdt:postgresql:query__start,end=usdt:postgresql:query__done,label=arg1:str"
-AS_POSTGRES = ("runuser", "-u", "postgres", "--")
 # A statement with %s for a number, and how often it is sent with different ones.
 SHAPES = {
     "SELECT %s": 120,
@@ -23,33 +19,6 @@ FOLDED = {
     "SELECT sum(x * ?) FROM generate_series(?, ?) AS x WHERE x > ?": 40,
     "INSERT INTO things VALUES (?, ?)": 100,
 }
-
-
-def binaries():
-    found = sorted(glob.glob("/usr/lib/postgresql/*/bin/postgres"))
-    check(found, "PostgreSQL is not installed")
-    return os.path.dirname(found[-1])
-
-
-def start_postgres():
-    """Listens on a socket in the scratch folder only."""
-    home = path("postgres")
-    os.mkdir(home)
-    user = pwd.getpwnam("postgres")
-    os.chown(home, user.pw_uid, user.pw_gid)
-    run(*AS_POSTGRES, binaries() + "/initdb", "-D", home + "/data", "-A", "trust", "--no-sync", cwd=home)
-    start(*AS_POSTGRES, binaries() + "/postgres", "-D", home + "/data", "-k", home,
-          "-c", "listen_addresses=", "-c", "fsync=off", "-c", "autovacuum=off", cwd=home,
-          stderr=subprocess.DEVNULL)
-    pid_file = home + "/data/postmaster.pid"
-
-    def is_ready():
-        if not os.path.exists(pid_file):
-            return None
-        with open(pid_file) as f:
-            lines = f.read().split("\n")
-        return int(lines[0]) if "ready   " in lines else None
-    return home, wait_until("postgres is ready", is_ready)
 
 
 def psql(home):
@@ -89,7 +58,7 @@ def check_requests(recording, nr_backends, extra):
     return sum(g["requests"] > 0 for g in by_process["groups"])
 
 
-home, postmaster = start_postgres()
+home, _, postmaster = start_postgres()
 step("postgres runs")
 try:
     client = psql(home)

@@ -146,7 +146,8 @@ def redis():
         "-t", "set,get,incr,lpush,lrange_100,zadd,hset,mset"))
 
 
-def postgres():
+def start_postgres():
+    """Listens on a socket in the scratch folder only: (that folder, the program, the postmaster's pid)."""
     found = sorted(glob.glob("/usr/lib/postgresql/*/bin"))
     check(found, "PostgreSQL is not installed")
     home, user = path("postgres"), pwd.getpwnam("postgres")
@@ -164,13 +165,15 @@ def postgres():
         with open(pid_file) as f:
             lines = f.read().split("\n")
         return int(lines[0]) if "ready   " in lines else None
-    pid = wait_until("postgres is ready", postmaster)
+    return home, process, wait_until("postgres is ready", postmaster)
+
+
+def postgres():
+    home, process, pid = start_postgres()
     run(*AS_POSTGRES, "psql", "-h", home, "-q", "-c",
         "CREATE TABLE things AS SELECT id, 'thing ' || id AS name FROM generate_series(1, 500) AS id",
         cwd=home)
-    with open(path("statements.sql"), "w") as f:
-        f.write(STATEMENTS)
-    os.chmod(path("statements.sql"), 0o644)
+    os.chmod(write("statements.sql", STATEMENTS), 0o644)
     return Server("postgres", process, lambda: repeated(
         *AS_POSTGRES, "pgbench", "-n", "-h", home, "-c", "2", "-T", "60", "-f", path("statements.sql"),
         "postgres", cwd=home), pid=pid)
