@@ -22,6 +22,7 @@ enum {
 	RING_PAGES_UNPRIVILEGED = 128,
 	/* With stack copies the same second of samples is larger: room for a third of it, up to a bound. */
 	RING_PAGES_MAX = 8192,
+	RING_PAGES_OF_ALL = 65536,	/* 256 MiB, whatever the number of CPUs */
 	SAMPLE_BYTES_BESIDE_STACK = 512,
 	MAX_LISTINGS = 20,
 };
@@ -177,12 +178,12 @@ static double samples_per_second(const struct sampler_config *c)
 static size_t ring_pages(const struct sampler_config *c, size_t default_pages)
 {
 	double bytes = samples_per_second(c) * (c->stack_bytes + SAMPLE_BYTES_BESIDE_STACK) / 3;
-	size_t pages = default_pages;
+	size_t pages = default_pages, nr_cpus = (size_t)sysconf(_SC_NPROCESSORS_ONLN);
 
 	if (c->mmap_pages)
 		return c->mmap_pages;
 	while (c->walker && default_pages == RING_PAGES && pages < RING_PAGES_MAX &&
-	       (double)pages * (double)sysconf(_SC_PAGESIZE) < bytes)
+	       pages * nr_cpus < RING_PAGES_OF_ALL && (double)pages * (double)sysconf(_SC_PAGESIZE) < bytes)
 		pages *= 2;
 	return pages;
 }
