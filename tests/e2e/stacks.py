@@ -88,6 +88,7 @@ for make in (*ALL, flask_threads):
     server = make()
     dumps = path(make.__name__ + ".dumps")
     with server.load():
+        time.sleep(1)  # what a program does first, it does once, and deeper in its stack
         recording = Recording("-p", server.pid, "--", "sleep", "1")
         recording.wait()
         if has_perf():
