@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/units.h"
 
+#include <time.h>
+
 #include <ctype.h>
 #include <errno.h>
 #include <math.h>
@@ -114,4 +116,12 @@ void str_add_bytes_size(struct str *b, uint64_t bytes)
 		str_addf(b, "%llu bytes", (unsigned long long)bytes);
 	else
 		str_addf(b, "%.1f %s", value, names[i]);
+}
+
+uint64_t monotonic_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * NS_PER_SEC + (uint64_t)ts.tv_nsec;
 }

@@ -21,4 +21,7 @@ void str_add_duration(struct str *b, double seconds);
 /* "1.4 MB": powers of 1000. */
 void str_add_bytes_size(struct str *b, uint64_t bytes);
 
+/* CLOCK_MONOTONIC, the clock of all recordings of ours. */
+uint64_t monotonic_ns(void);
+
 #endif

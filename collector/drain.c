@@ -194,20 +194,12 @@ static void forget_ended(struct drain *d)
 	d->ended.nr = nr;
 }
 
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * NS_PER_SEC + (uint64_t)ts.tv_nsec;
-}
-
 void drain_rings(struct drain *d, bool is_last)
 {
 	d->round++;
 	d->round_has_records = false;
 	forget_ended(d);
-	merge_begin(&d->merge, &d->events, is_last ? UINT64_MAX : now_ns() - LAG_NS);
+	merge_begin(&d->merge, &d->events, is_last ? UINT64_MAX : monotonic_ns() - LAG_NS);
 	vec_each(&d->sampler->cpus, cpu)
 		if (cpu->ring.page)
 			merge_add(&d->merge, &cpu->ring);

@@ -64,14 +64,6 @@ struct recorder {
 	bool is_on_terminal;
 };
 
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * NS_PER_SEC + (uint64_t)ts.tv_nsec;
-}
-
 /* ---- the beginning ---- */
 
 /* The processes and all they have forked, with no gap: forks are followed before the first look. */
@@ -292,7 +284,7 @@ static void write_times(struct recorder *r)
 /* Samples come from here on; what was there before them is written as it is found. */
 static void begin(struct recorder *r, struct pids *pids)
 {
-	r->begin_ns = now_ns();
+	r->begin_ns = monotonic_ns();
 	write_times(r);
 	sampler_enable(&r->sampler);
 	snapshot_kernel(r->writer);
@@ -449,7 +441,7 @@ static bool is_over(struct recorder *r, uint64_t now)
 
 static void record(struct recorder *r)
 {
-	uint64_t now = now_ns();
+	uint64_t now = monotonic_ns();
 
 	/* Rings fill up while others have the CPU, and we need next to none of it. */
 	setpriority(PRIO_PROCESS, 0, OWN_NICE);
@@ -459,7 +451,7 @@ static void record(struct recorder *r)
 		if (poll(r->polled.at, r->polled.nr, wait_ms(r, now)) > 0)
 			look_at_polled(r);
 		drain_rings(&r->drain, false);
-		now = now_ns();
+		now = monotonic_ns();
 		show_progress(r, now);
 	}
 	r->end_ns = now;

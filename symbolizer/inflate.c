@@ -23,7 +23,6 @@ enum { MAX_RATIO = 1032 };
 
 struct copy {
 	Elf *elf;
-	int fd;
 	struct inflated out;	/* .len: what it will have at the end */
 	uint64_t end;		/* of what is in it */
 	struct libdeflate_decompressor *decompressor;
@@ -165,7 +164,7 @@ static bool copy_inflated(struct copy *c)
 
 bool inflate_debug_file(int fd, struct inflated *ret)
 {
-	struct copy c = { .fd = fd };
+	struct copy c = { 0 };
 	const char *ident;
 	bool is_good = false;
 
