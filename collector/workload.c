@@ -105,7 +105,8 @@ int workload_prepare(struct workload *w, char *const argv[], struct err *e)
 	}
 	close(go[0]);
 	close(error[1]);
-	*w = (struct workload){ .go_fd = go[1], .error_fd = error[0] };
+	w->go_fd = go[1];
+	w->error_fd = error[0];
 	if (pid < 0) {
 		err_set(e, -errno, "cannot start %s: %m", argv[0]);
 		workload_release(w);

@@ -16,7 +16,8 @@ struct workload {
 	int status;		/* as wait(2) says, once it is not running any more */
 };
 
-/* argv[0] is looked up in PATH. -ENOENT: it is not there, or no program (the message says which). */
+/* w is zeroed but for has_no_stdout. argv[0] is looked up in PATH. -ENOENT: it is not
+   there, or no program (the message says which). */
 int workload_prepare(struct workload *w, char *const argv[], struct err *e);
 /* Lets it exec; the errno of an exec that failed. */
 int workload_start(struct workload *w, char *const argv[], struct err *e);

@@ -58,7 +58,7 @@ END_TEST
 START_TEST(end_is_seen_though_children_were_ignored)
 {
 	char *argv[] = { "sh", "-c", "exit 77", NULL };
-	struct workload w;
+	struct workload w = { 0 };
 	struct err e;
 
 	signal(SIGCHLD, SIG_IGN);
@@ -73,7 +73,7 @@ END_TEST
 START_TEST(end_is_seen_though_its_status_is_lost)
 {
 	char *argv[] = { "true", NULL };
-	struct workload w;
+	struct workload w = { 0 };
 	struct err e;
 
 	ck_assert_int_eq(workload_prepare(&w, argv, &e), 0);
