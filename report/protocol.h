@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The bytes of a connection to its requests: pure functions, one parser a connection. Bytes come
+ * in the order in which the server read and wrote them; the listener is told what they say.
+ *
+ *	p = protocol_of(first inbound bytes, len);
+ *	parser = xcalloc(1, p->parser_size);
+ *	p->inbound(parser, &chunk, &listener);		what the server read
+ *	p->outbound(parser, &chunk, &listener);		what the server wrote
+ *	p->release(parser);
+ *	free(parser);
+ *
+ * Only the first bytes of a read or write travel with its mark, so a chunk may be shorter than
+ * what it stands for: the rest is unknown. A parser that needs unknown bytes to go on (the end of
+ * a head, the length of a body) waits for the next exchange: inbound bytes after outbound ones.
+ *
+ * Nothing of the bytes is trusted. A parser's memory is bounded, whatever comes, and what is no
+ * request of its protocol is left out: the listener hears of requests only.
+ *
+ * A new protocol is one file and one line in protocol.c's table.
+ */
+#ifndef REPORT_PROTOCOL_H
+#define REPORT_PROTOCOL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* One read or write. */
+struct chunk {
+	const uint8_t *bytes;	/* the first ones, lent for the call */
+	size_t len;
+	uint64_t total;		/* of the read or write; at least len */
+};
+
+/* A parser's requests are numbered in the order of their first bytes, from 1. */
+struct exchange_listener {
+	void *self;
+	/* The first byte of a request was read. */
+	void (*began)(void *self, uint64_t nr);
+	/*
+	 * What it asks for; lent for the call. path: the request target, command or statement, as it was
+	 * sent. Either may be empty. At most once a request, and not at all if the bytes never say.
+	 */
+	void (*named)(void *self, uint64_t nr, const char *method, size_t method_len,
+		      const char *path, size_t path_len);
+	/* The answer's status, where the protocol has one: 100 to 999. Once a request. */
+	void (*status)(void *self, uint64_t nr, uint32_t status);
+	/*
+	 * The answer is complete: the last byte written so far was its last. Also called late, at the
+	 * inbound bytes that follow, where the answer itself did not say how long it is. A request
+	 * that is answered by nothing (memcached's noreply) ends with the bytes that ask.
+	 */
+	void (*ended)(void *self, uint64_t nr);
+	/* So many inbound bytes did not travel, and there may be requests among them. */
+	void (*skipped)(void *self, uint64_t nr_bytes);
+};
+
+enum recognition {
+	RECOGNIZED_NOT,
+	RECOGNIZED_MAYBE,	/* too few bytes to say */
+	RECOGNIZED,
+};
+
+struct protocol {
+	const char *name;	/* in reports: "http" */
+	size_t parser_size;	/* bytes; all zero is a parser's first state */
+	/* Do a connection's inbound bytes, at the beginning of an exchange, begin like this one's? */
+	enum recognition (*recognize)(const uint8_t *bytes, size_t len);
+	void (*inbound)(void *parser, const struct chunk *c, const struct exchange_listener *l);
+	void (*outbound)(void *parser, const struct chunk *c, const struct exchange_listener *l);
+	/* The connection was closed: ends what only its end completes. */
+	void (*closed)(void *parser, const struct exchange_listener *l);
+	/* What the parser holds, not itself. */
+	void (*release)(void *parser);
+};
+
+/*
+ * The first in the table that recognizes the bytes; else the first that may, so that a request line
+ * split over reads finds its parser; NULL: none.
+ */
+const struct protocol *protocol_of(const uint8_t *bytes, size_t len);
+
+extern const struct protocol protocol_http1;
+extern const struct protocol protocol_redis;
+extern const struct protocol protocol_postgres;
+extern const struct protocol protocol_memcached;
+extern const struct protocol protocol_fastcgi;
+
+#endif
