@@ -15,7 +15,7 @@
 #include "collector/target.h"
 #include "recording/writer.h"
 
-/* What prepare() may look at; lent while the marker lives. */
+/* What prepare() may look at; lent for that call. */
 struct marker_target {
 	const struct pids *pids;	/* running processes */
 	const char *program;		/* or a program that does not run yet; NULL: none */

@@ -6,25 +6,8 @@
 #ifndef COLLECTOR_RECORDER_H
 #define COLLECTOR_RECORDER_H
 
-#include "collector/marker.h"
-#include "collector/sampler.h"
-#include "collector/target.h"
-
-/* Lent while the recorder runs. */
-struct recorder_config {
-	struct pids pids;		/* -p */
-	char *const *command;		/* NULL: none */
-	bool command_is_target;		/* without -p; else its run time only sets the length */
-	const char *output;
-	uint64_t duration_ns;		/* 0: until told */
-	uint64_t max_bytes;		/* 0: no end */
-	struct sampler_config sampler;
-	bool is_default_event;		/* nobody asked for it: it is told */
-	const char *const *marker_specs;	/* NULL-terminated; empty: none */
-	int argc;
-	char **argv;
-	bool is_quiet;
-};
+#include "base/err.h"
+#include "collector/recorder_config.h"
 
 /* Returns the exit status of wperf record; what went wrong is in *e (code 0: nothing did). */
 int recorder_run(const struct recorder_config *config, struct err *e);
