@@ -2,166 +2,36 @@
 #include "recording/writer.h"
 
 #include <assert.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
-#include <stdio.h>
-#include <sys/stat.h>
-#include <time.h>
-#include <unistd.h>
+#include <stdlib.h>
+#include <string.h>
 
-#include "base/log.h"
 #include "base/str.h"
-#include "base/units.h"
 #include "recording/feature_write.h"
+#include "recording/sink.h"
 
 /* A record's size is a u16 and a multiple of 8; a chunk leaves room for the longest path. */
 enum {
 	RECORD_MAX = 65528,
 	FILE_CHUNK_BYTES = 56 * 1024,
 	PIPE_IDS_MAX = 8000,
-	MAX_PARTS = 300,	/* of one writer_append(), one of our own included */
-	STOPPING_GRACE_MS = 1000,
 };
 
 struct writer {
 	const struct writer_config *config;
-	char *path;		/* for messages */
-	int fd;
-	bool is_pipe;
-	bool has_begun;		/* the header is written: all that follows is records */
-	bool is_new, has_old;	/* the file was made by us; what stood there is PATH.old */
+	struct sink sink;	/* the pipe form goes to stdout, the file form to a file */
 	struct str pending;	/* records of our own, not written yet */
-	uint64_t nr_bytes;	/* written */
-	int error;		/* negative errno of the first write that failed */
 	struct file_header header;
 };
 
-/* ---- bytes to the file ---- */
-
-/* The bytes [at, at + len) of the parts as one; false: they end before. */
-static bool copy_from_parts(const struct iovec *parts, int nr, size_t at, void *out, size_t len)
-{
-	for (; nr && len; parts++, nr--) {
-		size_t there = parts->iov_len > at ? parts->iov_len - at : 0;
-		size_t taken = there < len ? there : len;
-
-		if (taken)
-			memcpy(out, (const char *)parts->iov_base + at, taken);
-		out = (char *)out + taken;
-		len -= taken;
-		at = there ? 0 : at - parts->iov_len;
-	}
-	return !len;
-}
-
-/* How many of the bytes that were written are whole records. */
-static size_t whole_len(const struct iovec *parts, int nr, size_t written)
-{
-	struct perf_event_header header;
-	size_t whole = 0, at = 0;
-
-	for (;;) {
-		/* Parts that lie behind are left behind: they are many. */
-		for (; nr && at >= parts->iov_len; parts++, nr--)
-			at -= parts->iov_len;
-		if (!copy_from_parts(parts, nr, at, &header, sizeof(header)) ||
-		    header.size < sizeof(header) || whole + header.size > written)
-			return whole;
-		whole += header.size;
-		at += header.size;
-	}
-}
-
-/*
- * Half a record at the end would be read as a cut recording, which it is; but a clean cut is kinder
- * to tools that are less patient than our reader.
- */
-static void write_failed(struct writer *w, int error, uint64_t whole_bytes)
-{
-	w->error = error;
-	if (!w->is_pipe && !ftruncate(w->fd, (off_t)whole_bytes))
-		w->nr_bytes = whole_bytes;
-}
-
-/* Takes what was written off the front of the parts. */
-static void skip_written(struct iovec **parts, int *nr, size_t done)
-{
-	while (*nr && done >= (*parts)->iov_len) {
-		done -= (*parts)->iov_len;
-		(*parts)++;
-		(*nr)--;
-	}
-	if (*nr) {
-		(*parts)->iov_base = (char *)(*parts)->iov_base + done;
-		(*parts)->iov_len -= done;
-	}
-}
-
-static int64_t now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000LL + ts.tv_nsec / 1000000;
-}
-
-/* The pipe is full. False: it is time to end, and the reader did not come back. */
-static bool wait_for_reader(const struct writer *w)
-{
-	const struct writer_config *c = w->config;
-	struct pollfd polled[] = { { .fd = w->fd, .events = POLLOUT },
-				   { .fd = c->wake_fd, .events = POLLIN } };
-	int64_t until = 0, left;
-
-	for (;;) {
-		if (!until && c->is_stopping && c->is_stopping(c->self))
-			until = now_ms() + STOPPING_GRACE_MS;
-		left = until ? until - now_ms() : -1;
-		if (until && left < 0)
-			return false;
-		/* Once it is known that we stop, what wakes us up has nothing more to say. */
-		if (poll(polled, c->is_stopping && !until ? 2 : 1, (int)left) > 0 &&
-		    polled[0].revents)
-			return true;
-	}
-}
-
-/* Copies the parts: what was written of them is told from the originals. */
-static void write_parts(struct writer *w, const struct iovec *parts, int nr, bool are_records)
-{
-	struct iovec left[MAX_PARTS], *next = left;
-	uint64_t before = w->nr_bytes;
-	int nr_left = nr;
-
-	memcpy(left, parts, (size_t)nr * sizeof(*parts));
-	while (nr_left && !w->error) {
-		ssize_t done = writev(w->fd, next, nr_left);
-		int error = done < 0 ? errno : 0;
-
-		if (!error) {
-			w->nr_bytes += (uint64_t)done;
-			skip_written(&next, &nr_left, (size_t)done);
-		} else if (error == EAGAIN && !wait_for_reader(w)) {
-			error = ETIMEDOUT;
-		}
-		if (!error || error == EINTR || error == EAGAIN)
-			continue;
-		if (are_records)
-			before += whole_len(parts, nr, w->nr_bytes - before);
-		write_failed(w, -error, before);
-	}
-}
-
 void writer_append(struct writer *w, const struct iovec *parts, int nr_parts)
 {
-	struct iovec all[MAX_PARTS];
+	struct iovec all[SINK_PARTS_MAX];
 
-	assert(nr_parts < MAX_PARTS);
+	assert(nr_parts < SINK_PARTS_MAX);
 	all[0] = (struct iovec){ w->pending.s, w->pending.len };
 	if (nr_parts)
 		memcpy(all + 1, parts, (size_t)nr_parts * sizeof(*parts));
-	write_parts(w, all, nr_parts + 1, w->has_begun);
+	sink_write_records(&w->sink, all, nr_parts + 1);
 	str_clear(&w->pending);
 }
 
@@ -388,11 +258,13 @@ void writer_note_tally(struct writer *w, const struct tally *tallies, size_t nr)
 	record_end(w, begin);
 }
 
+/* Where they find no room, the header names none. */
 static void write_feature_sections(struct writer *w)
 {
 	VEC(struct file_section) where = { 0 };
 	size_t nr = feature_write_nr(), i;
-	uint64_t base = w->nr_bytes + nr * sizeof(where.at[0]);
+	uint64_t base = w->sink.nr_bytes + nr * sizeof(where.at[0]);
+	struct iovec parts[2];
 
 	for (i = 0; i < nr; i++) {
 		enum perf_feature feature = feature_write_number(i);
@@ -402,10 +274,10 @@ static void write_feature_sections(struct writer *w)
 		vec_push(&where, (struct file_section){ base + begin, w->pending.len - begin });
 		w->header.features[feature / 64] |= 1ULL << (feature % 64);
 	}
-	write_parts(w,
-		    (struct iovec[]){ { where.at, nr * sizeof(where.at[0]) },
-				      { w->pending.s, w->pending.len } },
-		    2, false);
+	parts[0] = (struct iovec){ where.at, nr * sizeof(where.at[0]) };
+	parts[1] = (struct iovec){ w->pending.s, w->pending.len };
+	if (!sink_write_whole(&w->sink, parts, 2))
+		memset(w->header.features, 0, sizeof(w->header.features));
 	str_clear(&w->pending);
 	vec_release(&where);
 }
@@ -475,83 +347,23 @@ static void begin_file_form(struct writer *w)
 
 /* ---- opening and closing ---- */
 
-/* sudo wperf record, then wperf report: the recording belongs to who asked for it. */
-static void give_to_sudo_user(int fd)
-{
-	const char *uid = getenv("SUDO_UID"), *gid = getenv("SUDO_GID");
-	uint64_t owner, group;
-
-	if (!geteuid() && uid && gid && parse_u64(uid, 0, UINT32_MAX - 1, &owner) &&
-	    parse_u64(gid, 0, UINT32_MAX - 1, &group) && fchown(fd, (uid_t)owner, (gid_t)group))
-		log_debug("cannot give the recording to uid %s: %m", uid);
-}
-
-/*
- * A recording that is there is kept as PATH.old. The file is always a new one: root must not write
- * through a link that somebody left in a shared folder. What is no regular file (a fifo, /dev/null) is
- * written as it is. 0 or a negative errno.
- */
-static int open_output(struct writer *w)
-{
-	struct stat st;
-	char *old;
-
-	if (!stat(w->path, &st)) {
-		if (!S_ISREG(st.st_mode)) {
-			w->fd = open(w->path, O_WRONLY | O_CLOEXEC);
-			return w->fd < 0 ? -errno : 0;
-		}
-		/* Where this fails, so does what follows, and says why. */
-		old = xasprintf("%s.old", w->path);
-		w->has_old = st.st_size && !rename(w->path, old);
-		if (!st.st_size)
-			unlink(w->path);
-		free(old);
-	}
-	w->fd = open(w->path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	if (w->fd < 0)
-		return -errno;
-	w->is_new = true;
-	give_to_sudo_user(w->fd);
-	return 0;
-}
-
-/*
- * A pipe is opened anew, so that writes of ours do not block and those of others who have it for
- * their stdout do as before. Where that cannot be had, ours block as well.
- */
-static int open_stdout(struct writer *w)
-{
-	struct stat st;
-
-	w->fd = STDOUT_FILENO;
-	if (!fstat(STDOUT_FILENO, &st) && S_ISFIFO(st.st_mode))
-		w->fd = open("/proc/self/fd/1", O_WRONLY | O_NONBLOCK | O_CLOEXEC);
-	if (w->fd < 0)
-		w->fd = STDOUT_FILENO;
-	return 0;
-}
-
 int writer_open(const char *path, const struct writer_config *config, struct writer **ret_writer,
 		struct err *e)
 {
+	struct sink_patience patience = { config->is_stopping, config->self, config->wake_fd };
 	struct writer *w = xcalloc(1, sizeof(*w));
 	int err;
 
 	w->config = config;
-	w->is_pipe = !strcmp(path, "-");
-	w->path = xstrdup(w->is_pipe ? "stdout" : path);
-	err = w->is_pipe ? open_stdout(w) : open_output(w);
-	if (err) {
-		err_set(e, err, "cannot write %s: %m", path);
+	err = sink_open(&w->sink, path, &patience, e);
+	if (err)
 		goto fail;
-	}
-	if (w->is_pipe)
+	if (w->sink.is_stdout)
 		begin_pipe_form(w);
 	else
 		begin_file_form(w);
-	writer_flush(w);
-	w->has_begun = true;
+	sink_write_whole(&w->sink, &(struct iovec){ w->pending.s, w->pending.len }, 1);
+	str_clear(&w->pending);
 	err = writer_error(w, e);
 	if (err)
 		goto fail;
@@ -565,57 +377,36 @@ fail:
 
 uint64_t writer_nr_bytes(const struct writer *w)
 {
-	return w->nr_bytes + w->pending.len;
+	return w->sink.nr_bytes + w->pending.len;
 }
 
 int writer_error(const struct writer *w, struct err *e)
 {
-	if (!w->error)
-		return 0;
-	if (w->error == -ETIMEDOUT)
-		return err_set(e, w->error, "cannot write %s: its reader has stopped reading",
-			       w->path);
-	return err_set(e, w->error, "cannot write %s: %m", w->path);
+	return sink_error(&w->sink, e);
 }
 
 int writer_finish(struct writer *w, struct err *e)
 {
-	int error;
-
 	writer_flush(w);
-	error = w->error;
-	if (w->is_pipe)
-		return writer_error(w, e);
-	/* The length first: it needs no new block on a full disk, and the features may find none. */
-	w->header.data.size = w->nr_bytes - w->header.data.off;
-	w->error = 0;
-	write_feature_sections(w);
-	if (w->error)
-		memset(w->header.features, 0, sizeof(w->header.features));
-	if (pwrite(w->fd, &w->header, sizeof(w->header), 0) != sizeof(w->header) && !w->error)
-		w->error = errno ? -errno : -EIO;
-	w->error = error ? error : w->error;
+	if (!w->sink.is_stdout) {
+		/* The length is known by now, also on a disk that has no room for the features. */
+		w->header.data.size = w->sink.nr_bytes - w->header.data.off;
+		write_feature_sections(w);
+		sink_write_front(&w->sink, &w->header, sizeof(w->header));
+	}
 	return writer_error(w, e);
 }
 
 void writer_abandon(struct writer *w)
 {
-	char *old = xasprintf("%s.old", w->path);
-
-	if (w->is_new)
-		unlink(w->path);
-	if (w->has_old && rename(old, w->path))
-		log_debug("cannot put %s back: %m", old);
-	free(old);
+	sink_abandon(&w->sink);
 }
 
 void writer_free(struct writer *w)
 {
 	if (!w)
 		return;
-	if (w->fd > STDERR_FILENO)
-		close(w->fd);
+	sink_release(&w->sink);
 	str_release(&w->pending);
-	free(w->path);
 	free(w);
 }

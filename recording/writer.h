@@ -38,10 +38,7 @@ struct writer_config {
 	size_t nr_events;
 	int argc;
 	char **argv;		/* the command line, for whoever asks how this was recorded */
-	/*
-	 * Asked when the stream's reader does not read, and again when wake_fd becomes readable.
-	 * Once it says true the reader has a second for each further write. NULL: wait for ever.
-	 */
+	/* How long a reader of the stream that stopped is waited for: struct sink_patience, sink.h. */
 	bool (*is_stopping)(void *self);
 	void *self;
 	int wake_fd;
@@ -53,7 +50,10 @@ struct writer_config {
  */
 int writer_open(const char *path, const struct writer_config *config, struct writer **ret_writer,
 		struct err *e);
-/* Whole records, gathered; the bytes are written (or the error is kept) before this returns. */
+/*
+ * Whole records, gathered from fewer than SINK_PARTS_MAX parts; the bytes are written (or the error
+ * is kept) before this returns.
+ */
 void writer_append(struct writer *w, const struct iovec *parts, int nr_parts);
 /* What the writer made itself is buffered until the next writer_append() or writer_flush(). */
 void writer_flush(struct writer *w);

@@ -28,6 +28,7 @@
 	X(decode)                                                                                  \
 	X(reader)                                                                                  \
 	X(writer)                                                                                  \
+	X(sink)                                                                                    \
 	X(rule)                                                                                    \
 	X(expression)                                                                              \
 	X(cfi)                                                                                     \
