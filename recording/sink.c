@@ -216,8 +216,11 @@ static void keep_error(struct sink *s, int error)
  */
 static void cut_to(struct sink *s, uint64_t nr_bytes)
 {
-	if (!s->is_stdout && !ftruncate(s->fd, (off_t)nr_bytes))
-		s->nr_bytes = nr_bytes;
+	if (s->is_stdout || ftruncate(s->fd, (off_t)nr_bytes))
+		return;
+	/* Where the next write goes; what fails here has failed at ftruncate(2). */
+	lseek(s->fd, (off_t)nr_bytes, SEEK_SET);
+	s->nr_bytes = nr_bytes;
 }
 
 void sink_write_records(struct sink *s, const struct iovec *parts, int nr_parts)

@@ -286,6 +286,27 @@ START_TEST(whole_write_is_all_or_nothing)
 }
 END_TEST
 
+/* Taking back a part of a long record has made room: the end stands behind what is left. */
+START_TEST(end_follows_the_last_whole_record)
+{
+	const char *path = harness_path("out.data");
+	struct sketch records = { 0 };
+	struct iovec all;
+	struct sink s;
+
+	make_records(&records);
+	all = part_of(&records, 0, NR_RECORDS);
+	open_sink(&s, path);
+	limit_files(100 * RECORD_BYTES + 20);
+	sink_write_records(&s, &all, 1);
+	ck_assert(write_text(&s, "the end"));
+	sink_release(&s);
+	memcpy(records.bytes.s + 100 * RECORD_BYTES, "the end", 7);
+	expect_file(path, records.bytes.s, 100 * RECORD_BYTES + 7);
+	sketch_release(&records);
+}
+END_TEST
+
 /* Who opened stdout, and what else stands there, is not for us to know. */
 START_TEST(stdout_takes_nothing_back)
 {
@@ -497,6 +518,7 @@ static TCase *no_room_tcase(void)
 	/* The room ends at each byte of a record, and some into the next. */
 	tcase_add_loop_test(tc, whole_records_of_a_write_that_failed_stay, 0, RECORD_BYTES + 14);
 	tcase_add_test(tc, whole_write_is_all_or_nothing);
+	tcase_add_test(tc, end_follows_the_last_whole_record);
 	tcase_add_test(tc, stdout_takes_nothing_back);
 	tcase_add_test(tc, front_is_written_anew);
 	return tc;
