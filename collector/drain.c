@@ -26,6 +26,8 @@ static bool saw_mark(struct drain *d, const struct record *rec)
 	if (head.magic != MARK_MAGIC)
 		return true;
 	d->nr_ends += head.kind == MARK_END;
+	if (d->walker)
+		stack_walker_probed(d->walker, rec->pid, rec->sample.ip, head.sp);
 	if (head.kind == MARK_CALLED && d->walker)
 		stack_walker_called(d->walker, rec->pid, rec->tid, head.sp, head.id);
 	return head.kind != MARK_CALLED;

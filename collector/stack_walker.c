@@ -30,12 +30,14 @@ struct module {
 	struct road road;	/* the last mapping of it that was seen */
 	uint8_t nr_tries;
 	bool is_done;		/* cfi is what it will be */
+	bool is_kernels;	/* code that the kernel put there for its probes */
 };
 
 struct process {
 	struct space space;
 	uint64_t stamp;		/* see unwind_space */
 	uint32_t pid;
+	VEC(uint64_t) probes;	/* addresses of functions that have one on their first byte */
 };
 
 /* A return address that is hidden behind a return probe. */
@@ -48,7 +50,10 @@ struct thread {
 	VEC(struct hidden) hidden;
 };
 
-enum { NO_PLACE = UINT32_MAX };
+enum {
+	NO_PLACE = UINT32_MAX,
+	TRAMPOLINE_BYTES = 128,		/* arch/x86/include/asm/uprobes.h, UPROBE_XOL_SLOT_BYTES */
+};
 
 struct stack_walker {
 	const struct unwind_arch *arch;
@@ -88,8 +93,10 @@ void stack_walker_free(struct stack_walker *w)
 		cfi_free(m->cfi);
 		free(m->path);
 	}
-	vec_each(&w->processes, p)
+	vec_each(&w->processes, p) {
 		space_release(&p->space);
+		vec_release(&p->probes);
+	}
 	vec_each(&w->threads, t)
 		vec_release(&t->hidden);
 	vec_release(&w->threads);
@@ -163,8 +170,17 @@ void stack_walker_forget(struct stack_walker *w, uint32_t pid)
 	if (!p)
 		return;
 	space_release(&p->space);
+	vec_release(&p->probes);
 	vec_push(&w->free_processes, (uint32_t)(p - w->processes.at));
 	u64map_set(&w->process_of_pid, pid, NO_PLACE);
+}
+
+static bool is_probed(const struct process *p, uint64_t addr)
+{
+	vec_each(&p->probes, probe)
+		if (*probe == addr)
+			return true;
+	return false;
 }
 
 static struct thread *find_thread(struct stack_walker *w, uint32_t tid)
@@ -203,6 +219,14 @@ static void forget_thread(struct stack_walker *w, uint32_t tid)
 	u64map_set(&w->thread_of_tid, tid, NO_PLACE);
 }
 
+/* The mapping at addr, if it is the program's. */
+static const struct mapping *find_mapping(const struct stack_walker *w, const struct process *p, uint64_t addr)
+{
+	const struct mapping *m = space_find(&p->space, addr);
+
+	return m && !w->modules.at[m->module].is_kernels ? m : NULL;
+}
+
 /*
  * What stands at or below the new one has returned; but a function that was jumped to from one with a
  * probe of its own finds the trampoline where its return address should be.
@@ -216,11 +240,25 @@ void stack_walker_called(struct stack_walker *w, uint32_t pid, uint32_t tid, uin
 	while (t->hidden.nr && vec_last(&t->hidden)->slot < slot)
 		t->hidden.nr--;
 	if (t->hidden.nr && vec_last(&t->hidden)->slot == slot) {
-		if (p && !space_find(&p->space, return_addr))
+		if (p && !find_mapping(w, p, return_addr))
 			return;
 		t->hidden.nr--;
 	}
 	vec_push(&t->hidden, (struct hidden){ slot, return_addr });
+}
+
+/* System V ABI AMD64, section 3.2.2: where a function begins, 8 and the stack pointer are a multiple of 16. */
+static bool may_be_entry(const struct unwind_arch *arch, uint64_t sp)
+{
+	return arch->pushes_return && sp % 16 == 8;
+}
+
+void stack_walker_probed(struct stack_walker *w, uint32_t pid, uint64_t addr, uint64_t sp)
+{
+	struct process *p = find_process(w, pid);
+
+	if (p && may_be_entry(w->arch, sp) && !is_probed(p, addr))
+		vec_push(&p->probes, addr);
 }
 
 /* A child goes on where its parent was, trampolines included. */
@@ -240,6 +278,8 @@ static void take_fork(struct stack_walker *w, const struct record *r)
 {
 	struct process *child;
 
+	/* The number may have been another thread's, whose end was lost. */
+	forget_thread(w, r->tid);
 	if (r->pid == r->task.ppid)
 		return;
 	copy_hidden(w, r->task.ptid, r->tid);
@@ -261,7 +301,9 @@ void stack_walker_record(struct stack_walker *w, const struct record *r)
 	} else if (r->type == PERF_RECORD_COMM && r->comm.is_exec) {
 		struct process *p = process_of(w, r->pid);
 
+		forget_thread(w, r->tid);
 		space_clear(&p->space);
+		p->probes.nr = 0;
 		p->stamp = ++w->last_stamp;
 	}
 }
@@ -279,7 +321,9 @@ static uint32_t module_of(struct stack_walker *w, const struct writer_mmap *m)
 	id = strings_id_n(&w->module_keys, key.s, key.len);
 	str_release(&key);
 	if (id == w->modules.nr)
-		vec_push(&w->modules, (struct module){ .path = xstrdup(m->path), .inode = m->inode });
+		vec_push(&w->modules, (struct module){ .path = xstrdup(m->path),
+						       .inode = m->inode,
+						       .is_kernels = !strcmp(m->path, "[uprobes]") });
 	w->modules.at[id].road = (struct road){ m->pid, m->start, m->len };
 	return id;
 }
@@ -378,7 +422,7 @@ struct place {
 static bool find_code(void *ctx, uint64_t addr, struct unwind_code *ret)
 {
 	const struct place *place = ctx;
-	const struct mapping *m = space_find(&place->process->space, addr);
+	const struct mapping *m = find_mapping(place->walker, place->process, addr);
 
 	if (!m)
 		return false;
@@ -403,6 +447,58 @@ static bool find_hidden(void *ctx, uint64_t slot, uint64_t *ret_addr)
 	return false;
 }
 
+/* Of the calls with a return probe that have not returned, the innermost: at sp or above, or it took sp along. */
+static const struct hidden *innermost(const struct place *place, uint64_t sp)
+{
+	const struct thread *t = find_thread(place->walker, place->tid);
+	size_t i;
+
+	for (i = t ? t->hidden.nr : 0; i > 0; i--)
+		if (t->hidden.at[i - 1].slot + 8 >= sp)
+			return &t->hidden.at[i - 1];
+	return NULL;
+}
+
+/*
+ * In the kernel's page, which begins with the code that return probes return to. It has taken the return address
+ * off the stack, and put up to three registers there (arch/x86/kernel/uprobes.c). Behind it are copies of probed
+ * instructions, a function's first among them: the return address is on top of the stack. In the program's eyes
+ * both stand behind the call.
+ */
+static void return_from_page(const struct place *place, const struct mapping *page, struct regs *regs)
+{
+	uint64_t *sp = &regs->value[place->walker->arch->sp];
+	const struct hidden *h = innermost(place, *sp);
+
+	if (!h || (regs->pc - page->start < TRAMPOLINE_BYTES ? h->slot > *sp + 16 : h->slot != *sp))
+		return;
+	regs->pc = h->addr;
+	*sp = h->slot + 8;
+}
+
+/*
+ * Where the program stands, as opposed to the kernel, which works on a probe. A breakpoint leaves the
+ * thread one byte behind it until the kernel has seen whose it is; and a push that the kernel does itself moves
+ * the stack pointer before it is over.
+ */
+static void leave_probe(const struct place *place, struct regs *regs)
+{
+	const struct mapping *m = space_find(&place->process->space, regs->pc);
+	const struct unwind_arch *arch = place->walker->arch;
+	uint64_t *sp = &regs->value[arch->sp];
+	const struct hidden *h;
+
+	if (m && place->walker->modules.at[m->module].is_kernels) {
+		return_from_page(place, m, regs);
+	} else if (may_be_entry(arch, *sp)) {
+		regs->pc -= is_probed(place->process, regs->pc - 1);
+	} else if (is_probed(place->process, regs->pc)) {
+		h = innermost(place, *sp);
+		if (h && h->slot == *sp + 8)
+			*sp = h->slot;
+	}
+}
+
 static void walk(struct stack_walker *w, const struct record *r)
 {
 	const struct process *process = process_of(w, r->pid);
@@ -424,6 +520,7 @@ static void walk(struct stack_walker *w, const struct record *r)
 		return;
 	}
 	stack.start = regs.value[w->arch->sp];
+	leave_probe(&place, &regs);
 	unwind(w->unwinder, &space, &regs, &stack, &w->frames);
 }
 

@@ -41,6 +41,8 @@ void stack_walker_record(struct stack_walker *w, const struct record *r);
  */
 void stack_walker_called(struct stack_walker *w, uint32_t pid, uint32_t tid, uint64_t slot,
 			 uint64_t return_addr);
+/* A probe was hit: on a function's first byte, if the stack pointer is as it is there. */
+void stack_walker_probed(struct stack_walker *w, uint32_t pid, uint64_t addr, uint64_t sp);
 /* The process is gone, and so are its samples. */
 void stack_walker_forget(struct stack_walker *w, uint32_t pid);
 

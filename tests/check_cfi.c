@@ -225,6 +225,35 @@ START_TEST(aarch64_has_registers_of_its_own)
 }
 END_TEST
 
+/*
+ * DW_CFA_AARCH64_negate_ra_state behind paciasp, and before retaa (DWARF for the Arm 64-bit Architecture, section
+ * 4.4.1): its number was DW_CFA_GNU_window_save's before, which saves SPARC's registers.
+ */
+START_TEST(signing_a_return_address_moves_no_register)
+{
+	struct cfi_image i = { .machine = EM_AARCH64 };
+	const struct rule *rule;
+	struct cfi *c;
+
+	cfi_image_cie(&i, "zR", BYTES("\x0c\x1f\0"));
+	cfi_image_fde(&i, AT, 64, BYTES("\x44\x2d\x44\x0e\x20\x9d\4\x9e\3\x44\x2d"));
+	c = open_image(&i);
+	rule = cfi_rule(c, AT + 4);
+	ck_assert_int_eq(rule->kind, RULE_CFA);
+	ck_assert_int_eq(rule->nr_saved, 0);
+	ck_assert_uint_eq(rule->kept & 0x7ff80000, 0x7ff80000);
+	rule = cfi_rule(c, AT + 8);
+	ck_assert_int_eq(rule->kind, RULE_CFA);
+	ck_assert_int_eq(rule->cfa_off, 32);
+	ck_assert_int_eq(rule->nr_saved, 2);
+	ck_assert_uint_eq(rule->saved[0].reg, 29);
+	ck_assert_uint_eq(rule->saved[1].reg, 30);
+	/* Equal rules are one. */
+	ck_assert_ptr_eq(cfi_rule(c, AT + 12), rule);
+	close_image(&i, c);
+}
+END_TEST
+
 /* ---- what is no program ---- */
 
 static void repeat(struct str *s, const char *bytes, size_t len, size_t count)
@@ -653,6 +682,7 @@ Suite *check_cfi_suite(void)
 	tcase_add_test(tc, the_table_leads_to_the_same_rules);
 	tcase_add_test(tc, offsets_are_those_of_code);
 	tcase_add_test(tc, aarch64_has_registers_of_its_own);
+	tcase_add_test(tc, signing_a_return_address_moves_no_register);
 	suite_add_tcase(s, tc);
 	tc = tcase_create("hostile");
 	tcase_add_loop_test(tc, hostile_programs_do_no_harm, 0, 2 * ARRAY_LEN(hostile_programs));

@@ -26,6 +26,7 @@ static const struct script {
 	{ "privileges", { CAN_BPF, CAN_DROP_UID }, "gcc setpriv" },
 	{ "perf_agrees", { CAN_BPF }, "perf redis-server" },
 	{ "stacks", { CAN_BPF }, "/usr/bin/python3 nginx redis-benchmark pgbench runuser wrk node perf" },
+	{ "walks", { CAN_BPF }, "gcc" },
 	{ "pipe", { CAN_BPF }, "gcc bash" },
 	{ "merge", { CAN_BPF }, "gcc perf" },
 	{ "debuginfod", { CAN_SAMPLE_ALL }, "gcc debuginfod objcopy readelf" },

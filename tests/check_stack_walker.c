@@ -3,8 +3,11 @@
 #include <check.h>
 #include <string.h>
 
+#include "base/alloc.h"
 #include "collector/stack_walker.h"
 #include "recording/perf_format.h"
+#include "tests/harness.h"
+#include "tests/walk_referee.h"
 #include "unwinder/arch.h"
 
 Suite *check_stack_walker_suite(void);
@@ -163,6 +166,245 @@ START_TEST(processes_fork_exec_and_are_forgotten)
 }
 END_TEST
 
+/* ---- return probes ---- */
+
+/* The kernel's page, and the slots of fill()'s two return addresses. */
+enum { PAGE = 0x7fff0000, PAGE_BYTES = 0x1000, SLOT = STACK + 8, OUTER_SLOT = STACK + 40 };
+
+static void map_page(struct world *w)
+{
+	stack_walker_mmap(w->walker, &(struct writer_mmap){
+					     .pid = PID, .start = PAGE, .len = PAGE_BYTES, .path = "[uprobes]" });
+}
+
+/* Return addresses that are the kernel's; is_mapped: the walker has seen its page come. */
+static void set_up_probed(struct world *w, bool is_mapped)
+{
+	set_up(w);
+	map(w, PID, "//anon");
+	if (is_mapped)
+		map_page(w);
+	fill(w, PID);
+	w->sample.words[1] = PAGE;
+}
+
+static void set_reg(struct world *w, unsigned int want, uint64_t value)
+{
+	unsigned int perf, nr = 0;
+
+	for (perf = 0; perf < 64; perf++)
+		if (w->arch->perf_mask >> perf & 1) {
+			if (w->arch->perf_to_dwarf[perf] == want)
+				w->sample.regs[nr] = value;
+			nr++;
+		}
+}
+
+START_TEST(return_probes_hide_return_addresses)
+{
+	struct world w;
+
+	set_up_probed(&w, _i);
+	expect(&w, alone, 1);
+	stack_walker_called(w.walker, PID, PID, SLOT, CODE + 0x100);
+	expect(&w, whole, 3);
+	/* of another thread nothing is known */
+	w.sample.record.tid = CHILD;
+	expect(&w, alone, 1);
+	ck_assert_uint_eq(stack_walker_tally(w.walker)->nr_stops[UNWIND_STOP_NO_RULE], 2);
+	stack_walker_free(w.walker);
+}
+END_TEST
+
+START_TEST(recursion_has_a_slot_each)
+{
+	struct world w;
+
+	set_up_probed(&w, _i);
+	w.sample.words[5] = PAGE;
+	stack_walker_called(w.walker, PID, PID, OUTER_SLOT, CODE + 0x200);
+	stack_walker_called(w.walker, PID, PID, SLOT, CODE + 0x80);
+	/* it returned, and was called again from elsewhere */
+	stack_walker_called(w.walker, PID, PID, SLOT, CODE + 0x100);
+	expect(&w, whole, 3);
+	/* both have returned, if there is a call as far up as that */
+	stack_walker_called(w.walker, PID, PID, OUTER_SLOT, CODE + 0x300);
+	expect(&w, alone, 1);
+	stack_walker_called(w.walker, PID, PID, SLOT, CODE + 0x100);
+	expect(&w, (const uint64_t[]){ IP, CODE + 0x100, CODE + 0x300 }, 3);
+	stack_walker_free(w.walker);
+}
+END_TEST
+
+/* A function that is jumped to, with a probe of its own, finds the kernel's address on the stack. */
+START_TEST(tail_calls_return_for_each_other)
+{
+	struct world w;
+
+	set_up_probed(&w, _i);
+	stack_walker_called(w.walker, PID, PID, SLOT, CODE + 0x100);
+	stack_walker_called(w.walker, PID, PID, SLOT, PAGE);
+	expect(&w, whole, 3);
+	stack_walker_called(w.walker, PID, PID, SLOT, CODE + 0x180);
+	stack_walker_called(w.walker, PID, PID, SLOT, PAGE);
+	stack_walker_called(w.walker, PID, PID, SLOT, PAGE);
+	expect(&w, (const uint64_t[]){ IP, CODE + 0x180, CODE + 0x200 }, 3);
+	stack_walker_free(w.walker);
+}
+END_TEST
+
+/* Code that comes to stand where the page ends makes no code of the page. */
+START_TEST(page_is_no_code)
+{
+	struct world w;
+
+	set_up_probed(&w, true);
+	stack_walker_mmap(w.walker, &(struct writer_mmap){
+					    .pid = PID, .start = PAGE - 0x1000, .len = 0x1000, .path = "[uprobes]" });
+	expect(&w, alone, 1);
+	stack_walker_called(w.walker, PID, PID, SLOT, CODE + 0x100);
+	expect(&w, whole, 3);
+	stack_walker_free(w.walker);
+}
+END_TEST
+
+START_TEST(calls_end_with_their_thread)
+{
+	struct record end = { .type = PERF_RECORD_EXIT, .pid = PID, .tid = PID };
+	struct record exec = { .type = PERF_RECORD_COMM, .pid = PID, .tid = PID };
+	struct record clone = { .type = PERF_RECORD_FORK, .pid = PID, .tid = PID };
+	struct world w;
+
+	exec.comm.is_exec = true;
+	clone.task.ppid = PID;
+	clone.task.ptid = CHILD;
+	set_up_probed(&w, true);
+	stack_walker_called(w.walker, PID, PID, SLOT, CODE + 0x100);
+	stack_walker_called(w.walker, PID, CHILD, SLOT, CODE + 0x180);
+	stack_walker_record(w.walker, _i == 0 ? &end : _i == 1 ? &exec : &clone);
+	if (_i == 1) {
+		map(&w, PID, "//anon");
+		map_page(&w);
+	}
+	expect(&w, alone, 1);
+	/* one that knew nothing may end, too */
+	stack_walker_record(w.walker, &end);
+	w.sample.record.tid = CHILD;
+	expect(&w, (const uint64_t[]){ IP, CODE + 0x180, CODE + 0x200 }, 3);
+	/* its number is used again */
+	stack_walker_called(w.walker, PID, PID, SLOT, CODE + 0x100);
+	w.sample.record.tid = PID;
+	expect(&w, whole, 3);
+	stack_walker_free(w.walker);
+}
+END_TEST
+
+START_TEST(child_goes_on_in_its_parents_calls)
+{
+	struct record fork = { .type = PERF_RECORD_FORK, .pid = CHILD, .tid = CHILD };
+	struct record end = { .type = PERF_RECORD_EXIT, .pid = PID, .tid = PID };
+	struct world w;
+
+	set_up_probed(&w, true);
+	fork.task.ppid = fork.task.ptid = PID;
+	/* what is left of one that had the child's number before */
+	stack_walker_called(w.walker, CHILD, CHILD, SLOT, CODE + 0x300);
+	stack_walker_called(w.walker, PID, PID, SLOT, CODE + 0x100);
+	stack_walker_record(w.walker, &fork);
+	stack_walker_record(w.walker, &end);
+	w.sample.record.pid = w.sample.record.tid = CHILD;
+	expect(&w, whole, 3);
+	w.sample.record.pid = w.sample.record.tid = PID;
+	expect(&w, alone, 1);
+	stack_walker_free(w.walker);
+}
+END_TEST
+
+/*
+ * Where a thread stands in the kernel's page, and what the stack pointer is there, from the slot of the call
+ * that returns; and whether that is behind a call.
+ */
+static const struct in_page {
+	unsigned int off;
+	int sp;
+	bool returns;
+} in_page[] = {
+	{ 0x0, 8, true },	/* push %rax */
+	{ 0x1, 0, true },	/* push %rcx */
+	{ 0x2, -8, true },	/* push %r11 */
+	{ 0x4, -16, true },	/* mov $335, %rax */
+	{ 0xd, -16, true },	/* behind the syscall: pop %r11 */
+	{ 0xf, -8, true },	/* pop %rcx */
+	{ 0x10, 0, true },	/* ret */
+	{ 0x1, 8, true },	/* behind int3, as it was before Linux 6.11 */
+	{ 0x0, 16, false },	/* the call has returned already */
+	{ 0x0, -24, false },	/* another call, which is not known, is deeper */
+	{ 0x80, 0, true },	/* a copy of a function's first instruction */
+	{ 0x83, -8, false },	/* behind one that has moved the stack pointer */
+	{ 0x80, -16, false },	/* one in a function that was called from there */
+};
+
+START_TEST(thread_in_the_kernels_page_is_behind_the_call)
+{
+	const struct in_page *c = &in_page[_i];
+	struct world w;
+
+	set_up_probed(&w, true);
+	stack_walker_called(w.walker, PID, PID, SLOT, CODE + 0x100);
+	set_reg(&w, UNWIND_PC, PAGE + c->off);
+	set_reg(&w, w.arch->sp, (uint64_t)((int64_t)SLOT + c->sp));
+	set_reg(&w, w.arch->fp, 0);
+	expect(&w, (const uint64_t[]){ c->returns ? CODE + 0x100 : PAGE + c->off }, 1);
+	stack_walker_free(w.walker);
+}
+END_TEST
+
+/* The kernel has not looked yet whose breakpoint it was, or has done the instruction but not gone behind it. */
+START_TEST(breakpoint_is_where_it_stands)
+{
+	struct world w;
+
+	set_up_probed(&w, true);
+	set_reg(&w, w.arch->fp, 0);
+	set_reg(&w, w.arch->sp, SLOT);
+	set_reg(&w, UNWIND_PC, IP + 1);
+	expect(&w, (const uint64_t[]){ IP + 1 }, 1);
+	/* hit in the middle of a function, then on its first byte */
+	stack_walker_probed(w.walker, PID, IP, SLOT + 8);
+	expect(&w, (const uint64_t[]){ IP + 1 }, 1);
+	stack_walker_probed(w.walker, PID, IP, SLOT);
+	stack_walker_probed(w.walker, PID, IP, SLOT);
+	expect(&w, (const uint64_t[]){ IP }, 1);
+	/* the push is over */
+	set_reg(&w, w.arch->sp, SLOT - 8);
+	expect(&w, (const uint64_t[]){ IP + 1 }, 1);
+	/* of another process nothing is known */
+	set_reg(&w, w.arch->sp, SLOT);
+	map(&w, CHILD, "//anon");
+	w.sample.record.pid = CHILD;
+	expect(&w, (const uint64_t[]){ IP + 1 }, 1);
+	stack_walker_forget(w.walker, PID);
+	w.sample.record.pid = PID;
+	expect(&w, (const uint64_t[]){ IP + 1 }, 1);
+	stack_walker_free(w.walker);
+}
+END_TEST
+
+static TCase *probes_tcase(void)
+{
+	TCase *tc = tcase_create("return probes");
+
+	tcase_add_loop_test(tc, return_probes_hide_return_addresses, 0, 2);
+	tcase_add_loop_test(tc, recursion_has_a_slot_each, 0, 2);
+	tcase_add_loop_test(tc, tail_calls_return_for_each_other, 0, 2);
+	tcase_add_test(tc, page_is_no_code);
+	tcase_add_loop_test(tc, calls_end_with_their_thread, 0, 3);
+	tcase_add_test(tc, child_goes_on_in_its_parents_calls);
+	tcase_add_loop_test(tc, thread_in_the_kernels_page_is_behind_the_call, 0, ARRAY_LEN(in_page));
+	tcase_add_test(tc, breakpoint_is_where_it_stands);
+	return tc;
+}
+
 Suite *check_stack_walker_suite(void)
 {
 	Suite *s = suite_create("stack_walker");
@@ -172,5 +414,11 @@ Suite *check_stack_walker_suite(void)
 	tcase_add_test(tc, sample_without_registers_stays);
 	tcase_add_test(tc, processes_fork_exec_and_are_forgotten);
 	suite_add_tcase(s, tc);
+	/* Elsewhere calls put no return address on the stack. */
+	if (unwind_arch_native() && unwind_arch_native()->pushes_return)
+		suite_add_tcase(s, probes_tcase());
+	else
+		harness_omit(s, "return probes", "not an x86-64");
+	walk_referee_add(s);
 	return s;
 }
