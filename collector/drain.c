@@ -12,6 +12,12 @@ enum {
 	 * CPU may lose its turn in between.
 	 */
 	LAG_NS = 2 * 1000 * 1000,
+	/*
+	 * Small rings fill up within the lag, and one that is full wakes nobody. From where a ring wakes us
+	 * (sampler.c) what waits in it is looked at again soon, and from half on it is taken, lag or not.
+	 */
+	PRESSED_PCT = 25,
+	FULL_PCT = 50,
 	REWRITTEN_BYTES = 16 * STACK_WALKER_SAMPLE_MAX,
 };
 
@@ -76,7 +82,7 @@ static void saw_exit(struct drain *d, const struct record *rec)
 {
 	if (rec->pid != rec->tid)
 		return;
-	vec_push(&d->ended, (struct ended_process){ rec->pid, d->round });
+	vec_push(&d->ended, (struct ended_process){ .pid = rec->pid });
 }
 
 /* Records about processes come from everywhere on a CPU: only the target's are kept. */
@@ -173,42 +179,67 @@ static void take(struct drain *d, const struct perf_event_header *header)
 /* ---- one round ---- */
 
 /*
- * A process that ended, once nothing of it can be in any ring: the round after the one that saw its end
- * has seen all that is older than that. A first thread may end before the others.
+ * A process that ended, once nothing of it can be in any ring: all that is older than its end was taken.
+ * Its first thread may end long before the others.
  */
 static void forget_ended(struct drain *d)
 {
 	size_t i, nr = 0;
 
 	for (i = 0; i < d->ended.nr; i++) {
-		const struct ended_process *p = &d->ended.at[i];
+		struct ended_process p = d->ended.at[i];
 
-		if (d->round < p->round + 2 || !process_is_gone(p->pid)) {
-			d->ended.at[nr++] = *p;
+		if (!p.gone_ns && process_is_gone(p.pid))
+			p.gone_ns = monotonic_ns();
+		/* The merge's time is that of the round before this one. */
+		if (!p.gone_ns || d->merge.until_ns < p.gone_ns) {
+			d->ended.at[nr++] = p;
 			continue;
 		}
-		keep_perf_map(d->keep, p->pid);
+		keep_perf_map(d->keep, p.pid);
 		if (d->follow)
-			follow_forget(d->follow, p->pid);
+			follow_forget(d->follow, p.pid);
 		if (d->walker)
-			stack_walker_forget(d->walker, p->pid);
+			stack_walker_forget(d->walker, p.pid);
 	}
 	d->ended.nr = nr;
 }
 
-void drain_rings(struct drain *d, bool is_last)
+static void gather(struct drain *d, uint64_t until_ns)
 {
-	d->round++;
-	d->round_has_records = false;
-	forget_ended(d);
-	merge_begin(&d->merge, &d->events, is_last ? UINT64_MAX : monotonic_ns() - LAG_NS);
+	merge_begin(&d->merge, &d->events, until_ns);
 	vec_each(&d->sampler->cpus, cpu)
 		if (cpu->ring.page)
 			merge_add(&d->merge, &cpu->ring);
+}
+
+/*
+ * Without the lag a record may come one round late, behind younger ones: better than a ring that loses
+ * all of them. Readers put that right, since they sort two rounds at a time (FINISHED_ROUND), as long as
+ * the next round takes no less: the time up to which records are taken never goes back.
+ */
+static void gather_settled(struct drain *d)
+{
+	uint64_t taken_ns = d->merge.until_ns, now = monotonic_ns();
+
+	gather(d, now - LAG_NS > taken_ns ? now - LAG_NS : taken_ns);
+	if (merge_waiting_pct(&d->merge) >= FULL_PCT)
+		gather(d, monotonic_ns());
+}
+
+void drain_rings(struct drain *d, bool is_last)
+{
+	d->round_has_records = false;
+	forget_ended(d);
+	if (is_last)
+		gather(d, UINT64_MAX);
+	else
+		gather_settled(d);
 	merge_sort(&d->merge);
 	vec_each(&d->merge.records, it)
 		take(d, it->record);
 	write_parts(d);
+	d->is_pressed = merge_waiting_pct(&d->merge) >= PRESSED_PCT;
 	merge_end(&d->merge);
 	/* The others are in the set of those that are followed, which is looked at as a whole at the end. */
 	if (is_last && !d->follow)

@@ -21,10 +21,10 @@
 
 enum { DRAIN_PARTS = 256 };
 
-/* A process that ended, and the round in which that was seen. */
+/* A process whose first thread ended. */
 struct ended_process {
 	uint32_t pid;
-	uint64_t round;
+	uint64_t gone_ns;	/* when it was seen that none of its threads is left; 0: not yet */
 };
 
 struct drain {
@@ -38,13 +38,13 @@ struct drain {
 	int nr_parts;
 	uint8_t *rewritten;		/* some of it from here */
 	size_t nr_rewritten_bytes;
-	uint64_t round;
 	uint64_t nr_samples, nr_lost, nr_throttled;
 	uint64_t nr_ends;		/* marks that end a request */
 	VEC(struct ended_process) ended;	/* to be forgotten once their last records were drained */
 	struct events events;		/* the sampler's, as the decoder wants them */
 	struct kernel_names kernel_names;
 	bool round_has_records;
+	bool is_pressed;		/* so much waits in a ring that it may be full soon, and wake nobody */
 };
 
 /* All are lent; follow is NULL where the events themselves see only the target. */

@@ -7,16 +7,15 @@
 #include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "base/str.h"
 #include "collector/build_id.h"
+#include "collector/mapped_file.h"
 #include "collector/maps.h"
 #include "collector/perf_map.h"
 #include "collector/root.h"
-#include "collector/target.h"
 
 /* Larger than any library met so far (libxul is 150 MB); what is larger is not a program. */
 #define MAX_FILE_BYTES (512ULL << 20)
@@ -87,59 +86,6 @@ static bool is_still(const struct known *known, const struct stat *st)
 }
 
 /* ---- the mapped file ---- */
-
-/*
- * By what now stands between the mapping's addresses. Something else may have been mapped there since,
- * as programs at fixed addresses are. Devices cannot be compared: overlayfs and btrfs show stat(2)
- * another one; and the upper half of an inode is overlayfs's own in one of the two places.
- */
-static int find_in_map_files(const struct writer_mmap *m, uint32_t task, struct stat *ret_st)
-{
-	char path[96];
-	int fd;
-
-	snprintf(path, sizeof(path), "/proc/%u/map_files/%llx-%llx", task,
-		 (unsigned long long)m->start, (unsigned long long)(m->start + m->len));
-	fd = root_find_file(ROOT_OURS, path);
-	if (fd < 0 || (!fstat(fd, ret_st) && (uint32_t)ret_st->st_ino == (uint32_t)m->inode))
-		return fd;
-	close(fd);
-	return -ENOENT;
-}
-
-static int find_at_path(const struct writer_mmap *m, int root, struct stat *ret_st)
-{
-	int fd = root_find_file(root, m->path);
-
-	if (fd < 0 || (!fstat(fd, ret_st) && ret_st->st_ino == m->inode &&
-		       major(ret_st->st_dev) == m->dev_major &&
-		       minor(ret_st->st_dev) == m->dev_minor))
-		return fd;
-	close(fd);
-	return -ENOENT;
-}
-
-/*
- * The mapped file, O_PATH. The mapping itself tells best; where it may not be asked, the path does, in
- * the process's root and then in ours, if that is the same file still.
- */
-static int find_mapped(const struct writer_mmap *m, struct stat *ret_st)
-{
-	int fd = find_in_map_files(m, m->pid, ret_st), root;
-	uint32_t task;
-
-	if (fd >= 0)
-		return fd;
-	task = process_live_task(m->pid);
-	if (task && task != m->pid)
-		fd = find_in_map_files(m, task, ret_st);
-	root = fd < 0 ? root_of_process(m->pid) : -ENOENT;
-	if (root >= 0) {
-		fd = find_at_path(m, root, ret_st);
-		close(root);
-	}
-	return fd >= 0 ? fd : find_at_path(m, ROOT_OURS, ret_st);
-}
 
 /* The report will find it: the same file is at its path from here, or one of the same build. */
 static bool is_at_its_path(const struct writer_mmap *m, const struct stat *mapped)
@@ -301,7 +247,7 @@ void keep_mapping(struct keep *k, struct writer_mmap *m)
 	int found;
 
 	if (known) {
-		found = find_mapped(m, &st);
+		found = mapped_file_find(m, &st);
 		take_mapped(k, known, m, found, &st);
 		if (found >= 0)
 			close(found);

@@ -7,6 +7,7 @@ void merge_begin(struct merge *m, const struct events *events, uint64_t until_ns
 	m->until_ns = until_ns;
 	m->records.nr = 0;
 	m->rings.nr = 0;
+	arena_release(&m->wrapped);
 }
 
 /* A record that tells no time is as old as the one before it. */
@@ -29,6 +30,18 @@ void merge_add(struct merge *m, struct ring *ring)
 
 	m->last_ns = 0;
 	vec_push(&m->rings, (struct merged_ring){ ring, ring_read(ring, &m->wrapped, &visitor) });
+}
+
+unsigned int merge_waiting_pct(const struct merge *m)
+{
+	unsigned int most = 0;
+
+	vec_each(&m->rings, r) {
+		unsigned int pct = (unsigned int)(ring_len(r->ring, r->until) * 100 / r->ring->size);
+
+		most = pct > most ? pct : most;
+	}
+	return most;
 }
 
 static int by_time(const void *left, const void *right)

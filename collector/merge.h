@@ -8,7 +8,7 @@
  *	merge_sort(&m);
  *	vec_each(&m.records, it)
  *		use(it->record);
- *	merge_end(&m);			the rings' bytes are the kernel's again
+ *	merge_end(&m);			the rings' bytes are the kernel's again, but for what waits
  *
  * A thread that moves to another CPU leaves its records in two rings. So that what is seen of the one is
  * never older than what was seen of the other, only records before until_ns are taken, a time that lies
@@ -40,9 +40,11 @@ struct merge {
 	struct arena wrapped;
 };
 
-/* m: zeroed, or ended. */
+/* m: zeroed, or ended; or begun, to begin anew: nothing has left the rings. */
 void merge_begin(struct merge *m, const struct events *events, uint64_t until_ns);
 void merge_add(struct merge *m, struct ring *ring);
+/* The fullest ring, in percent, by what was in it and is left to wait. Before merge_end(). */
+unsigned int merge_waiting_pct(const struct merge *m);
 void merge_sort(struct merge *m);
 void merge_end(struct merge *m);
 void merge_release(struct merge *m);

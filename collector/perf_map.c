@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -80,11 +81,25 @@ static struct jit_process *find_process(struct perf_maps *p, uint32_t pid)
 	return NULL;
 }
 
+/* It may have become another user. What is said of nobody, as of a process that is gone, is not taken. */
+static void look_at_uids(struct jit_process *known)
+{
+	uint32_t uids[2];
+
+	process_uids(known->pid, uids);
+	if (uids[0] != UINT32_MAX)
+		memcpy(known->uids, uids, sizeof(uids));
+}
+
 void perf_maps_saw_code(struct perf_maps *p, uint32_t pid)
 {
 	struct jit_process *known = find_process(p, pid), now;
 
-	if ((known && !known->is_stale) || look_at(p, pid, &now))
+	if (known && !known->is_stale) {
+		look_at_uids(known);
+		return;
+	}
+	if (look_at(p, pid, &now))
 		return;
 	if (known) {
 		drop_tmp_dir(p, known->tmp);
@@ -167,6 +182,8 @@ int perf_maps_open(struct perf_maps *p, uint32_t pid)
 	known = find_process(p, pid);
 	if (!known)
 		return open_map_of_stranger(p, pid);
+	/* A zombie still has a user. */
+	look_at_uids(known);
 	fd = open_map(p->tmp_dirs.at[known->tmp].fd, known);
 	if (process_is_gone(pid))
 		forget(p, known);

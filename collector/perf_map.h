@@ -2,7 +2,9 @@
 /*
  * The maps that just-in-time compilers leave for perf: /tmp/perf-PID.map, by the names that the process
  * has for its /tmp and for itself. When a process has ended nothing tells where its /tmp was, so
- * that is remembered from when it first had code of its own making.
+ * that is remembered from when it first had code of its own making. Whose it was is asked again whenever it
+ * makes more, and for as long as it is a zombie: a process that became another user after that, and of
+ * which nothing is left, has no map.
  */
 #ifndef COLLECTOR_PERF_MAP_H
 #define COLLECTOR_PERF_MAP_H

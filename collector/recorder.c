@@ -25,6 +25,7 @@ enum {
 	TICK_MS = 500,
 	TICK_MS_WITHOUT_WAKEUPS = 50,
 	TICK_MS_WITHOUT_WAKEUPS_WITH_STACKS = 10,
+	TICK_MS_PRESSED = 1,
 	OWN_NICE = -20,
 };
 
@@ -115,6 +116,8 @@ static int wait_ms(const struct recorder *r, uint64_t now)
 	int tick = r->is_without_wakeups ? slow : TICK_MS;
 	uint64_t left;
 
+	if (r->drain.is_pressed)
+		tick = TICK_MS_PRESSED;
 	if (!r->config->duration_ns)
 		return tick;
 	if (now >= r->begin_ns + r->config->duration_ns)

@@ -79,6 +79,11 @@ uint64_t ring_read(const struct ring *r, struct arena *wrapped, const struct rin
 	return is_garbage ? head : seen;
 }
 
+uint64_t ring_len(const struct ring *r, uint64_t from)
+{
+	return __atomic_load_n(&r->page->data_head, __ATOMIC_RELAXED) - from;
+}
+
 void ring_consume(struct ring *r, uint64_t until)
 {
 	__atomic_store_n(&r->page->data_tail, until, __ATOMIC_RELEASE);

@@ -48,6 +48,8 @@ void ring_unmap(struct ring *r);
  * records cannot be stepped over: they count as seen, all of them.
  */
 uint64_t ring_read(const struct ring *r, struct arena *wrapped, const struct ring_visitor *visitor);
+/* How many bytes stand behind that position now. */
+uint64_t ring_len(const struct ring *r, uint64_t from);
 /* The kernel may write anew on what stands before that position. */
 void ring_consume(struct ring *r, uint64_t until);
 

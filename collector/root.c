@@ -47,11 +47,18 @@ static int find(int root, const char *path, int flags)
 static int only_regular(int found)
 {
 	struct stat st;
+	int err;
 
-	if (found < 0 || (!fstat(found, &st) && S_ISREG(st.st_mode)))
+	if (found < 0)
 		return found;
+	if (fstat(found, &st))
+		err = -errno;
+	else if (S_ISREG(st.st_mode))
+		return found;
+	else
+		err = S_ISLNK(st.st_mode) ? -ELOOP : -EINVAL;
 	close(found);
-	return S_ISLNK(st.st_mode) ? -ELOOP : -EINVAL;
+	return err;
 }
 
 int root_find_file(int root, const char *path)

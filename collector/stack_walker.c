@@ -2,32 +2,24 @@
 #include "collector/stack_walker.h"
 
 #include <elf.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <sys/auxv.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "collector/mapped_file.h"
+#include "collector/root.h"
 #include "recording/space.h"
 #include "unwinder/unwind.h"
 
 /* A file that one process's mapping does not lead to may be had by another's; not for ever. */
 enum { MAX_TRIES = 8 };
 
-/* Where a mapping is, for as long as its file was not opened. */
-struct road {
-	uint32_t pid;
-	uint64_t start, len;
-};
-
 struct module {
 	struct cfi *cfi;	/* NULL: not opened, or not to be had */
 	char *path;
-	uint64_t inode;
-	struct road road;	/* the last mapping of it that was seen */
+	struct writer_mmap mapping;	/* the last one of it that was seen: the road to its file */
 	uint8_t nr_tries;
 	bool is_done;		/* cfi is what it will be */
 	bool is_kernels;	/* code that the kernel put there for its probes */
@@ -322,52 +314,34 @@ static uint32_t module_of(struct stack_walker *w, const struct writer_mmap *m)
 	str_release(&key);
 	if (id == w->modules.nr)
 		vec_push(&w->modules, (struct module){ .path = xstrdup(m->path),
-						       .inode = m->inode,
 						       .is_kernels = !strcmp(m->path, "[uprobes]") });
-	w->modules.at[id].road = (struct road){ m->pid, m->start, m->len };
+	w->modules.at[id].mapping = *m;
+	w->modules.at[id].mapping.path = w->modules.at[id].path;
 	return id;
 }
 
 void stack_walker_mmap(struct stack_walker *w, const struct writer_mmap *m)
 {
 	bool is_vdso = !strcmp(m->path, "[vdso]");
-	struct mapping mapping = { .start = m->start,
-				   .end = m->start + m->len,
-				   .off = is_vdso ? 0 : m->off,
-				   .module = module_of(w, m) };
-	struct process *p = process_of(w, m->pid);
+	struct mapping mapping = { .start = m->start, .end = m->start + m->len, .off = is_vdso ? 0 : m->off };
+	struct process *p;
 
+	mapping.module = module_of(w, m);
+	p = process_of(w, m->pid);
 	space_map(&p->space, mapping);
 	p->stamp = ++w->last_stamp;
 }
 
-/* A regular file, opened without waiting for whatever it is. */
-static int open_regular(const char *path, uint64_t want_inode)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	struct stat st;
-
-	if (fd >= 0 && !fstat(fd, &st) && S_ISREG(st.st_mode) && (!want_inode || st.st_ino == want_inode))
-		return fd;
-	if (fd >= 0)
-		close(fd);
-	return -1;
-}
-
-/* The mapping itself leads to the very file; where we may not ask for that, its path has to do. */
 static int open_module(const struct module *m)
 {
-	char path[4200];
-	int fd;
+	struct stat ignored;
+	int found = mapped_file_find(&m->mapping, &ignored), fd;
 
-	snprintf(path, sizeof(path), "/proc/%u/map_files/%llx-%llx", m->road.pid,
-		 (unsigned long long)m->road.start, (unsigned long long)(m->road.start + m->road.len));
-	fd = open_regular(path, 0);
-	if (fd >= 0 || m->path[0] != '/')
-		return fd;
-	snprintf(path, sizeof(path), "/proc/%u/root%s", m->road.pid, m->path);
-	fd = open_regular(path, m->inode);
-	return fd >= 0 ? fd : open_regular(m->path, m->inode);
+	if (found < 0)
+		return found;
+	fd = root_reopen(found);
+	close(found);
+	return fd;
 }
 
 /* Every process of our kind has this kernel's vdso, and so have we. */

@@ -135,13 +135,17 @@ int workload_start(struct workload *w, char *const argv[], struct err *e)
 
 bool workload_has_ended(struct workload *w)
 {
-	pid_t got;
+	siginfo_t info = { 0 };
 
 	if (!w->is_running)
 		return true;
-	got = waitpid((pid_t)w->pid, &w->status, WNOHANG);
-	/* Somebody else took its status: ended it has all the same. */
-	w->is_running = got != (pid_t)w->pid && (got >= 0 || errno != ECHILD);
+	if (waitid(P_PID, w->pid, &info, WEXITED | WNOHANG | WNOWAIT)) {
+		/* Somebody else took its status: ended it has all the same. */
+		w->is_running = errno != ECHILD;
+	} else if (info.si_pid) {
+		w->is_running = false;
+		w->status = info.si_code == CLD_EXITED ? info.si_status : 128 + info.si_status;
+	}
 	return !w->is_running;
 }
 
@@ -162,7 +166,7 @@ int workload_exit_status(const struct workload *w)
 {
 	if (!w->pid || w->is_running || w->was_ended)
 		return 0;
-	return WIFSIGNALED(w->status) ? 128 + WTERMSIG(w->status) : WEXITSTATUS(w->status);
+	return w->status;
 }
 
 void workload_release(struct workload *w)
@@ -171,5 +175,7 @@ void workload_release(struct workload *w)
 		close(w->go_fd);
 	if (w->error_fd > 0)
 		close(w->error_fd);
+	if (w->pid && !w->is_running)
+		waitpid((pid_t)w->pid, NULL, WNOHANG);
 	*w = (struct workload){ 0 };
 }

@@ -13,7 +13,7 @@ struct workload {
 	uint32_t pid;		/* 0: there is none */
 	int go_fd, error_fd;
 	bool is_running, was_ended;
-	int status;		/* as wait(2) says, once it is not running any more */
+	int status;		/* once it is not running any more; as a shell has it */
 };
 
 /* w is zeroed but for has_no_stdout. argv[0] is looked up in PATH. -ENOENT: it is not
@@ -21,12 +21,16 @@ struct workload {
 int workload_prepare(struct workload *w, char *const argv[], struct err *e);
 /* Lets it exec; the errno of an exec that failed. */
 int workload_start(struct workload *w, char *const argv[], struct err *e);
-/* Takes the status when it has ended; true then. Does not wait. */
+/*
+ * Takes the status when it has ended; true then. Does not wait. The process stays a zombie until the
+ * release: /proc still tells whose it was, and nobody else gets its pid.
+ */
 bool workload_has_ended(struct workload *w);
 /* SIGTERM, and the status if it ends within a second. */
 void workload_end(struct workload *w);
 /* As a shell has it: exit status, or 128 and the signal. 0 while running, or when we ended it. */
 int workload_exit_status(const struct workload *w);
+/* What has ended is gone from /proc then. */
 void workload_release(struct workload *w);
 /* The path that argv[0] stands for; the caller frees it. NULL: none. */
 char *workload_find_program(const char *name);

@@ -297,23 +297,28 @@ static uint64_t end_time(const struct record *rec)
 	return rec->time ? rec->time : 1;
 }
 
-/* One in doubt that began in the very frame that the END stands in, after `newest`; or NO_SLOT. */
+/*
+ * Of those in doubt that began in the very frame that the END stands in, the last to begin, if that was
+ * after `newest`; or NO_SLOT. The list has them in the order in which they came into doubt.
+ */
 static uint32_t find_in_doubt(const struct attribute *a, const struct open_request *like,
 			      uint32_t newest)
 {
 	uint64_t after = newest == NO_SLOT ? 0 : a->slots.at[newest].request.id;
-	uint32_t slot = NO_SLOT;
+	uint32_t slot = NO_SLOT, last = NO_SLOT;
 
 	if (a->families.at[like->family].nr_in_doubt)
 		slot = newest_of(a, OPEN_IN_DOUBT, like->thread);
 	for (; slot != NO_SLOT; slot = a->slots.at[slot].in[OPEN_IN_DOUBT].older) {
 		const struct open_request *r = &a->slots.at[slot];
 
-		if (r->family == like->family && like->sp - r->sp <= RETURN_ADDRESS_BYTES &&
-		    r->request.id > after)
-			break;
+		if (r->family != like->family || like->sp - r->sp > RETURN_ADDRESS_BYTES ||
+		    r->request.id <= after)
+			continue;
+		after = r->request.id;
+		last = slot;
 	}
-	return slot;
+	return last;
 }
 
 /* The request that an END without a key takes. */

@@ -35,7 +35,10 @@
  * unfinished.
  *   Begins may also nest within one frame (CPython's functions do, and have one sp for all). That
  * looks like missing ENDs until the END of one in doubt comes; from there on, equal stack pointers
- * on that thread mean nesting.
+ * on that thread mean nesting, to the end of the recording: a time without nesting does not show
+ * that there is none, since recursion comes and goes. So an END too many, hit without a BEGIN, can
+ * pass for that of one in doubt; then ENDs of this marker and thread that go missing in one and the
+ * same frame are not seen any more, and those requests stay open, and have the samples that follow.
  *   Until the next BEGIN, nothing tells that an END is missing: the samples up to there are the
  * request's. And where the next BEGINs are all deeper in the stack, nothing ever tells.
  */

@@ -56,7 +56,7 @@ static bool read_chdr(Elf_Scn *scn, Elf_Data **ret_data, Elf64_Chdr *ret)
 	       ret->ch_size / MAX_RATIO <= data->d_size - sizeof(*ret);
 }
 
-static bool is_compressed(const Elf64_Shdr *header)
+static bool is_compressed(const GElf_Shdr *header)
 {
 	return header->sh_flags & SHF_COMPRESSED && header->sh_type != SHT_NOBITS;
 }
@@ -76,14 +76,16 @@ static bool measure(struct copy *c)
 	c->end = aligned(file_bytes);
 	c->out.len = c->end;
 	while ((scn = elf_nextscn(c->elf, scn))) {
-		const Elf64_Shdr *header = elf64_getshdr(scn);
-		const char *name = header ? elf_strptr(c->elf, c->names, header->sh_name) : NULL;
+		const char *name = NULL;
 		Elf64_Chdr chdr;
+		GElf_Shdr header;
 		Elf_Data *data;
 
+		if (gelf_getshdr(scn, &header))
+			name = elf_strptr(c->elf, c->names, header.sh_name);
 		if (!name || !strcmp(name, ".gnu_debugaltlink"))
 			return false;
-		if (!is_compressed(header) || !is_wanted(name))
+		if (!is_compressed(&header) || !is_wanted(name))
 			continue;
 		if (!read_chdr(scn, &data, &chdr) || chdr.ch_size > MAX_TOTAL_BYTES - c->out.len)
 			return false;
@@ -93,7 +95,7 @@ static bool measure(struct copy *c)
 	return nr && c->out.len <= MAX_TOTAL_BYTES;
 }
 
-static bool inflate_section(struct copy *c, Elf_Scn *scn, Elf64_Shdr *header)
+static bool inflate_section(struct copy *c, Elf_Scn *scn, GElf_Shdr *header)
 {
 	Elf64_Chdr chdr;
 	Elf_Data *data;
@@ -115,9 +117,12 @@ static bool inflate_section(struct copy *c, Elf_Scn *scn, Elf64_Shdr *header)
 /* False: damaged. */
 static bool copy_section(struct copy *c, Elf_Scn *scn)
 {
-	Elf64_Shdr header = *elf64_getshdr(scn);
-	uint64_t at = c->headers_off + elf_ndxscn(scn) * sizeof(header);
+	uint64_t at = c->headers_off + elf_ndxscn(scn) * sizeof(Elf64_Shdr);
+	GElf_Shdr header;
 
+	/* A copy: in the file it may stand at any offset. */
+	if (!gelf_getshdr(scn, &header))
+		return false;
 	if (!is_compressed(&header))
 		return true;
 	if (!is_wanted(elf_strptr(c->elf, c->names, header.sh_name)))

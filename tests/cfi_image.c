@@ -136,6 +136,7 @@ static void add_headers(struct cfi_image *i, size_t sections_at)
 		.e_type = ET_DYN,
 		.e_machine = machine_of(i),
 		.e_version = EV_CURRENT,
+		.e_entry = i->entry,
 		.e_phoff = sizeof(e),
 		.e_shoff = i->has_no_sections ? 0 : sections_at,
 		.e_ehsize = sizeof(e),

@@ -30,6 +30,7 @@ struct cfi_image {
 	struct str file;	/* by cfi_image_finish() */
 	size_t cie_at;		/* in frames; of the FDEs that follow */
 	uint16_t machine;	/* 0: x86-64 */
+	uint64_t entry;		/* where it is entered; 0: nowhere */
 	bool has_no_sections;	/* only the program header leads to .eh_frame_hdr */
 };
 

@@ -11,6 +11,7 @@
 #include "tests/cfi_referee.h"
 
 #include <dwarf.h>
+#include <elf.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,7 +26,8 @@
 enum {
 	NR_ADDRS = 2000,
 	ALL_BYTES = 32 * 1024,	/* of code, up to which every address is looked at */
-	GAP_BYTES = 12,		/* as in unwinder/cfi.c */
+	GAP_BYTES = 12,		/* as in unwinder/cfi.c, both */
+	ENTRY_BYTES = 64,
 	MAX_CELLS = 40,
 	CELL_BYTES = 16,
 };
@@ -35,9 +37,14 @@ static const struct subject {
 	const char *make;	/* NULL: it is there */
 	const char *needs;	/* a file without which the subject is left out */
 	bool has_no_info;	/* readelf says nothing of it */
+	bool has_bare_entry;	/* and nothing of where it is entered */
 } subjects[] = {
 	{ .path = "/lib/x86_64-linux-gnu/libc.so.6", .needs = "/lib/x86_64-linux-gnu/libc.so.6" },
 	{ .path = "/lib/aarch64-linux-gnu/libc.so.6", .needs = "/lib/aarch64-linux-gnu/libc.so.6" },
+	/* Where it is entered it says nothing. */
+	{ .path = "/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2",
+	  .needs = "/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2",
+	  .has_bare_entry = true },
 	{ .path = "/usr/bin/python3.11", .needs = "/usr/bin/python3.11" },
 	{ .path = "/bin/bash", .needs = "/bin/bash" },
 	{ .path = "/usr/sbin/nginx", .needs = "/usr/sbin/nginx" },
@@ -85,16 +92,21 @@ struct entry {
 
 struct book {
 	VEC(struct entry) entries;
+	uint64_t entered_at;
 	int section;
 };
 
+/* Another register has its name behind it: "r1 (rdx)". */
 static int split(char *line, cell *ret_words)
 {
 	int nr = 0;
 	char *save, *word;
 
 	for (word = strtok_r(line, " \n", &save); word && nr < MAX_CELLS; word = strtok_r(NULL, " \n", &save))
-		snprintf(ret_words[nr++], CELL_BYTES, "%s", word);
+		if (nr && word[0] == '(')
+			snprintf(ret_words[nr - 1], CELL_BYTES, "%.*s", (int)strcspn(word + 1, ")"), word + 1);
+		else
+			snprintf(ret_words[nr++], CELL_BYTES, "%s", word);
 	return nr;
 }
 
@@ -126,13 +138,24 @@ static void read_line(struct book *b, char *line)
 	}
 }
 
+static uint64_t entry_of(const char *path)
+{
+	FILE *f = fopen(rig_path(path), "re");
+	Elf64_Ehdr header;
+
+	ck_assert_ptr_nonnull(f);
+	ck_assert_uint_eq(fread(&header, sizeof(header), 1, f), 1);
+	fclose(f);
+	return header.e_entry;
+}
+
 static void book_open(struct book *b, const char *path)
 {
 	char *line = NULL;
 	size_t cap = 0;
 	FILE *f;
 
-	*b = (struct book){ 0 };
+	*b = (struct book){ .entered_at = entry_of(path) };
 	must_sh("readelf -W --debug-dump=frames-interp --debug-dump=no-follow-links %s >frames.txt",
 		rig_path(path));
 	f = fopen(rig_path("frames.txt"), "re");
@@ -263,7 +286,7 @@ static void compare_register(const struct cfi *c, const struct rule *rule, const
 }
 
 struct count {
-	unsigned int nr_rules, nr_cells, nr_expressions, nr_gaps, nr_guesses;
+	unsigned int nr_rules, nr_cells, nr_expressions, nr_gaps, nr_guesses, nr_entered;
 };
 
 static void compare_row(struct cfi *c, const struct rule *rule, const struct entry *names,
@@ -290,11 +313,17 @@ static void compare_gap(const struct book *b, const struct rule *rule, uint64_t 
 	bool is_near = false;
 	uint64_t back;
 
+	count->nr_gaps++;
+	if (b->entries.nr && !book_find(b, b->entered_at) && vaddr - b->entered_at < ENTRY_BYTES) {
+		ck_assert_msg(rule->kind == RULE_CFA && !rule->kept && !rule->nr_saved && !rule->is_guess,
+			      "%llx: not the outermost", (unsigned long long)vaddr);
+		count->nr_entered++;
+		return;
+	}
 	for (back = 1; back <= GAP_BYTES; back++)
 		is_near |= book_find(b, vaddr - back) != NULL;
 	ck_assert_msg(rule->is_guess == is_near, "%llx: guessed %d", (unsigned long long)vaddr, rule->is_guess);
 	ck_assert_int_eq(rule->kind == RULE_NONE, !is_near);
-	count->nr_gaps++;
 	count->nr_guesses += is_near;
 }
 
@@ -357,6 +386,8 @@ START_TEST(rules_are_those_of_the_referee)
 	book_open(&book, path);
 	c = open_cfi(path);
 	compare_addresses(c, &book, rig_text_segment(path), &count);
+	if (subject->has_bare_entry)
+		compare(c, &book, book.entered_at, &count);
 	cfi_free(c);
 	book_release(&book);
 	printf("%s: seed %u: %u rules (%u cells) as readelf, %u of them expressions; %u gaps, %u guessed\n",
@@ -364,6 +395,7 @@ START_TEST(rules_are_those_of_the_referee)
 	       count.nr_guesses);
 	ck_assert_int_eq(count.nr_rules == 0, subject->has_no_info);
 	ck_assert_uint_gt(count.nr_rules + count.nr_gaps, 0);
+	ck_assert_int_eq(count.nr_entered > 0, subject->has_bare_entry);
 }
 END_TEST
 

@@ -199,6 +199,10 @@ static const struct {
 	{ "B11:1@500 B11:1@500 E11:1@500 S11 E11:1@500 B11:1@500 B11:1@500 E11:1@500 S11 E11:1@500",
 	  "2:one 2-3 s0, 1:one 1-5 s0, 4:one 7-8 s0, 3:one 6-10 s1", 1, 0 },
 
+	/* given up together by one above them: their ENDs come in the order of nesting all the same */
+	{ "B11:1@500 B11:1@500 E11:1@500 E11:1@500 B11:1@500/a B11:1@500/b B11:1@600/c E11:1@600 S11 E11:1@500 E11:1@500",
+	  "2:one 2-3 s0, 1:one 1-4 s0, 5:/c 7-8 s0, 4:/b 6-10 s0, 3:/a 5-11 s0", 1, 0 },
+
 	/* a loss may hold any END, but those with an id find theirs */
 	{ "B11:1/a B12:2#7/b S11 L S11 E11:1 E12:2#7", "1:/a 1-? s1, 2:/b 2-7 s0", 1, 1 },
 	{ "B11:3@500 L S11 B11:3@500 S11 E11:3@508", "1:three 1-? s0, 2:three 4-6 s1", 1, 0 },

@@ -157,6 +157,54 @@ START_TEST(a_gap_has_the_rule_before_it)
 }
 END_TEST
 
+/* No rule of a neighbour's, and no frame pointer: who is entered has no caller. */
+START_TEST(where_a_program_is_entered_is_the_outermost)
+{
+	struct cfi_image i = { .entry = AT + 20, .machine = _i ? EM_AARCH64 : EM_X86_64 };
+	const struct unwind_arch *arch;
+	struct cfi *c;
+	uint64_t vaddr;
+
+	cfi_image_cie(&i, "zR", BYTES(CALLED));
+	cfi_image_fde(&i, AT, 16, BYTES("\x0e\x20"));
+	cfi_image_fde(&i, AT + 64, 8, BYTES("\x0e\x20"));
+	c = open_image(&i);
+	arch = cfi_arch(c);
+	for (vaddr = AT; vaddr < AT + 128; vaddr++) {
+		const struct rule *rule = cfi_rule(c, vaddr);
+		bool has_info = vaddr < AT + 16 || (vaddr >= AT + 64 && vaddr < AT + 72);
+		struct regs r = { .pc = vaddr, .known = (1ULL << arch->nr_regs) - 1 };
+		bool is_outermost = false;
+
+		if (has_info || vaddr < AT + 20 || vaddr >= AT + 84) {
+			ck_assert_int_eq(rule->cfa_off, vaddr < AT + 84 ? 32 : 0);
+			ck_assert_int_eq(rule->kind, vaddr < AT + 84 ? RULE_CFA : RULE_NONE);
+			continue;
+		}
+		ck_assert(!rule->is_guess);
+		ck_assert_int_eq(rule_step(rule, arch, &r, &(struct stack_copy){ 0 }, &is_outermost), UNWIND_STOP_ROOT);
+		ck_assert(is_outermost);
+	}
+	close_image(&i, c);
+}
+END_TEST
+
+/* What follows a _start that says how far it goes is another function. */
+START_TEST(an_entry_with_unwind_info_ends_with_it)
+{
+	struct cfi_image i = { .entry = AT };
+	struct cfi *c;
+
+	cfi_image_cie(&i, "zR", BYTES(CALLED));
+	cfi_image_fde(&i, AT, 16, BYTES("\7\x10"));
+	c = open_image(&i);
+	ck_assert(!cfi_rule(c, AT)->is_guess);
+	ck_assert(cfi_rule(c, AT + 16)->is_guess);
+	ck_assert_int_eq(cfi_rule(c, AT + 32)->kind, RULE_NONE);
+	close_image(&i, c);
+}
+END_TEST
+
 START_TEST(the_table_leads_to_the_same_rules)
 {
 	struct cfi_image i = { 0 };
@@ -679,6 +727,8 @@ Suite *check_cfi_suite(void)
 	tcase_add_test(tc, equal_rules_are_one);
 	tcase_add_test(tc, signal_frames_say_so);
 	tcase_add_test(tc, a_gap_has_the_rule_before_it);
+	tcase_add_loop_test(tc, where_a_program_is_entered_is_the_outermost, 0, 2);
+	tcase_add_test(tc, an_entry_with_unwind_info_ends_with_it);
 	tcase_add_test(tc, the_table_leads_to_the_same_rules);
 	tcase_add_test(tc, offsets_are_those_of_code);
 	tcase_add_test(tc, aarch64_has_registers_of_its_own);

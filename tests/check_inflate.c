@@ -41,16 +41,21 @@ static bool inflate(const char *path, struct inflated *ret)
 static const char *section(const char *elf, const char *name, size_t *ret_len)
 {
 	const Elf64_Ehdr *e = (const Elf64_Ehdr *)elf;
-	const Elf64_Shdr *s = (const Elf64_Shdr *)(elf + e->e_shoff);
-	const char *names = elf + s[e->e_shstrndx].sh_offset;
+	const char *headers = elf + e->e_shoff;
+	Elf64_Shdr s;
+	uint64_t names_off;
 	size_t i;
 
-	for (i = 0; i < e->e_shnum; i++)
-		if (!strcmp(names + s[i].sh_name, name) && s[i].sh_type != SHT_NOBITS) {
-			ck_assert(!(s[i].sh_flags & SHF_COMPRESSED));
-			*ret_len = s[i].sh_size;
-			return elf + s[i].sh_offset;
-		}
+	memcpy(&s, headers + e->e_shstrndx * sizeof(s), sizeof(s));
+	names_off = s.sh_offset;
+	for (i = 0; i < e->e_shnum; i++) {
+		memcpy(&s, headers + i * sizeof(s), sizeof(s));
+		if (strcmp(elf + names_off + s.sh_name, name) || s.sh_type == SHT_NOBITS)
+			continue;
+		ck_assert(!(s.sh_flags & SHF_COMPRESSED));
+		*ret_len = s.sh_size;
+		return elf + s.sh_offset;
+	}
 	return NULL;
 }
 
@@ -79,6 +84,49 @@ START_TEST(sections_are_as_objcopy_inflates_them)
 	}
 	inflated_release(&i);
 	str_release(&plain);
+}
+END_TEST
+
+/* The same file with its section headers moved behind all else, to that many bytes off a multiple of 8. */
+static const char *move_headers(const char *path, size_t off)
+{
+	struct str file = { 0 };
+	Elf64_Ehdr e;
+	size_t len;
+	char *headers;
+
+	harness_read(path, &file);
+	memcpy(&e, file.s, sizeof(e));
+	len = e.e_shnum * sizeof(Elf64_Shdr);
+	headers = xmalloc(len);
+	memcpy(headers, file.s + e.e_shoff, len);
+	while (file.len % 8 != off)
+		str_add_bytes(&file, "", 1);
+	e.e_shoff = file.len;
+	memcpy(file.s, &e, sizeof(e));
+	str_add_bytes(&file, headers, len);
+	free(headers);
+	path = harness_file("moved", file.s, file.len);
+	str_release(&file);
+	return path;
+}
+
+/* No header is read where it stands: see the sanitizers. */
+START_TEST(section_headers_stand_anywhere)
+{
+	struct inflated want = { 0 }, got = { 0 };
+	const char *packed = compile("packed", "-gz=zlib"), *info, *moved;
+	size_t want_len, len;
+
+	ck_assert(inflate(packed, &want));
+	ck_assert(inflate(move_headers(packed, (size_t)_i), &got));
+	info = section(want.bytes, ".debug_info", &want_len);
+	moved = section(got.bytes, ".debug_info", &len);
+	ck_assert_ptr_nonnull(moved);
+	ck_assert_uint_eq(len, want_len);
+	ck_assert(!memcmp(moved, info, len));
+	inflated_release(&want);
+	inflated_release(&got);
 }
 END_TEST
 
@@ -121,6 +169,7 @@ Suite *check_inflate_suite(void)
 
 	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, sections_are_as_objcopy_inflates_them);
+	tcase_add_loop_test(tc, section_headers_stand_anywhere, 0, 2);
 	tcase_add_test(tc, what_is_not_compressed_is_left_alone);
 	tcase_add_loop_test(tc, damaged_files_end, 0, 4);
 	if (harness_can_or_omit(s, "inflate", CAN_COMPILE))

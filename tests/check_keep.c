@@ -9,6 +9,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "collector/build_id.h"
@@ -502,6 +503,59 @@ START_TEST(map_in_a_tmp_of_its_own_is_copied)
 }
 END_TEST
 
+/* A process that has code of its own as root, becomes nobody, writes its map and ends. */
+static pid_t start_renounced(int *ret_told, int *ret_go)
+{
+	int told[2], go[2];
+	pid_t pid;
+	char byte;
+
+	ck_assert_int_eq(pipe(told) || pipe(go), 0);
+	pid = fork();
+	if (!pid) {
+		char *path = perf_map_path();
+		FILE *f;
+
+		if (read(go[0], &byte, 1) != 1 || setuid(65534) || !(f = fopen(path, "we")))
+			_exit(1);
+		fputs("1000 10 renounced\n", f);
+		fclose(f);
+		_exit(write(told[1], "", 1) != 1 || read(go[0], &byte, 1) != 1);
+	}
+	*ret_told = told[0];
+	*ret_go = go[1];
+	return pid;
+}
+
+/* 0: nobody has waited for it yet, 1: it is no more, but made more code as nobody. */
+START_TEST(map_of_who_became_another_user_is_copied)
+{
+	struct writer_mmap m = { .path = "//anon" };
+	siginfo_t info;
+	struct keeping x;
+	int told, go;
+	pid_t pid = start_renounced(&told, &go);
+	char *path = xasprintf("/tmp/perf-%d.map", pid), byte;
+
+	setup(&x);
+	m.pid = (uint32_t)pid;
+	keep_mapping(x.k, &m);
+	ck_assert_int_eq(write(go, "", 1), 1);
+	ck_assert_int_eq(read(told, &byte, 1), 1);
+	if (_i)
+		keep_mapping(x.k, &m);
+	ck_assert_int_eq(write(go, "", 1), 1);
+	ck_assert_int_eq(waitid(P_PID, (id_t)pid, &info, WEXITED | (_i ? 0 : WNOWAIT)), 0);
+	keep_perf_map(x.k, m.pid);
+	unlink(path);
+	read_back(&x);
+	ck_assert_uint_eq(x.nr_files, 1);
+	ck_assert_str_eq(str_cstr(&x.bytes), "1000 10 renounced\n");
+	release(&x);
+	free(path);
+}
+END_TEST
+
 /* Bytes of the vdso in which an ELF image can be read. */
 START_TEST(vdso_is_copied)
 {
@@ -544,6 +598,7 @@ Suite *check_keep_suite(void)
 		tcase_add_loop_test(gone, only_programs_are_copied, 0, 2);
 		tcase_add_loop_test(gone, map_of_someone_else_is_left, 0, ARRAY_LEN(others));
 		tcase_add_loop_test(gone, map_in_a_tmp_of_its_own_is_copied, 0, 3);
+		tcase_add_loop_test(gone, map_of_who_became_another_user_is_copied, 0, 2);
 		suite_add_tcase(s, gone);
 	}
 	return s;

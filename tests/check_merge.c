@@ -132,6 +132,33 @@ START_TEST(what_is_too_young_waits)
 }
 END_TEST
 
+/* Before anything has left the rings it can be begun anew, with more or less. */
+START_TEST(a_merge_can_begin_anew)
+{
+	struct rig rig;
+	size_t i;
+
+	/* Some records wrap. */
+	set_up(&rig, RING_BYTES - 8);
+	for (i = 0; i < 60; i++)
+		put(&rig, 2, 1000 + i, i);
+	merge(&rig, 1009);
+	ck_assert_uint_eq(rig.merge.records.nr, 10);
+	ck_assert_uint_eq(merge_waiting_pct(&rig.merge), 50 * sizeof(struct sample) * 100 / RING_BYTES);
+	merge(&rig, 1049);
+	ck_assert_uint_eq(rig.merge.records.nr, 50);
+	for (i = 0; i < 50; i++)
+		ck_assert_uint_eq(ip_of(&rig, i), i);
+	ck_assert_uint_eq(merge_waiting_pct(&rig.merge), 10 * sizeof(struct sample) * 100 / RING_BYTES);
+	merge_end(&rig.merge);
+	merge(&rig, UINT64_MAX);
+	ck_assert_uint_eq(rig.merge.records.nr, 10);
+	ck_assert_uint_eq(merge_waiting_pct(&rig.merge), 0);
+	merge_end(&rig.merge);
+	tear_down(&rig);
+}
+END_TEST
+
 /* An interrupt between another's clock and its place in the ring: a ring's own order is the true one. */
 START_TEST(order_within_a_ring_stays)
 {
@@ -160,6 +187,7 @@ Suite *check_merge_suite(void)
 
 	tcase_add_test(tc, rings_become_one_sequence);
 	tcase_add_test(tc, what_is_too_young_waits);
+	tcase_add_test(tc, a_merge_can_begin_anew);
 	tcase_add_test(tc, order_within_a_ring_stays);
 	suite_add_tcase(s, tc);
 	return s;

@@ -1,11 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Records as the kernel writes them, of a process whose code has no file: its frames are by frame pointer. */
 #include <check.h>
+#include <elf.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "collector/stack_walker.h"
+#include "collector/target.h"
 #include "recording/perf_format.h"
+#include "tests/cfi_image.h"
 #include "tests/harness.h"
 #include "tests/walk_referee.h"
 #include "unwinder/arch.h"
@@ -405,10 +415,82 @@ static TCase *probes_tcase(void)
 	return tc;
 }
 
+/* ---- a process whose first thread has ended ---- */
+
+static void *stay(void *unused)
+{
+	(void)unused;
+	for (;;)
+		pause();
+	return NULL;
+}
+
+/* It maps the file where samples are. */
+static pid_t start_headless(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	pid_t pid = fork();
+	pthread_t other;
+
+	if (!pid) {
+		if (mmap((void *)(uintptr_t)CODE, CODE_BYTES, PROT_READ, MAP_PRIVATE | MAP_FIXED_NOREPLACE, fd,
+			 CFI_IMAGE_OFF) == MAP_FAILED)
+			_exit(1);
+		pthread_create(&other, NULL, stay, NULL);
+		syscall(SYS_exit, 0);
+	}
+	close(fd);
+	return pid;
+}
+
+static bool is_headless(void *pid)
+{
+	uint32_t task = process_live_task(*(uint32_t *)pid);
+
+	return task && task != *(uint32_t *)pid;
+}
+
+/* Unwind info by which the code at IP has no caller. */
+static const char *outermost_file(void)
+{
+	bool is_x86 = !strcmp(unwind_arch_native()->name, "x86_64");
+	struct cfi_image i = { .machine = is_x86 ? EM_X86_64 : EM_AARCH64 };
+	const char *path;
+
+	cfi_image_cie(&i, "zR", is_x86 ? "\x0c\7\x08" : "\x0c\x1f\x08", 3);
+	cfi_image_fde(&i, CFI_IMAGE_TEXT, 64, is_x86 ? "\7\x10" : "\7\x1e", 2);
+	cfi_image_finish(&i);
+	path = harness_file("module", i.file.s, i.file.len);
+	cfi_image_release(&i);
+	return path;
+}
+
+/* A file that is deleted, and can be had through the other thread alone. */
+START_TEST(files_are_opened_when_the_first_thread_has_ended)
+{
+	const char *path = outermost_file();
+	uint32_t pid = (uint32_t)start_headless(path);
+	struct stat st;
+	struct world w;
+
+	ck_assert(harness_wait_until(is_headless, &pid));
+	ck_assert_int_eq(stat(path, &st), 0);
+	ck_assert_int_eq(unlink(path), 0);
+	set_up(&w);
+	stack_walker_mmap(w.walker, &(struct writer_mmap){ .pid = pid, .start = CODE, .len = CODE_BYTES,
+							   .off = CFI_IMAGE_OFF, .inode = st.st_ino, .path = path });
+	fill(&w, pid);
+	expect(&w, alone, 1);
+	ck_assert_uint_eq(stack_walker_tally(w.walker)->nr_stops[UNWIND_STOP_ROOT], 1);
+	stack_walker_free(w.walker);
+	harness_stop((pid_t)pid, SIGKILL);
+}
+END_TEST
+
 Suite *check_stack_walker_suite(void)
 {
 	Suite *s = suite_create("stack_walker");
-	TCase *tc = tcase_create("stack_walker");
+	TCase *tc = tcase_create("stack_walker"), *headless;
 
 	tcase_add_loop_test(tc, sample_gets_the_users_frames, 0, 2);
 	tcase_add_test(tc, sample_without_registers_stays);
@@ -420,5 +502,12 @@ Suite *check_stack_walker_suite(void)
 	else
 		harness_omit(s, "return probes", "not an x86-64");
 	walk_referee_add(s);
+	/* The mapping itself is the only road left, and /proc/PID/map_files is root's. */
+	if (harness_can_or_omit(s, "headless", CAN_ROOT)) {
+		headless = tcase_create("headless");
+		tcase_set_timeout(headless, 20);
+		tcase_add_test(headless, files_are_opened_when_the_first_thread_has_ended);
+		suite_add_tcase(s, headless);
+	}
 	return s;
 }

@@ -169,8 +169,30 @@ START_TEST(code_without_rules_has_frame_pointers)
 	w.words[5] = 0x1234;
 	ck_assert_int_eq(walk(&w, base + 0x10, STACK + 32), UNWIND_STOP_NO_RULE);
 	EXPECT(&w, FRAME(base + 0x10, 0));
-	ck_assert_int_eq(walk(&w, base + 0x10, 0), UNWIND_STOP_ROOT);
+	tear_down(&w);
+}
+END_TEST
+
+/* Frame pointers end with 0 in the outermost frame; where code was interrupted, 0 is a register that is not used. */
+START_TEST(a_frame_pointer_of_0_is_the_end_behind_a_call)
+{
+	const uint64_t base = _i ? JIT : NO_CFI;
+	struct world w;
+
+	set_up(&w);
+	ck_assert_int_eq(walk(&w, base + 0x10, 0), UNWIND_STOP_NO_RULE);
 	EXPECT(&w, FRAME(base + 0x10, 0));
+	w.words[0] = base + 0x20;
+	ck_assert_int_eq(walk(&w, A + LEAF, 0), UNWIND_STOP_ROOT);
+	EXPECT(&w, FRAME(A + LEAF, 0), FRAME(base + 0x20, CALL));
+	/* a signal came in there */
+	w.words[0] = base + 0x20;
+	w.words[1] = STACK + 64;
+	ck_assert_int_eq(walk(&w, A + SIGNAL + 4, 0), UNWIND_STOP_NO_RULE);
+	EXPECT(&w, FRAME(A + SIGNAL + 4, 0), FRAME(base + 0x20, 0));
+	w.words[5] = base + 0x20;
+	ck_assert_int_eq(walk(&w, base + 0x10, STACK + 32), UNWIND_STOP_ROOT);
+	EXPECT(&w, FRAME(base + 0x10, 0), FRAME(base + 0x20, CALL | GUESSED));
 	tear_down(&w);
 }
 END_TEST
@@ -350,6 +372,7 @@ Suite *check_unwind_suite(void)
 	tcase_add_test(tc, chain_goes_over_modules);
 	tcase_add_test(tc, return_address_belongs_to_the_call_before_it);
 	tcase_add_loop_test(tc, code_without_rules_has_frame_pointers, 0, 2);
+	tcase_add_loop_test(tc, a_frame_pointer_of_0_is_the_end_behind_a_call, 0, 2);
 	tcase_add_test(tc, return_address_outside_of_code_is_no_frame);
 	tcase_add_test(tc, a_frame_that_does_not_grow_is_a_loop);
 	tcase_add_test(tc, walks_are_1024_frames_long_at_most);

@@ -84,6 +84,25 @@ START_TEST(end_is_seen_though_its_status_is_lost)
 }
 END_TEST
 
+/* Until the release /proc knows it: whose it was is asked behind its end. */
+START_TEST(what_has_ended_is_there_until_the_release)
+{
+	char *argv[] = { "true", NULL };
+	struct workload w = { 0 };
+	struct err e;
+	char *path;
+
+	ck_assert_int_eq(workload_prepare(&w, argv, &e), 0);
+	path = xasprintf("/proc/%u", w.pid);
+	ck_assert_int_eq(workload_start(&w, argv, &e), 0);
+	ck_assert(harness_wait_until(has_ended, &w));
+	ck_assert_int_eq(access(path, F_OK), 0);
+	workload_release(&w);
+	ck_assert_int_ne(access(path, F_OK), 0);
+	free(path);
+}
+END_TEST
+
 START_TEST(nothing_runs_before_it_is_started)
 {
 	const char *path = harness_path("ran");
@@ -130,7 +149,7 @@ START_TEST(running_command_is_ended)
 	ck_assert(!workload_has_ended(&w));
 	workload_end(&w);
 	ck_assert(workload_has_ended(&w));
-	ck_assert(WIFSIGNALED(w.status) && WTERMSIG(w.status) == SIGTERM);
+	ck_assert_int_eq(w.status, 128 + SIGTERM);
 	/* We asked it to: that is no failure. */
 	ck_assert_int_eq(workload_exit_status(&w), 0);
 	workload_release(&w);
@@ -211,6 +230,7 @@ Suite *check_workload_suite(void)
 	tcase_add_loop_test(tc, exit_status_is_as_a_shell_has_it, 0, ARRAY_LEN(endings));
 	tcase_add_test(tc, end_is_seen_though_children_were_ignored);
 	tcase_add_test(tc, end_is_seen_though_its_status_is_lost);
+	tcase_add_test(tc, what_has_ended_is_there_until_the_release);
 	tcase_add_test(tc, nothing_runs_before_it_is_started);
 	tcase_add_test(tc, released_without_a_start_it_ends);
 	tcase_add_test(tc, running_command_is_ended);

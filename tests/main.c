@@ -38,6 +38,7 @@
 	X(feature)                                                                                 \
 	X(ring)                                                                                    \
 	X(merge)                                                                                   \
+	X(drain)                                                                                   \
 	X(target)                                                                                  \
 	X(event)                                                                                   \
 	X(build_id)                                                                                \

@@ -11,8 +11,12 @@
 #include "base/vec.h"
 #include "unwinder/cfi_guard.h"
 
-/* From the syscall in clone() and clone3() to the code of the child. */
-enum { GAP_BYTES = 12 };
+enum {
+	/* From the syscall in clone() and clone3() to the code of the child. */
+	GAP_BYTES = 12,
+	/* Where a program is entered, up to the jump into what has been made ready: 61 in glibc's ld.so. */
+	ENTRY_BYTES = 64,
+};
 
 struct segment {		/* a PT_LOAD with code in the file */
 	uint64_t off, len, vaddr;
@@ -22,6 +26,7 @@ struct cfi {
 	Elf *elf, *own_elf;	/* own_elf: to be ended with us */
 	const struct unwind_arch *arch;
 	VEC(struct segment) segments;
+	uint64_t entry;			/* vaddr; 0: none */
 	Dwarf_CFI *eh_frame, *debug_frame;	/* the latter is the Dwarf's */
 	Dwarf *dwarf;
 	bool has_looked_for_debug_frame;
@@ -79,6 +84,7 @@ static struct cfi *cfi_new(Elf *elf, bool is_own, struct err *e)
 	c->elf = elf;
 	c->own_elf = is_own ? elf : NULL;
 	c->arch = arch_of(&header);
+	c->entry = header.e_entry;
 	read_segments(c);
 	c->eh_frame = cfi_guard_eh_frame(elf) ? dwarf_getcfi_elf(elf) : NULL;
 	return c;
@@ -385,13 +391,32 @@ static Dwarf_Frame *frame_shortly_before(struct cfi *c, uint64_t vaddr)
 	return frame;
 }
 
+/*
+ * ld.so's _start and _dl_start_user have no unwind info, though all around them has, and nobody has called
+ * them. Other programs tell where their _start ends; of a file that tells nothing at all, neither this.
+ */
+static bool is_bare_entry(struct cfi *c, uint64_t vaddr)
+{
+	Dwarf_Frame *frame;
+
+	if (!c->entry || vaddr - c->entry >= ENTRY_BYTES || (!c->eh_frame && !c->debug_frame))
+		return false;
+	frame = frame_at(c, c->entry);
+	free(frame);
+	return !frame;
+}
+
 static uint32_t make_rule(struct cfi *c, uint64_t vaddr)
 {
 	Dwarf_Frame *frame = frame_at(c, vaddr);
+	/* Nothing is kept: there is no register that has a return address. */
+	const struct rule outermost = { .kind = RULE_CFA, .cfa_reg = c->arch->sp };
 	bool is_guess = !frame;
 	struct draft d = { 0 };
 	uint32_t id;
 
+	if (!frame && is_bare_entry(c, vaddr))
+		return rule_id(c, &outermost);
 	if (!frame)
 		frame = frame_shortly_before(c, vaddr);
 	if (!frame)

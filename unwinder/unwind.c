@@ -76,15 +76,32 @@ static bool is_above(const struct unwind_arch *arch, const struct regs *r, uint6
 	return sp > old_sp || (sp == old_sp && r->pc != old_pc);
 }
 
+/*
+ * By frame pointer. One of 0 is how start-up code marks the outermost frame for what it calls (System V ABI
+ * AMD64, section 3.4.1), and ends a list of them. But code that was interrupted, and has not called anybody,
+ * may just not use the register.
+ */
+static struct step take_guessed_step(const struct unwind_arch *arch, struct regs *r,
+				     const struct stack_copy *stack, bool is_return)
+{
+	struct step s = { .is_guessed = true };
+	uint64_t fp;
+
+	if (!is_return && regs_get(r, arch->fp, &fp) && !fp)
+		s.stop = UNWIND_STOP_NO_RULE;
+	else
+		s.stop = rule_step_by_frame_pointer(arch, r, stack, &s.is_outermost);
+	return s;
+}
+
 static struct step take_step(const struct unwind_arch *arch, const struct rule *rule, struct regs *r,
-			     const struct stack_copy *stack)
+			     const struct stack_copy *stack, bool is_return)
 {
 	uint64_t old_sp = r->value[arch->sp], old_pc = r->pc;
 	struct step s = { 0 };
 
 	if (!rule || rule->kind == RULE_NONE) {
-		s.is_guessed = true;
-		s.stop = rule_step_by_frame_pointer(arch, r, stack, &s.is_outermost);
+		s = take_guessed_step(arch, r, stack, is_return);
 	} else {
 		s.is_signal = rule->is_signal;
 		s.is_guessed = rule->is_guess;
@@ -119,7 +136,7 @@ enum unwind_stop unwind(struct unwinder *u, const struct unwind_space *space, st
 	for (ret->at.nr = 0;;) {
 		vec_push(&ret->at, frame);
 		u->tally.nr_guessed += frame.is_guessed;
-		step = take_step(u->arch, rule, regs, stack);
+		step = take_step(u->arch, rule, regs, stack, frame.is_return);
 		if (step.stop != UNWIND_STOP_ROOT || step.is_outermost)
 			break;
 		rule = rule_of_caller(u, space, regs, !step.is_signal);
