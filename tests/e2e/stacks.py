@@ -21,10 +21,21 @@ WHY_PERF_STOPS = (
 )
 
 
+def numbered(chains, key):
+    """A thread may have two samples in one nanosecond: the second is told from the first."""
+    nr = 0
+    while (*key, nr) in chains:
+        nr += 1
+    return (*key, nr)
+
+
 def chains_of_wperf(file):
-    """{(thread, ns): [offset in its file, ...]}"""
-    lines = run(CHECK, "--chains", file).stdout.splitlines()
-    return {tuple(line.split()[:2]): line.split()[2:] for line in lines}
+    """{(thread, ns, which of these): [offset in its file, ...]}"""
+    chains = {}
+    for line in run(CHECK, "--chains", file).stdout.splitlines():
+        words = line.split()
+        chains[numbered(chains, words[:2])] = words[2:]
+    return chains
 
 
 def chains_of_perf(file):
@@ -35,7 +46,7 @@ def chains_of_perf(file):
         head = re.match(r"\s*(\d+)\s+(\d+)\.(\d{9}):", line)
         frame = re.match(r"\s+([0-9a-f]+) .*\((.*)\)$", line)
         if head:
-            frames = chains.setdefault((head[1], str(int(head[2] + head[3]))), [])
+            frames = chains.setdefault(numbered(chains, (head[1], str(int(head[2] + head[3])))), [])
         elif frame and int(frame[1], 16) < 1 << 63:
             frames.append((frame[1], frame[2]))
         elif frame and frame[1] == "f" * 16:
