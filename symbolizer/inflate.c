@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * In:	header | ... | .debug_info, compressed | .debug_loclists, compressed | ... | section headers
- * Out:	the same bytes					  | section headers, changed | .debug_info | ...
+ * Out:	header | ... | zeros that are never touched	  | section headers, changed | .debug_info | ...
  *
- * A section's header then says where the inflated bytes are, behind all that was there; or, of a section
- * that nobody reads, that it has none.
+ * What is not compressed stays where it was. A section's header then says where the inflated bytes are,
+ * behind all that was there; or, of a section that nobody reads, that it has none.
  */
 #include "symbolizer/inflate.h"
 
@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/str.h"
@@ -95,6 +96,32 @@ static bool measure(struct copy *c)
 	return nr && c->out.len <= MAX_TOTAL_BYTES;
 }
 
+/* Large pages for what will be inflated: each small one would cost a fault. */
+static bool make_room(struct copy *c)
+{
+	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), front = c->end / page * page;
+
+	c->out.bytes = mmap(NULL, c->out.len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (c->out.bytes == MAP_FAILED) {
+		c->out.bytes = NULL;
+		return false;
+	}
+	madvise(c->out.bytes + front, c->out.len - front, MADV_HUGEPAGE);
+	return true;
+}
+
+/* Bytes of the file to the same place. False: it does not have them. */
+static bool copy_bytes(struct copy *c, uint64_t off, uint64_t len)
+{
+	size_t file_bytes = 0;
+	const char *bytes = elf_rawfile(c->elf, &file_bytes);
+
+	if (off > file_bytes || len > file_bytes - off)
+		return false;
+	memcpy(c->out.bytes + off, bytes + off, len);
+	return true;
+}
+
 static bool inflate_section(struct copy *c, Elf_Scn *scn, GElf_Shdr *header)
 {
 	Elf64_Chdr chdr;
@@ -124,7 +151,7 @@ static bool copy_section(struct copy *c, Elf_Scn *scn)
 	if (!gelf_getshdr(scn, &header))
 		return false;
 	if (!is_compressed(&header))
-		return true;
+		return header.sh_type == SHT_NOBITS || copy_bytes(c, header.sh_offset, header.sh_size);
 	if (!is_wanted(elf_strptr(c->elf, c->names, header.sh_name)))
 		header.sh_type = SHT_NOBITS;
 	else if (!inflate_section(c, scn, &header))
@@ -136,31 +163,21 @@ static bool copy_section(struct copy *c, Elf_Scn *scn)
 	return true;
 }
 
-/* The file as it is, and room behind it, in large pages: each small one would cost a fault. */
-static bool copy_whole(struct copy *c)
-{
-	size_t len = 0;
-	const char *bytes = elf_rawfile(c->elf, &len);
-
-	c->out.bytes = mmap(NULL, c->out.len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (c->out.bytes == MAP_FAILED) {
-		c->out.bytes = NULL;
-		return false;
-	}
-	madvise(c->out.bytes, c->out.len, MADV_HUGEPAGE);
-	memcpy(c->out.bytes, bytes, len);
-	return true;
-}
 
 static bool copy_inflated(struct copy *c)
 {
 	Elf64_Ehdr *header = elf64_getehdr(c->elf);
 	Elf_Scn *scn = NULL;
+	size_t nr = 0;
 
 	if (!header || header->e_shentsize != sizeof(Elf64_Shdr) || elf_getshdrstrndx(c->elf, &c->names) ||
-	    !measure(c) || !copy_whole(c))
+	    elf_getshdrnum(c->elf, &nr) || !measure(c) || !make_room(c))
 		return false;
 	c->headers_off = header->e_shoff;
+	if (!copy_bytes(c, 0, sizeof(*header)) ||
+	    !copy_bytes(c, header->e_phoff, (uint64_t)header->e_phnum * header->e_phentsize) ||
+	    !copy_bytes(c, header->e_shoff, nr * sizeof(Elf64_Shdr)))
+		return false;
 	while ((scn = elf_nextscn(c->elf, scn)))
 		if (!copy_section(c, scn))
 			return false;
