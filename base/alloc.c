@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/alloc.h"
 
+#include <limits.h>
+#include <malloc.h>
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 static void *checked(void *p)
 {
@@ -67,4 +72,22 @@ char *xasprintf(const char *fmt, ...)
 		s = NULL;
 	va_end(ap);
 	return checked(s);
+}
+
+/* The first piece of the heap, of which untouched pages cost nothing, is as large as most ever become. */
+void alloc_expect_much(void)
+{
+	enum { HEAP_BYTES = 64 << 20, LARGE_BLOCK_BYTES = 16 << 20 };
+	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), begin, end;
+
+	mallopt(M_TOP_PAD, HEAP_BYTES);
+	mallopt(M_TRIM_THRESHOLD, INT_MAX);
+	mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK_BYTES);
+	begin = (uintptr_t)sbrk(0);
+	/* More than there is room for: the heap grows. */
+	free(xmalloc(LARGE_BLOCK_BYTES / 2));
+	end = (uintptr_t)sbrk(0) / page * page;
+	begin = (begin + page - 1) / page * page;
+	if (begin < end)
+		madvise((void *)begin, end - begin, MADV_HUGEPAGE);
 }

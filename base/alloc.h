@@ -20,4 +20,10 @@ char *xstrndup(const char *s, size_t len);
 void *xmemdup(const void *bytes, size_t len);
 __attribute__((format(printf, 1, 2))) char *xasprintf(const char *fmt, ...);
 
+/*
+ * For a program that is about to take tens of megabytes in small pieces: the heap is made of large pages,
+ * since each small one costs a fault. At most 2 MiB more are taken than without.
+ */
+void alloc_expect_much(void);
+
 #endif

@@ -197,6 +197,7 @@ int cmd_report(int argc, char **argv)
 	struct err e = { 0 };
 	int err;
 
+	alloc_expect_much();
 	err = parse_options(&c, argc, argv, &e);
 	if (err)
 		goto out;

@@ -185,6 +185,7 @@ int cmd_requests(int argc, char **argv)
 	struct err e = { 0 };
 	int err;
 
+	alloc_expect_much();
 	err = parse_options(&o, argc, argv, &e);
 	if (err)
 		goto out;
