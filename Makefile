@@ -105,7 +105,7 @@ $(O)/%.o: %.c | $(READY)
 
 ifneq ($(CROSS),)
 .PHONY: cross cross-check
-CROSS_OBJS := $(filter-out %/follow.o %/marker_probe.o %/operand.o,$(OBJS))
+CROSS_OBJS := $(filter-out %/follow.o %/marker_probe.o %/marker_socket.o %/operand.o,$(OBJS))
 cross: $(CROSS_OBJS) $(O)/cross-check
 cross-check: cross
 	$(Q)qemu-$(CROSS_ARCH)-static -L /usr/$(CROSS_TRIPLET) -E LD_LIBRARY_PATH=$(CROSS_LIBS) $(O)/cross-check
@@ -126,6 +126,7 @@ $(O)/%.bpf.o: %.bpf.c | $(READY)
 		-MMD -MP -c -o $@ $<
 $(O)/collector/follow.o: $(O)/collector/follow.bpf.o
 $(O)/collector/marker_probe.o: $(O)/collector/probe.bpf.o
+$(O)/collector/marker_socket.o: $(O)/collector/socket.bpf.o
 
 -include $(OBJS:.o=.d) $(TEST_OBJS:.o=.d) $(BPF_OBJS:.o=.d) $(O)/wperf.d
 
@@ -165,7 +166,7 @@ golden: all $(O)/check examples
 # tests/fuzz/fuzz_NAME.c: each linked with what it needs of everything, built by clang with sanitizers.
 SECONDS := 600
 FUZZERS := $(patsubst tests/fuzz/%.c,$(O)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
-FUZZ_OBJS := $(SRCS:%.c=$(O)/fuzz/obj/%.o)
+FUZZ_OBJS := $(patsubst %.c,$(O)/fuzz/obj/%.o,$(SRCS) tests/exchange.c)
 FUZZ_FLAGS := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined
 fuzzers: $(FUZZERS)
 seeds: $(O)/check
@@ -180,6 +181,7 @@ $(O)/fuzz/obj/%.o: %.c | $(READY)
 		-MMD -MP -c -o $@ $<
 $(O)/fuzz/obj/collector/follow.o: $(O)/collector/follow.bpf.o
 $(O)/fuzz/obj/collector/marker_probe.o: $(O)/collector/probe.bpf.o
+$(O)/fuzz/obj/collector/marker_socket.o: $(O)/collector/socket.bpf.o
 $(O)/fuzz/wperf.a: $(FUZZ_OBJS)
 	$(Q)rm -f $@ && ar rcs $@ $^
 $(FUZZERS): $(O)/fuzz/%: $(O)/fuzz/obj/tests/fuzz/%.o $(O)/fuzz/wperf.a

@@ -166,6 +166,23 @@ static bool is_about_request(int error)
 	return error == -EINVAL || error == -ENOENT || error == -ENODEV;
 }
 
+/* What nobody asked for by name may be missing. */
+static bool are_markers_optional(const struct attachment *a)
+{
+	vec_each(&a->markers, m)
+		if (m->spec.kind != MARKER_SPEC_AUTO)
+			return false;
+	return true;
+}
+
+static void drop_markers(struct attachment *a)
+{
+	vec_each(&a->markers, m)
+		marker_release(m);
+	a->markers.nr = 0;
+	a->sampler_config.has_marks = false;
+}
+
 /* *e says why there are no events per CPU. */
 static int refuse_markers(struct err *e)
 {
@@ -184,8 +201,9 @@ static int open_sampler(struct attachment *a, struct err *e)
 
 	if (!err || is_about_request(err))
 		return err;
-	if (a->sampler_config.has_marks)
+	if (!are_markers_optional(a))
 		return refuse_markers(e);
+	drop_markers(a);
 	log_verbose("events per CPU: %s", e->what);
 	return open_per_thread(a, e);
 }
@@ -227,8 +245,13 @@ static int attach_markers(struct attachment *a, struct err *e)
 
 	vec_each(&a->markers, m) {
 		err = m->source->attach(m->self, a->follow, &a->sampler, a->writer, e);
-		if (err)
+		if (err && !are_markers_optional(a))
 			return err;
+		if (err) {
+			log_warn("no requests: %s", e->what);
+			drop_markers(a);
+			break;
+		}
 	}
 	return 0;
 }

@@ -26,7 +26,7 @@ static int explain(const char *name, int error, struct err *e)
 	return err_remedy(e, "Run it again with -vv to see what the kernel's verifier says.");
 }
 
-int bpf_object_load_embedded(const char *name, const uint8_t *begin, const uint8_t *end,
+int bpf_object_open_embedded(const char *name, const uint8_t *begin, const uint8_t *end,
 			     const struct bpf_shared_map *shared, struct bpf_object **ret_object,
 			     struct err *e)
 {
@@ -40,12 +40,34 @@ int bpf_object_load_embedded(const char *name, const uint8_t *begin, const uint8
 		return explain(name, -errno, e);
 	for (; shared && shared->name && !err; shared++)
 		err = bpf_map__reuse_fd(bpf_object__find_map_by_name(object, shared->name), shared->fd);
-	if (!err)
-		err = bpf_object__load(object);
 	if (err) {
 		bpf_object__close(object);
 		return explain(name, err, e);
 	}
 	*ret_object = object;
 	return 0;
+}
+
+int bpf_object_load(const char *name, struct bpf_object *object, struct err *e)
+{
+	int err = bpf_object__load(object);
+
+	if (!err)
+		return 0;
+	bpf_object__close(object);
+	return explain(name, err, e);
+}
+
+int bpf_object_load_embedded(const char *name, const uint8_t *begin, const uint8_t *end,
+			     const struct bpf_shared_map *shared, struct bpf_object **ret_object,
+			     struct err *e)
+{
+	struct bpf_object *object;
+	int err = bpf_object_open_embedded(name, begin, end, shared, &object, e);
+
+	if (!err)
+		err = bpf_object_load(name, object, e);
+	if (!err)
+		*ret_object = object;
+	return err;
 }

@@ -24,11 +24,17 @@ struct bpf_shared_map {
 	int fd;
 };
 
+/* Opens an embedded object: its maps and constants can be set until bpf_object_load(). */
+int bpf_object_open_embedded(const char *name, const uint8_t *begin, const uint8_t *end,
+			     const struct bpf_shared_map *shared, struct bpf_object **ret_object,
+			     struct err *e);
 /*
- * Loads an embedded object. shared may be NULL. -EPERM: CAP_BPF and CAP_PERFMON are missing;
+ * Loads what was opened; on failure it is closed, too. -EPERM: CAP_BPF and CAP_PERFMON are missing;
  * -EOPNOTSUPP: the kernel has no BPF, no BTF, or its verifier refuses the program. The remedy says
- * which. On success the caller closes *ret_object.
+ * which. On success the caller closes the object.
  */
+int bpf_object_load(const char *name, struct bpf_object *object, struct err *e);
+/* Both. shared may be NULL. */
 int bpf_object_load_embedded(const char *name, const uint8_t *begin, const uint8_t *end,
 			     const struct bpf_shared_map *shared, struct bpf_object **ret_object,
 			     struct err *e);

@@ -197,13 +197,15 @@ static int parse_command(int argc, char **argv, struct options *o, struct err *e
 	return err_remedy(e, "Name a process with -p PID, or a command: wperf record -- COMMAND");
 }
 
-/* auto and none mark nothing yet: what is left is what has to be placed. */
-static void drop_markless(struct options *o)
+/* Where nothing is said, it is auto; none marks nothing. */
+static void choose_markers(struct options *o)
 {
 	size_t i = 0;
 
+	if (!o->markers.nr)
+		vec_push(&o->markers, "auto");
 	while (i < o->markers.nr)
-		if (!strcmp(o->markers.at[i], "none") || !strcmp(o->markers.at[i], "auto"))
+		if (!strcmp(o->markers.at[i], "none"))
 			vec_remove(&o->markers, i, 1);
 		else
 			i++;
@@ -237,7 +239,7 @@ static int check_repeat(const struct marker_spec *specs, size_t nr, struct err *
 	size_t i;
 
 	for (i = 0; i + 1 < nr; i++) {
-		if (specs[i].kind != last->kind || strcmp(specs[i].begin.text, last->begin.text) ||
+		if (specs[i].kind != last->kind || !last->begin.text || strcmp(specs[i].begin.text, last->begin.text) ||
 		    strcmp(specs[i].end.text, last->end.text))
 			continue;
 		err_set(e, -EINVAL, "--marker %s: these probes are a marker already", last->text);
@@ -292,7 +294,7 @@ static int check_options(struct options *o, struct err *e)
 		err = check_stdout(e);
 	if (!err)
 		err = check_pids(&c->pids, e);
-	drop_markless(o);
+	choose_markers(o);
 	return err ? err : check_markers(o, e);
 }
 

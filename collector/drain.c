@@ -5,6 +5,7 @@
 
 #include "base/units.h"
 #include "recording/mark.h"
+#include "recording/socket_mark.h"
 
 enum {
 	/*
@@ -29,6 +30,9 @@ static bool saw_mark(struct drain *d, const struct record *rec)
 	if (rec->sample.raw_len < sizeof(head))
 		return true;
 	memcpy(&head, rec->sample.raw, sizeof(head));
+	/* A struct socket_mark begins like this one. */
+	if (head.magic == SOCKET_MARK_MAGIC)
+		d->nr_ends += head.kind == SOCKET_OUT && head.flags & SOCKET_IS_ANSWER;
 	if (head.magic != MARK_MAGIC)
 		return true;
 	d->nr_ends += head.kind == MARK_END;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "collector/marker.h"
 
+#include <bpf/bpf.h>
 #include <errno.h>
 
-static const struct marker_source *const sources[] = { &marker_probe };
+static const struct marker_source *const sources[] = { &marker_probe, &marker_socket };
 
 int marker_prepare(struct marker *m, uint32_t id, const struct marker_target *target, struct err *e)
 {
@@ -23,4 +24,17 @@ void marker_release(struct marker *m)
 		m->source->release(m->self);
 	marker_spec_release(&m->spec);
 	*m = (struct marker){ 0 };
+}
+
+int marker_give_rings(struct bpf_object *object, const struct sampler *sampler, struct err *e)
+{
+	int rings = bpf_object__find_map_fd_by_name(object, "rings");
+
+	vec_each(&sampler->cpus, cpu) {
+		uint32_t key = (uint32_t)cpu->cpu;
+
+		if (bpf_map_update_elem(rings, &key, &cpu->mark_fd, BPF_ANY))
+			return err_set(e, -errno, "cannot give the rings to the BPF program: %m");
+	}
+	return 0;
 }

@@ -9,6 +9,7 @@
 #ifndef COLLECTOR_MARKER_H
 #define COLLECTOR_MARKER_H
 
+#include "collector/bpf_object.h"
 #include "collector/follow.h"
 #include "collector/sampler.h"
 #include "collector/spec.h"
@@ -24,6 +25,7 @@ struct marker_target {
 struct marker_counts {
 	uint64_t nr_begins, nr_ends;
 	uint64_t nr_unsent;	/* marks that the recording does not know of */
+	uint64_t nr_io_uring;	/* calls that may move bytes which no mark tells of */
 };
 
 struct marker_source {
@@ -47,6 +49,10 @@ struct marker {
 int marker_prepare(struct marker *m, uint32_t id, const struct marker_target *target, struct err *e);
 void marker_release(struct marker *m);
 
+/* Lets the object's programs send marks: fills its map `rings` with the sampler's events by CPU. */
+int marker_give_rings(struct bpf_object *object, const struct sampler *sampler, struct err *e);
+
 extern const struct marker_source marker_probe;
+extern const struct marker_source marker_socket;
 
 #endif

@@ -266,19 +266,6 @@ static int attach_sites(struct probe_marker *m, bool is_unwound, struct err *e)
 	return 0;
 }
 
-static int fill_rings(struct bpf_object *object, const struct sampler *sampler, struct err *e)
-{
-	int rings = bpf_object__find_map_fd_by_name(object, "rings");
-
-	vec_each(&sampler->cpus, cpu) {
-		uint32_t key = (uint32_t)cpu->cpu;
-
-		if (bpf_map_update_elem(rings, &key, &cpu->mark_fd, BPF_ANY))
-			return err_set(e, -errno, "cannot give the rings to the BPF program: %m");
-	}
-	return 0;
-}
-
 static void write_note(const struct probe_marker *m, struct writer *w)
 {
 	struct note_marker note = { .id = m->id, .spec = m->spec->text, .name = m->spec->begin.text };
@@ -307,7 +294,7 @@ static int probe_attach(void *self, struct follow *follow, const struct sampler 
 	m->sites_fd = bpf_object__find_map_fd_by_name(m->object, "sites");
 	m->counts_fd = bpf_object__find_map_fd_by_name(m->object, "counts");
 	write_note(m, w);
-	err = fill_rings(m->object, sampler, e);
+	err = marker_give_rings(m->object, sampler, e);
 	return err ? err : attach_sites(m, sampler->is_unwound, e);
 }
 

@@ -185,22 +185,25 @@ static void count_untold_losses(struct recorder *r)
 }
 
 /* Before the events are disabled: what a probe tries to send after that is lost to nobody. */
-static uint64_t count_marks(const struct recorder *r)
+static struct marker_counts count_marks(const struct recorder *r)
 {
-	uint64_t nr_unsent = 0;
+	struct marker_counts sum = { 0 };
 
 	vec_each(&r->attachment.markers, m) {
 		struct marker_counts counts;
 
 		m->source->counts(m->self, &counts);
-		nr_unsent += counts.nr_unsent;
+		sum.nr_unsent += counts.nr_unsent;
+		sum.nr_io_uring += counts.nr_io_uring;
+		if (m->spec.kind == MARKER_SPEC_AUTO)
+			continue;
 		if (!counts.nr_begins)
 			log_warn("marker never hit: %s", m->spec.text);
 		else if (!counts.nr_ends)
 			log_warn("marker %s: %llu begins and no end", m->spec.text,
 				 (unsigned long long)counts.nr_begins);
 	}
-	return nr_unsent;
+	return sum;
 }
 
 static void write_stack_tallies(struct recorder *r)
@@ -220,7 +223,7 @@ static void tell(uint64_t nr, const char *what)
 		log_warn("%llu %s", (unsigned long long)nr, what);
 }
 
-static void write_tallies(struct recorder *r, uint64_t nr_unsent)
+static void write_tallies(struct recorder *r, const struct marker_counts *marks)
 {
 	const struct attachment *a = &r->attachment;
 	uint64_t nr_not_followed = a->follow ? follow_nr_lost(a->follow) : 0;
@@ -229,14 +232,16 @@ static void write_tallies(struct recorder *r, uint64_t nr_unsent)
 	keep_stats(a->keep, &kept);
 	const struct tally tallies[] = {
 		{ "lost", r->drain.nr_lost },
-		{ "marks_unsent", nr_unsent },
+		{ "marks_unsent", marks->nr_unsent },
+		{ "io_uring", marks->nr_io_uring },
 		{ "processes_not_followed", nr_not_followed },
 		{ "files_unreachable", kept.nr_unreachable },
 	};
 	writer_note_tally(a->writer, tallies, ARRAY_LEN(tallies));
 	if (a->walker)
 		write_stack_tallies(r);
-	tell(nr_unsent, "marks found no room in a ring: requests may be missing, or wrong");
+	tell(marks->nr_unsent, "marks found no room in a ring: requests may be missing, or wrong");
+	tell(marks->nr_io_uring, "calls of io_uring, whose transfers are not seen: requests may be missing");
 	tell(nr_not_followed, "processes were not followed: there were too many at a time");
 	tell(kept.nr_unreachable, "files could not be copied: their functions may stay addresses");
 }
@@ -272,7 +277,8 @@ static void keep_kernel_names(struct recorder *r)
 /* Markers are read before they are detached; the recording is complete whatever went wrong. */
 static int finish(struct recorder *r, struct err *e)
 {
-	uint64_t nr_unsent = count_marks(r), nr_bytes;
+	const struct marker_counts marks = count_marks(r);
+	uint64_t nr_bytes;
 	struct attachment *a = &r->attachment;
 	int err;
 
@@ -281,7 +287,7 @@ static int finish(struct recorder *r, struct err *e)
 	count_untold_losses(r);
 	keep_perf_maps(r);
 	keep_kernel_names(r);
-	write_tallies(r, nr_unsent);
+	write_tallies(r, &marks);
 	write_times(r);
 	nr_bytes = writer_nr_bytes(a->writer);
 	err = writer_finish(a->writer, e);

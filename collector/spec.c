@@ -11,7 +11,8 @@
 #include "collector/operand.h"
 
 #define SPEC_FORMS                                                                                 \
-	"Markers are auto, none, func:FUNCTION[@MODULE][,label=argN:str] and "                     \
+	"Markers are auto, none, socket[:PORT], http[:PORT], "                                     \
+	"func:FUNCTION[@MODULE][,label=argN:str] and "                                             \
 	"begin=PROBE,end=PROBE[,label=argN:str][,id=argN]."
 #define PROBE_FORMS "A PROBE is FUNCTION[@MODULE][%%return] or usdt:PROVIDER:NAME."
 
@@ -256,17 +257,29 @@ static bool is_kind(const char *text, const char *kind)
 	return str_starts(text, kind) && (!text[len] || text[len] == ':');
 }
 
+static int parse_socket(struct marker_spec *s, struct err *e)
+{
+	const char *port = strchr(s->text, ':');
+	uint64_t n;
+
+	s->kind = MARKER_SPEC_SOCKET;
+	s->is_http = s->text[0] == 'h';
+	if (!port)
+		return 0;
+	if (!parse_u64(port + 1, 1, UINT16_MAX, &n))
+		return bad_spec(e, s->text, "a port is a number from 1 to 65535");
+	s->port = (uint16_t)n;
+	return 0;
+}
+
 static int parse_spec(struct marker_spec *s, struct err *e)
 {
 	if (!strcmp(s->text, "auto") || !strcmp(s->text, "none")) {
 		s->kind = s->text[0] == 'a' ? MARKER_SPEC_AUTO : MARKER_SPEC_NONE;
 		return 0;
 	}
-	if (is_kind(s->text, "http") || is_kind(s->text, "socket")) {
-		err_set(e, -EOPNOTSUPP, "marker '%s': this version cannot mark requests by sockets",
-			s->text);
-		return err_remedy(e, "Name a function (func:) or two probes (begin=, end=).");
-	}
+	if (is_kind(s->text, "http") || is_kind(s->text, "socket"))
+		return parse_socket(s, e);
 	if (str_starts(s->text, "func:"))
 		return parse_func(s, e);
 	if (str_starts(s->text, "usdt:"))

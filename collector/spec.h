@@ -4,6 +4,8 @@
  *
  *	auto
  *	none
+ *	socket[:PORT]						exchanges on accepted connections
+ *	http[:PORT]						those of HTTP alone
  *	func:FUNCTION[@MODULE][,label=argN:str]			a request is one call
  *	begin=PROBE,end=PROBE[,label=argN:str][,id=argN]	in any order
  *
@@ -16,12 +18,14 @@
 #define COLLECTOR_SPEC_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/err.h"
 
 enum marker_spec_kind {
 	MARKER_SPEC_AUTO,
 	MARKER_SPEC_NONE,
+	MARKER_SPEC_SOCKET,
 	MARKER_SPEC_FUNC,	/* begin is a function's entry, end the return of the same call */
 	MARKER_SPEC_PAIR,
 };
@@ -37,7 +41,9 @@ struct probe_name {
 struct marker_spec {
 	enum marker_spec_kind kind;
 	char *text;		/* as written */
-	struct probe_name begin, end;	/* zero for AUTO and NONE */
+	struct probe_name begin, end;	/* zero for AUTO, NONE and SOCKET */
+	bool is_http;			/* SOCKET: no other protocol */
+	uint16_t port;			/* SOCKET: the local one; 0: any */
 	unsigned int label_arg;	/* argument of begin, from 1; 0: no label */
 	unsigned int id_arg;	/* argument of begin and of end, from 1; 0: joined by thread */
 };

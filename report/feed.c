@@ -326,19 +326,24 @@ static void end_input(struct feed *f)
 	end_times(f);
 	end_weights(f);
 	end_depth(f);
-	f->nr_requests = a->nr_requests;
+	f->nr_requests = a->open.nr_requests;
 	f->has_markers |= s->markers.nr || a->nr_marks;
 	f->tallies.nr_lost += s->nr_lost;
 	f->tallies.nr_throttled += s->nr_throttled;
 	f->tallies.nr_marks_unsent += s->nr_marks_unsent;
 	f->tallies.nr_processes_not_followed += s->nr_processes_not_followed;
 	f->tallies.nr_files_unreachable += s->nr_files_unreachable;
+	f->tallies.nr_io_uring += s->nr_io_uring;
+	f->tallies.nr_bytes_missing += a->by_bytes.nr_data_lost;
+	f->tallies.nr_bytes_skipped += a->by_bytes.nr_skipped_bytes;
+	f->tallies.nr_tls += a->by_bytes.nr_tls;
+	f->tallies.nr_http2 += a->by_bytes.nr_http2;
 	unwind_tally_add(&f->tallies.stacks, &s->stacks);
 	f->tallies.nr_marks += a->nr_marks;
-	f->tallies.nr_unmatched_ends += a->nr_unmatched_ends;
-	f->tallies.nr_unfinished += a->nr_unfinished;
-	f->tallies.nr_label_faults += a->nr_label_faults;
-	f->tallies.nr_labels_cut += a->nr_labels_cut;
+	f->tallies.nr_unmatched_ends += a->by_marks.nr_unmatched_ends;
+	f->tallies.nr_unfinished += a->open.nr_unfinished;
+	f->tallies.nr_label_faults += a->by_marks.nr_label_faults;
+	f->tallies.nr_labels_cut += a->by_marks.nr_labels_cut;
 }
 
 static int feed_records(struct feed *f, struct order *o, const char *path, struct err *e)

@@ -36,8 +36,9 @@ static int by_elapsed(const void *a, const void *b, void *list)
 
 static int by_cpu(const void *a, const void *b, void *list)
 {
+	const struct request_list *l = list;
 	const struct request *x = a, *y = b;
-	int order = compare_u64(y->weight, x->weight);
+	int order = l->has_cpu ? compare_u64(y->cpu_ns, x->cpu_ns) : compare_u64(y->weight, x->weight);
 
 	return order ? order : by_begin(a, b, list);
 }
@@ -65,6 +66,9 @@ void list_sort(struct request_list *l, enum list_sort by)
 		[LIST_BY_PATH] = by_path,
 	};
 
+	l->has_cpu = l->requests.nr > 0;
+	vec_each(&l->requests, r)
+		l->has_cpu &= r->has_cpu;
 	if (l->requests.nr)
 		qsort_r(l->requests.at, l->requests.nr, sizeof(*l->requests.at), orders[by], l);
 }
@@ -111,8 +115,9 @@ static int lines_by_elapsed(const void *a, const void *b, void *list)
 
 static int lines_by_cpu(const void *a, const void *b, void *list)
 {
+	const struct request_list *l = list;
 	const struct endpoint_line *x = a, *y = b;
-	int order = compare_u64(y->weight, x->weight);
+	int order = l->has_cpu ? compare_u64(y->cpu_ns, x->cpu_ns) : compare_u64(y->weight, x->weight);
 
 	return order ? order : lines_by_path(a, b, list);
 }
@@ -133,6 +138,8 @@ void list_summarize(struct request_list *l, enum list_sort by)
 
 		line->nr_samples += r->nr_samples;
 		line->weight += r->weight;
+		line->cpu_ns += r->cpu_ns;
+		line->nr_without_cpu += !r->has_cpu;
 		if (r->is_unfinished)
 			line->nr_unfinished++;
 		else

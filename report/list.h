@@ -25,6 +25,7 @@ enum list_format { LIST_FORMATS(LIST_FORMAT_ID) NR_LIST_FORMATS };
 struct endpoint_line {
 	uint32_t method, path;
 	uint64_t nr_unfinished, nr_samples, weight;
+	uint64_t cpu_ns, nr_without_cpu;
 	VEC(uint64_t) elapsed_ns;	/* of the finished ones, sorted */
 };
 
@@ -32,6 +33,7 @@ struct request_list {
 	struct strings *strings;	/* lent */
 	VEC(struct request) requests;
 	VEC(struct endpoint_line) endpoints;	/* of list_summarize() */
+	bool has_cpu;			/* of all requests: of list_sort() */
 	uint64_t begin_ns;		/* of the recording: begins are shown since then */
 	const char *unit;		/* of the weights: see profile.h */
 	double seconds_per_weight;

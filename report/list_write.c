@@ -5,8 +5,9 @@
  *	     begin    elapsed    on-CPU~  samples     thread  status  request
  *	 +0.001234     3.2 ms     2.1 ms        2       4711     200  GET /user/17
  *
- * The tilde says that on-CPU time is sampled: nothing shorter than the interval between samples can
- * be seen in it. "-" stands for what is not known.
+ * On-CPU time is exact where the marks of all requests bring it. Else it is sampled, which the tilde
+ * says: nothing shorter than the interval between samples can be seen in it. "-" stands for what is
+ * not known.
  */
 #include <inttypes.h>
 
@@ -53,9 +54,12 @@ static void add_seconds(struct str *b, int width, bool is_known, double seconds)
 	str_release(&text);
 }
 
-static void add_weight(struct str *b, const struct request_list *l, int width, uint64_t weight)
+static void add_cpu(struct str *b, const struct request_list *l, int width, uint64_t cpu_ns,
+		    uint64_t weight)
 {
-	if (is_time(l))
+	if (l->has_cpu)
+		add_seconds(b, width, true, (double)cpu_ns / (double)NS_PER_SEC);
+	else if (is_time(l))
 		add_seconds(b, width, true, (double)weight * l->seconds_per_weight);
 	else
 		add_count(b, width, weight);
@@ -75,9 +79,12 @@ static void add_name(struct str *b, const struct request_list *l, uint32_t metho
 }
 
 /* What the on-CPU column is called: its unit, where that is no time. */
-static void weight_title(const struct request_list *l, char *ret_title, size_t size)
+static void cpu_title(const struct request_list *l, char *ret_title, size_t size)
 {
-	snprintf(ret_title, size, "%.10s~", is_time(l) ? "on-CPU" : l->unit);
+	if (l->has_cpu)
+		snprintf(ret_title, size, "on-CPU");
+	else
+		snprintf(ret_title, size, "%.10s~", is_time(l) ? "on-CPU" : l->unit);
 }
 
 static void add_request(struct str *b, const struct request_list *l, const struct request *r)
@@ -87,7 +94,7 @@ static void add_request(struct str *b, const struct request_list *l, const struc
 	snprintf(text, sizeof(text), "%+.6f", since_begin(l, r->begin_ns));
 	str_addf(b, "%12s", text);
 	add_seconds(b, 10, !r->is_unfinished, (double)request_elapsed_ns(r) / (double)NS_PER_SEC);
-	add_weight(b, l, 11, r->weight);
+	add_cpu(b, l, 11, r->cpu_ns, r->weight);
 	add_count(b, 8, r->nr_samples);
 	add_count(b, 10, r->begin_tid);
 	snprintf(text, sizeof(text), "%" PRIu32, r->status);
@@ -100,7 +107,7 @@ static void write_table(const struct request_list *l, FILE *out)
 	struct str line = { 0 };
 	char title[16];
 
-	weight_title(l, title, sizeof(title));
+	cpu_title(l, title, sizeof(title));
 	fprintf(out, "%12s %10s %11s %8s %10s %7s  request\n", "begin", "elapsed", title, "samples",
 		"thread", "status");
 	vec_each(&l->requests, r) {
@@ -140,7 +147,7 @@ static void add_endpoint(struct str *b, const struct request_list *l,
 	add_seconds(b, 10, is_known, mean_ns(line) / (double)NS_PER_SEC);
 	for (i = 0; i < ARRAY_LEN(quantiles); i++)
 		add_seconds(b, 10, is_known, quantile_seconds(line, quantiles[i]));
-	add_weight(b, l, 11, line->weight);
+	add_cpu(b, l, 11, line->cpu_ns, line->weight);
 	add_count(b, 8, line->nr_samples);
 	add_name(b, l, line->method, line->path);
 }
@@ -150,7 +157,7 @@ static void write_summary_table(const struct request_list *l, FILE *out)
 	struct str text = { 0 };
 	char title[16];
 
-	weight_title(l, title, sizeof(title));
+	cpu_title(l, title, sizeof(title));
 	fprintf(out, "%8s %10s %10s %10s %10s %10s %10s %11s %8s  endpoint\n", "requests",
 		"unfinished", "mean", "p50", "p90", "p99", "max", title, "samples");
 	vec_each(&l->endpoints, line) {
@@ -183,6 +190,11 @@ static void add_weight_to(json_t *o, const struct request_list *l, uint64_t weig
 		json_object_set_new(o, "unit", json_text(l->unit, strlen(l->unit)));
 }
 
+static json_t *cpu_of(bool is_known, uint64_t cpu_ns)
+{
+	return is_known ? json_real((double)cpu_ns / (double)NS_PER_SEC) : json_null();
+}
+
 static json_t *request_object(const struct request_list *l, const struct request *r)
 {
 	json_t *o = json_object();
@@ -193,6 +205,7 @@ static json_t *request_object(const struct request_list *l, const struct request
 		o, "elapsed",
 		r->is_unfinished ? json_null()
 				 : json_real((double)request_elapsed_ns(r) / (double)NS_PER_SEC));
+	json_object_set_new(o, "cpu", cpu_of(r->has_cpu, r->cpu_ns));
 	add_weight_to(o, l, r->weight);
 	json_object_set_new(o, "samples", json_integer((json_int_t)r->nr_samples));
 	json_object_set_new(o, "pid", json_integer(r->begin_pid));
@@ -221,6 +234,7 @@ static json_t *endpoint_object(const struct request_list *l, const struct endpoi
 	json_object_set_new(o, "requests", json_integer((json_int_t)line->elapsed_ns.nr));
 	json_object_set_new(o, "unfinished", json_integer((json_int_t)line->nr_unfinished));
 	json_object_set_new(o, "elapsed", elapsed);
+	json_object_set_new(o, "cpu", cpu_of(!line->nr_without_cpu, line->cpu_ns));
 	add_weight_to(o, l, line->weight);
 	json_object_set_new(o, "samples", json_integer((json_int_t)line->nr_samples));
 	return o;

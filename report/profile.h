@@ -77,6 +77,37 @@ struct group {
 };
 
 /*
+ * What is imperfect about a recording, and how a report says it, one and many. One list feeds the
+ * counters, the JSON and the text.
+ */
+#define TALLIES(X)                                                                                 \
+	X(filtered, "sample in no table, as the options asked for",                                \
+	  "samples in no table, as the options asked for")                                         \
+	X(throttled, "time the kernel throttled sampling", "times the kernel throttled sampling")  \
+	X(marks_unsent, "mark that the kernel did not pass on",                                    \
+	  "marks that the kernel did not pass on")                                                 \
+	X(processes_not_followed, "process could not be followed",                                 \
+	  "processes could not be followed")                                                       \
+	X(files_unreachable, "file with code could not be read while recording",                   \
+	  "files with code could not be read while recording")                                     \
+	X(unmatched_ends, "end of a request without its begin",                                    \
+	  "ends of requests without their begin")                                                  \
+	X(unfinished, "request without an end", "requests without an end")                         \
+	X(labels_cut, "label cut short", "labels cut short")                                       \
+	X(label_faults, "label that could not be read", "labels that could not be read")           \
+	X(bytes_missing, "read or write whose bytes could not be had",                             \
+	  "reads and writes whose bytes could not be had")                                         \
+	X(bytes_skipped, "byte that the server read was not looked at: requests in it are missing",    \
+	  "bytes that the server read were not looked at: requests in them are missing")           \
+	X(tls, "connection speaks TLS: its requests are not seen",                                 \
+	  "connections speak TLS: their requests are not seen")                                    \
+	X(http2, "connection speaks HTTP/2: its requests are not seen",                            \
+	  "connections speak HTTP/2: their requests are not seen")                                 \
+	X(io_uring, "call of io_uring, whose transfers are not seen: requests may be missing",     \
+	  "calls of io_uring, whose transfers are not seen: requests may be missing")
+#define TALLY_FIELD(name, one, many) uint64_t nr_##name;
+
+/*
  * Conservation: in requests + outside = recorded = sum over the groups + filtered. Lost are records
  * that never arrived.
  */
@@ -84,13 +115,10 @@ struct tallies {
 	uint64_t nr_samples;		/* recorded */
 	uint64_t nr_in_requests;	/* of them, in any request, selected or not */
 	uint64_t nr_outside;
-	uint64_t nr_filtered;		/* in no table: --root or the selection left them out */
 	uint64_t nr_lost;		/* records, as the kernel counted them */
-	uint64_t nr_marks, nr_unmatched_ends, nr_unfinished, nr_label_faults, nr_labels_cut;
-	uint64_t nr_throttled;
+	uint64_t nr_marks;
 	uint64_t nr_cut_stacks, cut_at_frames;	/* as deep as the kernel walks */
-	/* as the recorder counted them */
-	uint64_t nr_marks_unsent, nr_processes_not_followed, nr_files_unreachable;
+	TALLIES(TALLY_FIELD)
 	struct unwind_tally stacks;	/* user stacks that were unwound, here or while recording */
 };
 

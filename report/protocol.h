@@ -81,6 +81,9 @@ struct protocol {
  */
 const struct protocol *protocol_of(const uint8_t *bytes, size_t len);
 
+/* Not in the table: for bytes that nobody recognizes. A request is an exchange, and has no name. */
+extern const struct protocol protocol_unknown;
+
 extern const struct protocol protocol_http1;
 extern const struct protocol protocol_redis;
 extern const struct protocol protocol_postgres;

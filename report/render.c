@@ -93,31 +93,18 @@ uint64_t render_nr_stacks(const struct unwind_tally *t)
 	return nr;
 }
 
+#define PRINT_TALLY(name, one, many) tally(out, t->nr_##name, one, many);
+
 void render_tallies(const struct profile *p, FILE *out)
 {
 	const struct tallies *t = &p->tallies;
 
 	if (p->has_markers)
 		print_attributed(t, out);
-	tally(out, t->nr_filtered, "sample in no table, as the options asked for",
-	      "samples in no table, as the options asked for");
 	tally(out, t->nr_lost, "record lost", "records lost");
-	tally(out, t->nr_throttled, "time the kernel throttled sampling",
-	      "times the kernel throttled sampling");
-	tally(out, t->nr_marks_unsent, "mark that the kernel did not pass on",
-	      "marks that the kernel did not pass on");
-	tally(out, t->nr_processes_not_followed, "process could not be followed",
-	      "processes could not be followed");
-	tally(out, t->nr_files_unreachable, "file with code could not be read while recording",
-	      "files with code could not be read while recording");
 	print_stacks(&t->stacks, out);
 	print_cut_stacks(t, out);
-	tally(out, t->nr_unmatched_ends, "end of a request without its begin",
-	      "ends of requests without their begin");
-	tally(out, t->nr_unfinished, "request without an end", "requests without an end");
-	tally(out, t->nr_labels_cut, "label cut short", "labels cut short");
-	tally(out, t->nr_label_faults, "label that could not be read",
-	      "labels that could not be read");
+	TALLIES(PRINT_TALLY)
 	if (p->is_truncated)
 		fputs("wperf: the recording is truncated: what follows its last whole record is "
 		      "missing\n", out);

@@ -95,6 +95,8 @@ static json_t *recording_object(const struct profile *p)
 	return o;
 }
 
+#define SET_TALLY(name, one, many) json_object_set_new(o, #name, count(t->nr_##name));
+
 static json_t *tallies_object(const struct tallies *t)
 {
 	json_t *o = json_object();
@@ -102,17 +104,9 @@ static json_t *tallies_object(const struct tallies *t)
 	json_object_set_new(o, "samples", count(t->nr_samples));
 	json_object_set_new(o, "in_requests", count(t->nr_in_requests));
 	json_object_set_new(o, "outside", count(t->nr_outside));
-	json_object_set_new(o, "filtered", count(t->nr_filtered));
 	json_object_set_new(o, "marks", count(t->nr_marks));
-	json_object_set_new(o, "unmatched_ends", count(t->nr_unmatched_ends));
-	json_object_set_new(o, "unfinished", count(t->nr_unfinished));
-	json_object_set_new(o, "label_faults", count(t->nr_label_faults));
-	json_object_set_new(o, "labels_cut", count(t->nr_labels_cut));
-	json_object_set_new(o, "throttled", count(t->nr_throttled));
 	json_object_set_new(o, "cut_stacks", count(t->nr_cut_stacks));
-	json_object_set_new(o, "marks_unsent", count(t->nr_marks_unsent));
-	json_object_set_new(o, "processes_not_followed", count(t->nr_processes_not_followed));
-	json_object_set_new(o, "files_unreachable", count(t->nr_files_unreachable));
+	TALLIES(SET_TALLY)
 	return o;
 }
 

@@ -16,6 +16,8 @@ struct request {
 	uint64_t begin_ns, end_ns;	/* the recording's clock; end_ns is 0 while it is open */
 	uint64_t nr_samples;
 	uint64_t weight;	/* sum of its samples' weights, in the unit of profile.h */
+	uint64_t cpu_ns;	/* on-CPU time of the threads while they worked on it; valid with has_cpu */
+	bool has_cpu;
 	bool is_unfinished;	/* no end was seen: its samples count, its elapsed time does not */
 };
 

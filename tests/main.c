@@ -52,12 +52,15 @@
 	X(usdt)                                                                                    \
 	X(locate)                                                                                  \
 	X(exits)	\
+	X(socket_requests)                                                                         \
 	X(attribute)                                                                               \
 	X(demangle)                                                                                \
 	X(endpoint)                                                                                \
+	X(http1_line)                                                                              \
 	X(kernel_names)                                                                            \
 	X(order)                                                                                   \
 	X(profile)                                                                                 \
+	X(protocol_http1)                                                                          \
 	X(render)                                                                                  \
 	X(selection)                                                                               \
 	X(session)                                                                                 \

@@ -269,27 +269,40 @@ void builder_perf_map(struct recording_builder *b, uint32_t pid, const char *tex
 }
 
 /* IDENTIFIER, TID, TIME, CPU, RAW: u32 length, bytes, padded so that both are a multiple of 8. */
-void builder_mark(struct recording_builder *b, uint64_t time, uint32_t pid, uint32_t tid,
-		  struct mark_head m, const char *label)
+static void add_mark(struct recording_builder *b, uint64_t time, uint32_t pid, uint32_t tid,
+		     const void *head, size_t head_len, const void *bytes, size_t len)
 {
-	size_t at = begin_record(b, PERF_RECORD_SAMPLE, PERF_RECORD_MISC_USER), raw;
+	size_t at = begin_record(b, PERF_RECORD_SAMPLE, PERF_RECORD_MISC_USER);
+	size_t raw = (head_len + len + sizeof(uint32_t) + 7) / 8 * 8 - sizeof(uint32_t);
 
-	m.magic = MARK_MAGIC;
-	m.label_len = label ? (uint32_t)strlen(label) : 0;
-	m.flags |= label ? MARK_HAS_LABEL : 0;
-	raw = sizeof(m) + m.label_len;
-	raw = (raw + sizeof(uint32_t) + 7) / 8 * 8 - sizeof(uint32_t);
 	add_u64(b, ID_OF_MARKS);
 	add_u32(b, pid);
 	add_u32(b, tid);
 	add_u64(b, time);
 	add_u64(b, 0);
 	add_u32(b, (uint32_t)raw);
-	add(b, &m, sizeof(m));
-	add(b, label, m.label_len);
+	add(b, head, head_len);
+	add(b, bytes, len);
 	while (b->bytes.len % 8)
 		str_add_char(&b->bytes, 0);
 	end_record(b, at);
+}
+
+void builder_mark(struct recording_builder *b, uint64_t time, uint32_t pid, uint32_t tid,
+		  struct mark_head m, const char *label)
+{
+	m.magic = MARK_MAGIC;
+	m.label_len = label ? (uint32_t)strlen(label) : 0;
+	m.flags |= label ? MARK_HAS_LABEL : 0;
+	add_mark(b, time, pid, tid, &m, sizeof(m), label, m.label_len);
+}
+
+void builder_socket_mark(struct recording_builder *b, uint64_t time, uint32_t pid, uint32_t tid,
+			 struct socket_mark m, const void *bytes, size_t len)
+{
+	m.magic = SOCKET_MARK_MAGIC;
+	m.len = (uint32_t)len;
+	add_mark(b, time, pid, tid, &m, sizeof(m), bytes, len);
 }
 
 void builder_begin(struct recording_builder *b, uint64_t time, uint32_t pid, uint32_t tid,

@@ -24,6 +24,7 @@
 #include "base/vec.h"
 #include "recording/mark.h"
 #include "recording/note.h"
+#include "recording/socket_mark.h"
 
 #define BUILDER_PERIOD_NS 1000000	/* of each sample: 1 ms */
 
@@ -64,6 +65,9 @@ void builder_note(struct recording_builder *b, enum note_kind kind, const void *
 /* m.magic and m.label_len are filled in; label may be NULL. */
 void builder_mark(struct recording_builder *b, uint64_t time, uint32_t pid, uint32_t tid,
 		  struct mark_head m, const char *label);
+/* m.magic and m.len are filled in. */
+void builder_socket_mark(struct recording_builder *b, uint64_t time, uint32_t pid, uint32_t tid,
+			 struct socket_mark m, const void *bytes, size_t len);
 void builder_begin(struct recording_builder *b, uint64_t time, uint32_t pid, uint32_t tid,
 		   uint32_t marker, const char *label);
 void builder_end(struct recording_builder *b, uint64_t time, uint32_t pid, uint32_t tid,

@@ -199,8 +199,44 @@ static bool write_unwind_info(const char *dir)
 	return is_good;
 }
 
+/* fuzz_http1: see there for the form of its steps. */
+static bool write_http1(const char *dir)
+{
+	static const struct {
+		const char *name, *asks, *answers;
+	} seeds[] = {
+		{ "length", "POST /a HTTP/1.1\r\nContent-Length: 2\r\n\r\nhi",
+		  "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok" },
+		{ "chunked", "PUT /a HTTP/1.1\nTransfer-Encoding: chunked\n\n2;x\nhi\n0\nY: z\n\n",
+		  "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: x, "
+		  "chunked\r\n\r\na\r\n0123456789\r\n0\r\n\r\n" },
+		{ "pipeline", "HEAD http://h/ HTTP/1.1\r\n\r\nGET /b HTTP/1.0\r\n\r\nGET /",
+		  "HTTP/1.1 304 Not Modified\r\n\r\nHTTP/1.0 404 Not Found\r\n\r\nx" },
+		{ "tunnel", "CONNECT h:443 HTTP/1.1\r\n\r\n", "HTTP/1.1 200 OK\r\n\r\n" },
+		{ "switch", "OPTIONS * HTTP/1.1\r\nUpgrade: x\r\n\r\n",
+		  "HTTP/1.1 101 Y\r\n\r\n" },
+		{ "bare", "GET /\n", "<html>" },
+	};
+	bool is_good = true;
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(seeds); i++) {
+		struct str b = { 0 };
+
+		str_add_char(&b, '\0');
+		str_add_char(&b, (char)strlen(seeds[i].asks));
+		str_add(&b, seeds[i].asks);
+		str_add_char(&b, '\1');
+		str_add_char(&b, (char)strlen(seeds[i].answers));
+		str_add(&b, seeds[i].answers);
+		is_good &= write_seed(dir, "fuzz_http1", seeds[i].name, &b);
+		str_release(&b);
+	}
+	return is_good;
+}
+
 bool seeds_write(const char *dir)
 {
-	return write_unwind_info(dir) && write_recordings(dir) && write_ring(dir) && write_notes(dir) && write_elf(dir) &&
-	       write_golden(dir);
+	return write_http1(dir) && write_unwind_info(dir) && write_recordings(dir) &&
+	       write_ring(dir) && write_notes(dir) && write_elf(dir) && write_golden(dir);
 }

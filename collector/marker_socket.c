@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Requests as exchanges on the connections that the target accepted: socket.bpf.c sends what its
+ * system calls move, and the report finds out what requests these bytes are. Nothing in the target
+ * has to be named, and nothing in it is changed.
+ */
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+#include "collector/marker.h"
+#include "collector/socket.h"
+
+BPF_OBJECT(socket);
+
+struct socket_marker {
+	const struct marker_spec *spec;
+	uint32_t id;
+	VEC(uint16_t) listening;	/* ports of the target's network namespaces, when prepared */
+	struct bpf_object *object;
+	int counts_fd;
+	struct bpf_link *links[3];
+};
+
+static const struct {
+	long nr;
+	enum socket_call call;
+} calls[] = {
+	{ SYS_read, CALL_READ },
+	{ SYS_readv, CALL_READV },
+	{ SYS_recvfrom, CALL_RECV },
+	{ SYS_recvmsg, CALL_RECVMSG },
+	{ SYS_recvmmsg, CALL_RECVMMSG },
+	{ SYS_write, CALL_WRITE },
+	{ SYS_sendto, CALL_WRITE },
+	{ SYS_writev, CALL_WRITEV },
+	{ SYS_sendmsg, CALL_SENDMSG },
+	{ SYS_sendmmsg, CALL_SENDMMSG },
+	{ SYS_sendfile, CALL_SENDFILE },
+	{ SYS_splice, CALL_SPLICE },
+	{ SYS_accept, CALL_ACCEPT },
+	{ SYS_accept4, CALL_ACCEPT },
+	{ SYS_connect, CALL_CONNECT },
+	{ SYS_close, CALL_CLOSE },
+#ifdef SYS_epoll_wait
+	{ SYS_epoll_wait, CALL_WAIT },
+	{ SYS_poll, CALL_WAIT },
+	{ SYS_select, CALL_WAIT },
+#endif
+	{ SYS_epoll_pwait, CALL_WAIT },
+#ifdef SYS_epoll_pwait2
+	{ SYS_epoll_pwait2, CALL_WAIT },
+#endif
+	{ SYS_ppoll, CALL_WAIT },
+	{ SYS_pselect6, CALL_WAIT },
+	{ SYS_io_uring_enter, CALL_IO_URING },
+};
+
+static bool socket_takes(const struct marker_spec *spec)
+{
+	return spec->kind == MARKER_SPEC_AUTO || spec->kind == MARKER_SPEC_SOCKET;
+}
+
+static void socket_release(void *self)
+{
+	struct socket_marker *m = self;
+	size_t i;
+
+	if (!m)
+		return;
+	for (i = 0; i < ARRAY_LEN(m->links); i++)
+		bpf_link__destroy(m->links[i]);
+	bpf_object__close(m->object);
+	vec_release(&m->listening);
+	free(m);
+}
+
+/* ---- who listens ---- */
+
+/* /proc/PID/net/tcp: "sl: LOCAL:PORT REMOTE:PORT STATE ...", in hexadecimal (proc_pid_net(5)). */
+static void add_listening(struct socket_marker *m, uint32_t pid, const char *table)
+{
+	enum { LISTEN = 0x0a };
+	unsigned int port, state;
+	char path[64], line[512];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%u/net/%s", pid, table);
+	f = fopen(path, "re");
+	if (!f)
+		return;
+	while (fgets(line, sizeof(line), f))
+		if (sscanf(line, " %*d: %*[0-9A-Fa-f]:%x %*[0-9A-Fa-f]:%*x %x", &port, &state) == 2 &&
+		    state == LISTEN)
+			vec_push(&m->listening, (uint16_t)port);
+	fclose(f);
+}
+
+/* Each network namespace once: the tables are long. */
+static void find_listening(struct socket_marker *m, const struct pids *pids)
+{
+	VEC(ino_t) seen = { 0 };
+
+	vec_each(&pids->at, pid) {
+		bool is_known = false;
+		char path[64];
+		struct stat st;
+
+		snprintf(path, sizeof(path), "/proc/%u/ns/net", *pid);
+		if (stat(path, &st))
+			continue;
+		vec_each(&seen, ino)
+			is_known |= *ino == st.st_ino;
+		if (is_known)
+			continue;
+		vec_push(&seen, st.st_ino);
+		add_listening(m, *pid, "tcp");
+		add_listening(m, *pid, "tcp6");
+	}
+	vec_release(&seen);
+}
+
+static int socket_prepare(const struct marker_spec *spec, uint32_t id,
+			  const struct marker_target *target, void **ret_self, struct err *e)
+{
+	struct socket_marker *m = xcalloc(1, sizeof(*m));
+
+	(void)e;
+	m->spec = spec;
+	m->id = id;
+	find_listening(m, target->pids);
+	*ret_self = m;
+	return 0;
+}
+
+/* ---- attaching ---- */
+
+/* The program's only constant. */
+static int set_config(const struct socket_marker *m, struct bpf_object *object)
+{
+	struct bpf_map *constants = bpf_object__find_map_by_name(object, ".rodata");
+	struct socket_config config = { .only_port = m->spec->port };
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(calls); i++)
+		if (calls[i].nr < SOCKET_MAX_SYSCALLS)
+			config.call_of[calls[i].nr] = (unsigned char)calls[i].call;
+	return bpf_map__set_initial_value(constants, &config, sizeof(config));
+}
+
+static int load(struct socket_marker *m, struct follow *follow, struct err *e)
+{
+	const struct bpf_shared_map shared[] = { { "targets", follow_map_fd(follow) }, { NULL, -1 } };
+	int nr_cpus = libbpf_num_possible_cpus(), err;
+	struct bpf_object *object;
+
+	err = bpf_object_open_embedded("socket", bpf_object_socket, bpf_object_socket_end, shared,
+				       &object, e);
+	if (err)
+		return err;
+	err = set_config(m, object);
+	if (!err)
+		err = bpf_map__set_max_entries(bpf_object__find_map_by_name(object, "buffers"),
+					       (uint32_t)nr_cpus * SOCKET_BUFFERS_PER_CPU);
+	if (err) {
+		bpf_object__close(object);
+		return err_set(e, err, "cannot set the BPF program 'socket' up: %m");
+	}
+	err = bpf_object_load("socket", object, e);
+	if (!err)
+		m->object = object;
+	return err;
+}
+
+static int tell_listening(struct socket_marker *m, struct err *e)
+{
+	int fd = bpf_object__find_map_fd_by_name(m->object, "listening");
+	uint8_t yes = 1;
+
+	vec_each(&m->listening, port)
+		if (bpf_map_update_elem(fd, port, &yes, BPF_ANY))
+			return err_set(e, -errno, "cannot tell the BPF program of port %u: %m", *port);
+	return 0;
+}
+
+/* Switches first: a thread's time counts from its first mark. */
+static int attach_programs(struct socket_marker *m, struct err *e)
+{
+	static const char *const names[] = { "socket_switch", "socket_exit", "socket_enter" };
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(names); i++) {
+		m->links[i] = bpf_program__attach(bpf_object__find_program_by_name(m->object, names[i]));
+		if (!m->links[i])
+			return err_set(e, errno == EPERM || errno == EACCES ? -EPERM : -EOPNOTSUPP,
+				       "cannot attach the BPF program '%s': %m", names[i]);
+	}
+	return 0;
+}
+
+static int socket_attach(void *self, struct follow *follow, const struct sampler *sampler,
+			 struct writer *w, struct err *e)
+{
+	struct socket_marker *m = self;
+	const struct note_marker note = {
+		.id = m->id,
+		.flags = MARKER_IS_SOCKETS | (m->spec->is_http ? MARKER_IS_HTTP : 0),
+		.spec = m->spec->text,
+		.name = "",
+	};
+	int err = load(m, follow, e);
+
+	if (err)
+		return err;
+	m->counts_fd = bpf_object__find_map_fd_by_name(m->object, "counts");
+	err = tell_listening(m, e);
+	if (!err)
+		err = marker_give_rings(m->object, sampler, e);
+	if (err)
+		return err;
+	writer_note_marker(w, &note);
+	return attach_programs(m, e);
+}
+
+/* ---- counts ---- */
+
+static struct socket_counts sum_counts(const struct socket_marker *m)
+{
+	int nr_cpus = libbpf_num_possible_cpus(), i;
+	struct socket_counts sum = { 0 }, *each;
+	uint32_t zero = 0;
+
+	each = xcalloc((size_t)(nr_cpus > 0 ? nr_cpus : 1), sizeof(*each));
+	if (m->object && !bpf_map_lookup_elem(m->counts_fd, &zero, each))
+		for (i = 0; i < nr_cpus; i++) {
+			sum.nr_begins += each[i].nr_begins;
+			sum.nr_ends += each[i].nr_ends;
+			sum.nr_unsent += each[i].nr_unsent;
+			sum.nr_io_uring += each[i].nr_io_uring;
+		}
+	free(each);
+	return sum;
+}
+
+static void socket_counts(const void *self, struct marker_counts *ret)
+{
+	struct socket_counts sum = sum_counts(self);
+
+	*ret = (struct marker_counts){ .nr_begins = sum.nr_begins,
+				       .nr_ends = sum.nr_ends,
+				       .nr_unsent = sum.nr_unsent,
+				       .nr_io_uring = sum.nr_io_uring };
+}
+
+const struct marker_source marker_socket = {
+	.takes = socket_takes,
+	.prepare = socket_prepare,
+	.attach = socket_attach,
+	.counts = socket_counts,
+	.release = socket_release,
+};

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What socket.bpf.c and marker_socket.c share. Plain integer types only: BPF includes it. */
+#ifndef COLLECTOR_SOCKET_H
+#define COLLECTOR_SOCKET_H
+
+#include "collector/follow.h"
+#include "recording/socket_mark.h"
+
+/* Numbers of system calls beyond are none of ours (x86-64 and arm64 have less than 470). */
+#define SOCKET_MAX_SYSCALLS 512
+/* Connections that are told apart at a time; those used least recently make room. */
+#define SOCKET_MAX_CONNS 65536
+#define SOCKET_MAX_PORTS 4096
+/* Buffers a CPU: marks being made at the same moment by threads that preempted each other. */
+#define SOCKET_BUFFERS_PER_CPU 4
+
+/* What a system call does with its descriptor, as far as we look at it. */
+enum socket_call {
+	CALL_OTHER,
+	CALL_READ,		/* fd, buffer */
+	CALL_READV,		/* fd, iovec, count */
+	CALL_RECV,		/* fd, buffer, length, flags */
+	CALL_RECVMSG,		/* fd, msghdr, flags */
+	CALL_RECVMMSG,		/* fd, mmsghdr, count, flags */
+	CALL_WRITE,
+	CALL_WRITEV,
+	CALL_SENDMSG,
+	CALL_SENDMMSG,
+	CALL_SENDFILE,		/* to fd */
+	CALL_SPLICE,		/* from fd, offset, to fd */
+	CALL_ACCEPT,		/* fd; returns the new one */
+	CALL_CONNECT,
+	CALL_CLOSE,
+	CALL_WAIT,		/* for any of several descriptors */
+	CALL_IO_URING,
+	NR_SOCKET_CALLS,
+};
+
+/* Constants of the loaded program. */
+struct socket_config {
+	unsigned char call_of[SOCKET_MAX_SYSCALLS];	/* enum socket_call, by number */
+	unsigned int only_port;		/* connections accepted on this one alone; 0: on all */
+};
+
+struct socket_counts {
+	unsigned long long nr_begins;	/* exchanges: inbound bytes after outbound ones */
+	unsigned long long nr_ends;	/* outbound bytes after inbound ones */
+	unsigned long long nr_unsent;	/* marks neither in a ring nor in a ring's count of losses */
+	unsigned long long nr_io_uring;	/* calls to io_uring_enter(2) */
+};
+
+#endif

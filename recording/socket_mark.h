@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A socket mark: a thread of the target read from a connection, wrote to one, or went to wait. As
+ * any mark it is the raw part of a sample of the BPF output event; thread, CPU and time are the
+ * sample's own. The BPF program writes this struct, so it includes nothing but integer types.
+ *
+ *	struct socket_mark (64 bytes) | len bytes of what was read or written | padding
+ *
+ * What requests these bytes are is for the report to find out; here stands who moved how many, when.
+ * Transfers that say nothing new make no mark of their own: their bytes come with the next one of
+ * the same connection, as more_in_bytes and more_out_bytes, and happened before it.
+ */
+#ifndef RECORDING_SOCKET_MARK_H
+#define RECORDING_SOCKET_MARK_H
+
+#define SOCKET_MARK_MAGIC 0x314b5357U	/* "WSK1" */
+
+enum socket_mark_kind {
+	/* The first mark of a connection; its bytes are a struct socket_name. */
+	SOCKET_OPEN = 1,
+	SOCKET_IN = 2,		/* the server read */
+	SOCKET_OUT = 3,		/* the server wrote */
+	/*
+	 * The thread waits for something new. conn is the one it had worked for last, or 0: then the more_
+	 * fields are zero.
+	 */
+	SOCKET_WAIT = 4,
+	SOCKET_CLOSE = 5,	/* the last descriptor of it */
+};
+
+enum socket_mark_flags {
+	SOCKET_IS_OUTGOING = 1,	/* the target connected; else it accepted */
+	SOCKET_IS_NEW = 2,	/* known since its accept(2) or connect(2): nothing came before */
+	SOCKET_IS_ANSWER = 8,	/* the first bytes out after bytes in, or at all */
+	SOCKET_DATA_LOST = 4,	/* the bytes could not be read, or no buffer was free: len is 0 */
+};
+
+/* Most bytes that travel with one mark, and what is usual: see socket.bpf.c. */
+#define SOCKET_DATA_MAX 4096
+#define SOCKET_DATA_USUAL 256
+
+struct socket_mark {
+	unsigned int magic;
+	unsigned short kind;			/* enum socket_mark_kind */
+	unsigned short flags;			/* enum socket_mark_flags */
+	unsigned long long conn;		/* inode of the socket: unique until the next boot */
+	unsigned long long bytes;		/* that this read or write moved */
+	unsigned long long cpu_ns;		/* on-CPU time of the thread, since an arbitrary moment */
+	unsigned long long more_in_bytes;
+	unsigned long long more_out_bytes;
+	unsigned long long more_out_ns;		/* when the last of them were written */
+	unsigned int len;			/* of the bytes that follow */
+	unsigned int zero;
+};
+
+#define SOCKET_PATH_MAX 108
+
+struct socket_name {
+	unsigned short family;			/* AF_INET, AF_INET6, AF_UNIX */
+	unsigned short local_port, peer_port;	/* host order */
+	unsigned short path_len;		/* AF_UNIX: of the listener's name, bytes; 0: it has none */
+	/* As in sun_path: an abstract one begins with a NUL. */
+	char path[SOCKET_PATH_MAX];
+};
+
+#endif

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the lines of an HTTP/1 message say (RFC 9112): pure functions over untrusted bytes. */
+#ifndef REPORT_HTTP1_LINE_H
+#define REPORT_HTTP1_LINE_H
+
+#include "report/protocol.h"
+
+/* The bytes of a line without its end, lent. */
+struct http1_line {
+	const uint8_t *s;
+	size_t len;
+	bool is_cut;	/* there are more than these */
+};
+
+/*
+ * Do the bytes begin a request? Empty lines before it are nothing. After a message that was read to
+ * its end a method is any token; elsewhere it must look like one: upper-case letters, - and _.
+ */
+enum recognition http1_line_recognize(const uint8_t *s, size_t len, bool is_synced);
+/* Do they begin an answer? */
+enum recognition http1_line_recognize_answer(struct http1_line line);
+
+struct http1_request {
+	struct http1_line method;
+	/* From the first slash on, of an absolute-form too: one endpoint whatever the form. */
+	struct http1_line path;
+	bool is_head, is_connect;
+	bool has_version;	/* or may have: the line is cut */
+};
+
+/* Of a line that is recognized. */
+struct http1_request http1_line_request(struct http1_line line);
+/* False: no status line. */
+bool http1_line_status(struct http1_line line, uint32_t *ret_status);
+/* False: no size, or one past 64 bits. */
+bool http1_line_chunk_size(struct http1_line line, uint64_t *ret_size);
+
+/* How long a message's body is, from the fields of its head; all zero before the first. */
+struct http1_framing {
+	uint64_t length;
+	bool has_length, has_coding;
+	bool is_chunked;	/* the last coding is */
+	bool is_bad;		/* no two readers need agree on it */
+	bool was_framing;	/* the last field was one of these */
+};
+
+/* line: not empty. */
+void http1_line_field(struct http1_framing *f, struct http1_line line);
+
+#endif

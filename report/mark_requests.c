@@ -1,0 +1,424 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "report/mark_requests.h"
+
+#include "recording/mark.h"
+
+/* The family of all calls: no marker's id, since those have 32 bits and the key has room for 33. */
+#define CALLS_FAMILY (1ULL << 32)
+
+enum {
+	/* What a call leaves behind on the stack, which its return takes away (x86-64). */
+	RETURN_ADDRESS_BYTES = 8,
+	/* Frames further apart than a stack is large by default (RLIMIT_STACK) are on two stacks. */
+	STACK_MAX_BYTES = 8 << 20,
+	/*
+	 * Requests of one marker and thread that may be over, all in doubt at once. Of ends that go
+	 * missing one by one there is no bound, and nesting as deep was shown long before.
+	 */
+	MAX_IN_DOUBT = 64,
+};
+
+void mark_requests_init(struct mark_requests *m, struct session *session,
+			const struct endpoint_options *endpoints, struct open_requests *open)
+{
+	*m = (struct mark_requests){ .session = session, .endpoints = endpoints, .open = open };
+}
+
+void mark_requests_release(struct mark_requests *m)
+{
+	size_t i;
+
+	for (i = 0; i < NR_OPEN_LISTS; i++)
+		vec_release(&m->newest[i]);
+	u64map_release(&m->family_of);
+	vec_release(&m->families);
+	hashidx_release(&m->by_key);
+	str_release(&m->text);
+}
+
+/* ---- lists of open requests ---- */
+
+static uint32_t newest_of(const struct mark_requests *m, enum open_list list, uint32_t owner)
+{
+	return owner < m->newest[list].nr ? m->newest[list].at[owner] : NO_SLOT;
+}
+
+static void link_in(struct mark_requests *m, struct open_request *r, enum open_list list,
+		    uint32_t owner)
+{
+	while (m->newest[list].nr <= owner)
+		vec_push(&m->newest[list], NO_SLOT);
+	r->in[list].owner = owner;
+	r->in[list].newer = NO_SLOT;
+	r->in[list].older = m->newest[list].at[owner];
+	if (r->in[list].older != NO_SLOT)
+		m->open->slots.at[r->in[list].older].in[list].newer = r->slot;
+	m->newest[list].at[owner] = r->slot;
+}
+
+static void unlink_from(struct mark_requests *m, struct open_request *r, enum open_list list)
+{
+	uint32_t owner = r->in[list].owner, older = r->in[list].older, newer = r->in[list].newer;
+
+	if (owner == NO_SLOT)
+		return;
+	if (older != NO_SLOT)
+		m->open->slots.at[older].in[list].newer = newer;
+	if (newer != NO_SLOT)
+		m->open->slots.at[newer].in[list].older = older;
+	else
+		m->newest[list].at[owner] = older;
+	r->in[list].owner = NO_SLOT;
+}
+
+static uint64_t family_key(uint32_t thread, uint32_t marker, bool is_call)
+{
+	return (uint64_t)thread << 33 | (is_call ? CALLS_FAMILY : marker);
+}
+
+static uint32_t family_add(struct mark_requests *m, uint32_t thread, uint32_t marker, bool is_call)
+{
+	uint64_t key = family_key(thread, marker, is_call);
+	const uint32_t *known = u64map_get(&m->family_of, key);
+
+	if (known)
+		return *known;
+	u64map_set(&m->family_of, key, (uint32_t)m->families.nr);
+	vec_push(&m->families, (struct family){ 0 });
+	return (uint32_t)m->families.nr - 1;
+}
+
+static bool is_in_doubt(const struct open_request *r)
+{
+	return r->in[OPEN_IN_DOUBT].owner != NO_SLOT;
+}
+
+/* It may be over: samples are no longer its own, but its END still is. */
+static void put_in_doubt(struct mark_requests *m, struct open_request *r)
+{
+	unlink_from(m, r, OPEN_ON_THREAD);
+	unlink_from(m, r, OPEN_IN_FAMILY);
+	link_in(m, r, OPEN_IN_DOUBT, r->thread);
+	m->families.at[r->family].nr_in_doubt++;
+}
+
+/* ---- requests with a key: an id, or the stack pointer that a call began with ---- */
+
+static bool has_key(const struct open_request *r)
+{
+	return r->has_id || r->is_call;
+}
+
+static uint64_t key_hash(const struct open_request *r)
+{
+	uint64_t seed = hash_mix(r->is_call ? r->thread : r->process, r->marker);
+
+	return hash_mix(seed, r->is_call ? r->sp : r->mark_id);
+}
+
+static bool same_key(const struct open_request *x, const struct open_request *y)
+{
+	if (x->marker != y->marker || x->is_call != y->is_call || x->has_id != y->has_id)
+		return false;
+	return x->is_call ? x->thread == y->thread && x->sp == y->sp :
+			    x->process == y->process && x->mark_id == y->mark_id;
+}
+
+/* The open one of the same key, or NO_SLOT. */
+static uint32_t find_by_key(const struct mark_requests *m, const struct open_request *like)
+{
+	if (!has_key(like))
+		return NO_SLOT;
+	hashidx_each(&m->by_key, key_hash(like), slot)
+		if (m->open->slots.at[slot].is_open && same_key(&m->open->slots.at[slot], like))
+			return slot;
+	return NO_SLOT;
+}
+
+static void add_key(struct mark_requests *m, const struct open_request *r)
+{
+	uint64_t hash = key_hash(r);
+
+	/* The same key mostly has the same slot again. */
+	hashidx_each(&m->by_key, hash, slot)
+		if (slot == r->slot)
+			return;
+	hashidx_add(&m->by_key, hash, r->slot);
+}
+
+/*
+ * The index cannot forget, so closed requests stay in it until they are most of it; then it is made
+ * anew. That is O(1) a request, and keeps the index as small as what is open.
+ */
+static void index_by_key(struct mark_requests *m, const struct open_request *added)
+{
+	m->nr_open_with_key++;
+	add_key(m, added);
+	if (m->by_key.nr < 1024 || m->by_key.nr < 4 * m->nr_open_with_key)
+		return;
+	hashidx_release(&m->by_key);
+	vec_each(&m->open->slots, r)
+		if (r->is_open && has_key(r))
+			add_key(m, r);
+}
+
+/* ---- begin and end ---- */
+
+/* end_ns 0: it is closed without having ended. */
+static void close_request(struct mark_requests *m, uint32_t slot, uint64_t end_ns)
+{
+	struct open_request *r = &m->open->slots.at[slot];
+	int list;
+
+	m->families.at[r->family].nr_in_doubt -= is_in_doubt(r);
+	for (list = 0; list < NR_OPEN_LISTS; list++)
+		unlink_from(m, r, (enum open_list)list);
+	m->nr_open_with_key -= has_key(r);
+	open_requests_close(m->open, slot, end_ns);
+}
+
+/* Reads the label into the request's paths, or gives it the marker's name. */
+static void name_request(struct mark_requests *m, const struct marker *marker, const uint8_t *label,
+			 size_t len, struct request *r)
+{
+	struct strings *strings = m->session->strings;
+
+	if (!len) {
+		r->raw_path = marker ? marker->name : strings_id(strings, "(unnamed)");
+		r->path = r->raw_path;
+		return;
+	}
+	r->raw_path = strings_id_n(strings, (const char *)label, len);
+	str_clear(&m->text);
+	endpoint_add(&m->text, m->endpoints, label, len);
+	r->path = strings_id_n(strings, str_cstr(&m->text), m->text.len);
+}
+
+/* Does a frame at sp show that the one that r began in is gone? Stacks grow down. */
+static bool is_left_at(const struct mark_requests *m, const struct open_request *r, uint64_t sp)
+{
+	bool may_share = !r->is_call && m->families.at[r->family].nests_in_a_frame;
+
+	return sp && r->sp && sp - r->sp <= STACK_MAX_BYTES && !(may_share && sp == r->sp);
+}
+
+static void doubt_what_is_left(struct mark_requests *m, uint32_t family, uint64_t sp)
+{
+	uint32_t slot;
+
+	while ((slot = newest_of(m, OPEN_IN_FAMILY, family)) != NO_SLOT &&
+	       is_left_at(m, &m->open->slots.at[slot], sp)) {
+		struct open_request *r = &m->open->slots.at[slot];
+
+		if (r->is_call || m->families.at[family].nr_in_doubt < MAX_IN_DOUBT)
+			put_in_doubt(m, r);
+		else
+			close_request(m, slot, 0);
+	}
+}
+
+/* What a mark says of the request that it begins or ends. */
+static struct open_request request_of_mark(struct mark_requests *m, const struct record *rec,
+					   const struct mark_head *mark)
+{
+	const struct marker *marker = session_marker(m->session, mark->marker);
+	struct open_request r = { .marker = mark->marker, .mark_id = mark->id, .sp = mark->sp };
+
+	r.has_id = mark->flags & MARK_HAS_ID;
+	r.is_call = !r.has_id && marker && marker->flags & MARKER_IS_CALL;
+	r.thread = session_thread(m->session, rec->pid, rec->tid);
+	r.process = m->session->threads.at[r.thread].process;
+	r.family = family_add(m, r.thread, r.marker, r.is_call);
+	return r;
+}
+
+static void begin(struct mark_requests *m, const struct record *rec, const struct mark_head *mark,
+		  const uint8_t *label)
+{
+	struct open_request like = request_of_mark(m, rec, mark), *r;
+	uint32_t twin = find_by_key(m, &like);
+
+	if (twin != NO_SLOT)
+		close_request(m, twin, 0);
+	if (!like.has_id)
+		doubt_what_is_left(m, like.family, like.sp);
+	like.request = (struct request){ .begin_pid = rec->pid,
+					 .begin_tid = rec->tid,
+					 .begin_ns = rec->time };
+	r = open_requests_add(m->open, &like);
+	name_request(m, session_marker(m->session, mark->marker), label, mark->label_len,
+		     &r->request);
+	link_in(m, r, OPEN_ON_THREAD, r->thread);
+	link_in(m, r, OPEN_IN_PROCESS, r->process);
+	if (!r->has_id)
+		link_in(m, r, OPEN_IN_FAMILY, r->family);
+	if (has_key(r))
+		index_by_key(m, r);
+}
+
+/* The time of an END is the end, but 0 says that there was none. */
+static uint64_t end_time(const struct record *rec)
+{
+	return rec->time ? rec->time : 1;
+}
+
+/*
+ * Of those in doubt that began in the very frame that the END stands in, the last to begin, if that was
+ * after `newest`; or NO_SLOT. The list has them in the order in which they came into doubt.
+ */
+static uint32_t find_in_doubt(const struct mark_requests *m, const struct open_request *like,
+			      uint32_t newest)
+{
+	uint64_t after = newest == NO_SLOT ? 0 : m->open->slots.at[newest].request.id;
+	uint32_t slot = NO_SLOT, last = NO_SLOT;
+
+	if (m->families.at[like->family].nr_in_doubt)
+		slot = newest_of(m, OPEN_IN_DOUBT, like->thread);
+	for (; slot != NO_SLOT; slot = m->open->slots.at[slot].in[OPEN_IN_DOUBT].older) {
+		const struct open_request *r = &m->open->slots.at[slot];
+
+		if (r->family != like->family || like->sp - r->sp > RETURN_ADDRESS_BYTES ||
+		    r->request.id <= after)
+			continue;
+		after = r->request.id;
+		last = slot;
+	}
+	return last;
+}
+
+/* The request that an END without a key takes. */
+static uint32_t find_in_family(struct mark_requests *m, const struct open_request *like)
+{
+	uint32_t newest = newest_of(m, OPEN_IN_FAMILY, like->family);
+	uint32_t in_doubt = find_in_doubt(m, like, newest);
+
+	if (in_doubt == NO_SLOT)
+		return newest;
+	m->families.at[like->family].nests_in_a_frame = true;
+	return in_doubt;
+}
+
+static void end(struct mark_requests *m, const struct record *rec, const struct mark_head *mark)
+{
+	struct open_request like = request_of_mark(m, rec, mark);
+	uint32_t slot;
+
+	if (like.is_call)
+		like.sp -= RETURN_ADDRESS_BYTES;
+	slot = has_key(&like) ? find_by_key(m, &like) : find_in_family(m, &like);
+	if (slot == NO_SLOT)
+		m->nr_unmatched_ends++;
+	else
+		close_request(m, slot, end_time(rec));
+	if (like.is_call)
+		doubt_what_is_left(m, like.family, like.sp);
+}
+
+bool mark_requests_mark(struct mark_requests *m, const struct record *rec)
+{
+	struct cursor c = cursor_of(rec->sample.raw, rec->sample.raw_len);
+	struct mark_head mark;
+	const uint8_t *label;
+
+	cursor_copy(&c, &mark, sizeof(mark));
+	if (!(mark.flags & MARK_HAS_LABEL))
+		mark.label_len = 0;
+	label = cursor_take(&c, mark.label_len);
+	if (c.failed || (mark.kind != MARK_BEGIN && mark.kind != MARK_END))
+		return false;
+	if (mark.kind == MARK_END) {
+		end(m, rec, &mark);
+		return true;
+	}
+	m->nr_label_faults += !!(mark.flags & MARK_LABEL_FAULT);
+	m->nr_labels_cut += !!(mark.flags & MARK_LABEL_CUT);
+	begin(m, rec, &mark, label);
+	return true;
+}
+
+/* ---- other ends ---- */
+
+static int by_id(const void *a, const void *b)
+{
+	const struct open_request *x = a, *y = b;
+
+	return (x->request.id > y->request.id) - (x->request.id < y->request.id);
+}
+
+/* In the order of begin. */
+static void close_all(struct mark_requests *m, bool with_ids)
+{
+	VEC(struct open_request) open = { 0 };
+
+	vec_each(&m->open->slots, r)
+		if (r->is_open && !r->is_by_bytes && (with_ids || !r->has_id))
+			vec_push(&open, *r);
+	if (open.nr)
+		qsort(open.at, open.nr, sizeof(*open.at), by_id);
+	vec_each(&open, r)
+		close_request(m, r->slot, 0);
+	vec_release(&open);
+}
+
+static void close_list(struct mark_requests *m, enum open_list list, uint32_t owner)
+{
+	uint32_t slot;
+
+	while ((slot = newest_of(m, list, owner)) != NO_SLOT)
+		close_request(m, slot, 0);
+}
+
+static void thread_ended(struct mark_requests *m, uint32_t thread)
+{
+	uint32_t slot;
+
+	close_list(m, OPEN_IN_DOUBT, thread);
+	while ((slot = newest_of(m, OPEN_ON_THREAD, thread)) != NO_SLOT) {
+		struct open_request *r = &m->open->slots.at[slot];
+
+		if (r->has_id)
+			unlink_from(m, r, OPEN_ON_THREAD);
+		else
+			close_request(m, slot, 0);
+	}
+}
+
+/* A thread was introduced again, or ended, or runs another program. */
+static void take_task(struct mark_requests *m, const struct record *r)
+{
+	uint32_t thread = session_find_thread(m->session, r->pid, r->tid), process;
+
+	if (thread == UINT32_MAX)
+		return;
+	process = m->session->threads.at[thread].process;
+	/* A fork under known ids: they are used again, and the EXIT between was lost. */
+	if (r->type != PERF_RECORD_COMM)
+		thread_ended(m, thread);
+	if ((r->type == PERF_RECORD_COMM && r->comm.is_exec) ||
+	    (r->type == PERF_RECORD_EXIT && session_is_last_thread(m->session, thread)))
+		close_list(m, OPEN_IN_PROCESS, process);
+}
+
+void mark_requests_record(struct mark_requests *m, const struct record *rec)
+{
+	switch (rec->type) {
+	case PERF_RECORD_LOST:
+		close_all(m, false);
+		break;
+	case PERF_RECORD_COMM:
+	case PERF_RECORD_FORK:
+	case PERF_RECORD_EXIT:
+		take_task(m, rec);
+		break;
+	}
+}
+
+uint32_t mark_requests_of(const struct mark_requests *m, uint32_t thread)
+{
+	return newest_of(m, OPEN_ON_THREAD, thread);
+}
+
+void mark_requests_finish(struct mark_requests *m)
+{
+	close_all(m, true);
+}

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The requests that are open, whoever says where they begin and end: marks of probes
+ * (mark_requests.h) or bytes on sockets (socket_requests.h). Memory: what is open at a time.
+ */
+#ifndef REPORT_OPEN_REQUESTS_H
+#define REPORT_OPEN_REQUESTS_H
+
+#include "base/vec.h"
+#include "report/request.h"
+
+#define NO_SLOT UINT32_MAX
+
+/* Lists that requests by marks stand in, newest first. Links are slots; NO_SLOT ends a list. */
+enum open_list {
+	OPEN_ON_THREAD,		/* by thread: the stack */
+	OPEN_IN_DOUBT,		/* by thread: in doubt, and thus in neither of its neighbours here */
+	OPEN_IN_FAMILY,		/* by family, but for those with an id */
+	OPEN_IN_PROCESS,	/* by process */
+	NR_OPEN_LISTS,
+};
+
+struct open_request {
+	struct request request;
+	uint32_t slot;		/* dense, used again: to index arrays of the listener's own */
+	uint32_t thread, process;	/* indexes in the session; thread that it began on */
+	bool is_open, is_by_bytes;
+	/* by marks */
+	uint32_t marker;	/* id */
+	uint32_t family;
+	bool has_id, is_call;
+	uint64_t mark_id, sp;
+	struct {
+		uint32_t owner;	/* index of the list; NO_SLOT: in none */
+		uint32_t older, newer;
+	} in[NR_OPEN_LISTS];
+	/* by bytes */
+	uint64_t nr_on_connection;	/* its parser's number */
+	uint32_t nr_workers;		/* threads that work on it now */
+	bool is_answered;		/* it ends when the last of them has left */
+	uint64_t answered_ns;
+};
+
+struct request_listener {
+	void *self;
+	/* A request ended: what it had is final. Lent for the call. */
+	void (*ended)(void *self, const struct open_request *r);
+};
+
+struct open_requests {
+	VEC(struct open_request) slots;
+	VEC(uint32_t) free_slots;
+	struct request_listener listener;
+	uint64_t nr_requests;	/* the last id */
+	uint64_t nr_unfinished;
+};
+
+/* first_id: ids of requests go on from here (several inputs); 0 for the first. */
+void open_requests_init(struct open_requests *o, const struct request_listener *listener,
+			uint64_t first_id);
+void open_requests_release(struct open_requests *o);
+
+/* As `like`, in no list, with the next id. Lent until the next one is added. */
+struct open_request *open_requests_add(struct open_requests *o, const struct open_request *like);
+/* end_ns 0: it is closed without having ended. It stands in no list any more. */
+void open_requests_close(struct open_requests *o, uint32_t slot, uint64_t end_ns);
+
+#endif

@@ -1,0 +1,600 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * HTTP/1.0 and 1.1 (RFC 9112), and a line of 0.9. Each direction is a sequence of messages, read as
+ * lines and as bodies that are skipped by their length:
+ *
+ *	START --first line--> HEAD --empty line--> BODY or CHUNK_SIZE, CHUNK, CHUNK_END, ... TRAILER
+ *	  ^------------------------------------------------------------------------------'
+ *
+ * Answers belong to requests in their order (RFC 9112, 9.3.2). What says no more where a message
+ * ends (unknown bytes in a head, a length that is none) makes its direction LOST, until the next
+ * exchange: there a request begins if the bytes look like one's, and the answers so far are ended.
+ *
+ * A line is copied only when a read or write ends in its middle, and of its first bytes only.
+ */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/cursor.h"
+#include "report/http1_line.h"
+#include "report/protocol.h"
+
+#define PATH_LEN_MAX 1024
+/* More than a method, a path and the version: an absolute-form has an authority, too. */
+#define REQUEST_LINE_MAX 1280
+/* All other lines say what matters early: a status, a length, a coding. */
+#define OTHER_LINE_MAX 256
+#define NR_OUTSTANDING_MAX 1024
+
+enum at {
+	AT_START,	/* before the first line of a message */
+	AT_HEAD,	/* its other lines */
+	AT_BODY,	/* so many bytes are left of it */
+	AT_CHUNK_SIZE,
+	AT_CHUNK,	/* so many bytes are left of it */
+	AT_CHUNK_END,	/* the line end behind it */
+	AT_TRAILER,
+	AT_REST,	/* all bytes up to the next exchange or the close belong to the message */
+	AT_LOST,	/* nobody knows whose bytes these are, up to the next exchange */
+	AT_STRAY,	/* the rest of a write that begins like no answer; the next one may */
+	AT_OPAQUE,	/* the connection speaks something else */
+};
+
+/* What must be known of a request to find its answer's end. */
+enum kind {
+	KIND_PLAIN,
+	KIND_HEAD,
+	KIND_CONNECT,
+	KIND_BARE,	/* no version: HTTP/0.9, whose answer is a body and nothing else */
+};
+#define KINDS_BYTES (NR_OUTSTANDING_MAX / 4)	/* two bits each */
+
+/* A line that began in an earlier read or write. */
+struct partial {
+	size_t len, max;
+	bool is_cut;
+	uint8_t bytes[];
+};
+
+struct side {
+	uint64_t left;	/* bytes of the body or the chunk */
+	struct partial *line;
+	enum at at;
+	struct http1_framing framing;	/* of the message whose head is read */
+};
+
+struct http1 {
+	struct side in, out;
+	uint64_t nr_began, nr_ended;	/* requests end in their order */
+	uint8_t *kinds;			/* of those between, by number; NULL: all are plain */
+	uint32_t status;		/* of the answer whose head is read */
+	bool is_reading;		/* the last request that began is not read to its end */
+	bool is_named;			/* it was told of by name */
+	bool is_synced;			/* the message before it was read to its end */
+	bool has_written;		/* since the last read */
+};
+
+static size_t min_len(size_t a, size_t b)
+{
+	return a < b ? a : b;
+}
+
+static void line_drop(struct side *s)
+{
+	free(s->line);
+	s->line = NULL;
+}
+
+static void line_add(struct side *s, const uint8_t *bytes, size_t len, size_t max)
+{
+	size_t taken;
+
+	if (!s->line) {
+		s->line = xmalloc(sizeof(*s->line) + max);
+		*s->line = (struct partial){ .max = max };
+	}
+	taken = min_len(len, s->line->max - s->line->len);
+	memcpy(s->line->bytes + s->line->len, bytes, taken);
+	s->line->len += taken;
+	s->line->is_cut |= taken < len;
+}
+
+static struct http1_line line_so_far(const struct side *s)
+{
+	return (struct http1_line){ s->line->bytes, s->line->len, s->line->is_cut };
+}
+
+/* The next line without its end, valid until line_drop(). False: it goes on in later bytes. */
+static bool line_next(struct side *s, struct cursor *c, size_t max, struct http1_line *ret_line)
+{
+	size_t left = cursor_left(c), len;
+	const uint8_t *at = cursor_take(c, 0), *nl = memchr(at, '\n', left);
+
+	len = nl ? (size_t)(nl - at) : left;
+	cursor_skip(c, nl ? len + 1 : len);
+	if (!nl || s->line)
+		line_add(s, at, len, max);
+	if (!nl)
+		return false;
+	if (s->line)
+		*ret_line = line_so_far(s);
+	else
+		*ret_line = (struct http1_line){ at, min_len(len, max), len > max };
+	if (!ret_line->is_cut && ret_line->len && ret_line->s[ret_line->len - 1] == '\r')
+		ret_line->len--;
+	return true;
+}
+
+static uint64_t nr_outstanding(const struct http1 *h)
+{
+	return h->nr_began - h->nr_ended;
+}
+
+static enum kind kind_of(const struct http1 *h, uint64_t nr)
+{
+	size_t i = nr % NR_OUTSTANDING_MAX;
+
+	return h->kinds ? (enum kind)(h->kinds[i / 4] >> i % 4 * 2 & 3) : KIND_PLAIN;
+}
+
+static void set_kind(struct http1 *h, uint64_t nr, enum kind kind)
+{
+	size_t i = nr % NR_OUTSTANDING_MAX;
+	unsigned int shift = i % 4 * 2, others;
+
+	if (!h->kinds && kind == KIND_PLAIN)
+		return;
+	if (!h->kinds)
+		h->kinds = xcalloc(1, KINDS_BYTES);
+	others = h->kinds[i / 4] & ~(3U << shift);
+	h->kinds[i / 4] = (uint8_t)(others | (unsigned int)kind << shift);
+}
+
+static void end_oldest(struct http1 *h, const struct exchange_listener *l)
+{
+	assert(nr_outstanding(h));
+	l->ended(l->self, ++h->nr_ended);
+	if (nr_outstanding(h))
+		return;
+	free(h->kinds);
+	h->kinds = NULL;
+}
+
+static void set_opaque(struct http1 *h)
+{
+	h->in.at = h->out.at = AT_OPAQUE;
+	h->is_reading = false;
+}
+
+/* The rest is waited out: AT_REST or AT_LOST. */
+static void wait_out(struct http1 *h, struct side *s, enum at at)
+{
+	s->at = at;
+	if (s == &h->in)
+		h->is_reading = false;
+}
+
+static void lose(struct http1 *h, struct side *s)
+{
+	wait_out(h, s, AT_LOST);
+}
+
+/* The message was read or written to its end. */
+static void finish(struct http1 *h, struct side *s, const struct exchange_listener *l)
+{
+	s->at = AT_START;
+	if (s == &h->out) {
+		end_oldest(h, l);
+		return;
+	}
+	h->is_reading = false;
+	h->is_synced = true;
+}
+
+/* Passes bytes of a body or a chunk, which need not have travelled. Returns how many. */
+static uint64_t pass(struct http1 *h, struct side *s, uint64_t nr,
+		     const struct exchange_listener *l)
+{
+	uint64_t passed = nr < s->left ? nr : s->left;
+
+	s->left -= passed;
+	if (!s->left && s->at == AT_CHUNK)
+		s->at = AT_CHUNK_END;
+	else if (!s->left)
+		finish(h, s, l);
+	return passed;
+}
+
+static void begin(struct http1 *h, const struct exchange_listener *l)
+{
+	if (nr_outstanding(h) == NR_OUTSTANDING_MAX) {
+		lose(h, &h->in);
+		lose(h, &h->out);
+		line_drop(&h->out);
+		return;
+	}
+	h->nr_began++;
+	h->is_reading = true;
+	h->is_named = false;
+	set_kind(h, h->nr_began, KIND_PLAIN);
+	l->began(l->self, h->nr_began);
+}
+
+/* Tells what the request line says, unless the answer came before it. */
+static void name(struct http1 *h, struct http1_request r, const struct exchange_listener *l)
+{
+	if (h->is_named || !nr_outstanding(h))
+		return;
+	h->is_named = true;
+	if (!r.has_version)
+		set_kind(h, h->nr_began, KIND_BARE);
+	else if (r.is_connect)
+		set_kind(h, h->nr_began, KIND_CONNECT);
+	else if (r.is_head)
+		set_kind(h, h->nr_began, KIND_HEAD);
+	l->named(l->self, h->nr_began, (const char *)r.method.s, r.method.len,
+		 (const char *)r.path.s, min_len(r.path.len, PATH_LEN_MAX));
+}
+
+/* Of a request line that is not complete: what is there may be known to begin one. */
+static void take_request_part(struct http1 *h, const struct exchange_listener *l)
+{
+	struct http1_line line = line_so_far(&h->in);
+	enum recognition r = RECOGNIZED;
+
+	if (!h->is_reading)
+		r = http1_line_recognize(line.s, line.len, h->is_synced);
+	if (r == RECOGNIZED_NOT)
+		lose(h, &h->in);
+	else if (r == RECOGNIZED && !h->is_reading)
+		begin(h, l);
+	if (h->is_reading && line.is_cut)
+		name(h, http1_line_request(line), l);
+	if (h->in.at == AT_LOST)
+		line_drop(&h->in);
+}
+
+static void begin_head(struct side *s)
+{
+	s->at = AT_HEAD;
+	s->framing = (struct http1_framing){ 0 };
+}
+
+static void take_request_line(struct http1 *h, struct http1_line line,
+			      const struct exchange_listener *l)
+{
+	struct http1_request r;
+
+	if (!line.len)
+		return;
+	if (!h->is_reading) {
+		if (http1_line_recognize(line.s, line.len, h->is_synced) == RECOGNIZED)
+			begin(h, l);
+		else
+			lose(h, &h->in);
+	}
+	if (!h->is_reading)
+		return;
+	r = http1_line_request(line);
+	name(h, r, l);
+	if (r.has_version)
+		begin_head(&h->in);
+	else
+		wait_out(h, &h->in, AT_REST);
+}
+
+/* After the head, a body of this framing. */
+static void begin_body(struct http1 *h, struct side *s, const struct exchange_listener *l)
+{
+	s->left = s->framing.length;
+	if (s->framing.is_chunked)
+		s->at = AT_CHUNK_SIZE;
+	else if (s->left)
+		s->at = AT_BODY;
+	else
+		finish(h, s, l);
+}
+
+/* RFC 9112, 6.3: a coding overrides a length. A tunnel may follow CONNECT. */
+static void end_request_head(struct http1 *h, const struct exchange_listener *l)
+{
+	const struct http1_framing *f = &h->in.framing;
+
+	if (nr_outstanding(h) && kind_of(h, h->nr_began) == KIND_CONNECT)
+		wait_out(h, &h->in, AT_REST);
+	else if (f->is_bad || (f->has_coding && !f->is_chunked))
+		lose(h, &h->in);
+	else
+		begin_body(h, &h->in, l);
+}
+
+/* 1xx but 101: the answer comes after it (RFC 9110, 15.2). */
+static bool is_interim(uint32_t status)
+{
+	return status < 200 && status != 101;
+}
+
+/* RFC 9110, 7.8 and 9.3.6. */
+static bool is_switch(const struct http1 *h)
+{
+	return h->status == 101 || (h->status / 100 == 2 &&
+				    kind_of(h, h->nr_ended + 1) == KIND_CONNECT);
+}
+
+static bool has_no_body(const struct http1 *h)
+{
+	return h->status == 204 || h->status == 304 || kind_of(h, h->nr_ended + 1) == KIND_HEAD;
+}
+
+static bool take_status(struct http1 *h, struct http1_line line, const struct exchange_listener *l)
+{
+	if (!http1_line_status(line, &h->status))
+		return false;
+	if (!is_interim(h->status))
+		l->status(l->self, h->nr_ended + 1, h->status);
+	return true;
+}
+
+/* What begins like no answer is one only for those who ask without a version. */
+static void take_no_answer(struct http1 *h)
+{
+	h->out.at = kind_of(h, h->nr_ended + 1) == KIND_BARE ? AT_REST : AT_STRAY;
+}
+
+static void take_answer_part(struct http1 *h)
+{
+	struct http1_line line = line_so_far(&h->out);
+
+	if (http1_line_recognize_answer(line) != RECOGNIZED_NOT)
+		return;
+	take_no_answer(h);
+	line_drop(&h->out);
+}
+
+static void switch_protocol(struct http1 *h, const struct exchange_listener *l)
+{
+	end_oldest(h, l);
+	set_opaque(h);
+}
+
+/* RFC 9112, 6.3. */
+static void end_answer_head(struct http1 *h, const struct exchange_listener *l)
+{
+	struct side *s = &h->out;
+	const struct http1_framing *f = &s->framing;
+
+	if (is_interim(h->status))
+		s->at = AT_START;
+	else if (is_switch(h))
+		switch_protocol(h, l);
+	else if (has_no_body(h))
+		finish(h, s, l);
+	else if (f->is_bad)
+		lose(h, s);
+	else if (f->has_coding ? !f->is_chunked : !f->has_length)
+		wait_out(h, s, AT_REST);
+	else
+		begin_body(h, s, l);
+}
+
+static void take_first_line(struct http1 *h, struct side *s, struct http1_line line,
+			    const struct exchange_listener *l)
+{
+	if (s == &h->in)
+		take_request_line(h, line, l);
+	else if (take_status(h, line, l))
+		begin_head(s);
+	else
+		take_no_answer(h);
+}
+
+static void take_chunk_size(struct http1 *h, struct side *s, struct http1_line line)
+{
+	if (!http1_line_chunk_size(line, &s->left))
+		lose(h, s);
+	else
+		s->at = s->left ? AT_CHUNK : AT_TRAILER;
+}
+
+static void take_line(struct http1 *h, struct side *s, struct http1_line line,
+		      const struct exchange_listener *l)
+{
+	if (s->at == AT_START)
+		take_first_line(h, s, line, l);
+	else if (s->at == AT_HEAD && line.len)
+		http1_line_field(&s->framing, line);
+	else if (s->at == AT_HEAD && s == &h->in)
+		end_request_head(h, l);
+	else if (s->at == AT_HEAD)
+		end_answer_head(h, l);
+	else if (s->at == AT_CHUNK_SIZE)
+		take_chunk_size(h, s, line);
+	else if (s->at == AT_CHUNK_END && line.len)
+		lose(h, s);
+	else if (s->at == AT_CHUNK_END)
+		s->at = AT_CHUNK_SIZE;
+	else if (s->at == AT_TRAILER && !line.len)
+		finish(h, s, l);
+}
+
+static void advance_line(struct http1 *h, struct side *s, struct cursor *c,
+			 const struct exchange_listener *l)
+{
+	size_t max = s == &h->in && s->at == AT_START ? REQUEST_LINE_MAX : OTHER_LINE_MAX;
+	struct http1_line line;
+
+	if (line_next(s, c, max, &line)) {
+		take_line(h, s, line, l);
+		line_drop(s);
+	} else if (s->at == AT_START && s == &h->in) {
+		take_request_part(h, l);
+	} else if (s->at == AT_START) {
+		take_answer_part(h);
+	}
+}
+
+static void take_bytes(struct http1 *h, struct side *s, const struct chunk *chunk,
+		       const struct exchange_listener *l)
+{
+	struct cursor c;
+
+	if (!chunk->len)
+		return;
+	c = cursor_of(chunk->bytes, chunk->len);
+	while (cursor_left(&c) && s->at < AT_REST) {
+		if (s == &h->out && !nr_outstanding(h))
+			return;	/* nobody asked */
+		if (s->at == AT_BODY || s->at == AT_CHUNK)
+			cursor_skip(&c, pass(h, s, cursor_left(&c), l));
+		else
+			advance_line(h, s, &c, l);
+	}
+}
+
+/* Of a body of known length, what did not travel is no request. */
+static void take_unread(struct http1 *h, uint64_t nr, const struct exchange_listener *l)
+{
+	struct side *s = &h->in;
+
+	if (s->at == AT_BODY || s->at == AT_CHUNK)
+		nr -= pass(h, s, nr, l);
+	if (!nr || s->at == AT_REST || s->at == AT_OPAQUE)
+		return;
+	if (s->at == AT_START && h->is_reading) {
+		s->line->is_cut = true;
+		name(h, http1_line_request(line_so_far(s)), l);
+	}
+	line_drop(s);
+	lose(h, s);
+	l->skipped(l->self, nr);
+}
+
+static void lose_answer(struct http1 *h, const struct exchange_listener *l)
+{
+	struct side *s = &h->out;
+	bool has_status = s->at == AT_HEAD;
+
+	if (s->at == AT_START && s->line)
+		has_status = take_status(h, line_so_far(s), l);
+	line_drop(s);
+	if (has_status && is_switch(h))
+		switch_protocol(h, l);
+	else if (has_status && is_interim(h->status))
+		s->at = AT_STRAY;
+	else
+		lose(h, s);
+}
+
+static void take_unwritten(struct http1 *h, uint64_t nr, const struct exchange_listener *l)
+{
+	struct side *s = &h->out;
+
+	if (s->at == AT_BODY || s->at == AT_CHUNK)
+		nr -= pass(h, s, nr, l);
+	if (nr && s->at < AT_REST && nr_outstanding(h))
+		lose_answer(h, l);
+}
+
+static enum recognition recognize(const uint8_t *bytes, size_t len)
+{
+	return http1_line_recognize(bytes, len, false);
+}
+
+static void restart(struct http1 *h)
+{
+	line_drop(&h->in);
+	h->in.at = AT_START;
+	h->is_reading = h->is_synced = false;
+}
+
+/* An answer that did not say where it ends has, and whatever was behind it, up to request nr. */
+static void end_through(struct http1 *h, uint64_t nr, const struct exchange_listener *l)
+{
+	if (h->nr_ended >= nr)
+		return;
+	while (h->nr_ended < nr)
+		end_oldest(h, l);
+	h->out.at = AT_START;
+}
+
+static bool is_unended(const struct http1 *h)
+{
+	return h->out.at == AT_REST || h->out.at == AT_LOST || h->out.at == AT_STRAY;
+}
+
+/*
+ * Inbound bytes after outbound ones. A client may leave out the rest of a request that was answered
+ * (RFC 9110, 10.1.1), so what looks like the next one then is.
+ */
+static void begin_exchange(struct http1 *h, const struct chunk *c,
+			   const struct exchange_listener *l)
+{
+	bool is_answered = nr_outstanding(h) == (is_unended(h) ? 1 : 0);
+
+	h->has_written = false;
+	if (h->is_reading ? is_answered && recognize(c->bytes, c->len) == RECOGNIZED
+			  : !h->is_synced || h->in.at != AT_START)
+		restart(h);
+	if (is_unended(h))
+		end_through(h, h->nr_began - h->is_reading, l);
+}
+
+static void http1_inbound(void *parser, const struct chunk *c, const struct exchange_listener *l)
+{
+	struct http1 *h = parser;
+
+	if (!c->total || h->in.at == AT_OPAQUE)
+		return;
+	if (h->has_written)
+		begin_exchange(h, c, l);
+	take_bytes(h, &h->in, c, l);
+	take_unread(h, c->total - c->len, l);
+}
+
+static void http1_outbound(void *parser, const struct chunk *c, const struct exchange_listener *l)
+{
+	struct http1 *h = parser;
+
+	if (!c->total || h->out.at == AT_OPAQUE)
+		return;
+	h->has_written = true;
+	if (h->out.at == AT_STRAY)
+		h->out.at = AT_START;
+	take_bytes(h, &h->out, c, l);
+	take_unwritten(h, c->total - c->len, l);
+}
+
+static void http1_release(void *parser)
+{
+	struct http1 *h = parser;
+
+	line_drop(&h->in);
+	line_drop(&h->out);
+	free(h->kinds);
+	h->kinds = NULL;
+}
+
+/* Requests behind an answer that lasts until the close were not answered: RFC 9112, 9.6. */
+static void http1_closed(void *parser, const struct exchange_listener *l)
+{
+	struct http1 *h = parser;
+
+	if (h->out.at == AT_REST)
+		end_oldest(h, l);
+	else if (is_unended(h))
+		end_through(h, h->nr_began, l);
+	set_opaque(h);
+	http1_release(h);
+}
+
+const struct protocol protocol_http1 = {
+	.name = "http",
+	.parser_size = sizeof(struct http1),
+	.recognize = recognize,
+	.inbound = http1_inbound,
+	.outbound = http1_outbound,
+	.closed = http1_closed,
+	.release = http1_release,
+};

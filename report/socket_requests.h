@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What was read and written on connections to requests: recording/socket_mark.h has the marks,
+ * protocol.h who reads the bytes, and here it is said who works on what.
+ *
+ * A request begins with the first byte that the server reads of it, and ends with the last byte of
+ * its answer. Where no parser knows the protocol, inbound bytes that follow outbound ones begin it,
+ * and it is called tcp:PORT, or by the name of the socket.
+ *
+ * A thread works on a request
+ *   from when it reads bytes for it, or writes some of its answer,
+ *   or reads from or writes to a connection that was opened, or last written to, for the request,
+ * until it reads or writes for another, or waits for something new. What it does after the answer
+ * and before it waits (logging) is the request's, too.
+ *   Requests that come at once on one connection may be worked on in turn or together. If all that
+ * are not answered yet are of one endpoint, the first of them has the samples, and those that one
+ * write answers share the time on the CPU evenly: the endpoint's sums are right. If they are of
+ * several endpoints, nobody can say what a sample was for: until those are answered, it is outside.
+ *
+ * Bytes of a request that was underway when the recording began are no request. After a loss of
+ * records, what is open has an unknown end, and each connection is begun anew.
+ */
+#ifndef REPORT_SOCKET_REQUESTS_H
+#define REPORT_SOCKET_REQUESTS_H
+
+#include "base/str.h"
+#include "report/endpoint.h"
+#include "report/open_requests.h"
+#include "report/protocol.h"
+#include "report/session.h"
+
+struct connection;
+
+/* A thread, by the index that it has in the session. */
+struct worker {
+	uint32_t slot;		/* of the request that it works on; NO_SLOT: none */
+	bool is_known;		/* cpu_ns is */
+	uint64_t cpu_ns;	/* at its last mark */
+};
+
+struct socket_requests {
+	struct session *session;			/* all lent */
+	const struct endpoint_options *endpoints;
+	struct open_requests *open;
+	VEC(struct connection *) connections;		/* NULL: free */
+	VEC(uint32_t) free_connections;
+	struct u64map connection_of;			/* inode -> index */
+	VEC(struct worker) workers;
+	uint64_t nr_skipped_bytes;	/* inbound, that did not travel, with requests among them maybe */
+	uint64_t nr_data_lost;		/* reads and writes whose bytes could not be had */
+	uint64_t nr_tls, nr_http2;	/* connections of which nothing can be known */
+	struct str text;		/* scratch */
+};
+
+void socket_requests_init(struct socket_requests *s, struct session *session,
+			  const struct endpoint_options *endpoints, struct open_requests *open);
+void socket_requests_release(struct socket_requests *s);
+
+/* The raw part of a sample whose magic is SOCKET_MARK_MAGIC. False: it makes no sense. */
+bool socket_requests_mark(struct socket_requests *s, const struct record *rec);
+/* The end of a thread or program, or a loss; all other records are left alone. */
+void socket_requests_record(struct socket_requests *s, const struct record *rec);
+/* The slot of what the thread works on, or NO_SLOT. */
+uint32_t socket_requests_of(const struct socket_requests *s, uint32_t thread);
+/* Closes what is open. */
+void socket_requests_finish(struct socket_requests *s);
+
+#endif

@@ -1,0 +1,741 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <check.h>
+#include <malloc.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/exchange.h"
+
+Suite *check_protocol_http1_suite(void);
+
+#define NR_STEPS_MAX 12
+#define OK_EMPTY     "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+#define OK_BODY	     "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
+#define GET_A	     "GET /a HTTP/1.1\r\nHost: x\r\n\r\n"
+#define GET_B	     "GET /b HTTP/1.1\r\nHost: x\r\n\r\n"
+#define A_BEGAN	     "1 began; 1 GET /a; "
+#define A_OK	     "1 status 200; 1 ended; "
+#define B_BEGAN	     "2 began; 2 GET /b; "
+#define B_OK	     "2 status 200; 2 ended; "
+
+struct step {
+	char direction; /* '<' was read, '>' was written, '!' the close */
+	const char *bytes;
+	uint64_t missing; /* bytes that did not travel */
+};
+
+/* clang-format off */
+#define IN(what) { .direction = '<', .bytes = what }
+#define OUT(what) { .direction = '>', .bytes = what }
+#define IN_CUT(what, nr) { .direction = '<', .bytes = what, .missing = nr }
+#define OUT_CUT(what, nr) { .direction = '>', .bytes = what, .missing = nr }
+#define CLOSE { .direction = '!' }
+/* clang-format on */
+
+struct script {
+	struct step steps[NR_STEPS_MAX];
+	const char *want;
+	uint64_t skipped;
+	uint64_t nr_opaque; /* what looks like a request where another protocol is spoken */
+};
+
+static size_t step_len(const struct step *s)
+{
+	return s->bytes ? strlen(s->bytes) : 0;
+}
+
+/* The len bytes of the step from `from` on, and so many that did not travel. */
+static void play_part(struct exchange *x, const struct step *s, size_t from, size_t len,
+		      uint64_t missing)
+{
+	const char *bytes = s->bytes ? s->bytes + from : NULL;
+
+	if (s->direction == '<')
+		exchange_in_n(x, bytes, len, len + missing);
+	else if (s->direction == '>')
+		exchange_out_n(x, bytes, len, len + missing);
+	else
+		exchange_close(x);
+}
+
+static bool is_step(const struct script *s, size_t i)
+{
+	return i < NR_STEPS_MAX && s->steps[i].direction;
+}
+
+static void play(struct exchange *x, const struct script *s)
+{
+	size_t i;
+
+	exchange_init(x, &protocol_http1);
+	for (i = 0; is_step(s, i); i++)
+		play_part(x, &s->steps[i], 0, step_len(&s->steps[i]), s->steps[i].missing);
+}
+
+static void said_and_done(struct exchange *x, const struct script *s)
+{
+	ck_assert_str_eq(str_cstr(&x->said), s->want);
+	ck_assert_uint_eq(x->nr_skipped, s->skipped);
+	exchange_release(x);
+}
+
+/* What is said here does not depend on where reads and writes are split. */
+static const struct script whole[] = {
+	/* One request after the other. */
+	{ .steps = { IN(GET_A), OUT(OK_BODY), IN(GET_B), OUT(OK_EMPTY), CLOSE },
+	  .want = A_BEGAN A_OK B_BEGAN B_OK },
+	{ .steps = { IN("GET /a HTTP/1.0\r\n\r\n"), OUT("HTTP/1.0 404 Not Found\r\n\r\n"),
+		     OUT("gone"), CLOSE },
+	  .want = A_BEGAN "1 status 404; 1 ended; " },
+	{ .steps = { IN(GET_A), CLOSE }, .want = A_BEGAN },
+	{ .steps = { IN(GET_A), OUT("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhel"), CLOSE },
+	  .want = A_BEGAN "1 status 200; " },
+	{ .steps = { IN(GET_A), OUT("HTTP/1.1 500\r\nContent-Length:\t2 \r\n\r\n{}") },
+	  .want = A_BEGAN "1 status 500; 1 ended; " },
+	{ .steps = { IN("GET /a HTTP/1.1\nHost: x\n\n"),
+		     OUT("HTTP/1.1 200 OK\nContent-Length: 2\n\nok"), IN(GET_B) },
+	  .want = A_BEGAN A_OK B_BEGAN },
+	{ .steps = { IN("\r\n\n\r\n" GET_A "\r\n\r\n" GET_B), OUT(OK_BODY OK_EMPTY) },
+	  .want = A_BEGAN B_BEGAN A_OK B_OK },
+	/* Pipelining. */
+	{ .steps = { IN(GET_A GET_B "HEAD /c HTTP/1.1\r\n\r\n"), OUT(OK_BODY OK_EMPTY),
+		     OUT("HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n") },
+	  .want = A_BEGAN B_BEGAN "3 began; 3 HEAD /c; " A_OK B_OK "3 status 200; 3 ended; " },
+	{ .steps = { IN(GET_A GET_B "GET"), OUT(OK_BODY), IN(" /c HTTP/1.1\r\n\r\n"),
+		     OUT(OK_EMPTY "HTTP/1.1 404 No\r\ncontent-length:0\r\n\r\n") },
+	  .want = A_BEGAN B_BEGAN A_OK "3 began; 3 GET /c; " B_OK "3 status 404; 3 ended; " },
+	{ .steps = { IN("POST /a HTTP/1.1\r\nContent-Length: 4\r\n\r\nGET " GET_B),
+		     OUT(OK_BODY OK_BODY) },
+	  .want = "1 began; 1 POST /a; " B_BEGAN A_OK B_OK },
+	/* Bodies of requests. */
+	{ .steps = { IN("POST /a HTTP/1.1\r\nCONTENT-length: 11\r\n\r\nhello"), IN(" world"),
+		     OUT(OK_EMPTY), IN(GET_B) },
+	  .want = "1 began; 1 POST /a; " A_OK B_BEGAN },
+	{ .steps = { IN("PUT /a HTTP/1.1\r\nTransfer-Encoding: gzip, Chunked\r\n\r\n"
+			"5;name=\"v\"\r\nhello\r\n00A \r\n0123456789\r\n0\r\nX-Sum: "
+			"1\r\n\r\n" GET_B),
+		     OUT(OK_EMPTY OK_EMPTY) },
+	  .want = "1 began; 1 PUT /a; " B_BEGAN A_OK B_OK },
+	{ .steps = { IN("PUT /a HTTP/1.1\r\nContent-Length: 100\r\nTransfer-Encoding: "
+			"chunked\r\n\r\n"
+			"1\nx\n0\n\n" GET_B),
+		     OUT(OK_EMPTY OK_EMPTY) },
+	  .want = "1 began; 1 PUT /a; " B_BEGAN A_OK B_OK },
+	{ .steps = { IN("POST /a HTTP/1.1\r\nContent-Length: 0\r\n\r\n" GET_B) },
+	  .want = "1 began; 1 POST /a; " B_BEGAN },
+	/* Interim answers. */
+	{ .steps = { IN("PUT /a HTTP/1.1\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n"),
+		     OUT("HTTP/1.1 100 Continue\r\n\r\n"), IN("hello"),
+		     OUT("HTTP/1.1 102 Processing\r\nX: y\r\n\r\nHTTP/1.1 201 Created\r\n"
+			 "Content-Length: 2\r\n\r\nok"),
+		     IN(GET_B) },
+	  .want = "1 began; 1 PUT /a; 1 status 201; 1 ended; " B_BEGAN },
+	{ .steps = { IN(GET_A),
+		     OUT("HTTP/1.1 103 Early Hints\r\nContent-Length: 7\r\n\r\n" OK_BODY),
+		     IN(GET_B) },
+	  .want = A_BEGAN A_OK B_BEGAN },
+	/* Early answers. */
+	{ .steps = { IN("POST /a HTTP/1.1\r\nContent-Length: 10\r\n\r\nhel"),
+		     OUT("HTTP/1.1 413 Too Large\r\nContent-Length: 3\r\nConnection: "
+			 "close\r\n\r\nbig"),
+		     CLOSE },
+	  .want = "1 began; 1 POST /a; 1 status 413; 1 ended; " },
+	{ .steps = { IN("POST /a HTTP/1.1\r\nContent-Length: 10\r\n\r\nhel"),
+		     OUT("HTTP/1.1 413 Too Large\r\nContent-Length: 3\r\n\r\nbig"),
+		     IN("lo worl" GET_B), OUT(OK_EMPTY) },
+	  .want = "1 began; 1 POST /a; 1 status 413; 1 ended; " B_BEGAN B_OK },
+	{ .steps = { IN("POST /a HTTP/1.1\r\nContent-Length: 10\r\n\r\nhel"),
+		     OUT("HTTP/1.1 413 Too Large\r\n\r\n"), IN("lo worl"), OUT("too much"), CLOSE },
+	  .want = "1 began; 1 POST /a; 1 status 413; 1 ended; " },
+	{ .steps = { IN("GET /a HTTP/1.1\r\nX: "),
+		     OUT("HTTP/1.1 431 Too Large\r\nContent-Length: 0\r\n\r\n"),
+		     IN("y\r\n\r\n" GET_B) },
+	  .want = A_BEGAN "1 status 431; 1 ended; " B_BEGAN },
+	{ .steps = { IN("GET /lo"), OUT("HTTP/1.1 408 Timeout\r\nContent-Length: 0\r\n\r\n"),
+		     IN("ng HTTP/1.1\r\n\r\n" GET_B) },
+	  .want = "1 began; 1 status 408; 1 ended; " B_BEGAN },
+	/* Bodies of answers, and answers that have none. */
+	{ .steps = { IN(GET_A), OUT("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"),
+		     OUT("4\r\nwiki\r\n"),
+		     OUT("6;x\r\npedia \r\nE\r\nin \r\n\r\nchunks.\r\n0\r\nExpires: never\r\n\r\n"),
+		     IN(GET_B) },
+	  .want = A_BEGAN A_OK B_BEGAN },
+	{ .steps = { IN("HEAD /a HTTP/1.1\r\n\r\n" GET_B),
+		     OUT("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" OK_BODY) },
+	  .want = "1 began; 1 HEAD /a; " B_BEGAN A_OK B_OK },
+	{ .steps = { IN(GET_A GET_B),
+		     OUT("HTTP/1.1 304 Not Modified\r\nContent-Length: 7\r\n\r\n"
+			 "HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n") },
+	  .want = A_BEGAN B_BEGAN "1 status 304; 1 ended; 2 status 204; 2 ended; " },
+	{ .steps = { IN(GET_A),
+		     OUT("HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\nContent-Length: "
+			 "1\r\n\r\nabc"),
+		     OUT("def"), CLOSE },
+	  .want = A_BEGAN A_OK },
+	{ .steps = { IN(GET_A GET_B), OUT("HTTP/1.1 200 OK\r\n\r\n" OK_EMPTY), CLOSE },
+	  .want = A_BEGAN B_BEGAN A_OK },
+	{ .steps = { IN(GET_A), OUT("HTTP/1.1 200 OK\r\n\r\nabc"), IN(GET_B), OUT(OK_BODY) },
+	  .want = A_BEGAN A_OK B_BEGAN B_OK },
+	/* What is spoken changes. */
+	{ .steps = { IN("GET /a HTTP/1.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"),
+		     OUT("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n"),
+		     IN(GET_B), OUT(OK_BODY), IN("\x81\x05hello"), CLOSE },
+	  .want = A_BEGAN "1 status 101; 1 ended; ",
+	  .nr_opaque = 1 },
+	{ .steps = { IN("GET /a HTTP/1.1\r\nUpgrade: websocket\r\n\r\n"), OUT(OK_BODY), IN(GET_B),
+		     OUT(OK_BODY) },
+	  .want = A_BEGAN A_OK B_BEGAN B_OK },
+	{ .steps = { IN("CONNECT h.example:443 HTTP/1.1\r\nHost: h\r\n\r\n"),
+		     OUT("HTTP/1.1 200 Established\r\nContent-Length: 9\r\n\r\n"), IN(GET_A),
+		     OUT(OK_BODY), CLOSE },
+	  .want = "1 began; 1 CONNECT h.example:443; 1 status 200; 1 ended; ",
+	  .nr_opaque = 1 },
+	{ .steps = { IN("CONNECT [::1]:443 HTTP/1.1\r\n\r\n"),
+		     OUT("HTTP/1.1 407 Auth\r\nContent-Length: 2\r\n\r\nno"),
+		     IN("GET /b HTTP/1.1\r\nHost: x\r\n\r\n"), OUT(OK_BODY) },
+	  .want = "1 began; 1 CONNECT [::1]:443; 1 status 407; 1 ended; " B_BEGAN B_OK },
+	{ .steps = { IN("CONNECT h:443 HTTP/1.1\r\n\r\n" GET_A), OUT("HTTP/1.1 200 OK\r\n\r\n") },
+	  .want = "1 began; 1 CONNECT h:443; " A_OK,
+	  .nr_opaque = 1 },
+	/* Methods and targets. */
+	{ .steps = { IN("OPTIONS * HTTP/1.1\r\n\r\nPROPFIND /b HTTP/1.1\r\n\r\n"
+			"M-SEARCH * HTTP/1.1\r\n\r\nx!#$%&'*+.^_`|~9 /d HTTP/1.1\r\n\r\n") },
+	  .want = "1 began; 1 OPTIONS *; 2 began; 2 PROPFIND /b; 3 began; 3 M-SEARCH *; "
+		  "4 began; 4 x!#$%&'*+.^_`|~9 /d; " },
+	{ .steps = { IN("GET http://h/a?x=1 HTTP/1.1\r\n\r\nGET HTTPS://u@h:8/b HTTP/1.1\r\n\r\n"
+			"GET http://h HTTP/1.1\r\n\r\nGET http://h?x=/y HTTP/1.1\r\n\r\n"
+			"GET /http://h/e HTTP/1.1\r\n\r\n") },
+	  .want = "1 began; 1 GET /a?x=1; 2 began; 2 GET /b; 3 began; 3 GET /; 4 began; 4 GET /; "
+		  "5 began; 5 GET /http://h/e; " },
+	{ .steps = { IN("GET /a b HTTP/1.1 \r\n\r\nGET /\x1b[1m\x7f\xff HTTP/1.1\r\n\r\n") },
+	  .want = "1 began; 1 GET /a b; 2 began; 2 GET /\x1b[1m\x7f\xff; " },
+	{ .steps = { IN("ABCDEFGHIJKLMNOPQRSTUVWXYZ-_ABCD /a HTTP/1.1\r\n\r\n") },
+	  .want = "1 began; 1 ABCDEFGHIJKLMNOPQRSTUVWXYZ-_ABCD /a; " },
+	/* HTTP/0.9, and an answer that knows better. */
+	{ .steps = { IN("GET /\n"), OUT("<html>\n\n"), OUT("bye"), CLOSE },
+	  .want = "1 began; 1 GET /; 1 ended; " },
+	{ .steps = { IN("GET /a\r\n"), OUT("HTTP/1.1 400 Bad\r\nContent-Length: 2\r\n\r\nno") },
+	  .want = A_BEGAN "1 status 400; 1 ended; " },
+	{ .steps = { IN("GET /a\r\n"), CLOSE }, .want = A_BEGAN },
+	{ .steps = { IN("GET /a\r\n"), OUT("text"), OUT(OK_BODY), CLOSE },
+	  .want = A_BEGAN "1 ended; " },
+	{ .steps = { IN("GET /a\r\n"), OUT("text"), IN(GET_B), OUT(OK_EMPTY) },
+	  .want = A_BEGAN "1 ended; " B_BEGAN B_OK },
+/* Framing that is none: RFC 9112, 6.3. The exchange ends what the message does not. */
+#define LOST_REQUEST(fields)                                                                       \
+	{                                                                                          \
+		.steps = { IN("POST /a HTTP/1.1\r\n" fields "\r\n\r\n" GET_A), OUT(OK_BODY),       \
+			   IN(GET_B), OUT(OK_BODY) },                                              \
+		.want = "1 began; 1 POST /a; " A_OK B_BEGAN B_OK                                   \
+	}
+	LOST_REQUEST("Content-Length: 1\r\nContent-Length: 2"),
+	LOST_REQUEST("Content-Length: 1\r\nContent-Length: 1"),
+	LOST_REQUEST("Content-Length: 1, 1"),
+	LOST_REQUEST("Content-Length: -1"),
+	LOST_REQUEST("Content-Length: +1"),
+	LOST_REQUEST("Content-Length: 0x1"),
+	LOST_REQUEST("Content-Length:"),
+	LOST_REQUEST("Content-Length : 1"),
+	LOST_REQUEST("Content-Length: 1\r\n 2"),
+	LOST_REQUEST("Content-Length: 18446744073709551616"),
+	LOST_REQUEST("Content-Length: 99999999999999999999999999999999"),
+	LOST_REQUEST("Transfer-Encoding: gzip"),
+	LOST_REQUEST("Transfer-Encoding: chunked, gzip"),
+	LOST_REQUEST("Transfer-Encoding: xchunked"),
+	LOST_REQUEST("Transfer-Encoding: chunked"),
+	LOST_REQUEST("Transfer-Encoding: chunked\r\n\r\n-1\r\n"),
+	LOST_REQUEST("Transfer-Encoding: chunked\r\n\r\n\r\n"),
+	LOST_REQUEST("Transfer-Encoding: chunked\r\n\r\n1x\r\n"),
+	LOST_REQUEST("Transfer-Encoding: chunked\r\n\r\n2\r\nabc\r\n0\r\n\r\n"),
+	LOST_REQUEST("Transfer-Encoding: chunked\r\n\r\n10000000000000000\r\n"),
+#undef LOST_REQUEST
+#define LOST_ANSWER(head)                                                                          \
+	{                                                                                          \
+		.steps = { IN(GET_A), OUT("HTTP/1.1 200 OK\r\n" head "\r\n\r\n?" OK_BODY),         \
+			   OUT(OK_BODY), IN(GET_B), OUT(OK_BODY) },                                \
+		.want = A_BEGAN A_OK B_BEGAN B_OK                                                  \
+	}
+	LOST_ANSWER("Content-Length: 1\r\nContent-Length: 2"),
+	LOST_ANSWER("Content-Length: 18446744073709551616"),
+	LOST_ANSWER("Content-Length: none"),
+	LOST_ANSWER("Transfer-Encoding: chunked\r\n\r\nx\r\n"),
+	LOST_ANSWER("Transfer-Encoding: chunked\r\n\r\n1\r\nabc\r\n"),
+#undef LOST_ANSWER
+#define UNENDED_ANSWER(head)                                                                       \
+	{                                                                                          \
+		.steps = { IN(GET_A), OUT("HTTP/1.1 200 OK\r\n" head "\r\n\r\n?"), OUT(OK_BODY) }, \
+		.want = A_BEGAN "1 status 200; "                                                   \
+	}
+	UNENDED_ANSWER("X: y"),
+	UNENDED_ANSWER("Content-Length: 1\r\nContent-Length: 1"),
+	UNENDED_ANSWER("Content-Length: 0\r\nTransfer-Encoding: gzip"),
+	UNENDED_ANSWER("Transfer-Encoding: chunked"),
+	UNENDED_ANSWER("Transfer-Encoding: chunked\r\n\r\n1\r\nabc\r\n0\r\n"),
+#undef UNENDED_ANSWER
+	{ .steps = { IN(GET_A), OUT("HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n?"), CLOSE },
+	  .want = A_BEGAN A_OK },
+	/* The longest lengths that there are. */
+	{ .steps = { IN("PUT /a HTTP/1.1\r\nContent-Length: 18446744073709551615\r\n\r\n" GET_B),
+		     OUT(OK_EMPTY) },
+	  .want = "1 began; 1 PUT /a; " A_OK },
+	{ .steps = { IN("PUT /a HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
+			"FFFFFFFFFFFFFFFF\r\n" GET_B),
+		     OUT(OK_EMPTY) },
+	  .want = "1 began; 1 PUT /a; " A_OK },
+	/* No requests. */
+	{ .steps = { IN("get / http/1.1\r\n\r\n"), OUT(OK_BODY), CLOSE }, .want = "" },
+	{ .steps = { IN("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), OUT("x") }, .want = "" },
+	{ .steps = { IN("ABCDEFGHIJKLMNOPQRSTUVWXYZ-_ABCDE /a HTTP/1.1\r\n\r\n") }, .want = "" },
+	{ .steps = { OUT(OK_BODY), IN(GET_A), OUT(OK_BODY) }, .want = A_BEGAN A_OK },
+	{ .steps = { IN(GET_A), OUT(OK_BODY OK_BODY "rest"), IN(GET_B), OUT(OK_BODY) },
+	  .want = A_BEGAN A_OK B_BEGAN B_OK },
+	{ .steps = { IN(GET_A "\x16\x03\r\n" GET_A), OUT(OK_BODY), IN(GET_B) },
+	  .want = A_BEGAN A_OK B_BEGAN },
+	{ .steps = { IN(GET_A "\x16"), OUT(OK_BODY), IN(GET_B) }, .want = A_BEGAN A_OK B_BEGAN },
+	{ .steps = { IN("x\r\n"), OUT(""), IN(GET_A) }, .want = "" },
+};
+
+START_TEST(connection_is_told)
+{
+	struct exchange x;
+
+	play(&x, &whole[_i]);
+	said_and_done(&x, &whole[_i]);
+}
+END_TEST
+
+/* Step nr_split in two parts. */
+static void play_split(const struct script *s, size_t nr_split, size_t at)
+{
+	struct exchange x;
+	size_t i;
+
+	exchange_init(&x, &protocol_http1);
+	for (i = 0; is_step(s, i); i++) {
+		size_t len = step_len(&s->steps[i]), first = i == nr_split ? at : len;
+
+		play_part(&x, &s->steps[i], 0, first, 0);
+		if (first < len)
+			play_part(&x, &s->steps[i], first, len - first, 0);
+	}
+	said_and_done(&x, s);
+}
+
+START_TEST(split_changes_nothing)
+{
+	const struct script *s = &whole[_i];
+	size_t i, at;
+
+	for (i = 0; is_step(s, i); i++)
+		for (at = 1; at < step_len(&s->steps[i]); at++)
+			play_split(s, i, at);
+}
+END_TEST
+
+START_TEST(bytes_may_come_one_by_one)
+{
+	const struct script *s = &whole[_i];
+	struct exchange x;
+	size_t i, at;
+
+	exchange_init(&x, &protocol_http1);
+	for (i = 0; is_step(s, i); i++) {
+		for (at = 0; at < step_len(&s->steps[i]); at++)
+			play_part(&x, &s->steps[i], at, 1, 0);
+		if (!at)
+			play_part(&x, &s->steps[i], 0, 0, 0);
+	}
+	said_and_done(&x, s);
+}
+END_TEST
+
+/* Bytes that did not travel, and connections that are joined in their middle. */
+static const struct script cut[] = {
+	/* Bodies are passed by their length. */
+	{ .steps = { IN_CUT("POST /a HTTP/1.1\r\nContent-Length: 1000\r\n\r\nhel", 997),
+		     OUT_CUT("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n", 500),
+		     OUT_CUT("", 499), OUT("x"), IN(GET_B) },
+	  .want = "1 began; 1 POST /a; " A_OK B_BEGAN },
+	{ .steps = { IN_CUT("POST /a HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n64\r\nx", 98),
+		     IN_CUT("y\r\n3e8\r\n", 1000), IN("\r\n0\r\n\r\n" GET_B),
+		     OUT_CUT("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n8000\r\n",
+			     32768),
+		     OUT("\r\n0\r\n\r\n" OK_EMPTY) },
+	  .want = "1 began; 1 POST /a; " B_BEGAN A_OK B_OK },
+	{ .steps = { IN_CUT("POST /a HTTP/1.1\r\nContent-Length: 9\r\n\r\n", 109), IN(GET_B),
+		     OUT(OK_BODY), IN(GET_B) },
+	  .want = "1 began; 1 POST /a; " A_OK B_BEGAN,
+	  .skipped = 100 },
+	{ .steps = { IN_CUT("POST /a HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n9\r\n", 29),
+		     OUT(OK_BODY), IN(GET_B) },
+	  .want = "1 began; 1 POST /a; " A_OK B_BEGAN,
+	  .skipped = 20 },
+	/* Heads of requests are cut. */
+	{ .steps = { IN_CUT("GET /a HTTP/1.1\r\nHost: x\r\nCoo", 100), OUT(OK_BODY),
+		     IN_CUT("GET /b HTTP/1.1\r\nHost: x\r\nCoo", 100), OUT(OK_EMPTY) },
+	  .want = A_BEGAN A_OK B_BEGAN B_OK,
+	  .skipped = 200 },
+	{ .steps = { IN_CUT("GET /a HTTP/1.1\r\nHost: x\r\n", 100), IN_CUT("k=v\r\n\r\n", 7),
+		     IN(GET_B), OUT(OK_BODY) },
+	  .want = A_BEGAN A_OK,
+	  .skipped = 107 },
+	{ .steps = { IN_CUT("PUT /a HTTP/1.1\r\nExpect: 100-con", 100),
+		     OUT("HTTP/1.1 100 Continue\r\n\r\n"), IN_CUT("{}", 5), OUT(OK_BODY),
+		     IN(GET_B) },
+	  .want = "1 began; 1 PUT /a; " A_OK B_BEGAN,
+	  .skipped = 105 },
+	{ .steps = { IN_CUT("GET /a", 10), OUT(OK_EMPTY) }, .want = A_BEGAN A_OK, .skipped = 10 },
+	{ .steps = { IN_CUT("GET /a HT", 10), OUT(OK_EMPTY) },
+	  .want = A_BEGAN A_OK,
+	  .skipped = 10 },
+	{ .steps = { IN_CUT("GET /a ", 10), OUT(OK_EMPTY) }, .want = A_BEGAN A_OK, .skipped = 10 },
+	{ .steps = { IN_CUT("GET /a HTTP/1.1\r", 10), OUT(OK_EMPTY) },
+	  .want = A_BEGAN A_OK,
+	  .skipped = 10 },
+	{ .steps = { IN_CUT("GET /a HTTX", 10) },
+	  .want = "1 began; 1 GET /a HTTX; ",
+	  .skipped = 10 },
+	{ .steps = { IN_CUT("GET http://ho", 10) }, .want = "1 began; 1 GET; ", .skipped = 10 },
+	{ .steps = { IN_CUT("GET http://ho/a", 10) }, .want = A_BEGAN, .skipped = 10 },
+	{ .steps = { IN_CUT("GE", 10), IN_CUT("GET /b", 10), OUT(OK_BODY), IN(GET_A) },
+	  .want = A_BEGAN,
+	  .skipped = 20 },
+	{ .steps = { IN_CUT("", 10), OUT(OK_BODY), IN(GET_A) }, .want = A_BEGAN, .skipped = 10 },
+	{ .steps = { IN_CUT("HEAD /a", 10), OUT("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n"),
+		     IN(GET_B) },
+	  .want = "1 began; 1 HEAD /a; " A_OK B_BEGAN,
+	  .skipped = 10 },
+	{ .steps = { IN_CUT("CONNECT h:443", 10), OUT("HTTP/1.1 200 OK\r\n\r\n"),
+		     IN_CUT(GET_B, 7) },
+	  .want = "1 began; 1 CONNECT h:443; " A_OK,
+	  .skipped = 10 },
+	{ .steps = { IN_CUT(GET_A "GET /b HTTP/1.1\r\n", 80), OUT(OK_BODY OK_BODY OK_BODY) },
+	  .want = A_BEGAN B_BEGAN A_OK B_OK,
+	  .skipped = 80 },
+	{ .steps = { IN_CUT("GET /a\r\n", 10), OUT_CUT("", 10), CLOSE },
+	  .want = A_BEGAN "1 ended; " },
+	/* Answers are cut. */
+	{ .steps = { IN(GET_A), OUT_CUT("HTTP/1.1 200 OK\r\nSer", 999), OUT("x"), IN(GET_B) },
+	  .want = A_BEGAN A_OK B_BEGAN },
+	{ .steps = { IN(GET_A), OUT_CUT("HTTP/1.1 200", 999), CLOSE }, .want = A_BEGAN A_OK },
+	{ .steps = { IN(GET_A), OUT_CUT("HTTP/1.1 20", 999), IN(GET_B), OUT(OK_BODY) },
+	  .want = A_BEGAN "1 ended; " B_BEGAN B_OK },
+	{ .steps = { IN(GET_A), OUT_CUT("", 999), OUT(OK_BODY), IN(GET_B) },
+	  .want = A_BEGAN "1 ended; " B_BEGAN },
+	{ .steps = { IN(GET_A GET_B), OUT_CUT("HTTP/1.1 200 OK\r\n", 999), IN(GET_A) },
+	  .want = A_BEGAN B_BEGAN "1 status 200; 1 ended; 2 ended; 3 began; 3 GET /a; " },
+	{ .steps = { IN(GET_A GET_B), OUT_CUT("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", 99),
+		     OUT(OK_BODY), CLOSE },
+	  .want = A_BEGAN B_BEGAN A_OK "2 ended; " },
+	{ .steps = { IN(GET_A "POST /b HTTP/1.1\r\nContent-Length: 2\r\n\r\nx"),
+		     OUT_CUT("HTTP/1.1 200 OK\r\n", 999), IN("y"), OUT(OK_BODY) },
+	  .want = A_BEGAN "2 began; 2 POST /b; " A_OK B_OK },
+	{ .steps = { IN(GET_A), OUT_CUT("HTTP/1.1 103 Early Hints\r\nLink: ", 99), OUT(OK_BODY),
+		     IN(GET_B) },
+	  .want = A_BEGAN A_OK B_BEGAN },
+	{ .steps = { IN(GET_A), OUT_CUT("HTTP/1.1 101 Switching Protocols\r\nSec-", 99), IN(GET_B),
+		     OUT(OK_BODY) },
+	  .want = A_BEGAN "1 status 101; 1 ended; " },
+	{ .steps = { IN(GET_A),
+		     OUT_CUT("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r",
+			     999),
+		     OUT(OK_BODY), IN(GET_B) },
+	  .want = A_BEGAN A_OK B_BEGAN },
+	{ .steps = { IN(GET_A), OUT_CUT("HTTP/1.1 200 OK\r\n\r\n", 999), OUT_CUT("", 999),
+		     IN(GET_B) },
+	  .want = A_BEGAN A_OK B_BEGAN },
+	/* The connection is joined in the middle of a request, or of an answer. */
+	{ .steps = { IN("Host: x\r\n\r\n"), OUT(OK_BODY), IN(GET_A) }, .want = A_BEGAN },
+	{ .steps = { IN("ABC"), OUT(OK_BODY), IN(GET_A) }, .want = A_BEGAN },
+	{ .steps = { IN_CUT("x", 9), IN(GET_A), OUT(OK_BODY), IN(GET_A) },
+	  .want = A_BEGAN,
+	  .skipped = 9 },
+	{ .steps = { OUT_CUT("GET /b HTTP/1.1\r\n\r\n", 99), IN(GET_A), OUT(OK_BODY) },
+	  .want = A_BEGAN A_OK },
+	{ .steps = { OUT("ld"), IN(GET_A), OUT(" of the"), OUT(OK_BODY) }, .want = A_BEGAN A_OK },
+	{ .steps = { IN(GET_A), OUT_CUT("llo\r\n" OK_BODY, 5), OUT(OK_BODY), IN(GET_B) },
+	  .want = A_BEGAN A_OK B_BEGAN },
+	{ .steps = { IN(GET_A), OUT("llo\r\n"), IN(GET_B), OUT(OK_BODY) },
+	  .want = A_BEGAN "1 ended; " B_BEGAN B_OK },
+	{ .steps = { IN(GET_A), OUT("llo\r\n"), CLOSE }, .want = A_BEGAN "1 ended; " },
+	{ .steps = { IN(GET_A), OUT("HTTP/1.1 099 Low\r\n\r\n"), CLOSE },
+	  .want = A_BEGAN "1 ended; " },
+	/* A client that was told no keeps its body to itself: RFC 9110, 10.1.1. */
+	{ .steps = { IN("PUT /a HTTP/1.1\r\nContent-Length: 99\r\nExpect: 100-continue\r\n\r\n"),
+		     OUT("HTTP/1.1 417 No\r\nContent-Length: 0\r\n\r\n"), IN(GET_B), OUT(OK_BODY) },
+	  .want = "1 began; 1 PUT /a; 1 status 417; 1 ended; " B_BEGAN B_OK },
+	{ .steps = { IN("PUT /a HTTP/1.1\r\nContent-Length: 99\r\nExpect: 100-continue\r\n\r\n"),
+		     OUT("HTTP/1.0 417 No\r\n\r\nno"), IN(GET_B), OUT(OK_BODY) },
+	  .want = "1 began; 1 PUT /a; 1 status 417; 1 ended; " B_BEGAN B_OK },
+	/* Nothing was read or written, and nothing is after the close. */
+	{ .steps = { IN(GET_A), OUT_CUT("HTTP/1.1 200 OK", 9), IN("") },
+	  .want = A_BEGAN "1 status 200; " },
+	{ .steps = { IN(""), OUT(""), IN(GET_A), CLOSE, OUT(OK_BODY), IN(GET_B) },
+	  .want = A_BEGAN },
+};
+
+START_TEST(unknown_bytes_are_waited_out)
+{
+	struct exchange x;
+
+	play(&x, &cut[_i]);
+	said_and_done(&x, &cut[_i]);
+}
+END_TEST
+
+START_TEST(path_may_hold_nuls)
+{
+	static const char bytes[] = "GET /a\0b HTTP/1.1\r\n\r\n", want[] = "1 began; 1 GET /a\0b; ";
+	struct exchange x;
+
+	exchange_init(&x, &protocol_http1);
+	exchange_in_n(&x, bytes, sizeof(bytes) - 1, 0);
+	ck_assert_uint_eq(x.said.len, sizeof(want) - 1);
+	ck_assert_mem_eq(x.said.s, want, x.said.len);
+	exchange_release(&x);
+}
+END_TEST
+
+static void add_many(struct str *b, char c, size_t nr)
+{
+	while (nr--)
+		str_add_char(b, c);
+}
+
+/* So long a path, in pieces of so many bytes. */
+static const struct {
+	size_t len, piece, want;
+} paths[] = {
+	{ 1024, 4096, 1024 }, { 1025, 4096, 1024 }, { 1240, 4096, 1024 }, { 1300, 4096, 1024 },
+	{ 3000, 4096, 1024 }, { 1024, 100, 1024 },  { 1025, 100, 1024 },  { 1240, 100, 1024 },
+	{ 1300, 100, 1024 },  { 3000, 100, 1024 },  { 3000, 1, 1024 },
+};
+
+START_TEST(path_is_cut_where_it_is_long)
+{
+	struct str b = { 0 }, want = { 0 };
+	struct exchange x;
+	size_t at;
+
+	str_add(&b, "GET /");
+	add_many(&b, 'a', paths[_i].len - 1);
+	str_add(&b, " HTTP/1.1\r\nContent-Length: 2\r\n\r\nxy" GET_B);
+	str_add(&want, "1 began; 1 GET /");
+	add_many(&want, 'a', paths[_i].want - 1);
+	str_add(&want, "; 2 began; 2 GET /b; ");
+	exchange_init(&x, &protocol_http1);
+	for (at = 0; at < b.len; at += paths[_i].piece)
+		exchange_in_n(&x, b.s + at,
+			      b.len - at < paths[_i].piece ? b.len - at : paths[_i].piece, 0);
+	ck_assert_str_eq(str_cstr(&x.said), want.s);
+	exchange_release(&x);
+	str_release(&b);
+	str_release(&want);
+}
+END_TEST
+
+/* The answer to a line that never ends: a name is there before it. */
+START_TEST(endless_line_is_named)
+{
+	struct exchange x;
+	int i;
+
+	exchange_init(&x, &protocol_http1);
+	exchange_in(&x, "GET /", 0);
+	for (i = 0; i < 2000; i++)
+		exchange_in(&x, "a", 0);
+	exchange_out(&x, "HTTP/1.1 414 Too Long\r\nContent-Length: 0\r\n\r\n", 0);
+	ck_assert(str_starts(x.said.s, "1 began; 1 GET /aaa"));
+	ck_assert(str_ends(x.said.s, "a; 1 status 414; 1 ended; "));
+	exchange_release(&x);
+}
+END_TEST
+
+/* Each of these lines is sent in pieces, and the last one is followed by a request. */
+static const char *const fillers[] = {
+	"GET /a HTTP/1.1\r\nX: ",
+	"GET /a HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1;",
+	"GET /a HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX:",
+};
+
+START_TEST(memory_is_bounded)
+{
+	struct exchange x;
+	char piece[4096];
+	size_t before, i;
+
+	memset(piece, 'x', sizeof(piece));
+	exchange_init(&x, &protocol_http1);
+	exchange_in(&x, fillers[_i], 0);
+	before = mallinfo2().uordblks;
+	for (i = 0; i < 256; i++)
+		exchange_in_n(&x, piece, sizeof(piece), 0);
+	ck_assert_uint_le(mallinfo2().uordblks, before + 2048);
+	exchange_release(&x);
+}
+END_TEST
+
+/* The field's name is within what is kept, its value is not: the length is not known. */
+START_TEST(long_length_is_none)
+{
+	struct str b = { 0 };
+	struct exchange x;
+
+	str_add(&b, "POST /a HTTP/1.1\r\nContent-Length: ");
+	add_many(&b, '0', 300);
+	str_add(&b, "2\r\n\r\nxy" GET_B);
+	exchange_init(&x, &protocol_http1);
+	exchange_in(&x, b.s, 0);
+	ck_assert_str_eq(str_cstr(&x.said), "1 began; 1 POST /a; ");
+	exchange_release(&x);
+	str_release(&b);
+}
+END_TEST
+
+/* More requests than are remembered, every fifth with an answer of its own form. */
+START_TEST(pipeline_is_bounded)
+{
+	struct str asked = { 0 }, answered = { 0 };
+	int nr = _i ? 1025 : 1024, i;
+	struct exchange x;
+
+	for (i = 0; i < nr; i++)
+		str_add(&asked, i % 5 ? GET_A : "HEAD /h HTTP/1.1\r\n\r\n");
+	for (i = 0; i < nr; i++)
+		str_add(&answered,
+			i % 5 ? OK_BODY : "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n");
+	exchange_init(&x, &protocol_http1);
+	exchange_in(&x, asked.s, 0);
+	ck_assert_uint_eq(exchange_nr_began(&x), 1024);
+	exchange_out(&x, answered.s, 0);
+	ck_assert_uint_eq(exchange_nr_ended(&x), _i ? 0 : 1024);
+	exchange_in(&x, GET_B, 0);
+	ck_assert_uint_eq(exchange_nr_ended(&x), 1024);
+	exchange_out(&x, OK_BODY, 0);
+	ck_assert(str_ends(x.said.s, "1025 began; 1025 GET /b; 1025 status 200; 1025 ended; "));
+	exchange_release(&x);
+	str_release(&asked);
+	str_release(&answered);
+}
+END_TEST
+
+/* What is remembered of a request is forgotten when its place is taken by a later one. */
+START_TEST(pipeline_goes_on)
+{
+	struct exchange x;
+	int i;
+
+	exchange_init(&x, &protocol_http1);
+	exchange_in(&x, "HEAD /h HTTP/1.1\r\n\r\n", 0);
+	for (i = 0; i < 2000; i++) {
+		exchange_in(&x, GET_A, 0);
+		exchange_out(&x, i ? OK_BODY : OK_EMPTY, 0);
+		ck_assert_uint_eq(exchange_nr_ended(&x), i + 1);
+	}
+	exchange_release(&x);
+}
+END_TEST
+
+START_TEST(first_bytes_name_the_protocol)
+{
+	const uint8_t *s = (const uint8_t *)GET_A;
+
+	ck_assert_str_eq(protocol_http1.name, "http");
+	ck_assert_int_eq(protocol_http1.recognize(s, strlen(GET_A)), RECOGNIZED);
+	ck_assert_int_eq(protocol_http1.recognize(s, 4), RECOGNIZED_MAYBE);
+	ck_assert_int_eq(protocol_http1.recognize(s + 1, 0), RECOGNIZED_MAYBE);
+	ck_assert_int_eq(protocol_http1.recognize(s + 3, 2), RECOGNIZED_NOT);
+}
+END_TEST
+
+/* Numerical Recipes' generator: the same on every host. */
+static uint32_t next_random(uint32_t *state)
+{
+	*state = *state * 1664525 + 1013904223;
+	return *state >> 8;
+}
+
+/* A step in random parts, of some of which only the first bytes travel. */
+static void play_cut(struct exchange *x, const struct step *s, uint32_t *random)
+{
+	size_t len = step_len(s), from, part, travels;
+
+	for (from = 0; from < len; from += part) {
+		part = 1 + next_random(random) % (len - from);
+		travels = next_random(random) % 4 ? part : next_random(random) % part;
+		play_part(x, s, from, travels, part - travels);
+	}
+}
+
+/* Whatever is missing: no request is told that was not sent. The exchange checks the rest. */
+START_TEST(cuts_invent_nothing)
+{
+	uint32_t random = 1 + (uint32_t)_i;
+	uint64_t nr_sent;
+	struct exchange x;
+	int round;
+	size_t i;
+
+	play(&x, &whole[_i]);
+	nr_sent = exchange_nr_began(&x) + whole[_i].nr_opaque;
+	exchange_release(&x);
+	for (round = 0; round < 300; round++) {
+		exchange_init(&x, &protocol_http1);
+		for (i = 0; is_step(&whole[_i], i); i++)
+			play_cut(&x, &whole[_i].steps[i], &random);
+		exchange_close(&x);
+		ck_assert_uint_le(exchange_nr_began(&x), nr_sent);
+		exchange_release(&x);
+	}
+}
+END_TEST
+
+/* However many exchanges lose bytes, the one after them is told. */
+START_TEST(connection_recovers)
+{
+	static const struct step asks = IN(GET_A), answers = OUT(OK_BODY);
+	uint32_t random = 17 + (uint32_t)_i;
+	struct str want = { 0 };
+	struct exchange x;
+	unsigned int nr;
+	int round;
+
+	exchange_init(&x, &protocol_http1);
+	for (round = 0; round < 100; round++) {
+		play_cut(&x, &asks, &random);
+		play_cut(&x, &answers, &random);
+	}
+	exchange_in(&x, GET_A, 0);
+	exchange_out(&x, OK_BODY, 0);
+	nr = (unsigned int)exchange_nr_began(&x);
+	ck_assert_uint_ge(nr, 50);
+	ck_assert_uint_eq(exchange_nr_ended(&x), nr);
+	str_addf(&want, "%u began; %u GET /a; %u status 200; %u ended; ", nr, nr, nr, nr);
+	ck_assert(str_ends(str_cstr(&x.said), str_cstr(&want)));
+	exchange_release(&x);
+	str_release(&want);
+}
+END_TEST
+
+Suite *check_protocol_http1_suite(void)
+{
+	Suite *s = suite_create("protocol_http1");
+	TCase *tc = tcase_create("protocol_http1");
+
+	tcase_add_loop_test(tc, connection_is_told, 0, ARRAY_LEN(whole));
+	tcase_add_loop_test(tc, split_changes_nothing, 0, ARRAY_LEN(whole));
+	tcase_add_loop_test(tc, bytes_may_come_one_by_one, 0, ARRAY_LEN(whole));
+	tcase_add_loop_test(tc, unknown_bytes_are_waited_out, 0, ARRAY_LEN(cut));
+	tcase_add_test(tc, path_may_hold_nuls);
+	tcase_add_loop_test(tc, path_is_cut_where_it_is_long, 0, ARRAY_LEN(paths));
+	tcase_add_test(tc, endless_line_is_named);
+	tcase_add_loop_test(tc, memory_is_bounded, 0, ARRAY_LEN(fillers));
+	tcase_add_test(tc, long_length_is_none);
+	tcase_add_loop_test(tc, pipeline_is_bounded, 0, 2);
+	tcase_add_test(tc, pipeline_goes_on);
+	tcase_add_test(tc, first_bytes_name_the_protocol);
+	tcase_add_loop_test(tc, cuts_invent_nothing, 0, ARRAY_LEN(whole));
+	tcase_add_loop_test(tc, connection_recovers, 0, 20);
+	suite_add_tcase(s, tc);
+	return s;
+}

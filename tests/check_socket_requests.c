@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <check.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <sys/socket.h>
+
+#include "report/feed.h"
+#include "tests/recording_builder.h"
+
+Suite *check_socket_requests_suite(void);
+
+/*
+ * A script is a recording, one line a record, at times 1, 2, 3 ...: what, thread, connection, bytes.
+ *
+ *	new 11 5		thread 11 accepted connection 5 (tcp:80)
+ *	old 11 5		the first that is seen of a connection that was there before
+ *	up 11 9			the thread connects
+ *	in 11 5 GET /a		reads; of a request line that is all, the rest of the head is added
+ *	out 11 5 200		writes; a status alone stands for a whole answer without a body
+ *	out 11 5 200+8		the head of an answer with 8 bytes to come
+ *	out 11 5 +8		8 bytes of a body, which did not travel
+ *	wait 11			waits for something new
+ *	wait 11 5 +8		the same, with 8 bytes of a body that it had written a moment before
+ *	close 11 5
+ *	sample 11  exit 11  lost  -
+ *
+ * Any other bytes are as they stand. A thread's process is its tens: 11 and 12 are threads of 10. Its
+ * time on the CPU is the time.
+ */
+struct word {
+	char what[8], text[128];
+	unsigned int tid, conn;
+};
+
+static bool is_status(const char *text, unsigned int *ret_status, unsigned int *ret_more)
+{
+	int end = 0;
+
+	*ret_more = 0;
+	if (sscanf(text, "%3u%n", ret_status, &end) != 1 || end != 3)
+		return false;
+	return !text[3] || sscanf(text + 3, "+%u", ret_more) == 1;
+}
+
+/* What the words stand for. */
+static void add_bytes(struct str *b, const struct word *w)
+{
+	unsigned int status, more;
+
+	if (!strncmp(w->text, "GET ", 4) && !strchr(w->text + 4, ' '))
+		str_addf(b, "%s HTTP/1.1\r\nHost: x\r\n\r\n", w->text);
+	else if (!strcmp(w->what, "out") && is_status(w->text, &status, &more))
+		str_addf(b, "HTTP/1.1 %u x\r\nContent-Length: %u\r\n\r\n", status, more);
+	else if (w->text[0] != '+')
+		str_add(b, w->text);
+}
+
+static void build_mark(struct recording_builder *b, uint64_t time, const struct word *w)
+{
+	static const char *const kinds[] = { [SOCKET_IN] = "in",
+					     [SOCKET_OUT] = "out",
+					     [SOCKET_WAIT] = "wait",
+					     [SOCKET_CLOSE] = "close" };
+	struct socket_name name = { .family = AF_INET, .local_port = 80 };
+	struct socket_mark m = { .conn = w->conn, .cpu_ns = time };
+	unsigned int added = w->text[0] == '+' ? (unsigned int)atoi(w->text + 1) : 0, i;
+	uint32_t pid = w->tid / 10 * 10;
+	struct str bytes = { 0 };
+
+	if (w->conn >= 9)
+		m.flags |= SOCKET_IS_OUTGOING;
+	if (!strcmp(w->what, "new") || !strcmp(w->what, "old") || !strcmp(w->what, "up")) {
+		m.kind = SOCKET_OPEN;
+		m.flags |= strcmp(w->what, "old") ? SOCKET_IS_NEW : 0;
+		builder_socket_mark(b, time, pid, w->tid, m, &name, sizeof(name));
+		return;
+	}
+	for (i = SOCKET_IN; i < ARRAY_LEN(kinds); i++)
+		if (!strcmp(w->what, kinds[i]))
+			m.kind = (uint16_t)i;
+	ck_assert_msg(m.kind, "no such word: %s", w->what);
+	add_bytes(&bytes, w);
+	m.bytes = bytes.len + (m.kind == SOCKET_WAIT ? 0 : added);
+	if (m.kind == SOCKET_WAIT && added) {
+		m.more_out_bytes = added;
+		m.more_out_ns = time - 1;
+	}
+	builder_socket_mark(b, time, pid, w->tid, m, bytes.s, bytes.len);
+	str_release(&bytes);
+}
+
+static void build_word(struct recording_builder *b, uint64_t time, const char *line)
+{
+	struct word w = { 0 };
+
+	int at = 0;
+
+	if (sscanf(line, "%7s %u %u %n", w.what, &w.tid, &w.conn, &at) == 3)
+		snprintf(w.text, sizeof(w.text), "%s", line + at);
+	if (!strcmp(w.what, "sample"))
+		builder_sample(b, time, w.tid / 10 * 10, w.tid, (uint64_t[]){ 0x1000 }, 1);
+	else if (!strcmp(w.what, "exit"))
+		builder_exit(b, time, w.tid / 10 * 10, w.tid);
+	else if (!strcmp(w.what, "lost"))
+		builder_lost(b, time, 1);
+	else if (strcmp(w.what, "-"))
+		build_mark(b, time, &w);
+}
+
+static void build(struct recording_builder *b, uint32_t flags, const char *script)
+{
+	char *lines = xstrdup(script), *rest = lines, *line;
+	uint64_t time = 0;
+
+	builder_init(b, NULL);
+	builder_marker(b, 0, MARKER_IS_SOCKETS | flags, "");
+	while ((line = strsep(&rest, ";")) != NULL)
+		build_word(b, ++time, line);
+	free(lines);
+}
+
+struct outcome {
+	struct strings strings;
+	struct str text;
+	struct feed feed;
+};
+
+/*
+ * "GET /a 200 3-5 s1 c2": asked for, answered, from time 3 to 5, with 1 sample, on the CPU for 2; "?": it had no
+ * end.
+ */
+static void add_request(void *self, const struct session *session, const struct open_request *open)
+{
+	const struct request *r = &open->request;
+	struct outcome *o = self;
+
+	(void)session;
+	ck_assert(r->has_cpu);
+	str_addf(&o->text, "%s%s%s%s ", o->text.len ? ", " : "", strings_text(&o->strings, r->method),
+		 r->method ? " " : "", strings_text(&o->strings, r->path));
+	if (r->status)
+		str_addf(&o->text, "%" PRIu32 " ", r->status);
+	str_addf(&o->text, "%" PRIu64 "-", r->begin_ns);
+	if (r->is_unfinished)
+		str_add_char(&o->text, '?');
+	else
+		str_addf(&o->text, "%" PRIu64, r->end_ns);
+	if (r->nr_samples)
+		str_addf(&o->text, " s%" PRIu64, r->nr_samples);
+	str_addf(&o->text, " c%" PRIu64, r->cpu_ns);
+}
+
+static void run(struct outcome *o, uint32_t flags, const char *script)
+{
+	struct endpoint_options endpoints = { 0 };
+	struct feed_listener listener = { .self = o, .request_ended = add_request };
+	struct recording_builder b;
+	struct reader *reader;
+	struct err e = { 0 };
+	const void *bytes;
+	size_t len;
+
+	*o = (struct outcome){ 0 };
+	strings_id(&o->strings, "");
+	build(&b, flags, script);
+	bytes = builder_finish(&b, &len);
+	feed_init(&o->feed, &o->strings, NULL, &endpoints, &listener);
+	ck_assert_int_eq(reader_open_bytes(bytes, len, &reader, &e), 0);
+	ck_assert_int_eq(feed_reader(&o->feed, reader, "test", &e), 0);
+	reader_free(reader);
+	builder_release(&b);
+}
+
+static void outcome_release(struct outcome *o)
+{
+	feed_release(&o->feed);
+	str_release(&o->text);
+	strings_release(&o->strings);
+}
+
+static const struct {
+	const char *script, *want;
+	uint64_t nr_outside;
+} cases[] = {
+	/* one thread, one connection: the answer is the end, and the time up to the wait its own */
+	{ "new 11 5;in 11 5 GET /a;sample 11;out 11 5 200;sample 11;wait 11;sample 11",
+	  "GET /a 200 2-4 s2 c4", 1 },
+	/* the next on the same connection ends the work on the one before */
+	{ "new 11 5;in 11 5 GET /a;out 11 5 200;in 11 5 GET /b;out 11 5 404;wait 11",
+	  "GET /a 200 2-3 c2, GET /b 404 4-5 c2", 0 },
+	/* a connection that was there before the recording */
+	{ "old 11 5;in 11 5 GET /a;out 11 5 200;wait 11", "GET /a 200 2-3 c2", 0 },
+	/* in the middle of a body, and of an answer */
+	{ "old 11 5;in 11 5 of a body;out 11 5 200;in 11 5 GET /a;out 11 5 200;wait 11",
+	  "GET /a 200 4-5 c2", 0 },
+	{ "old 11 5;out 11 5 200;sample 11;in 11 5 GET /a;out 11 5 200;wait 11",
+	  "GET /a 200 4-5 c2", 1 },
+	/* an answer in many pieces, of which those that do not travel come with the wait */
+	{ "new 11 5;in 11 5 GET /a;out 11 5 200+9;out 11 5 +5;sample 11;-;wait 11 5 +4",
+	  "GET /a 200 2-6 s1 c5", 0 },
+	/* one loop, two connections; answered in another order than asked */
+	{ "new 11 5;new 11 6;in 11 5 GET /a;wait 11;sample 11;in 11 6 GET /b;sample 11;out 11 6 200;"
+	  "wait 11;sample 11;out 11 5 200;sample 11;wait 11",
+	  "GET /b 200 6-8 s1 c3, GET /a 200 3-11 s1 c3", 2 },
+	/* a pool: one thread reads, another one writes */
+	{ "new 11 5;in 11 5 GET /a;wait 11;sample 12;out 12 5 200;sample 12;wait 12",
+	  "GET /a 200 2-5 s1 c3", 1 },
+	/* a proxy: what comes from the connection that it opened is for the request that asked */
+	{ "new 11 5;in 11 5 GET /a;up 11 9;out 11 9;wait 11;sample 11;in 11 9;sample 11;out 11 5 200;wait 11",
+	  "GET /a 200 2-9 s1 c6", 1 },
+	/* that connection is used again, for another one */
+	{ "new 11 5;new 11 6;up 11 9;in 11 5 GET /a;out 11 9;wait 11;in 11 9;out 11 5 200;wait 11;"
+	  "in 11 6 GET /b;out 11 9;wait 11;in 11 9;sample 11;out 11 6 200;wait 11",
+	  "GET /a 200 4-8 c4, GET /b 200 10-15 s1 c5", 0 },
+	/* what it is for has long been answered */
+	{ "new 11 5;up 11 9;in 11 5 GET /a;out 11 9;out 11 5 200;wait 11;in 11 9;sample 11;wait 11",
+	  "GET /a 200 3-5 c3", 1 },
+	/* several at once, of one endpoint: the first has the samples, all share the CPU */
+	{ "new 11 5;in 11 5 GET /a HTTP/1.1\r\n\r\nGET /a HTTP/1.1\r\n\r\n;sample 11;-;"
+	  "out 11 5 HTTP/1.1 204 x\r\n\r\nHTTP/1.1 204 x\r\n\r\n;wait 11",
+	  "GET /a 204 2-5 c1, GET /a 204 2-5 s1 c3", 0 },
+	/* of several endpoints: nobody knows, until one is left */
+	{ "new 11 5;in 11 5 GET /a HTTP/1.1\r\n\r\nGET /b HTTP/1.1\r\n\r\n;sample 11;out 11 5 200;"
+	  "sample 11;out 11 5 200;wait 11",
+	  "GET /a 200 2-4 c0, GET /b 200 2-6 s1 c3", 1 },
+	/* a head in two pieces */
+	{ "new 11 5;in 11 5 GET /a;out 11 5 200;wait 11;in 11 5 GET /b HT;in 11 5 TP/1.1\r\n\r\n;"
+	  "out 11 5 200;wait 11",
+	  "GET /a 200 2-3 c2, GET /b 200 5-7 c3", 0 },
+	/* closed before the answer; closed as the end of the answer */
+	{ "new 11 5;in 11 5 GET /a;close 11 5;wait 11", "GET /a 2-? c1", 0 },
+	{ "new 11 5;in 11 5 GET /a;out 11 5 HTTP/1.0 200 x\r\n\r\nbytes;out 11 5 +9;close 11 5;wait 11",
+	  "GET /a 200 2-4 c4", 0 },
+	/* open at the end */
+	{ "new 11 5;in 11 5 GET /a;sample 11", "GET /a 2-? s1 c0", 0 },
+	/* the thread ends with its work */
+	{ "new 11 5;in 11 5 GET /a;exit 11;out 12 5 200;wait 12", "GET /a 200 2-4 c1", 0 },
+	/* a loss: nothing that is open has an end; the next exchange is known again */
+	{ "new 11 5;in 11 5 GET /a;lost;sample 11;out 11 5 200;wait 11;in 11 5 GET /b;out 11 5 200;wait 11",
+	  "GET /a 2-? c0, GET /b 200 7-8 c2", 1 },
+	/* nobody knows the protocol: exchanges, of the port */
+	{ "new 11 5;in 11 5 \x01?;in 11 5 more;out 11 5 x;out 11 5 y;wait 11;in 11 5 \x01!;out 11 5 z;wait 11;"
+	  "close 11 5",
+	  "tcp:80 2-5 c4, tcp:80 7-8 c2", 0 },
+	/* ... where it is not known what the first bytes belong to, from the next exchange on */
+	{ "old 11 5;in 11 5 \x01?;out 11 5 x;in 11 5 \x01?;out 11 5 y;close 11 5",
+	  "tcp:80 4-5 c2", 0 },
+	/* encrypted: nothing can be said */
+	{ "new 11 5;in 11 5 \x16\x03\x01;sample 11;out 11 5 \x16\x03\x03;wait 11", "", 1 },
+	/* its first mark is missing */
+	{ "in 11 5 GET /a;out 11 5 200;wait 11", "GET /a 200 1-2 c2", 0 },
+};
+
+START_TEST(marks_become_requests)
+{
+	struct outcome o;
+
+	run(&o, 0, cases[_i].script);
+	ck_assert_str_eq(str_cstr(&o.text), cases[_i].want);
+	ck_assert_uint_eq(o.feed.tallies.nr_outside, cases[_i].nr_outside);
+	outcome_release(&o);
+}
+END_TEST
+
+START_TEST(http_alone_is_taken_where_asked_for)
+{
+	struct outcome o;
+
+	run(&o, MARKER_IS_HTTP,
+	    "new 11 5;new 11 6;in 11 5 \x01?;sample 11;out 11 5 x;wait 11;in 11 6 GET /a;out 11 6 200;wait 11");
+	ck_assert_str_eq(str_cstr(&o.text), "GET /a 200 7-8 c2");
+	ck_assert_uint_eq(o.feed.tallies.nr_outside, 1);
+	outcome_release(&o);
+}
+END_TEST
+
+/* Connections come and go, and what stays in memory is what is open. */
+START_TEST(memory_is_what_is_open)
+{
+	enum { NR = 20000 };
+	struct recording_builder b;
+	struct endpoint_options endpoints = { 0 };
+	struct str text = { 0 };
+	struct outcome o = { 0 };
+	struct feed_listener listener = { .self = &o };
+	struct reader *reader;
+	struct err e = { 0 };
+	const void *bytes;
+	uint32_t i;
+	size_t len;
+
+	strings_id(&o.strings, "");
+	builder_init(&b, NULL);
+	for (i = 1; i <= NR; i++) {
+		struct socket_name name = { .family = AF_INET, .local_port = 80 };
+		struct socket_mark m = { .conn = i, .kind = SOCKET_OPEN, .flags = SOCKET_IS_NEW };
+		static const char asks[] = "GET / HTTP/1.1\r\n\r\n", answers[] = "HTTP/1.1 204 x\r\n\r\n";
+
+		builder_socket_mark(&b, 10 * i, 10, 11, m, &name, sizeof(name));
+		m.kind = SOCKET_IN;
+		m.bytes = sizeof(asks) - 1;
+		builder_socket_mark(&b, 10 * i + 1, 10, 11, m, asks, sizeof(asks) - 1);
+		m.kind = SOCKET_OUT;
+		m.bytes = sizeof(answers) - 1;
+		builder_socket_mark(&b, 10 * i + 2, 10, 11, m, answers, sizeof(answers) - 1);
+		m.kind = SOCKET_CLOSE;
+		builder_socket_mark(&b, 10 * i + 3, 10, 11, m, NULL, 0);
+	}
+	bytes = builder_finish(&b, &len);
+	feed_init(&o.feed, &o.strings, NULL, &endpoints, &listener);
+	ck_assert_int_eq(reader_open_bytes(bytes, len, &reader, &e), 0);
+	ck_assert_int_eq(feed_reader(&o.feed, reader, "test", &e), 0);
+	ck_assert_uint_eq(o.feed.nr_requests, NR);
+	ck_assert_uint_eq(o.feed.tallies.nr_unfinished, 0);
+	reader_free(reader);
+	builder_release(&b);
+	str_release(&text);
+	outcome_release(&o);
+}
+END_TEST
+
+Suite *check_socket_requests_suite(void)
+{
+	Suite *s = suite_create("socket_requests");
+	TCase *tc = tcase_create("socket_requests");
+
+	tcase_add_loop_test(tc, marks_become_requests, 0, ARRAY_LEN(cases));
+	tcase_add_test(tc, http_alone_is_taken_where_asked_for);
+	tcase_add_test(tc, memory_is_what_is_open);
+	suite_add_tcase(s, tc);
+	return s;
+}
