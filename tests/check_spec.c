@@ -16,6 +16,8 @@ struct good_case {
 	const char *end, *end_module;		/* of func:, the same as begin */
 	bool end_is_return;
 	unsigned int label_arg, id_arg;
+	bool is_http;
+	uint16_t port;
 };
 
 #define FUNC(f, m, label)                                                                          \
@@ -27,6 +29,10 @@ struct good_case {
 static const struct good_case good[] = {
 	{ "auto", MARKER_SPEC_AUTO, .begin = NULL },
 	{ "none", MARKER_SPEC_NONE, .begin = NULL },
+	{ "http", MARKER_SPEC_SOCKET, .is_http = true },
+	{ "http:8080", MARKER_SPEC_SOCKET, .is_http = true, .port = 8080 },
+	{ "socket", MARKER_SPEC_SOCKET, .port = 0 },
+	{ "socket:65535", MARKER_SPEC_SOCKET, .port = 65535 },
 	{ "func:handle", FUNC("handle", NULL, 0) },
 	{ "func:handle@server", FUNC("handle", "server", 0) },
 	{ "func:handle@libx.so.1*,label=arg1:str", FUNC("handle", "libx.so.1*", 1) },
@@ -74,6 +80,8 @@ START_TEST(good_specs_are_taken_apart)
 	ck_assert_msg(!marker_spec_parse(c->text, &s, &e), "%s: %s", c->text, e.what);
 	ck_assert_int_eq(s.kind, c->kind);
 	ck_assert_str_eq(s.text, c->text);
+	ck_assert_uint_eq(s.port, c->port);
+	ck_assert(s.is_http == c->is_http);
 	ck_assert_uint_eq(s.label_arg, c->label_arg);
 	ck_assert_uint_eq(s.id_arg, c->id_arg);
 	if (c->begin) {
@@ -94,9 +102,10 @@ static const struct {
 	{ "", "unknown kind", -EINVAL },
 	{ "autos", "unknown kind", -EINVAL },
 	{ "handle_request", "unknown kind", -EINVAL },
-	{ "http", "by sockets", -EOPNOTSUPP },
-	{ "http:8080", "by sockets", -EOPNOTSUPP },
-	{ "socket:5432", "by sockets", -EOPNOTSUPP },
+	{ "http:", "from 1 to 65535", -EINVAL },
+	{ "http:0", "from 1 to 65535", -EINVAL },
+	{ "socket:65536", "from 1 to 65535", -EINVAL },
+	{ "socket:x", "from 1 to 65535", -EINVAL },
 	{ "https:8080", "unknown kind", -EINVAL },
 	{ "usdt:p:n", "begin= and end=", -EINVAL },
 	{ "func:", "no function name", -EINVAL },

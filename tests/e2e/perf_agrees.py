@@ -176,6 +176,21 @@ class Canon:
         return function, module
 
 
+def move(ours, theirs, key, other):
+    """What wperf calls key and perf calls other is the other in both; says so."""
+    moved = min(ours[key] - theirs[key], theirs[other] - ours[other])
+    if moved > 0:
+        ours[key] -= moved
+        ours[other] += moved
+        print("          %d in %s of %s: %s of %s for perf" % (moved, *key, *other))
+
+
+def explain_bpf(ours, theirs):
+    """The programs that send marks run in the target, and are gone when perf asks for their names."""
+    for key in [key for key in ours if key[0].startswith("bpf_prog_")]:
+        move(ours, theirs, key, ("?", "[unknown]"))
+
+
 def explain_plt(ours, theirs):
     """perf before 6.3 takes the entries of .plt to stand in the order of their relocations, which those
     of libc do not, and knows none of .plt.got, nor names for functions chosen at load time. So what
@@ -183,11 +198,7 @@ def explain_plt(ours, theirs):
     there."""
     for key in [key for key in ours if key[0].endswith("@plt")]:
         for other in [k for k in theirs if k[1] == key[1] and (k[0] == "?" or k[0].endswith("@plt"))]:
-            moved = min(ours[key] - theirs[key], theirs[other] - ours[other])
-            if moved > 0:
-                ours[key] -= moved
-                ours[other] += moved
-                print("          %d in %s of %s: %s for perf" % (moved, *key, other[0]))
+            move(ours, theirs, key, other)
 
 
 def compare(name, file, canon):
@@ -212,6 +223,7 @@ def compare(name, file, canon):
     equal(name + ": samples that perf script prints", sum(by_perf.values()), nr_samples)
     equal(name + ": samples that perf report counts", count_of_perf_report(file), nr_samples)
     explain_plt(ours, theirs)
+    explain_bpf(ours, theirs)
     differ = ["%s in %s: %d by wperf, %d by perf" % (key + (ours[key], theirs[key]))
               for key in sorted(set(ours) | set(theirs)) if ours[key] != theirs[key]]
     check(not differ, "%s: self samples differ:\n  %s" % (name, "\n  ".join(differ)))
