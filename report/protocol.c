@@ -6,6 +6,10 @@
 /* HTTP before those whose commands are words, too: its first line says the most. */
 static const struct protocol *const protocols[] = {
 	&protocol_http1,
+	&protocol_postgres,
+	&protocol_fastcgi,
+	&protocol_redis,
+	&protocol_memcached,
 };
 
 const struct protocol *protocol_of(const uint8_t *bytes, size_t len)

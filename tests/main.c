@@ -60,7 +60,15 @@
 	X(kernel_names)                                                                            \
 	X(order)                                                                                   \
 	X(profile)                                                                                 \
+	X(intake)                                                                                  \
+	X(outstanding)                                                                             \
+	X(prepared)                                                                                \
+	X(protocol_fastcgi)                                                                        \
 	X(protocol_http1)                                                                          \
+	X(protocol_memcached)                                                                      \
+	X(protocol_postgres)                                                                       \
+	X(protocol_redis)                                                                          \
+	X(turns)                                                                                   \
 	X(render)                                                                                  \
 	X(selection)                                                                               \
 	X(session)                                                                                 \

@@ -12,6 +12,7 @@
 #include "base/alloc.h"
 #include "recording/note.h"
 #include "tests/cfi_image.h"
+#include "tests/script.h"
 #include "tests/sketch.h"
 
 static bool write_seed(const char *dir, const char *fuzzer, const char *name, const struct str *b)
@@ -235,8 +236,50 @@ static bool write_http1(const char *dir)
 	return is_good;
 }
 
+/* fuzz_protocols: see tests/script.h. */
+static bool write_protocols(const char *dir)
+{
+	static const struct script scripts[] = {
+		{ "redis",
+		  { IN("*3\r\n$6\r\nCLIENT\r\n$5\r\nREPLY\r\n$4\r\nSKIP\r\nGET k\r\n"),
+		    IN("*2\r\n$9\r\nSUBSCRIBE\r\n$1\r\nc\r\n"),
+		    OUT(">3\r\n$9\r\nsubscribe\r\n$1\r\nc\r\n:1\r\n|1\r\n+a\r\n%1\r\n_\r\n") },
+		  NULL, 0 },
+		{ "postgres",
+		  { IN("\0\0\0\x08\x04\xd2\x16\x2f"), OUT("N"),
+		    IN("\0\0\0\x11\0\3\0\0user\0me\0\0"), OUT("R\0\0\0\x08\0\0\0\0Z\0\0\0\5I"),
+		    IN("P\0\0\0\x12s1\0SELECT 2\0\0\0B\0\0\0\x0e\0s1\0\0\0\0\0\0\0"
+		       "E\0\0\0\x09\0\0\0\0\0S\0\0\0\4"),
+		    OUT("D\0\0\0\x0b\0\1\0\0\0\1xZ\0\0\0\5I"),
+		    IN("Q\0\0\0\x0dSELECT 1\0"), OUT("E\0\0\0\x0bSERROR\0") },
+		  NULL, 0 },
+		{ "memcached",
+		  { IN("set k 0 0 2 noreply\r\nab\r\nmg k v q\r\nmn\r\nget k\r\n"),
+		    OUT("VA 2\r\nab\r\nMN\r\nVALUE k 0 2\r\nab\r\nEND\r\n"),
+		    IN("\x80\0\0\1\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0\0\0\0\0\0k"),
+		    OUT("\x81\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0") },
+		  NULL, 0 },
+		{ "fastcgi",
+		  { IN("\1\1\0\1\0\x08\0\0\0\1\1\0\0\0\0\0"
+		       "\1\4\0\1\0\x10\0\0\x0b\3SCRIPT_NAME/ab\1\4\0\1\0\0\0\0"),
+		    OUT("\1\6\0\1\0\x0d\0\0Status: 404\n\n\1\3\0\1\0\x08\0\0\0\0\0\0\0\0\0\0") },
+		  NULL, 0 },
+	};
+	bool is_good = true;
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(scripts); i++) {
+		struct str b = { 0 };
+
+		script_add_seed(&b, (uint8_t)i, &scripts[i]);
+		is_good &= write_seed(dir, "fuzz_protocols", scripts[i].name, &b);
+		str_release(&b);
+	}
+	return is_good;
+}
+
 bool seeds_write(const char *dir)
 {
-	return write_http1(dir) && write_unwind_info(dir) && write_recordings(dir) &&
+	return write_http1(dir) && write_protocols(dir) && write_unwind_info(dir) && write_recordings(dir) &&
 	       write_ring(dir) && write_notes(dir) && write_elf(dir) && write_golden(dir);
 }

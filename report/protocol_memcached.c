@@ -1,0 +1,571 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * memcached's protocols (doc/protocol.txt of its sources, and doc/protocol-binary.txt).
+ *
+ *	get k CR LF			VALUE k 0 5 CR LF hello CR LF END CR LF
+ *	set k 0 0 5 CR LF hello CR LF	STORED CR LF
+ *	mg k v q CR LF			VA 5 CR LF hello CR LF
+ *
+ * The path is the command; keys are left out. Answers come in the order of the requests, and say
+ * themselves how long they are: items of a list go on until a line that is none. What asks for
+ * "noreply" ends with its bytes, although the server may answer errors.
+ *
+ * Quiet requests (the meta commands' q flag, the binary protocol's Q opcodes) are answered at
+ *times. A text answer is the first quiet one's, but for those that quiet requests never get, MN and
+ *EN; binary answers tell their opcode. Quiet requests that got none end before the next one that
+ *did, or with the next exchange, or with a read that follows theirs.
+ *
+ * Binary: header of 24 bytes: u8 magic, 0x80 or 0x81; u8 opcode; be16 key length; u8 extras length;
+ * u8 data type; be16 vbucket or status; be32 length of all that follows; be32 opaque; be64 cas.
+ */
+#include <string.h>
+
+#include "base/alloc.h"
+#include "report/intake.h"
+#include "report/outstanding.h"
+#include "report/protocol.h"
+#include "report/turns.h"
+
+/* A key has 250 bytes at most, of which base64 makes 336; the other words of a line are numbers. */
+#define LINE_KEEP   1024
+#define BINARY_HEAD 24
+#define MAGIC_ASK   0x80
+#define MAGIC_TELL  0x81
+#define OPCODE_STAT 0x10
+
+/* Kinds of outstanding requests; the binary protocol's have their opcode in the low byte. */
+#define KIND_PLAIN  0
+#define KIND_STREAM 1
+#define KIND_BINARY 0x100
+#define KIND_QUIET  0x200
+
+enum data { DATA_NONE, DATA_SET, DATA_META };
+
+struct verb {
+	const char *name;
+	bool has_args;
+	enum data data; /* which word is the length of the data that follow the line */
+};
+
+static const struct verb verbs[] = {
+	{ "get", true, DATA_NONE },	    { "gets", true, DATA_NONE },
+	{ "gat", true, DATA_NONE },	    { "gats", true, DATA_NONE },
+	{ "set", true, DATA_SET },	    { "add", true, DATA_SET },
+	{ "replace", true, DATA_SET },	    { "append", true, DATA_SET },
+	{ "prepend", true, DATA_SET },	    { "cas", true, DATA_SET },
+	{ "delete", true, DATA_NONE },	    { "incr", true, DATA_NONE },
+	{ "decr", true, DATA_NONE },	    { "touch", true, DATA_NONE },
+	{ "stats", false, DATA_NONE },	    { "flush_all", false, DATA_NONE },
+	{ "version", false, DATA_NONE },    { "verbosity", true, DATA_NONE },
+	{ "quit", false, DATA_NONE },	    { "mg", true, DATA_NONE },
+	{ "ms", true, DATA_META },	    { "md", true, DATA_NONE },
+	{ "ma", true, DATA_NONE },	    { "mn", false, DATA_NONE },
+	{ "me", true, DATA_NONE },	    { "watch", false, DATA_NONE },
+	{ "lru_crawler", true, DATA_NONE }, { "lru", true, DATA_NONE },
+	{ "slabs", true, DATA_NONE },	    { "cache_memlimit", true, DATA_NONE },
+	{ "shutdown", false, DATA_NONE },
+};
+
+/* By opcode. */
+static const struct {
+	const char *name;
+	bool is_quiet;
+} opcodes[] = {
+	[0x00] = { "get", false },	 [0x01] = { "set", false },
+	[0x02] = { "add", false },	 [0x03] = { "replace", false },
+	[0x04] = { "delete", false },	 [0x05] = { "incr", false },
+	[0x06] = { "decr", false },	 [0x07] = { "quit", false },
+	[0x08] = { "flush_all", false }, [0x09] = { "get", true },
+	[0x0a] = { "noop", false },	 [0x0b] = { "version", false },
+	[0x0c] = { "get", false },	 [0x0d] = { "get", true },
+	[0x0e] = { "append", false },	 [0x0f] = { "prepend", false },
+	[0x10] = { "stats", false },	 [0x11] = { "set", true },
+	[0x12] = { "add", true },	 [0x13] = { "replace", true },
+	[0x14] = { "delete", true },	 [0x15] = { "incr", true },
+	[0x16] = { "decr", true },	 [0x17] = { "quit", true },
+	[0x18] = { "flush_all", true },	 [0x19] = { "append", true },
+	[0x1a] = { "prepend", true },	 [0x1b] = { "verbosity", false },
+	[0x1c] = { "touch", false },	 [0x1d] = { "gat", false },
+	[0x1e] = { "gat", true },	 [0x20] = { "sasl_list", false },
+	[0x21] = { "sasl_auth", false }, [0x22] = { "sasl_step", false },
+	[0x23] = { "gat", false },	 [0x24] = { "gat", true },
+};
+
+struct memcached {
+	struct turns turns;
+	struct outstanding asked;
+	/* What is read. */
+	struct held line;
+	bool is_in_data;
+	uint64_t nr_data_left;
+	bool is_answered; /* the request that is read will be */
+	uint32_t kind;
+	bool has_quiet; /* since the exchange began */
+	/* What is written. */
+	struct held answer_line;
+	uint64_t nr_answer_left; /* bytes of data */
+	bool is_in_list;	 /* the answer goes on after the data */
+	bool is_last_data;	 /* the answer ends with the data */
+	uint8_t opcode;
+	bool is_stream;
+};
+
+static void lose_place(struct memcached *m, uint64_t nr_unknown, const struct exchange_listener *l)
+{
+	m->is_in_data = false;
+	held_drop(&m->line);
+	turns_lose_place(&m->turns, nr_unknown, l);
+}
+
+static void lose_answer(struct memcached *m)
+{
+	m->nr_answer_left = 0;
+	m->is_in_list = m->is_last_data = false;
+	turns_lose_answer(&m->turns);
+}
+
+/* ---- requests ---- */
+
+static void name_request(const struct memcached *m, struct piece name,
+			 const struct exchange_listener *l)
+{
+	l->named(l->self, m->asked.open, "", 0, (const char *)name.s, name.len);
+}
+
+static void end_request(struct memcached *m, const struct exchange_listener *l)
+{
+	m->is_in_data = false;
+	/* An error can be answered before the data have come. */
+	if (!m->asked.open)
+		return;
+	m->has_quiet |= (m->kind & KIND_QUIET) != 0;
+	if (!m->is_answered)
+		outstanding_end_open(&m->asked, l);
+	else if (!outstanding_asked(&m->asked, m->kind))
+		lose_place(m, 0, l);
+}
+
+static const struct verb *verb_of(struct piece word)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(verbs); i++)
+		if (piece_is(word, verbs[i].name))
+			return &verbs[i];
+	return NULL;
+}
+
+/* A word that can be a command of another version: the server answers ERROR. */
+static bool is_command(struct piece word)
+{
+	size_t i;
+
+	for (i = 0; i < word.len; i++)
+		if (!(word.s[i] >= 'a' && word.s[i] <= 'z') && word.s[i] != '_')
+			return false;
+	return word.len && word.len <= 32;
+}
+
+struct line {
+	struct piece name;
+	const struct verb *verb; /* NULL: unknown */
+	uint64_t data_len;	 /* 0: none; else with CR LF */
+	bool is_noreply, is_quiet;
+};
+
+static void read_word(struct line *line, size_t i, struct piece word)
+{
+	enum data data = line->verb ? line->verb->data : DATA_NONE;
+	bool is_meta = line->name.len == 2 && line->name.s[0] == 'm';
+	bool is_flush = piece_is(line->name, "flush_all");
+
+	if (i == (data == DATA_SET ? 4 : 2) && data != DATA_NONE &&
+	    piece_number(word, &line->data_len))
+		line->data_len += 2;
+	line->is_noreply = !is_meta && (i > 1 || is_flush) && piece_is(word, "noreply");
+	line->is_quiet |= is_meta && i > 1 && piece_is(word, "q");
+}
+
+static bool line_parse(struct piece left, struct line *ret)
+{
+	struct line line = { 0 };
+	struct piece word;
+	size_t i;
+
+	if (!piece_word(&left, &line.name) || !is_command(line.name))
+		return false;
+	line.verb = verb_of(line.name);
+	for (i = 1; piece_word(&left, &word); i++)
+		read_word(&line, i, word);
+	*ret = line;
+	return true;
+}
+
+static bool read_line(struct memcached *m, struct piece text, const struct exchange_listener *l)
+{
+	struct line line;
+
+	if (!line_parse(text, &line))
+		return false;
+	name_request(m, line.name, l);
+	m->is_answered = !line.is_noreply && !piece_is(line.name, "quit");
+	m->kind = piece_is(line.name, "watch") ? KIND_STREAM : KIND_PLAIN;
+	if (line.is_quiet)
+		m->kind = KIND_QUIET;
+	m->nr_data_left = line.data_len;
+	m->is_in_data = line.data_len;
+	if (!m->is_in_data)
+		end_request(m, l);
+	return true;
+}
+
+static bool read_header(struct memcached *m, const uint8_t *h, const struct exchange_listener *l)
+{
+	uint8_t op = h[1];
+
+	if (op >= ARRAY_LEN(opcodes) || !opcodes[op].name)
+		return false;
+	name_request(m,
+		     (struct piece){ (const uint8_t *)opcodes[op].name, strlen(opcodes[op].name) },
+		     l);
+	/* QuitQ closes the connection. */
+	m->is_answered = op != 0x17;
+	m->kind = KIND_BINARY | op | (opcodes[op].is_quiet ? KIND_QUIET : 0);
+	m->nr_data_left = load_be32(h + 8);
+	m->is_in_data = m->nr_data_left;
+	if (!m->is_in_data)
+		end_request(m, l);
+	return true;
+}
+
+static bool is_small_letter(uint8_t c)
+{
+	return c >= 'a' && c <= 'z';
+}
+
+static bool step_head(struct memcached *m, struct intake *in, const struct exchange_listener *l)
+{
+	bool is_fresh = !m->line.bytes.nr, is_good = true;
+	uint8_t first = is_fresh ? (in->known ? *in->at : 0) : m->line.bytes.at[0];
+	struct piece head;
+	enum taken taken;
+
+	if (is_fresh && in->known && (is_small_letter(first) || first == MAGIC_ASK))
+		outstanding_begin(&m->asked, l);
+	else if (is_fresh && in->known)
+		is_good = false;
+	taken = first == MAGIC_ASK ? intake_bytes(in, &m->line, BINARY_HEAD, &head)
+				   : intake_line(in, &m->line, LINE_KEEP, &head);
+	if (is_good && taken == TAKEN_PART)
+		return false;
+	is_good &= taken == TAKEN;
+	if (!is_good || !(first == MAGIC_ASK ? read_header(m, head.s, l) : read_line(m, head, l))) {
+		lose_place(m, in->unknown, l);
+		return false;
+	}
+	return m->turns.is_placed;
+}
+
+static bool step_in(struct memcached *m, struct intake *in, const struct exchange_listener *l)
+{
+	if (!m->is_in_data)
+		return (in->known || in->unknown) && step_head(m, in, l);
+	m->nr_data_left -= intake_skip(in, m->nr_data_left);
+	if (m->nr_data_left)
+		return false;
+	end_request(m, l);
+	return m->turns.is_placed;
+}
+
+static bool is_answer_partial(const struct memcached *m)
+{
+	return m->nr_answer_left || m->is_in_list || m->answer_line.bytes.nr;
+}
+
+/* The server answers what it has read before it reads again. */
+static void end_quiet(struct memcached *m, const struct exchange_listener *l)
+{
+	uint32_t kind;
+
+	if (!m->has_quiet || is_answer_partial(m))
+		return;
+	if (m->turns.is_answering) {
+		outstanding_end(&m->asked, l);
+		m->has_quiet = false;
+	} else if (!m->is_in_data && !m->asked.open) {
+		while (outstanding_first(&m->asked, &kind) && kind & KIND_QUIET)
+			outstanding_answered(&m->asked, l);
+	}
+}
+
+static void memcached_inbound(void *parser, const struct chunk *c,
+			      const struct exchange_listener *l)
+{
+	struct intake in = intake_of(c);
+	struct memcached *m = parser;
+
+	end_quiet(m, l);
+	if (!outstanding_read(&m->asked, &m->turns, &protocol_memcached, c, is_answer_partial(m),
+			      l))
+		return;
+	while (step_in(m, &in, l))
+		;
+}
+
+/* ---- answers ---- */
+
+/* An answer that quiet requests do not get: those before the one that does get it end. */
+static void end_silent(struct memcached *m, const struct exchange_listener *l)
+{
+	uint32_t kind;
+
+	while (outstanding_first(&m->asked, &kind) && kind & KIND_QUIET)
+		outstanding_answered(&m->asked, l);
+}
+
+/* An answer to what is still being read. */
+static void answer_open(struct memcached *m, bool is_error, const struct exchange_listener *l)
+{
+	if (!m->asked.open)
+		return;
+	outstanding_end_open(&m->asked, l);
+	/* An error's data go on ("SERVER_ERROR object too large"); else a part was not heard. */
+	if (!is_error || !m->is_in_data)
+		lose_place(m, 0, l);
+}
+
+static void end_answer(struct memcached *m, bool is_error, const struct exchange_listener *l)
+{
+	uint32_t kind;
+
+	m->is_in_list = m->is_last_data = false;
+	if (!outstanding_first(&m->asked, &kind)) {
+		answer_open(m, is_error, l);
+		return;
+	}
+	outstanding_answered(&m->asked, l);
+	m->is_stream |= kind == KIND_STREAM;
+}
+
+static void end_binary(struct memcached *m, const struct exchange_listener *l)
+{
+	uint32_t kind;
+
+	m->is_last_data = false;
+	while (outstanding_first(&m->asked, &kind) && kind & KIND_QUIET &&
+	       (kind & 0xff) != m->opcode)
+		outstanding_answered(&m->asked, l);
+	if (outstanding_first(&m->asked, &kind))
+		outstanding_answered(&m->asked, l);
+	else
+		answer_open(m, true, l);
+}
+
+static bool take_value(struct memcached *m, struct piece left, size_t nr_before)
+{
+	struct piece word;
+	uint64_t len;
+
+	while (nr_before-- && piece_word(&left, &word))
+		;
+	if (!piece_word(&left, &word) || !piece_number(word, &len))
+		return false;
+	m->nr_answer_left = len + 2;
+	return true;
+}
+
+static bool is_list_item(struct piece first)
+{
+	return piece_is(first, "STAT") || piece_is(first, "ITEM") || piece_is(first, "PREFIX") ||
+	       (first.len > 4 && !memcmp(first.s, "key=", 4));
+}
+
+static bool is_error_line(struct piece first)
+{
+	return piece_is(first, "ERROR") || piece_is(first, "CLIENT_ERROR") ||
+	       piece_is(first, "SERVER_ERROR");
+}
+
+/* False: the line is no answer. */
+static bool take_answer(struct memcached *m, struct piece line, const struct exchange_listener *l)
+{
+	struct piece left = line, first;
+
+	if (!piece_word(&left, &first))
+		return false;
+	if (piece_is(first, "VALUE")) {
+		m->is_in_list = true;
+		/* Key and flags. */
+		return take_value(m, left, 2);
+	}
+	if (piece_is(first, "VA")) {
+		m->is_last_data = true;
+		return take_value(m, left, 0);
+	}
+	if (is_list_item(first)) {
+		m->is_in_list = true;
+		return true;
+	}
+	if (piece_is(first, "MN") || piece_is(first, "EN"))
+		end_silent(m, l);
+	end_answer(m, is_error_line(first), l);
+	return true;
+}
+
+static void take_binary(struct memcached *m, const uint8_t *h, const struct exchange_listener *l)
+{
+	m->opcode = h[1];
+	m->nr_answer_left = load_be32(h + 8);
+	/* Statistics end with one that has no name, or with an error. */
+	m->is_in_list = m->opcode == OPCODE_STAT && load_be16(h + 2) && !load_be16(h + 6);
+	m->is_last_data = !m->is_in_list;
+	if (!m->nr_answer_left && m->is_last_data)
+		end_binary(m, l);
+}
+
+static void end_data(struct memcached *m, const struct exchange_listener *l)
+{
+	if (!m->is_last_data)
+		return;
+	if (m->opcode != 0xff)
+		end_binary(m, l);
+	else
+		end_answer(m, false, l);
+}
+
+static bool step_out(struct memcached *m, struct intake *in, const struct exchange_listener *l)
+{
+	bool is_fresh = !m->answer_line.bytes.nr;
+	struct piece head;
+	enum taken taken;
+	uint8_t first;
+
+	if (m->nr_answer_left) {
+		m->nr_answer_left -= intake_skip(in, m->nr_answer_left);
+		if (!m->nr_answer_left)
+			end_data(m, l);
+		return !m->nr_answer_left;
+	}
+	if (!in->known && !in->unknown)
+		return false;
+	first = is_fresh ? (in->known ? *in->at : 0) : m->answer_line.bytes.at[0];
+	taken = first == MAGIC_TELL ? intake_bytes(in, &m->answer_line, BINARY_HEAD, &head)
+				    : intake_line(in, &m->answer_line, LINE_KEEP, &head);
+	if (taken == TAKEN_PART)
+		return false;
+	if (taken == TAKEN && first == MAGIC_TELL) {
+		take_binary(m, head.s, l);
+		return true;
+	}
+	m->opcode = 0xff;
+	if (taken == TAKEN_UNKNOWN || first < ' ' || first > '~' || !take_answer(m, head, l)) {
+		lose_answer(m);
+		return false;
+	}
+	return true;
+}
+
+static bool is_waiting(const struct memcached *m)
+{
+	return m->asked.nr_asked || m->asked.open || is_answer_partial(m);
+}
+
+static void memcached_outbound(void *parser, const struct chunk *c,
+			       const struct exchange_listener *l)
+{
+	struct intake in = intake_of(c);
+	struct memcached *m = parser;
+
+	if (!turns_write(&m->turns))
+		return;
+	while (!m->is_stream && is_waiting(m) && step_out(m, &in, l))
+		;
+}
+
+static void memcached_closed(void *parser, const struct exchange_listener *l)
+{
+	struct memcached *m = parser;
+
+	end_quiet(m, l);
+	outstanding_close(&m->asked, &m->turns, l);
+}
+
+static void memcached_release(void *parser)
+{
+	struct memcached *m = parser;
+
+	outstanding_release(&m->asked);
+	held_release(&m->line);
+	held_release(&m->answer_line);
+}
+
+/* ---- recognition ---- */
+
+static bool is_data_length(struct line line, struct piece text)
+{
+	struct piece word;
+	size_t i, nr = 0, want = line.verb->data == DATA_SET ? 5 : 3;
+
+	for (i = 0; i < want && piece_word(&text, &word); i++)
+		nr++;
+	return nr == want && line.data_len;
+}
+
+static enum recognition recognize_text(const uint8_t *bytes, size_t len)
+{
+	const uint8_t *lf = memchr(bytes, '\n', len), *blank = memchr(bytes, ' ', len);
+	struct piece text = { bytes, lf ? (size_t)(lf - bytes) : len };
+	struct line line;
+	size_t i;
+
+	if (!lf && !blank) {
+		for (i = 0; i < ARRAY_LEN(verbs); i++)
+			if (!strncmp(verbs[i].name, (const char *)bytes,
+				     len < strlen(verbs[i].name) ? len : strlen(verbs[i].name)) &&
+			    (len <= strlen(verbs[i].name) ||
+			     (len == strlen(verbs[i].name) + 1 && bytes[len - 1] == '\r')))
+				return RECOGNIZED_MAYBE;
+		return RECOGNIZED_NOT;
+	}
+	if (text.len && text.s[text.len - 1] == '\r')
+		text.len--;
+	if (!line_parse(text, &line) || !line.verb)
+		return RECOGNIZED_NOT;
+	if (!lf)
+		return RECOGNIZED_MAYBE;
+	if (line.verb->has_args && text.len <= line.name.len + 1)
+		return RECOGNIZED_NOT;
+	if (line.verb->data != DATA_NONE && !is_data_length(line, text))
+		return RECOGNIZED_NOT;
+	return RECOGNIZED;
+}
+
+static enum recognition recognize_binary(const uint8_t *bytes, size_t len)
+{
+	if (len > 1 && (bytes[1] >= ARRAY_LEN(opcodes) || !opcodes[bytes[1]].name))
+		return RECOGNIZED_NOT;
+	if ((len > 5 && bytes[5]) || (len > 2 && bytes[2]))
+		return RECOGNIZED_NOT;
+	if (len < BINARY_HEAD)
+		return RECOGNIZED_MAYBE;
+	/* The body has at least the key and the extras. */
+	return load_be32(bytes + 8) >= (uint32_t)load_be16(bytes + 2) + bytes[4] ? RECOGNIZED
+										 : RECOGNIZED_NOT;
+}
+
+static enum recognition memcached_recognize(const uint8_t *bytes, size_t len)
+{
+	if (!len)
+		return RECOGNIZED_MAYBE;
+	return bytes[0] == MAGIC_ASK ? recognize_binary(bytes, len) : recognize_text(bytes, len);
+}
+
+const struct protocol protocol_memcached = {
+	.name = "memcached",
+	.parser_size = sizeof(struct memcached),
+	.recognize = memcached_recognize,
+	.inbound = memcached_inbound,
+	.outbound = memcached_outbound,
+	.closed = memcached_closed,
+	.release = memcached_release,
+};

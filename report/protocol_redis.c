@@ -1,0 +1,622 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * RESP, what Redis and its kin speak (redis.io, "Redis serialization protocol specification").
+ * A request is an array of bulk strings, or a line of words:
+ *
+ *	*3 CR LF $3 CR LF SET CR LF $1 CR LF k CR LF $5 CR LF value CR LF
+ *	SET k value CR LF
+ *
+ * and an answer one value: a line that begins with its type, then bytes or values for some types.
+ * Answers come in the order of the requests, but for:
+ *   pushes		(RESP3, '>') are no answers, except to commands of publish/subscribe
+ *   SUBSCRIBE		after its first answer a RESP2 connection carries messages ("Pub/sub"),
+ *until one says that no channel is left, or RESET; what is asked there ends at once MONITOR, SYNC
+ *after its first answer the connection carries a stream, until RESET
+ *   CLIENT REPLY	OFF, and SKIP for the next command: ended with the bytes that ask
+ *
+ * The path is the command in capitals, with its subcommand where commands have those.
+ */
+#include <string.h>
+
+#include "base/alloc.h"
+#include "report/intake.h"
+#include "report/outstanding.h"
+#include "report/protocol.h"
+#include "report/turns.h"
+
+/* The longest command of Redis 7 has 20 bytes; modules' are longer. */
+#define WORD_MAX 64
+#define NR_WORDS 3
+/* Of a line only a number is read, or whether it is +RESET. */
+#define LINE_KEEP 32
+/* As much of an inline command as has its words. */
+#define INLINE_KEEP 512
+/* Values that a reply still owes: no server has so many, and sums of such do not overflow. */
+#define VALUES_MAX ((uint64_t)1 << 48)
+
+enum kind { KIND_PLAIN, KIND_SUBSCRIBE, KIND_UNSUBSCRIBE, KIND_STREAM };
+enum mode { MODE_ANSWERS, MODE_MESSAGES, MODE_STREAM };
+enum reading { READING_HEAD, READING_ARG_HEAD, READING_ARG };
+
+struct word {
+	char s[WORD_MAX];
+	size_t len;
+};
+
+struct redis {
+	struct turns turns;
+	struct outstanding asked;
+	/* What is read. */
+	enum reading reading;
+	struct held line;
+	struct body arg;
+	uint64_t nr_args, nr_args_read;
+	struct word words[NR_WORDS]; /* the first arguments, in capitals */
+	bool is_named;
+	bool is_silent, is_next_silent; /* CLIENT REPLY */
+	/* What is written. */
+	enum mode mode;
+	struct held answer_line;
+	uint64_t nr_values;   /* that the answer still owes, from its first one on */
+	uint64_t nr_bytes;    /* that the bulk string still owes */
+	uint8_t type;	      /* of the answer as a whole */
+	bool is_last_channel; /* the message says so */
+};
+
+static bool is_word(const struct word *w, const char *text)
+{
+	return w->len == strlen(text) && !memcmp(w->s, text, w->len);
+}
+
+static bool is_one_of(const struct word *w, const char *const *list, size_t nr)
+{
+	size_t i;
+
+	for (i = 0; i < nr; i++)
+		if (is_word(w, list[i]))
+			return true;
+	return false;
+}
+
+static void word_set(struct word *w, struct piece p)
+{
+	size_t i;
+
+	w->len = p.len < WORD_MAX ? p.len : WORD_MAX;
+	for (i = 0; i < w->len; i++)
+		w->s[i] = (char)(p.s[i] >= 'a' && p.s[i] <= 'z' ? p.s[i] - 'a' + 'A' : p.s[i]);
+}
+
+static bool has_subcommands(const struct word *w)
+{
+	static const char *const list[] = {
+		"CONFIG",  "CLIENT", "CLUSTER",	 "XGROUP",  "SCRIPT",  "ACL",	 "OBJECT", "MEMORY",
+		"COMMAND", "PUBSUB", "FUNCTION", "LATENCY", "SLOWLOG", "MODULE", "DEBUG",  "XINFO",
+	};
+
+	return is_one_of(w, list, ARRAY_LEN(list));
+}
+
+static enum kind kind_of(const struct word *w)
+{
+	static const char *const subscribe[] = { "SUBSCRIBE", "PSUBSCRIBE", "SSUBSCRIBE" };
+	static const char *const leave[] = { "UNSUBSCRIBE", "PUNSUBSCRIBE", "SUNSUBSCRIBE" };
+	static const char *const stream[] = { "MONITOR", "SYNC", "PSYNC" };
+
+	if (is_one_of(w, subscribe, ARRAY_LEN(subscribe)))
+		return KIND_SUBSCRIBE;
+	if (is_one_of(w, leave, ARRAY_LEN(leave)))
+		return KIND_UNSUBSCRIBE;
+	return is_one_of(w, stream, ARRAY_LEN(stream)) ? KIND_STREAM : KIND_PLAIN;
+}
+
+static void lose_place(struct redis *r, uint64_t nr_unknown, const struct exchange_listener *l)
+{
+	r->reading = READING_HEAD;
+	held_drop(&r->line);
+	turns_lose_place(&r->turns, nr_unknown, l);
+}
+
+static void lose_answer(struct redis *r)
+{
+	r->nr_values = 0;
+	r->nr_bytes = 0;
+	turns_lose_answer(&r->turns);
+}
+
+/* ---- requests ---- */
+
+static void name_request(struct redis *r, const struct exchange_listener *l)
+{
+	char path[2 * WORD_MAX + 1];
+	size_t len = r->words[0].len;
+
+	memcpy(path, r->words[0].s, len);
+	if (r->words[1].len && has_subcommands(&r->words[0])) {
+		path[len++] = ' ';
+		memcpy(path + len, r->words[1].s, r->words[1].len);
+		len += r->words[1].len;
+	}
+	l->named(l->self, r->asked.open, "", 0, path, len);
+	r->is_named = true;
+}
+
+/* CLIENT REPLY ("CLIENT REPLY" in the commands' reference): is this very command answered? */
+static bool set_silence(struct redis *r)
+{
+	if (is_word(&r->words[2], "ON"))
+		r->is_silent = false;
+	else if (is_word(&r->words[2], "OFF"))
+		r->is_silent = true;
+	else if (is_word(&r->words[2], "SKIP"))
+		r->is_next_silent = !r->is_silent;
+	else
+		return !r->is_silent;
+	return is_word(&r->words[2], "ON");
+}
+
+static bool is_answered(struct redis *r)
+{
+	bool was_silent = r->is_silent || r->is_next_silent;
+
+	r->is_next_silent = false;
+	if (is_word(&r->words[0], "RESET")) {
+		r->is_silent = false;
+		r->mode = MODE_ANSWERS;
+		return true;
+	}
+	if (is_word(&r->words[0], "CLIENT") && is_word(&r->words[1], "REPLY"))
+		return set_silence(r);
+	return !was_silent && r->mode == MODE_ANSWERS;
+}
+
+static void end_request(struct redis *r, const struct exchange_listener *l)
+{
+	r->reading = READING_HEAD;
+	if (!r->is_named)
+		name_request(r, l);
+	if (!is_answered(r))
+		outstanding_end_open(&r->asked, l);
+	else if (!outstanding_asked(&r->asked, kind_of(&r->words[0])))
+		lose_place(r, 0, l);
+}
+
+static void begin_request(struct redis *r, const struct exchange_listener *l)
+{
+	size_t i;
+
+	for (i = 0; i < NR_WORDS; i++)
+		r->words[i].len = 0;
+	r->is_named = false;
+	outstanding_begin(&r->asked, l);
+}
+
+static void read_inline(struct redis *r, struct piece line, const struct exchange_listener *l)
+{
+	struct piece word;
+	size_t i;
+
+	for (i = 0; i < NR_WORDS && piece_word(&line, &word); i++)
+		word_set(&r->words[i], word);
+	end_request(r, l);
+}
+
+/* The number of a line, past its type. Nobody sends the plus sign that it might have. */
+static bool line_number(struct piece line, uint64_t *ret)
+{
+	return piece_number((struct piece){ line.s + 1, line.len - 1 }, ret);
+}
+
+static bool read_array(struct redis *r, struct piece line, const struct exchange_listener *l)
+{
+	r->nr_args_read = 0;
+	if (piece_is(line, "*0") || piece_is(line, "*-1")) {
+		outstanding_end_open(&r->asked, l);
+		return true;
+	}
+	if (!line_number(line, &r->nr_args))
+		return false;
+	r->reading = READING_ARG_HEAD;
+	return true;
+}
+
+static bool is_letter(uint8_t c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+static bool step_head(struct redis *r, struct intake *in, const struct exchange_listener *l)
+{
+	bool is_fresh = !r->line.bytes.nr && in->known;
+	struct piece line;
+	enum taken taken;
+
+	if (is_fresh && (*in->at == '\r' || *in->at == '\n' || *in->at == ' ')) {
+		intake_skip(in, 1);
+		return true;
+	}
+	if (is_fresh && *in->at != '*' && !is_letter(*in->at)) {
+		lose_place(r, in->unknown, l);
+		return false;
+	}
+	if (is_fresh)
+		begin_request(r, l);
+	taken = intake_line(in, &r->line, INLINE_KEEP, &line);
+	if (taken == TAKEN && line.len && *line.s != '*')
+		read_inline(r, line, l);
+	else if (taken == TAKEN_UNKNOWN || (taken == TAKEN && !read_array(r, line, l)))
+		lose_place(r, in->unknown, l);
+	return taken == TAKEN && r->turns.is_placed;
+}
+
+static bool step_arg_head(struct redis *r, struct intake *in, const struct exchange_listener *l)
+{
+	enum taken taken;
+	struct piece line;
+	uint64_t len = 0;
+
+	taken = intake_line(in, &r->line, LINE_KEEP, &line);
+	if (taken == TAKEN_PART)
+		return false;
+	if (taken == TAKEN_UNKNOWN || !line.len || *line.s != '$' || !line_number(line, &len)) {
+		lose_place(r, in->unknown, l);
+		return false;
+	}
+	/* And its CR LF. */
+	body_begin(&r->arg, len + 2,
+		   r->nr_args_read < NR_WORDS ? len < WORD_MAX ? len : WORD_MAX : 0);
+	r->reading = READING_ARG;
+	return true;
+}
+
+static bool step_arg(struct redis *r, struct intake *in, const struct exchange_listener *l)
+{
+	if (!body_take(&r->arg, in))
+		return false;
+	if (r->nr_args_read < NR_WORDS)
+		word_set(&r->words[r->nr_args_read], body_kept(&r->arg));
+	r->nr_args_read++;
+	r->reading = READING_ARG_HEAD;
+	if (r->nr_args_read == 1 && !has_subcommands(&r->words[0]))
+		name_request(r, l);
+	else if (r->nr_args_read == 2 && !r->is_named)
+		name_request(r, l);
+	if (r->nr_args_read == r->nr_args)
+		end_request(r, l);
+	return r->turns.is_placed;
+}
+
+static bool step_in(struct redis *r, struct intake *in, const struct exchange_listener *l)
+{
+	if (r->reading == READING_HEAD)
+		return (in->known || in->unknown) && step_head(r, in, l);
+	if (r->reading == READING_ARG_HEAD)
+		return step_arg_head(r, in, l);
+	return step_arg(r, in, l);
+}
+
+static bool is_answer_partial(const struct redis *r)
+{
+	return r->nr_values || r->answer_line.bytes.nr;
+}
+
+static void redis_inbound(void *parser, const struct chunk *c, const struct exchange_listener *l)
+{
+	struct intake in = intake_of(c);
+	struct redis *r = parser;
+
+	if (!outstanding_read(&r->asked, &r->turns, &protocol_redis, c, is_answer_partial(r), l))
+		return;
+	while (step_in(r, &in, l))
+		;
+}
+
+/* ---- answers ---- */
+
+static void enter(struct redis *r, enum mode mode, const struct exchange_listener *l)
+{
+	r->mode = mode;
+	outstanding_end(&r->asked, l);
+}
+
+static void end_answer(struct redis *r, const struct exchange_listener *l)
+{
+	bool is_push = r->type == '>';
+	uint32_t kind;
+
+	if (r->mode == MODE_MESSAGES) {
+		r->mode = r->is_last_channel ? MODE_ANSWERS : MODE_MESSAGES;
+		return;
+	}
+	if (!outstanding_first(&r->asked, &kind)) {
+		/* An answer to what is still being read: a part of it was not heard. */
+		if (r->asked.open && !is_push) {
+			outstanding_end_open(&r->asked, l);
+			lose_place(r, 0, l);
+		}
+		return;
+	}
+	if (is_push && kind != KIND_SUBSCRIBE && kind != KIND_UNSUBSCRIBE)
+		return;
+	outstanding_answered(&r->asked, l);
+	if (kind == KIND_SUBSCRIBE && r->type == '*')
+		enter(r, MODE_MESSAGES, l);
+	if (kind == KIND_STREAM && r->type != '-')
+		enter(r, MODE_STREAM, l);
+}
+
+static void end_value(struct redis *r, const struct exchange_listener *l)
+{
+	if (!--r->nr_values)
+		end_answer(r, l);
+}
+
+/* An aggregate of nr values, which takes the place of one. */
+static bool add_values(struct redis *r, uint64_t nr, const struct exchange_listener *l)
+{
+	if (nr > VALUES_MAX || r->nr_values + nr > VALUES_MAX)
+		return false;
+	r->nr_values += nr;
+	end_value(r, l);
+	return true;
+}
+
+/* Is the length one of null ("Null bulk strings", "Null arrays")? */
+static bool is_null(struct piece line)
+{
+	return line.len == 3 && line.s[1] == '-' && line.s[2] == '1';
+}
+
+/* A value's first line. False: it is none. */
+static bool read_value(struct redis *r, struct piece line, const struct exchange_listener *l)
+{
+	uint64_t nr = 0;
+
+	switch (line.s[0]) {
+	case ':':
+		r->is_last_channel |= piece_is(line, ":0");
+		/* fall through */
+	case '+':
+	case '-':
+	case ',':
+	case '#':
+	case '_':
+	case '(':
+		end_value(r, l);
+		return true;
+	case '$':
+	case '!':
+	case '=':
+		if (is_null(line))
+			end_value(r, l);
+		else if (line_number(line, &nr))
+			r->nr_bytes = nr + 2;
+		else
+			return false;
+		return true;
+	case '*':
+	case '~':
+	case '>':
+		return (is_null(line) || line_number(line, &nr)) && add_values(r, nr, l);
+	case '%':
+		return line_number(line, &nr) && add_values(r, 2 * nr, l);
+	case '|':
+		/* Attributes come before the value, and are none. */
+		return line_number(line, &nr) && add_values(r, 2 * nr + 1, l);
+	default:
+		return false;
+	}
+}
+
+static bool is_type(uint8_t c)
+{
+	return c && strchr("+-:,#_($!=*~>%|", c);
+}
+
+/* The answer's type is that of its first value; attributes come before that one. */
+static void begin_value(struct redis *r, uint8_t type)
+{
+	if (!r->nr_values) {
+		r->nr_values = 1;
+		r->type = type;
+		r->is_last_channel = false;
+	} else if (r->nr_values == 1 && r->type == '|') {
+		r->type = type;
+	}
+}
+
+static bool step_out(struct redis *r, struct intake *in, const struct exchange_listener *l)
+{
+	enum taken taken = TAKEN_UNKNOWN;
+	struct piece line;
+
+	if (r->nr_bytes) {
+		r->nr_bytes -= intake_skip(in, r->nr_bytes);
+		if (r->nr_bytes)
+			return false;
+		end_value(r, l);
+		return true;
+	}
+	if (!in->known && !in->unknown)
+		return false;
+	if (r->answer_line.bytes.nr || !in->known || is_type(*in->at))
+		taken = intake_line(in, &r->answer_line, LINE_KEEP, &line);
+	if (taken == TAKEN_PART)
+		return false;
+	if (taken == TAKEN)
+		begin_value(r, *line.s);
+	if (taken == TAKEN_UNKNOWN || !read_value(r, line, l)) {
+		lose_answer(r);
+		return false;
+	}
+	return true;
+}
+
+static bool is_waiting(const struct redis *r)
+{
+	return r->asked.nr_asked || r->asked.open || r->mode == MODE_MESSAGES ||
+	       is_answer_partial(r);
+}
+
+static void redis_outbound(void *parser, const struct chunk *c, const struct exchange_listener *l)
+{
+	struct intake in = intake_of(c);
+	struct redis *r = parser;
+
+	if (!turns_write(&r->turns))
+		return;
+	while (r->mode != MODE_STREAM && is_waiting(r) && step_out(r, &in, l))
+		;
+}
+
+static void redis_closed(void *parser, const struct exchange_listener *l)
+{
+	struct redis *r = parser;
+
+	outstanding_close(&r->asked, &r->turns, l);
+}
+
+static void redis_release(void *parser)
+{
+	struct redis *r = parser;
+
+	outstanding_release(&r->asked);
+	held_release(&r->line);
+	held_release(&r->answer_line);
+	body_release(&r->arg);
+}
+
+/* ---- recognition ---- */
+
+/*
+ * Inline commands are typed by people and sent by health checks; only these are taken, since a line
+ * of words could be anything. Those that memcached has too are its own in small letters.
+ */
+static const struct {
+	const char *verb;
+	bool is_memcached;
+	bool has_args;
+} verbs[] = {
+	{ "PING", false, false },     { "GET", true, true },	   { "SET", true, true },
+	{ "AUTH", false, true },      { "INFO", false, false },	   { "HELLO", false, false },
+	{ "SELECT", false, true },    { "DEL", false, true },	   { "INCR", true, true },
+	{ "DECR", true, true },	      { "EXISTS", false, true },   { "EXPIRE", false, true },
+	{ "TTL", false, true },	      { "KEYS", false, true },	   { "MGET", false, true },
+	{ "MSET", false, true },      { "HGET", false, true },	   { "HSET", false, true },
+	{ "HGETALL", false, true },   { "LPUSH", false, true },	   { "RPUSH", false, true },
+	{ "LPOP", false, true },      { "RPOP", false, true },	   { "LRANGE", false, true },
+	{ "SADD", false, true },      { "ZADD", false, true },	   { "DBSIZE", false, false },
+	{ "ECHO", false, true },      { "MONITOR", false, false }, { "ROLE", false, false },
+	{ "SUBSCRIBE", false, true },
+};
+
+/* The bytes after a verb: the end of the line, or arguments that are no HTTP request target. */
+static enum recognition recognize_rest(struct piece rest, bool has_args)
+{
+	const uint8_t *lf = rest.len ? memchr(rest.s, '\n', rest.len) : NULL;
+	size_t len = lf ? (size_t)(lf - rest.s) : rest.len;
+
+	if (!rest.len)
+		return RECOGNIZED_MAYBE;
+	if (*rest.s == ' ' && len > 1) {
+		if (rest.s[1] == '/' || rest.s[1] == '*' || rest.s[1] == ' ' ||
+		    memmem(rest.s, len, " HTTP/", 6) || memmem(rest.s, len, "://", 3))
+			return RECOGNIZED_NOT;
+		return lf ? RECOGNIZED : RECOGNIZED_MAYBE;
+	}
+	if (*rest.s == ' ')
+		return lf ? RECOGNIZED_NOT : RECOGNIZED_MAYBE;
+	if (has_args)
+		return RECOGNIZED_NOT;
+	if (*rest.s == '\n' || (*rest.s == '\r' && len == 1 && lf))
+		return RECOGNIZED;
+	return *rest.s == '\r' && rest.len == 1 ? RECOGNIZED_MAYBE : RECOGNIZED_NOT;
+}
+
+static enum recognition recognize_inline(const uint8_t *bytes, size_t len)
+{
+	enum recognition best = RECOGNIZED_NOT, it;
+	size_t i, verb_len, same;
+
+	for (i = 0; i < ARRAY_LEN(verbs); i++) {
+		verb_len = strlen(verbs[i].verb);
+		same = len < verb_len ? len : verb_len;
+		if (verbs[i].is_memcached ? memcmp(bytes, verbs[i].verb, same)
+					  : strncasecmp((const char *)bytes, verbs[i].verb, same))
+			continue;
+		it = recognize_rest((struct piece){ bytes + same, len - same }, verbs[i].has_args);
+		best = it > best ? it : best;
+	}
+	return best;
+}
+
+/* Takes digits and CR LF: "3\r\n". */
+static enum recognition take_count(struct piece *left, uint64_t max, uint64_t *ret)
+{
+	size_t len = 0;
+
+	while (len < left->len && left->s[len] >= '0' && left->s[len] <= '9')
+		len++;
+	if (len == left->len)
+		return len <= 7 ? RECOGNIZED_MAYBE : RECOGNIZED_NOT;
+	if (!piece_number((struct piece){ left->s, len }, ret) || !*ret || *ret > max)
+		return RECOGNIZED_NOT;
+	if (left->s[len] != '\r' || (len + 1 < left->len && left->s[len + 1] != '\n'))
+		return RECOGNIZED_NOT;
+	if (len + 1 == left->len)
+		return RECOGNIZED_MAYBE;
+	left->s += len + 2;
+	left->len -= len + 2;
+	return RECOGNIZED;
+}
+
+static bool is_command_byte(uint8_t c)
+{
+	return is_letter(c) || (c >= '0' && c <= '9') || (c && strchr("._-|", c));
+}
+
+/* The array's first element is a command's name: answers, which a client reads, have others. */
+static enum recognition recognize_array(struct piece left)
+{
+	enum recognition r;
+	uint64_t nr = 0, len = 0;
+	size_t i;
+
+	r = take_count(&left, 1 << 20, &nr);
+	if (r != RECOGNIZED)
+		return r;
+	if (left.len && *left.s != '$')
+		return RECOGNIZED_NOT;
+	if (!left.len)
+		return RECOGNIZED_MAYBE;
+	left.s++;
+	left.len--;
+	r = take_count(&left, WORD_MAX, &len);
+	if (r != RECOGNIZED)
+		return r;
+	for (i = 0; i < len && i < left.len; i++)
+		if (!is_command_byte(left.s[i]) || (!i && !is_letter(left.s[i])))
+			return RECOGNIZED_NOT;
+	if (len < left.len && left.s[len] != '\r')
+		return RECOGNIZED_NOT;
+	return len <= left.len ? RECOGNIZED : RECOGNIZED_MAYBE;
+}
+
+static enum recognition redis_recognize(const uint8_t *bytes, size_t len)
+{
+	if (!len)
+		return RECOGNIZED_MAYBE;
+	if (*bytes == '*')
+		return recognize_array((struct piece){ bytes + 1, len - 1 });
+	return recognize_inline(bytes, len);
+}
+
+const struct protocol protocol_redis = {
+	.name = "redis",
+	.parser_size = sizeof(struct redis),
+	.recognize = redis_recognize,
+	.inbound = redis_inbound,
+	.outbound = redis_outbound,
+	.closed = redis_closed,
+	.release = redis_release,
+};

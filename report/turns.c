@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "report/turns.h"
+
+static bool recognizes(const struct protocol *p, const struct chunk *c)
+{
+	return c->len && p->recognize(c->bytes, c->len) != RECOGNIZED_NOT;
+}
+
+struct turn turns_read(struct turns *t, const struct protocol *p, const struct chunk *c,
+		       bool is_answer_partial, const struct exchange_listener *l)
+{
+	bool is_next =
+		!t->has_read || (t->is_answering && (t->is_answer_lost || !is_answer_partial));
+	struct turn r = { .was_placed = t->is_placed };
+
+	r.is_over = t->has_read && is_next && (!t->is_placed || t->is_answer_lost);
+	t->has_read = true;
+	if (is_next) {
+		t->is_answering = false;
+		t->is_answer_lost = false;
+		t->is_placed = t->is_placed || recognizes(p, c);
+	}
+	r.is_taken = t->is_placed;
+	if (!r.is_taken && c->total > c->len)
+		l->skipped(l->self, c->total - c->len);
+	return r;
+}
+
+bool turns_write(struct turns *t)
+{
+	t->is_answering = true;
+	return !t->is_answer_lost;
+}
+
+bool turns_close(const struct turns *t)
+{
+	return t->is_answering && (t->is_answer_lost || (t->has_read && !t->is_placed));
+}
+
+void turns_lose_place(struct turns *t, uint64_t nr_unknown, const struct exchange_listener *l)
+{
+	t->is_placed = false;
+	if (nr_unknown)
+		l->skipped(l->self, nr_unknown);
+}
+
+void turns_lose_answer(struct turns *t)
+{
+	t->is_answer_lost = true;
+}

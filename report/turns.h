@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Whose turn it is on a connection, and whether a parser still knows where its messages begin.
+ *
+ * A parser that finds unknown bytes, or none of its own, where a message should begin has lost its
+ * place, and finds it again at the beginning of an exchange: the first bytes read after some were
+ * written. There it is taken that all was answered that was asked before, and the bytes are read if
+ * the protocol recognizes them. A connection is found in the same way: its first bytes may come
+ * from the middle.
+ */
+#ifndef REPORT_TURNS_H
+#define REPORT_TURNS_H
+
+#include "report/protocol.h"
+
+/* Zeroed: nothing was read yet. */
+struct turns {
+	bool has_read;
+	bool is_answering;	/* bytes were written since the exchange began */
+	bool is_placed;		/* the next bytes read go on where the last ones stopped */
+	bool is_answer_lost;	/* until the next exchange */
+};
+
+struct turn {
+	bool is_over;		/* what was asked before counts as answered */
+	bool was_placed;	/* a request of which only a part was read goes on */
+	bool is_taken;		/* the bytes are to be read */
+};
+
+/*
+ * A read. is_answer_partial: an answer is known to go on, so no exchange begins here. Bytes that
+ * are not to be read, and did not travel, are told as skipped.
+ */
+struct turn turns_read(struct turns *t, const struct protocol *p, const struct chunk *c,
+		       bool is_answer_partial, const struct exchange_listener *l);
+/* A write. False: its bytes say nothing. */
+bool turns_write(struct turns *t);
+/* The connection was closed: true if what was asked counts as answered. */
+bool turns_close(const struct turns *t);
+/* Nothing more is understood of what is read; so many bytes of it did not travel. */
+void turns_lose_place(struct turns *t, uint64_t nr_unknown, const struct exchange_listener *l);
+void turns_lose_answer(struct turns *t);
+
+#endif

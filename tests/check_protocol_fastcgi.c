@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <check.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "report/protocol.h"
+#include "tests/exchange.h"
+#include "tests/script.h"
+
+Suite *check_protocol_fastcgi_suite(void);
+
+#define RECORD(type, id, len, padding) "\1" type "\0" id "\0" len padding "\0"
+#define BEGIN(id)		       RECORD("\1", id, "\x08", "\0") "\0\1\1\0\0\0\0\0"
+#define PARAMS(id)		       RECORD("\4", id, "\x29", "\4") PAIRS "pad."
+#define PAIRS                                                                                      \
+	"\x0e\3REQUEST_METHODGET"                                                                  \
+	"\x0b\5REQUEST_URI/a?b="                                                                   \
+	"\1\1xy"
+#define SCRIPT_ONLY(id) RECORD("\4", id, "\x10", "\0") "\x0b\3SCRIPT_NAME/ab"
+#define PARAMS_END(id)	RECORD("\4", id, "\0", "\0")
+#define STDIN_END(id)	RECORD("\5", id, "\0", "\0")
+#define STDOUT(id, len) RECORD("\6", id, len, "\0")
+#define END(id)		RECORD("\3", id, "\x08", "\0") "\0\0\0\0\0\0\0\0"
+#define ASK(id)		BEGIN(id) PARAMS(id) PARAMS_END(id) STDIN_END(id)
+#define TELL(id)	STDOUT(id, "\x18") "Content-Type: a/b\r\n\r\nhi." STDOUT(id, "\0") END(id)
+#define NOT_FOUND(id)	STDOUT(id, "\x19") "Status: 404 Not Found\r\n\r\n" END(id)
+#define DID(nr, what, status)                                                                      \
+#nr " began; " #nr " " what "; " #nr " status " #status "; " #nr " ended; "
+
+static const struct script cases[] = {
+	{ "request", { IN(ASK("\1")), OUT(TELL("\1")) }, DID(1, "GET /a?b=", 200), 0 },
+	{ "status", { IN(ASK("\1")), OUT(NOT_FOUND("\1")) }, DID(1, "GET /a?b=", 404), 0 },
+	{ "kept connection",
+	  { IN(ASK("\1")), OUT(TELL("\1")), IN(ASK("\1")), OUT(NOT_FOUND("\1")) },
+	  DID(1, "GET /a?b=", 200) DID(2, "GET /a?b=", 404),
+	  0 },
+	{ "location",
+	  { IN(ASK("\1")), OUT(STDOUT("\1", "\x12") "location: /login\n\n" END("\1")) },
+	  DID(1, "GET /a?b=", 302),
+	  0 },
+	{ "location and status",
+	  { IN(ASK("\1")),
+	    OUT(STDOUT("\1", "\x1f") "Location: /x\nSTATUS:301 Moved\n\n" END("\1")) },
+	  DID(1, "GET /a?b=", 301),
+	  0 },
+	{ "header in two records",
+	  { IN(ASK("\1")),
+	    OUT(STDOUT("\1", "\5") "Statu" STDOUT("\1", "\7") "s: 500\n" END("\1")) },
+	  DID(1, "GET /a?b=", 500),
+	  0 },
+	{ "status that is none",
+	  { IN(ASK("\1")), OUT(STDOUT("\1", "\x0d") "Status: 1e3\n\n" END("\1")) },
+	  "1 began; 1 GET /a?b=; 1 ended; ",
+	  0 },
+	{ "standard error is no header",
+	  { IN(ASK("\1")), OUT(RECORD("\7", "\1", "\x0c", "\0") "Status: 500\n"), OUT(TELL("\1")) },
+	  DID(1, "GET /a?b=", 200),
+	  0 },
+	{ "script in place of a target",
+	  { IN(BEGIN("\1") SCRIPT_ONLY("\1") PARAMS_END("\1")), OUT(TELL("\1")) },
+	  DID(1, "/ab", 200),
+	  0 },
+	{ "pair in two records",
+	  { IN(BEGIN("\1") RECORD("\4", "\1", "\4", "\0") "\x0e\3RE"),
+	    IN(RECORD("\4", "\1", "\x0f", "\0") "QUEST_METHODPUT" SCRIPT_ONLY("\1")
+		       PARAMS_END("\1")),
+	    OUT(TELL("\1")) },
+	  DID(1, "PUT /ab", 200),
+	  0 },
+	{ "long lengths",
+	  { IN(BEGIN("\1") RECORD("\4", "\1", "\x16",
+				  "\0") "\x80\0\0\x0b\x80\0\0\3REQUEST_URI/ab" PARAMS_END("\1")),
+	    OUT(TELL("\1")) },
+	  DID(1, "/ab", 200),
+	  0 },
+	{ "no parameters",
+	  { IN(BEGIN("\1") PARAMS_END("\1") STDIN_END("\1")), OUT(TELL("\1")) },
+	  "1 began; 1 status 200; 1 ended; ",
+	  0 },
+	{ "body of a request",
+	  { IN(BEGIN("\1") PARAMS("\1") PARAMS_END("\1")),
+	    IN(RECORD("\5", "\1", "\3", "\1") "\1\1\1."), OUT(TELL("\1")) },
+	  DID(1, "GET /a?b=", 200),
+	  0 },
+	{ "two at a time",
+	  { IN(BEGIN("\1") BEGIN("\2") PARAMS("\2") PARAMS("\1")), OUT(NOT_FOUND("\2")),
+	    OUT(TELL("\1")) },
+	  "1 began; 2 began; 2 GET /a?b=; 1 GET /a?b=; 2 status 404; 2 ended; "
+	  "1 status 200; 1 ended; ",
+	  0 },
+	{ "question about values",
+	  { IN(RECORD("\x09", "\0", "\x10", "\0") "\x0e\0FCGI_MAX_CONNS"),
+	    OUT(RECORD("\x0a", "\0", "\x11", "\0") "\x0e\1FCGI_MAX_CONNS1"), IN(ASK("\1")),
+	    OUT(TELL("\1")) },
+	  DID(1, "GET /a?b=", 200),
+	  0 },
+	{ "body that did not travel",
+	  { IN(BEGIN("\1") PARAMS("\1") PARAMS_END("\1")), IN_CUT("\1\5\0\1\x20\0\0\0abc", 0x1ffd),
+	    IN(STDIN_END("\1")), OUT_CUT(STDOUT("\1", "\x81") "\n", 128), OUT(END("\1")) },
+	  DID(1, "GET /a?b=", 200),
+	  0 },
+	{ "value that did not travel, of no matter",
+	  { IN_CUT(BEGIN("\1") "\1\4\0\1\2\x19\0\0"
+			       "\x0e\3REQUEST_METHODGET"
+			       "\1\x80\0\2\0xvalue",
+		   507),
+	    IN(RECORD("\4", "\1", "\x12", "\0") "\x0b\5REQUEST_URI/a?b=" PARAMS_END("\1")),
+	    OUT(TELL("\1")) },
+	  DID(1, "GET /a?b=", 200),
+	  0 },
+	{ "target that did not travel",
+	  { IN_CUT(BEGIN("\1") "\1\4\0\1\0\x24\0\0"
+			       "\x0b\3SCRIPT_NAME/ab"
+			       "\x0b\7REQUEST_URI/a",
+		   5),
+	    IN(PARAMS_END("\1")), OUT(TELL("\1")) },
+	  DID(1, "/ab", 200),
+	  0 },
+	{ "parameters that did not travel",
+	  { IN_CUT(BEGIN("\1") "\1\4\0\1\1\0\0\0"
+			       "\x0b\3SCRIPT_NAME/ab",
+		   240 + 8),
+	    OUT(TELL("\1")), IN(ASK("\1")), OUT(TELL("\1")) },
+	  DID(1, "/ab", 200) DID(2, "GET /a?b=", 200),
+	  8 },
+	{ "records that did not travel",
+	  { IN_CUT(BEGIN("\1") PARAMS("\1") "\1", 500), OUT(TELL("\1")), IN(ASK("\1")),
+	    OUT(TELL("\1")) },
+	  DID(1, "GET /a?b=", 200) DID(2, "GET /a?b=", 200),
+	  500 },
+	{ "end that did not travel",
+	  { IN(ASK("\1")), OUT_CUT(STDOUT("\1", "\2") "\n.", 16), IN(ASK("\1")), OUT(TELL("\1")) },
+	  DID(1, "GET /a?b=", 200) DID(2, "GET /a?b=", 200),
+	  0 },
+	{ "end that did not travel, at the end",
+	  { IN(ASK("\1")), OUT_CUT(STDOUT("\1", "\2") "\n.", 16), CLOSED },
+	  DID(1, "GET /a?b=", 200),
+	  0 },
+	{ "from the middle",
+	  { IN(PARAMS("\1")), OUT(TELL("\1")), IN(ASK("\1")), OUT(TELL("\1")) },
+	  DID(1, "GET /a?b=", 200),
+	  0 },
+	{ "no record",
+	  { IN(ASK("\1") "\2\1\0\1\0\0\0\0"), OUT("\2\1\0\1\0\0\0\0"), IN(ASK("\1")),
+	    OUT(TELL("\1")) },
+	  "1 began; 1 GET /a?b=; 1 ended; " DID(2, "GET /a?b=", 200),
+	  0 },
+	{ "begun again",
+	  { IN(BEGIN("\1") ASK("\1")), OUT(TELL("\1")) },
+	  "1 began; 1 ended; " DID(2, "GET /a?b=", 200),
+	  0 },
+};
+
+START_TEST(script_says)
+{
+	script_check(&protocol_fastcgi, &cases[_i]);
+}
+END_TEST
+
+START_TEST(cut_script_ends)
+{
+	struct exchange x;
+	size_t i, len;
+
+	for (len = 0; len < 200; len++) {
+		exchange_init(&x, &protocol_fastcgi);
+		for (i = 0; i < SCRIPT_STEPS && cases[_i].steps[i].verb; i++) {
+			const struct script_step *s = &cases[_i].steps[i];
+			size_t known = s->len < len ? s->len : len;
+			uint64_t total = s->len + s->nr_unknown;
+
+			if (s->verb == SCRIPT_IN)
+				exchange_in_n(&x, s->bytes, known, total);
+			else if (s->verb == SCRIPT_OUT)
+				exchange_out_n(&x, s->bytes, known, total);
+		}
+		ck_assert_uint_le(exchange_nr_began(&x), 2);
+		exchange_release(&x);
+	}
+}
+END_TEST
+
+static const struct {
+	const char *bytes;
+	size_t len;
+	enum recognition want;
+} firsts[] = {
+#define FIRST(s, want)                                                                             \
+	{                                                                                          \
+		s, sizeof(s) - 1, want                                                             \
+	}
+	FIRST("", RECOGNIZED_MAYBE),
+	FIRST("\1", RECOGNIZED_MAYBE),
+	FIRST("\1\1\0\1\0\x08\0", RECOGNIZED_MAYBE),
+	FIRST("\1\1\0\1\0\x08\0\0", RECOGNIZED),
+	FIRST(BEGIN("\1"), RECOGNIZED),
+	FIRST("\1\1\0\1\0\x08\0\0\0\4", RECOGNIZED_NOT),
+	FIRST("\1\1\0\0\0\x08\0\0", RECOGNIZED_NOT),
+	FIRST("\1\1\0\1\0\x09\0\0", RECOGNIZED_NOT),
+	FIRST("\1\4\0\1\0\x09\0\0", RECOGNIZED_NOT),
+	FIRST("\1\x09\0\0\0\x10\0\0", RECOGNIZED),
+	FIRST("\1\x09\0\1\0\x10\0\0", RECOGNIZED_NOT),
+	FIRST("GET / HTTP/1.1\r\n", RECOGNIZED_NOT),
+	FIRST("\x16\3\1\2\0", RECOGNIZED_NOT),
+#undef FIRST
+};
+
+START_TEST(first_bytes_are_recognized)
+{
+	ck_assert_int_eq(
+		protocol_fastcgi.recognize((const uint8_t *)firsts[_i].bytes, firsts[_i].len),
+		firsts[_i].want);
+}
+END_TEST
+
+/* More requests at a time than are followed are none; those that are stay right. */
+START_TEST(requests_at_a_time_are_bounded)
+{
+	char begin[] = BEGIN("\1"), end[] = END("\1");
+	struct exchange x;
+	int i;
+
+	exchange_init(&x, &protocol_fastcgi);
+	for (i = 1; i <= 100; i++) {
+		begin[3] = (char)i;
+		exchange_in_n(&x, begin, sizeof(begin) - 1, 0);
+	}
+	for (i = 1; i <= 100; i++) {
+		end[3] = (char)i;
+		exchange_out_n(&x, end, sizeof(end) - 1, 0);
+	}
+	ck_assert_uint_eq(exchange_nr_began(&x), 8);
+	ck_assert_uint_eq(exchange_nr_ended(&x), 8);
+	exchange_release(&x);
+}
+END_TEST
+
+Suite *check_protocol_fastcgi_suite(void)
+{
+	Suite *s = suite_create("protocol_fastcgi");
+	TCase *tc = tcase_create("protocol_fastcgi");
+
+	tcase_add_loop_test(tc, script_says, 0, ARRAY_LEN(cases));
+	tcase_add_loop_test(tc, cut_script_ends, 0, ARRAY_LEN(cases));
+	tcase_add_loop_test(tc, first_bytes_are_recognized, 0, ARRAY_LEN(firsts));
+	tcase_add_test(tc, requests_at_a_time_are_bounded);
+	suite_add_tcase(s, tc);
+	return s;
+}
