@@ -6,11 +6,14 @@
  * arguments still stand in pt_regs. Only what a thread may wait in, and close(2), after which the
  * descriptor is nobody's, are looked at when they begin.
  *
- * Marks cost the target time, so as few as will do: bytes that nobody needs to see are added up in
- * struct conn until a mark of the same connection takes them along. Two threads at a time on one
- * connection may lose some of these sums; their marks they do not.
+ * To send a mark costs the target more than all the rest, so as few are sent as will do. What the
+ * thread that works on a connection writes to it is held back there, and goes along with the next
+ * mark of the same thread or connection; the bytes of a file that follow a head are added to it.
+ * Reads that nobody needs to see are added up until a mark of the same connection takes them along.
+ * Two threads at a time on one connection may lose some of these sums.
  *
- * A thread's time on the CPU is taken from the scheduler's switches, from its first mark on.
+ * A thread's time on the CPU is the scheduler's own sum, which CLOCK_THREAD_CPUTIME_ID tells, too. It
+ * is brought up to date at ticks and switches only; what has passed since then is by our clock.
  */
 #include <linux/bpf.h>
 #include <linux/errno.h>
@@ -32,6 +35,8 @@ enum {
 	S_IFSOCK = 0140000,
 	MSG_PEEK = 2,
 	MSG_ERRQUEUE = 0x2000,
+	TLS_HANDSHAKE = 0x16,
+	TLS_DATA = 0x17,
 	MAX_IOVECS = 8,
 	MAX_MESSAGES = 8,
 	/* Of a request with a body: its head, which says how long that is. */
@@ -65,8 +70,14 @@ struct files_struct {
 	struct fdtable *fdt;
 };
 
+struct sched_entity {
+	__u64 exec_start;	/* by the scheduler's clock: when the sum was up to date */
+	__u64 sum_exec_runtime;
+};
+
 struct task_struct {
 	struct files_struct *files;
+	struct sched_entity se;
 };
 
 struct sock_common {
@@ -111,26 +122,35 @@ enum role {
 
 enum direction { DIRECTION_NONE, DIRECTION_IN, DIRECTION_OUT };
 
+/* A mark with its bytes, as it is sent. */
+struct held {
+	struct socket_mark mark;
+	char data[SOCKET_DATA_USUAL];
+};
+
 struct conn {
 	__u8 role;
 	__u8 direction;		/* of the last bytes */
 	__u8 is_new;
 	__u8 is_told;		/* its SOCKET_OPEN was sent */
 	__u32 limit;		/* bytes of a transfer that travel, in this exchange */
+	__u32 limit_max;	/* what that becomes when a read is longer */
 	__u32 budget;		/* inbound bytes that may still travel in this exchange */
-	__u64 more_in_bytes, more_out_bytes, more_out_ns;
+	__u64 more_in_bytes;
+	__u64 is_held;		/* there is a mark in `held`: taken by who sets it to 0 */
+	struct held held;
 };
 
 struct thread {
-	__u64 on_cpu_ns;	/* up to the last switch */
-	__u64 since_ns;		/* of the last switch onto the CPU; 0: it is not on one */
 	__u64 last;		/* connection of its last mark; 0: it waits, or never had one */
 	__u64 served;		/* the last one that it serves, since it waited */
+	__u64 holds;		/* the one where it left a mark; 0: none */
 	__u32 served_fd;
 };
 
 struct buffer {
 	__u64 is_taken;
+	struct held held;	/* what was held back goes before */
 	struct socket_mark mark;
 	/* Twice: what comes after an offset below the limit is checked against the limit itself. */
 	char data[2 * SOCKET_DATA_MAX];
@@ -171,6 +191,14 @@ struct {
 	__type(value, __u8);
 } listening SEC(".maps");
 
+/* How far our clock is ahead of the scheduler's. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} ahead SEC(".maps");
+
 /* max_entries is set when it is known how many CPUs there are. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -197,33 +225,39 @@ static struct socket_counts *count(void)
 
 /* ---- what a thread's time on the CPU is ---- */
 
-static __u64 cpu_ns(const struct thread *t, __u64 now)
-{
-	return t->on_cpu_ns + (t->since_ns ? now - t->since_ns : 0);
-}
-
+/*
+ * The scheduler's clock leaves out what interrupts took and a hypervisor stole, so how far ours is ahead
+ * of it changes. A switch sets the exec_start of who comes next to now.
+ */
 SEC("tp_btf/sched_switch")
 int BPF_PROG(socket_switch, _Bool preempt, struct task_struct *prev, struct task_struct *next)
 {
-	struct thread *t = bpf_task_storage_get(&threads, prev, 0, 0);
-	__u64 now = bpf_ktime_get_ns();
+	__u32 zero = 0;
+	__u64 *ns = bpf_map_lookup_elem(&ahead, &zero);
 
-	if (t && t->since_ns) {
-		t->on_cpu_ns += now - t->since_ns;
-		t->since_ns = 0;
-	}
-	t = bpf_task_storage_get(&threads, next, 0, 0);
-	if (t)
-		t->since_ns = now;
+	if (ns)
+		*ns = bpf_ktime_get_ns() - next->se.exec_start;
 	return 0;
 }
 
-static struct thread *current_thread(struct task_struct *task, __u64 now)
+/* Of the current thread. */
+static __u64 cpu_ns(struct task_struct *task, __u64 now)
+{
+	__u64 start = task->se.exec_start, sum = task->se.sum_exec_runtime;
+	__u32 zero = 0;
+	__u64 *ns = bpf_map_lookup_elem(&ahead, &zero);
+	__s64 since = ns && *ns ? now - *ns - start : 0;
+
+	return since > 0 ? sum + since : sum;
+}
+
+static struct thread *current_thread(struct task_struct *task)
 {
 	struct thread *t = bpf_task_storage_get(&threads, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	struct socket_counts *n = t ? 0 : count();
 
-	if (t && !t->since_ns)
-		t->since_ns = now;
+	if (n)
+		n->nr_unsent++;
 	return t;
 }
 
@@ -261,42 +295,81 @@ static void send(void *ctx, void *mark, __u64 size)
 /* A mark about to be made. */
 struct telling {
 	void *ctx;
-	__u64 cpu_ns;
+	struct task_struct *task;	/* the current one, */
+	struct thread *thread;		/* and what is kept of it */
+	__u64 ns;
 	__u64 key;		/* the connection's; with conn null: 0 */
 	struct conn *conn;
 	__u64 bytes;
 	__u16 kind, flags;
 };
 
-/* What was added up goes with it. */
 static void fill_mark(const struct telling *t, struct socket_mark *m)
 {
 	struct conn *c = t->conn;
 
-	__builtin_memset(m, 0, sizeof(*m));
 	m->magic = SOCKET_MARK_MAGIC;
 	m->kind = t->kind;
 	m->flags = t->flags;
 	m->conn = t->key;
 	m->bytes = t->bytes;
-	m->cpu_ns = t->cpu_ns;
+	m->cpu_ns = cpu_ns(t->task, t->ns);
+	m->ns = t->ns;
+	m->more_in_bytes = 0;
+	m->zero = 0;
+	m->len = m->room = 0;
 	if (!c)
 		return;
 	m->flags |= (c->role == ROLE_OUTGOING ? SOCKET_IS_OUTGOING : 0) |
 		    (c->is_new ? SOCKET_IS_NEW : 0);
 	m->more_in_bytes = c->more_in_bytes;
-	m->more_out_bytes = c->more_out_bytes;
-	m->more_out_ns = c->more_out_ns;
-	c->more_in_bytes = c->more_out_bytes = c->more_out_ns = 0;
+	c->more_in_bytes = 0;
+}
+
+/* The mark that the thread left on a connection, to b->held; false: there is none any more. */
+static int take_held(struct thread *thread, struct buffer *b)
+{
+	__u64 key = thread->holds;
+	struct conn *c;
+
+	if (!key)
+		return 0;
+	thread->holds = 0;
+	c = bpf_map_lookup_elem(&conns, &key);
+	if (!c || !__sync_lock_test_and_set(&c->is_held, 0))
+		return 0;
+	bpf_probe_read_kernel(&b->held, sizeof(b->held), &c->held);
+	return 1;
+}
+
+/* Left by another thread, or about to be followed by another one. */
+static void send_held(void *ctx, struct conn *c)
+{
+	if (__sync_lock_test_and_set(&c->is_held, 0))
+		send(ctx, &c->held, sizeof(c->held));
 }
 
 static void send_plain(const struct telling *t)
 {
+	struct buffer *b = t->thread->holds ? claim_buffer() : 0;
 	struct socket_mark m;
 
-	fill_mark(t, &m);
-	send(t->ctx, &m, sizeof(m));
+	if (!b) {
+		fill_mark(t, &m);
+		send(t->ctx, &m, sizeof(m));
+		return;
+	}
+	fill_mark(t, &b->mark);
+	if (take_held(t->thread, b))
+		send(t->ctx, &b->held, sizeof(b->held) + sizeof(b->mark));
+	else
+		send(t->ctx, &b->mark, sizeof(b->mark));
+	release_buffer(b);
 }
+
+struct user_iovec {
+	__u64 base, len;
+};
 
 /* Where a call's bytes are: one buffer, or several. */
 struct user_bytes {
@@ -306,9 +379,7 @@ struct user_bytes {
 
 static __u32 gather(struct buffer *b, const struct user_bytes *from, __u32 want)
 {
-	struct {
-		__u64 base, len;
-	} iovec;
+	struct user_iovec iovec;
 	__u32 len = 0, i;
 
 	if (!from->nr_iovecs) {
@@ -335,6 +406,28 @@ static __u32 gather(struct buffer *b, const struct user_bytes *from, __u32 want)
 	return len;
 }
 
+/* The same to what is held back. Mostly all that is wanted stands in one place. */
+static __u32 gather_to_held(struct held *h, const struct user_bytes *from, __u32 want)
+{
+	struct user_iovec iovec = { from->at, want };
+	struct buffer *b;
+	__u32 len;
+
+	if (want > sizeof(h->data))
+		want = sizeof(h->data);
+	if (from->nr_iovecs && bpf_probe_read_user(&iovec, sizeof(iovec), (void *)from->at))
+		return 0;
+	if (iovec.len >= want)
+		return bpf_probe_read_user(h->data, want, (void *)iovec.base) ? 0 : want;
+	b = claim_buffer();
+	if (!b)
+		return 0;
+	len = gather(b, from, want);
+	bpf_probe_read_kernel(h->data, sizeof(h->data), b->data);
+	release_buffer(b);
+	return len;
+}
+
 /* With the first `want` of its bytes. */
 static void send_bytes(struct telling *t, const struct user_bytes *from, __u32 want)
 {
@@ -352,9 +445,40 @@ static void send_bytes(struct telling *t, const struct user_bytes *from, __u32 w
 		len = SOCKET_DATA_MAX;
 	if (!len && want)
 		b->mark.flags |= SOCKET_DATA_LOST;
-	b->mark.len = len;
-	send(t->ctx, &b->mark, sizeof(b->mark) + len);
+	b->mark.len = b->mark.room = len;
+	if (take_held(t->thread, b))
+		send(t->ctx, &b->held, sizeof(b->held) + sizeof(b->mark) + len);
+	else
+		send(t->ctx, &b->mark, sizeof(b->mark) + len);
 	release_buffer(b);
+}
+
+/* from null: bytes that never were in the server's memory. */
+static void hold_back(struct telling *t, const struct user_bytes *from, __u32 want)
+{
+	struct conn *c = t->conn;
+	__u32 len = 0;
+
+	send_held(t->ctx, c);
+	fill_mark(t, &c->held.mark);
+	if (from)
+		len = gather_to_held(&c->held, from, want);
+	if (from && !len)
+		c->held.mark.flags |= SOCKET_DATA_LOST;
+	c->held.mark.len = len;
+	c->held.mark.room = sizeof(c->held.data);
+	c->is_held = 1;
+	t->thread->holds = t->key;
+}
+
+/* Bytes of a file behind what is held back: one write, as far as anybody needs to know. */
+static void add_to_held(struct telling *t)
+{
+	struct socket_mark *m = &t->conn->held.mark;
+
+	m->bytes += t->bytes;
+	m->ns = t->ns;
+	m->cpu_ns = cpu_ns(t->task, t->ns);
 }
 
 /* ---- connections ---- */
@@ -445,7 +569,9 @@ static int is_asked_for(const struct place *p, int role)
 
 static struct conn *add_conn(const struct place *p, int role, int is_new)
 {
-	struct conn c = { .is_new = is_new, .limit = SOCKET_DATA_USUAL };
+	struct conn c = { .is_new = is_new,
+			  .limit = SOCKET_DATA_USUAL,
+			  .limit_max = SOCKET_DATA_USUAL };
 	__u64 key = p->inode;
 
 	c.role = is_asked_for(p, role) ? role : ROLE_NONE;
@@ -481,18 +607,18 @@ static void fill_unix_name(struct sock *sk, struct socket_name *name)
 }
 
 /* Once a connection, before its first mark. */
-static void tell_open(void *ctx, __u64 thread_ns, const struct place *p, struct conn *c)
+static void tell_open(struct telling *t, const struct place *p)
 {
-	const struct telling t = { ctx, thread_ns, p->inode, c, 0, SOCKET_OPEN, 0 };
 	struct {
 		struct socket_mark mark;
 		struct socket_name name;
 	} m;
 	struct sock *sk = sock_of(p);
 
-	c->is_told = 1;
-	fill_mark(&t, &m.mark);
-	m.mark.len = sizeof(m.name);
+	t->conn->is_told = 1;
+	t->kind = SOCKET_OPEN;
+	fill_mark(t, &m.mark);
+	m.mark.len = m.mark.room = sizeof(m.name);
 	__builtin_memset(&m.name, 0, sizeof(m.name));
 	m.name.family = BPF_CORE_READ(sk, __sk_common.skc_family);
 	if (m.name.family == AF_UNIX) {
@@ -501,7 +627,7 @@ static void tell_open(void *ctx, __u64 thread_ns, const struct place *p, struct 
 		m.name.local_port = BPF_CORE_READ(sk, __sk_common.skc_num);
 		m.name.peer_port = bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport));
 	}
-	send(ctx, &m, sizeof(m));
+	send(t->ctx, &m, sizeof(m));
 }
 
 /* ---- transfers ---- */
@@ -509,7 +635,6 @@ static void tell_open(void *ctx, __u64 thread_ns, const struct place *p, struct 
 struct transfer {
 	void *ctx;
 	struct task_struct *task;
-	__u64 now;
 	__u32 fd;
 	__u64 bytes;
 	struct user_bytes at;	/* at 0: the bytes never were in the server's memory */
@@ -517,25 +642,25 @@ struct transfer {
 
 /*
  * How many bytes of a transfer travel. HTTP's methods begin with two capitals: of these requests the
- * first bytes will do, unless there are more of them than a request has, which several at once may.
+ * first bytes will do, unless a read has more of them than a request has, which several at once may:
+ * also one that is not the first, where the first one had only a part of a head.
  * Other protocols send as many requests at once as fit their buffer.
  */
-static __u32 limit_of(const struct transfer *t)
+static void set_limits(const struct transfer *t, struct conn *c)
 {
 	unsigned char first[2] = { 0 };
 	__u64 from = t->at.at;
 
+	c->limit = c->limit_max = SOCKET_DATA_USUAL;
 	if (t->at.nr_iovecs && bpf_probe_read_user(&from, sizeof(from), (void *)from))
-		return SOCKET_DATA_USUAL;
+		return;
 	if (bpf_probe_read_user(first, sizeof(first), (void *)from))
-		return SOCKET_DATA_USUAL;
-	if (first[0] == 0x16 || first[0] == 0x17)
-		return SOCKET_DATA_USUAL;
+		return;
+	if (first[0] == TLS_HANDSHAKE || first[0] == TLS_DATA)
+		return;
+	c->limit_max = first[0] == 'P' ? HEAD_BYTES : SOCKET_DATA_MAX;
 	if (first[0] < 'A' || first[0] > 'Z' || first[1] < 'A' || first[1] > 'Z')
-		return SOCKET_DATA_MAX;
-	if (t->bytes <= SOCKET_DATA_USUAL)
-		return SOCKET_DATA_USUAL;
-	return first[0] == 'P' ? HEAD_BYTES : SOCKET_DATA_MAX;
+		c->limit = c->limit_max = SOCKET_DATA_MAX;
 }
 
 static __u32 least(__u64 a, __u32 b)
@@ -543,19 +668,22 @@ static __u32 least(__u64 a, __u32 b)
 	return a < b ? a : b;
 }
 
-static void served_in(const struct transfer *t, struct thread *thread, struct telling *telling)
+static void served_in(const struct transfer *t, struct telling *telling)
 {
+	struct thread *thread = telling->thread;
 	struct conn *c = telling->conn;
 	struct socket_counts *n = count();
 	__u32 want;
 
 	if (c->direction != DIRECTION_IN) {
 		c->direction = DIRECTION_IN;
-		c->limit = limit_of(t);
+		set_limits(t, c);
 		c->budget = SOCKET_DATA_MAX;
 		if (n)
 			n->nr_begins++;
 	}
+	if (t->bytes > c->limit)
+		c->limit = c->limit_max;
 	want = least(t->bytes, c->limit < c->budget ? c->limit : c->budget);
 	if (!want && thread->last == telling->key) {
 		c->more_in_bytes += t->bytes;
@@ -564,38 +692,55 @@ static void served_in(const struct transfer *t, struct thread *thread, struct te
 	c->budget -= want;
 	thread->last = thread->served = telling->key;
 	thread->served_fd = t->fd;
+	if (c->is_held && thread->holds != telling->key)
+		send_held(telling->ctx, c);
 	telling->kind = SOCKET_IN;
-	send_bytes(telling, &t->at, want);
+	if (want)
+		send_bytes(telling, &t->at, want);
+	else
+		send_plain(telling);
 }
 
-static void served_out(const struct transfer *t, struct thread *thread, struct telling *telling)
+/*
+ * Who works on a connection already and writes to it says nothing that is urgent: the mark is held back.
+ * Not where several answers may stand in one write, which takes more room.
+ */
+static void served_out(const struct transfer *t, struct telling *telling)
 {
+	const struct user_bytes *from = t->at.at ? &t->at : 0;
+	struct thread *thread = telling->thread;
 	struct conn *c = telling->conn;
 	struct socket_counts *n = count();
+	__u32 want = least(t->bytes, c->limit);
 
-	if (!n)
-		return;
 	if (c->direction != DIRECTION_OUT) {
 		telling->flags = SOCKET_IS_ANSWER;
-		n->nr_ends++;
-	} else if (!t->at.at && thread->last == telling->key) {
-		c->more_out_bytes += t->bytes;
-		c->more_out_ns = t->now;
+		c->direction = DIRECTION_OUT;
+		if (n)
+			n->nr_ends++;
+	}
+	telling->kind = SOCKET_OUT;
+	if (thread->last == telling->key && want <= SOCKET_DATA_USUAL) {
+		if (!from && thread->holds == telling->key && c->is_held)
+			add_to_held(telling);
+		else
+			hold_back(telling, from, want);
 		return;
 	}
-	c->direction = DIRECTION_OUT;
 	thread->last = thread->served = telling->key;
 	thread->served_fd = t->fd;
-	telling->kind = SOCKET_OUT;
-	if (t->at.at)
-		send_bytes(telling, &t->at, least(t->bytes, c->limit));
+	if (c->is_held && thread->holds != telling->key)
+		send_held(telling->ctx, c);
+	if (from)
+		send_bytes(telling, from, want);
 	else
 		send_plain(telling);
 }
 
 /* Of these only who talks to them counts, not what is said. */
-static void outgoing(struct thread *thread, struct telling *telling, enum direction direction)
+static void outgoing(struct telling *telling, enum direction direction)
 {
+	struct thread *thread = telling->thread;
 	struct conn *c = telling->conn;
 
 	if (c->direction == direction && thread->last == telling->key)
@@ -612,29 +757,32 @@ static void transferred(struct transfer *t, enum direction direction)
 	struct thread *thread;
 	struct place place;
 	struct conn *c;
+	__u64 now;
 
 	if (!find_socket(t->task, t->fd, &place))
 		return;
 	c = conn_of(&place);
 	if (!c || c->role == ROLE_NONE)
 		return;
-	t->now = bpf_ktime_get_ns();
-	thread = current_thread(t->task, t->now);
+	now = bpf_ktime_get_ns();
+	thread = current_thread(t->task);
 	if (!thread)
 		return;
 	telling = (struct telling){ .ctx = t->ctx,
-				    .cpu_ns = cpu_ns(thread, t->now),
+				    .task = t->task,
+				    .thread = thread,
+				    .ns = now,
 				    .key = place.inode,
 				    .conn = c,
 				    .bytes = t->bytes };
 	if (!c->is_told)
-		tell_open(t->ctx, telling.cpu_ns, &place, c);
+		tell_open(&telling, &place);
 	if (c->role == ROLE_OUTGOING)
-		outgoing(thread, &telling, direction);
+		outgoing(&telling, direction);
 	else if (direction == DIRECTION_IN)
-		served_in(t, thread, &telling);
+		served_in(t, &telling);
 	else
-		served_out(t, thread, &telling);
+		served_out(t, &telling);
 }
 
 /* ---- other calls ---- */
@@ -659,52 +807,48 @@ static void accepted(struct transfer *t)
 /* Told at once: the request that it is made for is the one that the thread works on now. */
 static void connected(struct transfer *t)
 {
-	struct thread *thread;
+	struct telling telling = { .ctx = t->ctx, .task = t->task, .ns = bpf_ktime_get_ns() };
 	struct place place;
-	struct conn *c;
 
 	if (!find_socket(t->task, t->fd, &place) || !is_stream(&place))
 		return;
-	t->now = bpf_ktime_get_ns();
-	thread = current_thread(t->task, t->now);
-	c = add_conn(&place, ROLE_OUTGOING, 1);
-	if (thread && c)
-		tell_open(t->ctx, cpu_ns(thread, t->now), &place, c);
+	telling.key = place.inode;
+	telling.thread = current_thread(t->task);
+	telling.conn = add_conn(&place, ROLE_OUTGOING, 1);
+	if (telling.thread && telling.conn)
+		tell_open(&telling, &place);
 }
 
 static void closing(void *ctx, struct task_struct *task, __u32 fd)
 {
-	struct telling t = { .ctx = ctx, .kind = SOCKET_CLOSE };
-	struct thread *thread;
+	struct telling t = { .ctx = ctx, .task = task, .kind = SOCKET_CLOSE };
 	struct place place;
-	__u64 now, key;
+	__u64 key;
 
 	if (!find_socket(task, fd, &place))
 		return;
-	key = place.inode;
-	t.key = key;
+	t.key = key = place.inode;
 	t.conn = bpf_map_lookup_elem(&conns, &key);
 	if (!t.conn)
 		return;
-	if (t.conn->is_told) {
-		now = bpf_ktime_get_ns();
-		thread = current_thread(task, now);
-		t.cpu_ns = thread ? cpu_ns(thread, now) : 0;
+	t.ns = bpf_ktime_get_ns();
+	t.thread = t.conn->is_told ? current_thread(task) : 0;
+	if (t.thread) {
+		if (t.thread->holds != key)
+			send_held(ctx, t.conn);
 		send_plain(&t);
 	}
 	bpf_map_delete_elem(&conns, &key);
 }
 
-static void waits(void *ctx, struct thread *thread)
+static void waits(void *ctx, struct task_struct *task, struct thread *thread)
 {
-	struct telling t = { .ctx = ctx, .kind = SOCKET_WAIT };
-	__u64 key = thread->served;
+	const struct telling t = { .ctx = ctx,
+				   .task = task,
+				   .thread = thread,
+				   .ns = bpf_ktime_get_ns(),
+				   .kind = SOCKET_WAIT };
 
-	t.cpu_ns = cpu_ns(thread, bpf_ktime_get_ns());
-	if (key)
-		t.conn = bpf_map_lookup_elem(&conns, &key);
-	if (t.conn)
-		t.key = key;
 	thread->last = thread->served = 0;
 	send_plain(&t);
 }
@@ -719,6 +863,28 @@ static int asks_for_next(const struct thread *thread, __u32 fd)
 		return 0;
 	c = bpf_map_lookup_elem(&conns, &key);
 	return c && c->direction == DIRECTION_OUT;
+}
+
+/*
+ * An answer that comes later: what its write takes is the request's, too, and the mark of the write
+ * comes behind it.
+ */
+static void begins_answer(void *ctx, struct task_struct *task, struct thread *thread, __u32 fd)
+{
+	struct telling t = { .ctx = ctx, .task = task, .thread = thread, .kind = SOCKET_OUT };
+	struct place place;
+	__u64 key;
+
+	if (!find_socket(task, fd, &place))
+		return;
+	t.key = key = place.inode;
+	t.conn = bpf_map_lookup_elem(&conns, &key);
+	if (!t.conn || t.conn->role != ROLE_SERVED || t.conn->direction != DIRECTION_IN)
+		return;
+	thread->last = thread->served = key;
+	thread->served_fd = fd;
+	t.ns = bpf_ktime_get_ns();
+	send_plain(&t);
 }
 
 /* ---- the two places where calls are seen ---- */
@@ -741,8 +907,7 @@ int BPF_PROG(socket_enter, struct pt_regs *regs, long nr)
 	if ((__u64)nr >= SOCKET_MAX_SYSCALLS)
 		return 0;
 	call = config.call_of[nr & (SOCKET_MAX_SYSCALLS - 1)];
-	if (call == CALL_OTHER || (call >= CALL_WRITE && call <= CALL_SENDFILE) ||
-	    call == CALL_CONNECT || !is_target())
+	if (call == CALL_OTHER || call == CALL_CONNECT || !is_target())
 		return 0;
 	task = bpf_get_current_task_btf();
 	if (call == CALL_CLOSE) {
@@ -752,11 +917,18 @@ int BPF_PROG(socket_enter, struct pt_regs *regs, long nr)
 	if (call == CALL_IO_URING && (n = count()))
 		n->nr_io_uring++;
 	thread = bpf_task_storage_get(&threads, task, 0, 0);
-	if (!thread || !thread->last)
+	if (!thread)
+		return 0;
+	if (call >= CALL_WRITE && call <= CALL_SENDFILE) {
+		if (!thread->last)
+			begins_answer(ctx, task, thread, regs->di);
+		return 0;
+	}
+	if (!thread->last)
 		return 0;
 	if (call == CALL_WAIT || call == CALL_ACCEPT || call == CALL_IO_URING ||
 	    asks_for_next(thread, regs->di))
-		waits(ctx, thread);
+		waits(ctx, task, thread);
 	return 0;
 }
 

@@ -4,11 +4,12 @@
  * any mark it is the raw part of a sample of the BPF output event; thread, CPU and time are the
  * sample's own. The BPF program writes this struct, so it includes nothing but integer types.
  *
- *	struct socket_mark (64 bytes) | len bytes of what was read or written | padding
+ *	struct socket_mark (64 bytes) | room bytes, the first len of them read or written | the next one ...
  *
- * What requests these bytes are is for the report to find out; here stands who moved how many, when.
- * Transfers that say nothing new make no mark of their own: their bytes come with the next one of
- * the same connection, as more_in_bytes and more_out_bytes, and happened before it.
+ * Several marks of one thread may come together, in their order: the last one is of the sample's
+ * time. What requests their bytes are is for the report to find out; here stands who moved how many,
+ * when. Reads that say nothing new make no mark of their own: their bytes come with the next one of
+ * the same connection, as more_in_bytes, and happened before it.
  */
 #ifndef RECORDING_SOCKET_MARK_H
 #define RECORDING_SOCKET_MARK_H
@@ -20,11 +21,7 @@ enum socket_mark_kind {
 	SOCKET_OPEN = 1,
 	SOCKET_IN = 2,		/* the server read */
 	SOCKET_OUT = 3,		/* the server wrote */
-	/*
-	 * The thread waits for something new. conn is the one it had worked for last, or 0: then the more_
-	 * fields are zero.
-	 */
-	SOCKET_WAIT = 4,
+	SOCKET_WAIT = 4,	/* the thread waits for something new; conn is 0 */
 	SOCKET_CLOSE = 5,	/* the last descriptor of it */
 };
 
@@ -46,11 +43,11 @@ struct socket_mark {
 	unsigned long long conn;		/* inode of the socket: unique until the next boot */
 	unsigned long long bytes;		/* that this read or write moved */
 	unsigned long long cpu_ns;		/* on-CPU time of the thread, since an arbitrary moment */
+	unsigned long long ns;			/* when, on the recording's clock */
 	unsigned long long more_in_bytes;
-	unsigned long long more_out_bytes;
-	unsigned long long more_out_ns;		/* when the last of them were written */
-	unsigned int len;			/* of the bytes that follow */
-	unsigned int zero;
+	unsigned long long zero;
+	unsigned int len;			/* of the bytes that follow, */
+	unsigned int room;			/* and what they take up, with what is between them and the next mark */
 };
 
 #define SOCKET_PATH_MAX 108

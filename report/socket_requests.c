@@ -31,11 +31,19 @@ struct connection {
 	} owner;		/* of an outgoing one: what it is used for */
 };
 
+/* One mark of a sample. */
+struct mark {
+	struct socket_mark head;
+	struct chunk chunk;
+	const struct record *rec;
+};
+
 /* What a parser's listener has to know. */
 struct feeding {
 	struct socket_requests *s;
 	struct connection *c;
-	const struct record *rec;
+	const struct record *rec;	/* NULL: at the end */
+	uint64_t ns;
 	VEC(uint32_t) answered;		/* slots, by these bytes */
 };
 
@@ -168,13 +176,18 @@ static bool find_queued(const struct connection *c, uint64_t nr, size_t *ret_at)
 	return true;
 }
 
+static bool is_owing(const struct connection *c)
+{
+	return c->head < c->queue.nr;
+}
+
 /*
  * The oldest one that is not answered, if all of them are of one endpoint: several that came at once may
  * be worked on in turn or together. NO_SLOT: none, or nobody knows.
  */
 static uint32_t worked_on(const struct connection *c)
 {
-	return c->head < c->queue.nr && !c->nr_changes ? c->queue.at[c->head] : NO_SLOT;
+	return is_owing(c) && !c->nr_changes ? c->queue.at[c->head] : NO_SLOT;
 }
 
 static void began(void *self, uint64_t nr)
@@ -190,7 +203,7 @@ static void began(void *self, uint64_t nr)
 					 .raw_path = c->name,
 					 .begin_pid = rec->pid,
 					 .begin_tid = rec->tid,
-					 .begin_ns = rec->time,
+					 .begin_ns = f->ns,
 					 .has_cpu = true };
 	if (c->head == c->queue.nr) {
 		c->queue.nr = c->head = 0;
@@ -243,7 +256,7 @@ static void ended(void *self, uint64_t nr)
 		return;
 	r = &f->s->open->slots.at[c->queue.at[at]];
 	r->is_answered = true;
-	r->answered_ns = c->last_out_ns > r->request.begin_ns ? c->last_out_ns : f->rec->time;
+	r->answered_ns = c->last_out_ns > r->request.begin_ns ? c->last_out_ns : f->ns;
 	vec_push(&f->answered, r->slot);
 	c->nr_changes -= changes_at(f->s, c, at);
 	c->queue.at[at] = NO_SLOT;
@@ -362,10 +375,10 @@ static void settle(struct feeding *f)
 	vec_release(&f->answered);
 }
 
-static void feed_in(struct socket_requests *s, struct connection *c, const struct record *rec,
+static void feed_in(struct socket_requests *s, struct connection *c, const struct mark *m,
 		    const struct chunk *b)
 {
-	struct feeding f = { .s = s, .c = c, .rec = rec };
+	struct feeding f = { .s = s, .c = c, .rec = m->rec, .ns = m->head.ns };
 	const struct exchange_listener l = listener_of(&f);
 
 	if (c->is_opaque || !b->total)
@@ -378,18 +391,17 @@ static void feed_in(struct socket_requests *s, struct connection *c, const struc
 	settle(&f);
 }
 
-static void feed_out(struct socket_requests *s, struct connection *c, const struct record *rec,
-		     const struct chunk *b, uint64_t time)
+static void feed_out(struct socket_requests *s, struct connection *c, const struct mark *m)
 {
-	struct feeding f = { .s = s, .c = c, .rec = rec };
+	struct feeding f = { .s = s, .c = c, .rec = m->rec, .ns = m->head.ns };
 	const struct exchange_listener l = listener_of(&f);
 
-	if (c->is_opaque || !b->total)
+	if (c->is_opaque || !m->chunk.total)
 		return;
-	c->last_out_ns = time;
+	c->last_out_ns = m->head.ns;
 	c->is_out = true;
 	if (c->protocol)
-		c->protocol->outbound(c->parser, b, &l);
+		c->protocol->outbound(c->parser, &m->chunk, &l);
 	settle(&f);
 }
 
@@ -471,15 +483,14 @@ static void give_up_all(struct socket_requests *s, struct connection *c)
 	c->nr_changes = 0;
 }
 
-/* What its end completes is answered; what then still waits for an answer gets none. */
-static void close_connection(struct socket_requests *s, struct connection *c,
-			     const struct record *rec)
+/* What its end completes is answered; what then still waits for an answer gets none. m NULL: at the end. */
+static void close_connection(struct socket_requests *s, struct connection *c, const struct mark *m)
 {
 	uint32_t *index = u64map_get(&s->connection_of, c->inode);
-	struct feeding f = { .s = s, .c = c, .rec = rec };
+	struct feeding f = { .s = s, .c = c, .rec = m ? m->rec : NULL, .ns = m ? m->head.ns : 0 };
 	const struct exchange_listener l = listener_of(&f);
 
-	if (c->protocol && !c->is_opaque && rec) {
+	if (c->protocol && !c->is_opaque && m) {
 		c->protocol->closed(c->parser, &l);
 		settle(&f);
 	}
@@ -510,30 +521,20 @@ static void own(struct socket_requests *s, struct connection *c, uint32_t slot)
 
 /* ---- marks ---- */
 
-struct mark {
-	struct socket_mark head;
-	struct chunk chunk;
-	const struct record *rec;
-};
-
 static void take_served(struct socket_requests *s, struct connection *c, const struct mark *m,
 			struct worker *w)
 {
-	uint32_t next;
-
 	if (m->head.kind == SOCKET_IN) {
-		feed_in(s, c, m->rec, &m->chunk);
+		feed_in(s, c, m, &m->chunk);
 		work_on(s, w, worked_on(c));
 		return;
 	}
-	next = worked_on(c);
-	if (next != NO_SLOT)
-		work_on(s, w, next);
-	feed_out(s, c, m->rec, &m->chunk, m->rec->time);
+	if (is_owing(c))
+		work_on(s, w, worked_on(c));
+	feed_out(s, c, m);
 	/* The next of several that came at once; else what was answered is cleaned up after. */
-	next = worked_on(c);
-	if (next != NO_SLOT)
-		work_on(s, w, next);
+	if (is_owing(c))
+		work_on(s, w, worked_on(c));
 }
 
 static void take_outgoing(struct socket_requests *s, struct connection *c, const struct mark *m,
@@ -543,29 +544,6 @@ static void take_outgoing(struct socket_requests *s, struct connection *c, const
 		own(s, c, w->slot);
 	if (owner_of(s, c) != NO_SLOT)
 		work_on(s, w, owner_of(s, c));
-}
-
-/* What was added up in the kernel happened before the mark that brings it. */
-static void take_sums(struct socket_requests *s, struct connection *c, const struct mark *m)
-{
-	const struct chunk in = { .total = m->head.more_in_bytes };
-	const struct chunk out = { .total = m->head.more_out_bytes };
-
-	feed_in(s, c, m->rec, &in);
-	feed_out(s, c, m->rec, &out, m->head.more_out_ns);
-}
-
-static bool parse(const struct record *rec, struct mark *ret)
-{
-	struct cursor c = cursor_of(rec->sample.raw, rec->sample.raw_len);
-
-	cursor_copy(&c, &ret->head, sizeof(ret->head));
-	ret->chunk = (struct chunk){ .len = ret->head.len, .total = ret->head.bytes };
-	ret->chunk.bytes = cursor_take(&c, ret->head.len);
-	ret->rec = rec;
-	if (ret->chunk.total < ret->chunk.len)
-		ret->chunk.total = ret->chunk.len;
-	return !c.failed && ret->head.kind >= SOCKET_OPEN && ret->head.kind <= SOCKET_CLOSE;
 }
 
 static void open_connection(struct socket_requests *s, const struct mark *m, struct worker *w)
@@ -582,35 +560,63 @@ static void open_connection(struct socket_requests *s, const struct mark *m, str
 		own(s, c, w->slot);
 }
 
+static void take_transfer(struct socket_requests *s, const struct mark *m, struct worker *w)
+{
+	struct connection *c = find_connection(s, m->head.conn);
+	/* What was added up in the kernel happened before the mark that brings it. */
+	const struct chunk more = { .total = m->head.more_in_bytes };
+
+	/* Its first mark was lost, or stood before the recording's first record. */
+	if (!c && m->head.kind != SOCKET_CLOSE)
+		c = add_connection(s, &m->head);
+	if (!c)
+		return;
+	if (!c->is_outgoing)
+		feed_in(s, c, m, &more);
+	if (m->head.kind == SOCKET_CLOSE)
+		close_connection(s, c, m);
+	else if (c->is_outgoing)
+		take_outgoing(s, c, m, w);
+	else
+		take_served(s, c, m, w);
+}
+
+static void take(struct socket_requests *s, const struct mark *m, struct worker *w)
+{
+	count_cpu(s, w, m->head.cpu_ns);
+	s->nr_data_lost += !!(m->head.flags & SOCKET_DATA_LOST);
+	if (m->head.kind == SOCKET_OPEN)
+		open_connection(s, m, w);
+	else if (m->head.kind == SOCKET_WAIT)
+		work_on(s, w, NO_SLOT);
+	else
+		take_transfer(s, m, w);
+}
+
+/* The next mark; false: it makes no sense. */
+static bool parse(struct cursor *c, struct mark *ret)
+{
+	cursor_copy(c, &ret->head, sizeof(ret->head));
+	ret->chunk = (struct chunk){ .len = ret->head.len, .total = ret->head.bytes };
+	ret->chunk.bytes = cursor_take(c, ret->head.room);
+	if (ret->chunk.total < ret->chunk.len)
+		ret->chunk.total = ret->chunk.len;
+	return !c->failed && ret->head.magic == SOCKET_MARK_MAGIC && ret->head.len <= ret->head.room &&
+	       ret->head.kind >= SOCKET_OPEN && ret->head.kind <= SOCKET_CLOSE;
+}
+
 bool socket_requests_mark(struct socket_requests *s, const struct record *rec)
 {
-	struct connection *c;
-	struct worker *w;
-	struct mark m;
+	struct cursor c = cursor_of(rec->sample.raw, rec->sample.raw_len);
+	uint32_t thread = session_thread(s->session, rec->pid, rec->tid);
+	struct mark m = { .rec = rec };
 
-	if (!parse(rec, &m))
-		return false;
-	w = worker_of(s, session_thread(s->session, rec->pid, rec->tid));
-	count_cpu(s, w, m.head.cpu_ns);
-	s->nr_data_lost += !!(m.head.flags & SOCKET_DATA_LOST);
-	if (m.head.kind == SOCKET_OPEN) {
-		open_connection(s, &m, w);
-		return true;
-	}
-	c = m.head.conn ? find_connection(s, m.head.conn) : NULL;
-	/* Its first mark was lost, or stood before the recording's first record. */
-	if (!c && m.head.conn && m.head.kind != SOCKET_CLOSE)
-		c = add_connection(s, &m.head);
-	if (c && !c->is_outgoing)
-		take_sums(s, c, &m);
-	if (m.head.kind == SOCKET_WAIT)
-		work_on(s, w, NO_SLOT);
-	else if (c && m.head.kind == SOCKET_CLOSE)
-		close_connection(s, c, rec);
-	else if (c && c->is_outgoing)
-		take_outgoing(s, c, &m, w);
-	else if (c)
-		take_served(s, c, &m, w);
+	/* What pads a sample is less than a mark. */
+	do {
+		if (!parse(&c, &m))
+			return false;
+		take(s, &m, worker_of(s, thread));
+	} while (cursor_left(&c) >= sizeof(m.head));
 	return true;
 }
 

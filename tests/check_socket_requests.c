@@ -20,7 +20,6 @@ Suite *check_socket_requests_suite(void);
  *	out 11 5 200+8		the head of an answer with 8 bytes to come
  *	out 11 5 +8		8 bytes of a body, which did not travel
  *	wait 11			waits for something new
- *	wait 11 5 +8		the same, with 8 bytes of a body that it had written a moment before
  *	close 11 5
  *	sample 11  exit 11  lost  -
  *
@@ -62,7 +61,7 @@ static void build_mark(struct recording_builder *b, uint64_t time, const struct 
 					     [SOCKET_WAIT] = "wait",
 					     [SOCKET_CLOSE] = "close" };
 	struct socket_name name = { .family = AF_INET, .local_port = 80 };
-	struct socket_mark m = { .conn = w->conn, .cpu_ns = time };
+	struct socket_mark m = { .conn = w->conn, .cpu_ns = time, .ns = time };
 	unsigned int added = w->text[0] == '+' ? (unsigned int)atoi(w->text + 1) : 0, i;
 	uint32_t pid = w->tid / 10 * 10;
 	struct str bytes = { 0 };
@@ -80,11 +79,7 @@ static void build_mark(struct recording_builder *b, uint64_t time, const struct 
 			m.kind = (uint16_t)i;
 	ck_assert_msg(m.kind, "no such word: %s", w->what);
 	add_bytes(&bytes, w);
-	m.bytes = bytes.len + (m.kind == SOCKET_WAIT ? 0 : added);
-	if (m.kind == SOCKET_WAIT && added) {
-		m.more_out_bytes = added;
-		m.more_out_ns = time - 1;
-	}
+	m.bytes = bytes.len + added;
 	builder_socket_mark(b, time, pid, w->tid, m, bytes.s, bytes.len);
 	str_release(&bytes);
 }
@@ -196,7 +191,7 @@ static const struct {
 	{ "old 11 5;out 11 5 200;sample 11;in 11 5 GET /a;out 11 5 200;wait 11",
 	  "GET /a 200 4-5 c2", 1 },
 	/* an answer in many pieces, of which those that do not travel come with the wait */
-	{ "new 11 5;in 11 5 GET /a;out 11 5 200+9;out 11 5 +5;sample 11;-;wait 11 5 +4",
+	{ "new 11 5;in 11 5 GET /a;out 11 5 200+9;out 11 5 +5;sample 11;out 11 5 +4;wait 11",
 	  "GET /a 200 2-6 s1 c5", 0 },
 	/* one loop, two connections; answered in another order than asked */
 	{ "new 11 5;new 11 6;in 11 5 GET /a;wait 11;sample 11;in 11 6 GET /b;sample 11;out 11 6 200;"
@@ -298,9 +293,11 @@ START_TEST(memory_is_what_is_open)
 
 		builder_socket_mark(&b, 10 * i, 10, 11, m, &name, sizeof(name));
 		m.kind = SOCKET_IN;
+		m.ns = 10 * i + 1;
 		m.bytes = sizeof(asks) - 1;
 		builder_socket_mark(&b, 10 * i + 1, 10, 11, m, asks, sizeof(asks) - 1);
 		m.kind = SOCKET_OUT;
+		m.ns = 10 * i + 2;
 		m.bytes = sizeof(answers) - 1;
 		builder_socket_mark(&b, 10 * i + 2, 10, 11, m, answers, sizeof(answers) - 1);
 		m.kind = SOCKET_CLOSE;
