@@ -226,21 +226,9 @@ static struct socket_counts *count(void)
 /* ---- what a thread's time on the CPU is ---- */
 
 /*
- * The scheduler's clock leaves out what interrupts took and a hypervisor stole, so how far ours is ahead
- * of it changes. A switch sets the exec_start of who comes next to now.
+ * Of the current thread. The scheduler's clock leaves out what interrupts took and a hypervisor stole, so
+ * how far ours is ahead of it changes.
  */
-SEC("tp_btf/sched_switch")
-int BPF_PROG(socket_switch, _Bool preempt, struct task_struct *prev, struct task_struct *next)
-{
-	__u32 zero = 0;
-	__u64 *ns = bpf_map_lookup_elem(&ahead, &zero);
-
-	if (ns)
-		*ns = bpf_ktime_get_ns() - next->se.exec_start;
-	return 0;
-}
-
-/* Of the current thread. */
 static __u64 cpu_ns(struct task_struct *task, __u64 now)
 {
 	__u64 start = task->se.exec_start, sum = task->se.sum_exec_runtime;
@@ -347,6 +335,31 @@ static void send_held(void *ctx, struct conn *c)
 {
 	if (__sync_lock_test_and_set(&c->is_held, 0))
 		send(ctx, &c->held, sizeof(c->held));
+}
+
+/*
+ * A switch sets the exec_start of who comes next to now. Who leaves the CPU tells what it has held back:
+ * nobody knows when it will be back.
+ */
+SEC("tp_btf/sched_switch")
+int BPF_PROG(socket_switch, _Bool preempt, struct task_struct *prev, struct task_struct *next)
+{
+	struct thread *t = bpf_task_storage_get(&threads, prev, 0, 0);
+	__u32 zero = 0;
+	__u64 *ns = bpf_map_lookup_elem(&ahead, &zero);
+	struct conn *c;
+	__u64 key;
+
+	if (ns)
+		*ns = bpf_ktime_get_ns() - next->se.exec_start;
+	if (!t || !t->holds)
+		return 0;
+	key = t->holds;
+	t->holds = 0;
+	c = bpf_map_lookup_elem(&conns, &key);
+	if (c)
+		send_held(ctx, c);
+	return 0;
 }
 
 static void send_plain(const struct telling *t)

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,34 +14,42 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-/* More bytes from the client; false at its end or when the buffer is full. */
-static bool fill(struct http_conn *c)
+void http_init(struct http_conn *c, int fd)
+{
+	c->fd = fd;
+	c->keep_alive = true;
+	c->after = NULL;
+	c->has_header = false;
+	c->body_left = c->in_len = c->out_at = c->out_len = 0;
+}
+
+int http_fill(struct http_conn *c)
 {
 	ssize_t n;
 
-	if (c->len == sizeof(c->buf))
-		return false;
+	if (c->in_len == sizeof(c->in))
+		return -1;
 	do
-		n = recv(c->fd, c->buf + c->len, sizeof(c->buf) - c->len, 0);
+		n = recv(c->fd, c->in + c->in_len, sizeof(c->in) - c->in_len, 0);
 	while (n < 0 && errno == EINTR);
 	if (n <= 0)
-		return false;
-	c->len += (size_t)n;
-	return true;
+		return n < 0 && errno == EAGAIN ? 0 : -1;
+	c->in_len += (size_t)n;
+	return 1;
 }
 
 static void drop(struct http_conn *c, size_t len)
 {
-	memmove(c->buf, c->buf + len, c->len - len);
-	c->len -= len;
+	memmove(c->in, c->in + len, c->in_len - len);
+	c->in_len -= len;
 }
 
 /* The length of the header with its empty line, or 0 while that has not come. */
 static size_t header_len(const struct http_conn *c)
 {
-	const char *end = memmem(c->buf, c->len, "\r\n\r\n", 4);
+	const char *end = memmem(c->in, c->in_len, "\r\n\r\n", 4);
 
-	return end ? (size_t)(end - c->buf) + 4 : 0;
+	return end ? (size_t)(end - c->in) + 4 : 0;
 }
 
 /* The value of a field, without leading blanks, or NULL; header ends in NUL. */
@@ -57,32 +66,19 @@ static const char *field(const char *header, const char *name)
 	return NULL;
 }
 
-static bool drop_body(struct http_conn *c, size_t len)
-{
-	while (len) {
-		size_t part = len < c->len ? len : c->len;
-
-		drop(c, part);
-		len -= part;
-		if (len && !fill(c))
-			return false;
-	}
-	return true;
-}
-
 /* header ends in NUL, the final empty line cut off. */
-static bool parse_header(struct http_conn *c, const char *header, struct http_request *ret,
-			 size_t *ret_body)
+static bool parse_header(struct http_conn *c, const char *header)
 {
 	const char *length, *connection;
+	struct http_request *r = &c->request;
 	int minor;
 
-	if (sscanf(header, "%15s %2047s HTTP/1.%1d", ret->method, ret->path, &minor) != 3)
+	if (sscanf(header, "%15s %2047s HTTP/1.%1d", r->method, r->path, &minor) != 3)
 		return false;
 	if (field(header, "Transfer-Encoding"))
 		return false;
 	length = field(header, "Content-Length");
-	*ret_body = length ? strtoul(length, NULL, 10) : 0;
+	c->body_left = length ? strtoul(length, NULL, 10) : 0;
 	connection = field(header, "Connection");
 	c->keep_alive = minor >= 1;
 	if (connection && !strncasecmp(connection, "close", 5))
@@ -92,26 +88,76 @@ static bool parse_header(struct http_conn *c, const char *header, struct http_re
 	return true;
 }
 
-int http_read(struct http_conn *c, struct http_request *ret)
+int http_next(struct http_conn *c)
 {
-	size_t len, body;
+	size_t part;
 
-	while (!(len = header_len(c)))
-		if (!fill(c))
-			return c->len ? -1 : 0;
-	c->buf[len - 2] = '\0';
-	if (!parse_header(c, c->buf, ret, &body))
-		return -1;
-	drop(c, len);
-	return drop_body(c, body) ? 1 : -1;
+	if (!c->has_header) {
+		size_t len = header_len(c);
+
+		if (!len)
+			return 0;
+		c->in[len - 2] = '\0';
+		if (!parse_header(c, c->in))
+			return -1;
+		drop(c, len);
+	}
+	part = c->body_left < c->in_len ? c->body_left : c->in_len;
+	drop(c, part);
+	c->body_left -= part;
+	c->has_header = c->body_left > 0;
+	return !c->has_header;
 }
 
-bool http_respond(struct http_conn *c, int status, const char *type, const char *body, size_t len)
+/* How much could be sent. A client that is gone takes everything. */
+static size_t send_part(struct http_conn *c, struct iovec *iov, size_t nr)
+{
+	const struct msghdr msg = { .msg_iov = iov, .msg_iovlen = nr };
+	ssize_t n;
+
+	do
+		n = sendmsg(c->fd, &msg, MSG_NOSIGNAL);
+	while (n < 0 && errno == EINTR);
+	if (n >= 0)
+		return (size_t)n;
+	if (errno == EAGAIN)
+		return 0;
+	c->keep_alive = false;
+	return SIZE_MAX;
+}
+
+bool http_flush(struct http_conn *c)
+{
+	while (c->out_at < c->out_len) {
+		struct iovec rest = { c->out + c->out_at, c->out_len - c->out_at };
+		size_t sent = send_part(c, &rest, 1);
+
+		if (!sent)
+			return false;
+		c->out_at += sent < rest.iov_len ? sent : rest.iov_len;
+	}
+	return true;
+}
+
+/* Copies what is left behind the first `sent` bytes. */
+static void keep_rest(struct http_conn *c, const struct iovec *iov, size_t nr, size_t sent)
+{
+	c->out_at = c->out_len = 0;
+	for (; nr; nr--, iov++) {
+		size_t here = sent < iov->iov_len ? sent : iov->iov_len;
+
+		memcpy(c->out + c->out_len, (char *)iov->iov_base + here, iov->iov_len - here);
+		c->out_len += iov->iov_len - here;
+		sent -= here;
+	}
+}
+
+void http_respond(struct http_conn *c, int status, const char *type, const char *body, size_t len)
 {
 	const char *reason = status == 200 ? "OK" : status == 404 ? "Not Found" : "Error";
-	char header[256];
+	size_t nr = strcmp(c->request.method, "HEAD") ? 2 : 1;
+	char header[HTTP_HEADER_MAX];
 	struct iovec iov[2] = { { .iov_base = header }, { (void *)body, len } };
-	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = 2 };
 
 	iov[0].iov_len = (size_t)snprintf(header, sizeof(header),
 					  "HTTP/1.1 %d %s\r\n"
@@ -120,24 +166,8 @@ bool http_respond(struct http_conn *c, int status, const char *type, const char 
 					  "Connection: %s\r\n\r\n",
 					  status, reason, type, len,
 					  c->keep_alive ? "keep-alive" : "close");
-	while (msg.msg_iovlen) {
-		ssize_t n = sendmsg(c->fd, &msg, MSG_NOSIGNAL);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return false;
-		while (msg.msg_iovlen && (size_t)n >= msg.msg_iov->iov_len) {
-			n -= (ssize_t)msg.msg_iov->iov_len;
-			msg.msg_iov++;
-			msg.msg_iovlen--;
-		}
-		if (msg.msg_iovlen) {
-			msg.msg_iov->iov_base = (char *)msg.msg_iov->iov_base + n;
-			msg.msg_iov->iov_len -= (size_t)n;
-		}
-	}
-	return true;
+	keep_rest(c, iov, nr, send_part(c, iov, nr));
+	http_flush(c);
 }
 
 unsigned int http_query(const char *path, const char *name, unsigned int fallback,

@@ -15,6 +15,7 @@ static const struct script {
 	const char *programs;	/* that have to be installed, a list for the shell */
 } scripts[] = {
 	{ "example_server", { CAN_BPF }, "" },
+	{ "requests", { CAN_BPF }, "" },
 	{ "nginx", { CAN_BPF }, "nginx" },
 	{ "postgres", { CAN_BPF }, "/usr/lib/postgresql/*/bin/postgres psql runuser" },
 	{ "forks", { CAN_BPF }, "gcc" },
