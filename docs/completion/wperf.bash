@@ -27,7 +27,7 @@ _wperf_values()
 	*" -i" | *" --input" | *" -o" | *" --output" | *" --tee") echo files ;;
 	*" -p" | *" --pid") echo pids ;;
 	"record --call-graph") echo "auto fp dwarf none" ;;
-	"record --marker") echo "func: begin= none auto" ;;
+	"record --marker") echo "auto socket http func: begin= none" ;;
 	"record -e" | "record --event") echo "cycles instructions cache-references cache-misses
 		branches branch-misses cpu-clock task-clock page-faults minor-faults major-faults
 		context-switches cpu-migrations alignment-faults emulation-faults" ;;
