@@ -215,6 +215,7 @@ struct {
 } counts SEC(".maps");
 
 const volatile struct socket_config config;
+struct conn no_conn;	/* larger than a program's stack */
 
 static struct socket_counts *count(void)
 {
@@ -239,11 +240,19 @@ static __u64 cpu_ns(struct task_struct *task, __u64 now)
 	return since > 0 ? sum + since : sum;
 }
 
-static struct thread *current_thread(struct task_struct *task)
+/* What is kept of the current thread; null: it is not the target's. Who was asked for once is known. */
+static struct thread *target_thread(struct task_struct *task)
 {
-	struct thread *t = bpf_task_storage_get(&threads, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
-	struct socket_counts *n = t ? 0 : count();
+	struct thread *t = bpf_task_storage_get(&threads, task, 0, 0);
+	__u32 tgid = bpf_get_current_pid_tgid() >> 32;
+	struct socket_counts *n;
 
+	if (t)
+		return t;
+	if (!bpf_map_lookup_elem(&targets, &tgid))
+		return 0;
+	t = bpf_task_storage_get(&threads, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	n = t ? 0 : count();
 	if (n)
 		n->nr_unsent++;
 	return t;
@@ -501,6 +510,9 @@ struct place {
 	struct socket *socket;
 };
 
+/* Linux 6.2: memory is read in one instruction, where a call would be needed else. */
+extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym __weak;
+
 /* The socket behind a descriptor of the current thread; false: it is none. */
 static int find_socket(struct task_struct *task, __u32 fd, struct place *ret)
 {
@@ -517,6 +529,15 @@ static int find_socket(struct task_struct *task, __u32 fd, struct place *ret)
 	bpf_probe_read_kernel(&file, sizeof(file), (void *)table->fd + fd * sizeof(file));
 	if (!file)
 		return 0;
+	if (bpf_rdonly_cast) {
+		file = bpf_rdonly_cast(file, bpf_core_type_id_kernel(struct file));
+		inode = file->f_inode;
+		if ((inode->i_mode & S_IFMT) != S_IFSOCK)
+			return 0;
+		ret->inode = inode->i_ino;
+		ret->socket = file->private_data;
+		return 1;
+	}
 	inode = BPF_CORE_READ(file, f_inode);
 	if ((BPF_CORE_READ(inode, i_mode) & S_IFMT) != S_IFSOCK)
 		return 0;
@@ -582,14 +603,17 @@ static int is_asked_for(const struct place *p, int role)
 
 static struct conn *add_conn(const struct place *p, int role, int is_new)
 {
-	struct conn c = { .is_new = is_new,
-			  .limit = SOCKET_DATA_USUAL,
-			  .limit_max = SOCKET_DATA_USUAL };
 	__u64 key = p->inode;
+	struct conn *c;
 
-	c.role = is_asked_for(p, role) ? role : ROLE_NONE;
-	bpf_map_update_elem(&conns, &key, &c, BPF_ANY);
-	return bpf_map_lookup_elem(&conns, &key);
+	bpf_map_update_elem(&conns, &key, &no_conn, BPF_ANY);
+	c = bpf_map_lookup_elem(&conns, &key);
+	if (!c)
+		return 0;
+	c->role = is_asked_for(p, role) ? role : ROLE_NONE;
+	c->is_new = is_new;
+	c->limit = c->limit_max = SOCKET_DATA_USUAL;
+	return c;
 }
 
 static struct conn *conn_of(const struct place *p)
@@ -648,6 +672,7 @@ static void tell_open(struct telling *t, const struct place *p)
 struct transfer {
 	void *ctx;
 	struct task_struct *task;
+	struct thread *thread;
 	__u32 fd;
 	__u64 bytes;
 	struct user_bytes at;	/* at 0: the bytes never were in the server's memory */
@@ -767,24 +792,18 @@ static void outgoing(struct telling *telling, enum direction direction)
 static void transferred(struct transfer *t, enum direction direction)
 {
 	struct telling telling;
-	struct thread *thread;
 	struct place place;
 	struct conn *c;
-	__u64 now;
 
 	if (!find_socket(t->task, t->fd, &place))
 		return;
 	c = conn_of(&place);
 	if (!c || c->role == ROLE_NONE)
 		return;
-	now = bpf_ktime_get_ns();
-	thread = current_thread(t->task);
-	if (!thread)
-		return;
 	telling = (struct telling){ .ctx = t->ctx,
 				    .task = t->task,
-				    .thread = thread,
-				    .ns = now,
+				    .thread = t->thread,
+				    .ns = bpf_ktime_get_ns(),
 				    .key = place.inode,
 				    .conn = c,
 				    .bytes = t->bytes };
@@ -820,21 +839,21 @@ static void accepted(struct transfer *t)
 /* Told at once: the request that it is made for is the one that the thread works on now. */
 static void connected(struct transfer *t)
 {
-	struct telling telling = { .ctx = t->ctx, .task = t->task, .ns = bpf_ktime_get_ns() };
+	struct telling telling = { .ctx = t->ctx, .task = t->task, .thread = t->thread };
 	struct place place;
 
 	if (!find_socket(t->task, t->fd, &place) || !is_stream(&place))
 		return;
 	telling.key = place.inode;
-	telling.thread = current_thread(t->task);
+	telling.ns = bpf_ktime_get_ns();
 	telling.conn = add_conn(&place, ROLE_OUTGOING, 1);
-	if (telling.thread && telling.conn)
+	if (telling.conn)
 		tell_open(&telling, &place);
 }
 
-static void closing(void *ctx, struct task_struct *task, __u32 fd)
+static void closing(void *ctx, struct task_struct *task, struct thread *thread, __u32 fd)
 {
-	struct telling t = { .ctx = ctx, .task = task, .kind = SOCKET_CLOSE };
+	struct telling t = { .ctx = ctx, .task = task, .thread = thread, .kind = SOCKET_CLOSE };
 	struct place place;
 	__u64 key;
 
@@ -845,9 +864,8 @@ static void closing(void *ctx, struct task_struct *task, __u32 fd)
 	if (!t.conn)
 		return;
 	t.ns = bpf_ktime_get_ns();
-	t.thread = t.conn->is_told ? current_thread(task) : 0;
-	if (t.thread) {
-		if (t.thread->holds != key)
+	if (t.conn->is_told) {
+		if (thread->holds != key)
 			send_held(ctx, t.conn);
 		send_plain(&t);
 	}
@@ -902,13 +920,6 @@ static void begins_answer(void *ctx, struct task_struct *task, struct thread *th
 
 /* ---- the two places where calls are seen ---- */
 
-static int is_target(void)
-{
-	__u32 tgid = bpf_get_current_pid_tgid() >> 32;
-
-	return bpf_map_lookup_elem(&targets, &tgid) != 0;
-}
-
 SEC("tp_btf/sys_enter")
 int BPF_PROG(socket_enter, struct pt_regs *regs, long nr)
 {
@@ -920,18 +931,18 @@ int BPF_PROG(socket_enter, struct pt_regs *regs, long nr)
 	if ((__u64)nr >= SOCKET_MAX_SYSCALLS)
 		return 0;
 	call = config.call_of[nr & (SOCKET_MAX_SYSCALLS - 1)];
-	if (call == CALL_OTHER || call == CALL_CONNECT || !is_target())
+	if (call == CALL_OTHER || call == CALL_CONNECT)
 		return 0;
 	task = bpf_get_current_task_btf();
+	thread = target_thread(task);
+	if (!thread)
+		return 0;
 	if (call == CALL_CLOSE) {
-		closing(ctx, task, regs->di);
+		closing(ctx, task, thread, regs->di);
 		return 0;
 	}
 	if (call == CALL_IO_URING && (n = count()))
 		n->nr_io_uring++;
-	thread = bpf_task_storage_get(&threads, task, 0, 0);
-	if (!thread)
-		return 0;
 	if (call >= CALL_WRITE && call <= CALL_SENDFILE) {
 		if (!thread->last)
 			begins_answer(ctx, task, thread, regs->di);
@@ -1011,22 +1022,23 @@ SEC("tp_btf/sys_exit")
 int BPF_PROG(socket_exit, struct pt_regs *regs, long ret)
 {
 	__u64 nr = regs->orig_ax;
+	struct task_struct *task;
+	struct thread *thread;
 	struct transfer t;
 	__u8 call;
 
 	if (nr >= SOCKET_MAX_SYSCALLS)
 		return 0;
 	call = config.call_of[nr & (SOCKET_MAX_SYSCALLS - 1)];
-	if (call == CALL_OTHER || call >= CALL_CLOSE || !is_target())
+	if (call == CALL_OTHER || call >= CALL_CLOSE)
 		return 0;
 	if (call == CALL_ACCEPT ? ret < 0 : call == CALL_CONNECT ? ret && ret != -EINPROGRESS : ret <= 0)
 		return 0;
-	t = (struct transfer){
-		.ctx = ctx,
-		.task = bpf_get_current_task_btf(),
-		.fd = regs->di,
-		.bytes = ret,
-	};
+	task = bpf_get_current_task_btf();
+	thread = target_thread(task);
+	if (!thread)
+		return 0;
+	t = (struct transfer){ .ctx = ctx, .task = task, .thread = thread, .fd = regs->di, .bytes = ret };
 	if (call == CALL_ACCEPT) {
 		t.fd = ret;
 		accepted(&t);
