@@ -230,7 +230,90 @@ def bench_unwind_report(tmp):
          f"{said[2]} ns cold")
 
 
-CASES = {"lost": bench_lost, "own_cpu": bench_own_cpu, "report": bench_report,
+NGINX = """
+daemon off; master_process on; worker_processes 2; user root; pid {dir}/pid; error_log {dir}/error.log;
+events {{ worker_connections 256; }}
+http {{
+    access_log {dir}/access.log; client_body_temp_path {dir}/body; proxy_temp_path {dir}/proxy; sendfile on;
+    fastcgi_temp_path {dir}/fastcgi; uwsgi_temp_path {dir}/uwsgi; scgi_temp_path {dir}/scgi;
+    keepalive_requests 100000000;
+    server {{ listen 127.0.0.1:{port} reuseport; location / {{ root {dir}; }} }}
+}}
+"""
+
+
+def nginx_workers(master):
+    """Waits for both; their pids."""
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        with open(f"/proc/{master}/task/{master}/children") as f:
+            pids = [int(pid) for pid in f.read().split()]
+        if len(pids) == 2:
+            return pids
+        time.sleep(0.05)
+    sys.exit("bench: nginx does not start")
+
+
+def cpu_of(pids):
+    """Seconds on the CPU, user and system, by the scheduler."""
+    seconds = 0
+    for pid in pids:
+        with open(f"/proc/{pid}/schedstat") as f:
+            seconds += int(f.read().split()[0]) / 1e9
+    return seconds
+
+
+def under_wrk(workers, port, recorder):
+    """Requests a second, and the workers' CPU microseconds a request, while the recorder runs."""
+    p = subprocess.Popen(recorder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) if recorder else None
+    time.sleep(1)
+    before = cpu_of(workers)
+    said = subprocess.run(["wrk", "-t1", "-c16", "-d4", f"http://127.0.0.1:{port}/file"],
+                          capture_output=True, text=True, check=True).stdout
+    cpu = cpu_of(workers) - before
+    if p:
+        p.send_signal(signal.SIGINT)
+        p.wait()
+    nr = int(re.search(r"(\d+) requests in", said)[1])
+    return float(re.search(r"Requests/sec:\s+([\d.]+)", said)[1]), 1e6 * cpu / nr
+
+
+def bench_sockets(tmp):
+    """nginx, 2 workers, a file of 20 KB, saturated by wrk: what recording costs it."""
+    port = 8973
+    with open(os.path.join(tmp, "nginx.conf"), "w") as f:
+        f.write(NGINX.format(dir=tmp, port=port))
+    with open(os.path.join(tmp, "file"), "wb") as f:
+        f.write(os.urandom(20 * 1024))
+    os.chmod(tmp, 0o755)
+    master = subprocess.Popen(["nginx", "-p", tmp, "-c", os.path.join(tmp, "nginx.conf")])
+    workers = nginx_workers(master.pid)
+    out = os.path.join(tmp, "sockets")
+    ours = [WPERF, "record", "-q", "-p", str(master.pid), "-o", out]
+    ways = {"not profiled": None,
+            "wperf 999 Hz": [*ours, "-F", "999"],
+            "perf 999 Hz": ["perf", "record", "-q", "-F", "999", "-e", "cpu-clock", "--call-graph", "dwarf", "-p",
+                            ",".join(map(str, workers)), "-o", out],
+            "wperf 99 Hz": [*ours, "-F", "99"],
+            "wperf 10 Hz, no marks": [*ours, "-F", "10", "--marker", "none"],
+            "wperf 10 Hz, marks": [*ours, "-F", "10"]}
+    rows = {way: [] for way in ways}
+    for _ in range(RUNS):
+        for way, recorder in ways.items():
+            rows[way].append(under_wrk(workers, port, recorder))
+    master.terminate()
+    master.wait()
+    free = statistics.median(r[0] for r in rows["not profiled"])
+    for way, runs in rows.items():
+        share = 100 * statistics.median(r[0] for r in runs) / free
+        line(f"nginx, {way}: requests/s", spread([r[0] for r in runs], digits=0), "",
+             f"{share:.1f} % of not profiled")
+    cost = [b[1] - a[1] for a, b in zip(rows["wperf 10 Hz, no marks"], rows["wperf 10 Hz, marks"])]
+    line("  CPU of nginx a request, us", spread([r[1] for r in rows["not profiled"]]), "", "not profiled")
+    line("  of that by marks, us", spread(cost))
+
+
+CASES = {"sockets": bench_sockets, "lost": bench_lost, "own_cpu": bench_own_cpu, "report": bench_report,
          "unwind_lost": bench_unwind_lost, "unwind_record": bench_unwind_record,
          "unwind_report": bench_unwind_report}
 
