@@ -25,6 +25,7 @@ struct connection {
 	uint64_t first_nr;	/* the number of queue.at[0] */
 	uint32_t nr_changes;	/* neighbours in the queue that are not of one endpoint */
 	uint64_t last_out_ns;
+	uint64_t in_since_ns;	/* bytes came that are no request yet, the first of them then; 0: none */
 	struct {
 		uint32_t slot;
 		uint64_t id;	/* of the request: slots are used again */
@@ -129,6 +130,11 @@ static void give_up(struct socket_requests *s, uint32_t slot)
 
 /* ---- a connection's requests ---- */
 
+static bool is_owing(const struct connection *c)
+{
+	return c->head < c->queue.nr;
+}
+
 static bool is_one_endpoint(const struct socket_requests *s, uint32_t x, uint32_t y)
 {
 	const struct request *a, *b;
@@ -176,11 +182,6 @@ static bool find_queued(const struct connection *c, uint64_t nr, size_t *ret_at)
 	return true;
 }
 
-static bool is_owing(const struct connection *c)
-{
-	return c->head < c->queue.nr;
-}
-
 /*
  * The oldest one that is not answered, if all of them are of one endpoint: several that came at once may
  * be worked on in turn or together. NO_SLOT: none, or nobody knows.
@@ -203,9 +204,10 @@ static void began(void *self, uint64_t nr)
 					 .raw_path = c->name,
 					 .begin_pid = rec->pid,
 					 .begin_tid = rec->tid,
-					 .begin_ns = f->ns,
+					 .begin_ns = c->in_since_ns ? c->in_since_ns : f->ns,
 					 .has_cpu = true };
-	if (c->head == c->queue.nr) {
+	c->in_since_ns = 0;
+	if (!is_owing(c)) {
 		c->queue.nr = c->head = 0;
 		c->first_nr = nr;
 	}
@@ -383,6 +385,8 @@ static void feed_in(struct socket_requests *s, struct connection *c, const struc
 
 	if (c->is_opaque || !b->total)
 		return;
+	if (!is_owing(c) && !c->in_since_ns)
+		c->in_since_ns = m->head.ns;
 	if (b->len)
 		recognize(&f, b);
 	if (c->protocol && !c->is_opaque)
@@ -398,6 +402,7 @@ static void feed_out(struct socket_requests *s, struct connection *c, const stru
 
 	if (c->is_opaque || !m->chunk.total)
 		return;
+	c->in_since_ns = 0;
 	c->last_out_ns = m->head.ns;
 	c->is_out = true;
 	if (c->protocol)

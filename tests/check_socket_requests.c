@@ -222,6 +222,7 @@ static const struct {
 	{ "new 11 5;in 11 5 GET /a;out 11 5 200;wait 11;in 11 5 GET /b HT;in 11 5 TP/1.1\r\n\r\n;"
 	  "out 11 5 200;wait 11",
 	  "GET /a 200 2-3 c2, GET /b 200 5-7 c3", 0 },
+	{ "new 11 5;in 11 5 G;-;in 11 5 ET /b HTTP/1.1\r\n\r\n;out 11 5 200;wait 11", "GET /b 200 2-5 c2", 0 },
 	/* closed before the answer; closed as the end of the answer */
 	{ "new 11 5;in 11 5 GET /a;close 11 5;wait 11", "GET /a 2-? c1", 0 },
 	{ "new 11 5;in 11 5 GET /a;out 11 5 HTTP/1.0 200 x\r\n\r\nbytes;out 11 5 +9;close 11 5;wait 11",
