@@ -125,6 +125,7 @@ static void give_up(struct socket_requests *s, uint32_t slot)
 		vec_each(&s->workers, w)
 			if (w->slot == slot)
 				w->slot = NO_SLOT;
+	s->open->slots.at[slot].nr_workers = 0;
 	open_requests_close(s->open, slot, 0);
 }
 

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Any marks are requests: each that is opened is closed once, nobody works on a closed one, and the time on
+ * the CPU that requests have is no more than the threads had.
+ *
+ * A step: kind, thread, connection, flags, length, and that many bytes. A kind beyond a mark's is a loss, an
+ * exit, or the bytes as a sample's raw part as they stand.
+ */
+#include <assert.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "recording/socket_mark.h"
+#include "report/socket_requests.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+enum { LOSS = 6, END_OF_THREAD = 7, RAW = 8, NR_STEPS = 9, NR_THREADS = 4, MAX_BYTES = 255 };
+
+struct state {
+	struct strings strings;
+	struct session session;
+	struct open_requests open;
+	struct socket_requests requests;
+	struct endpoint_options endpoints;
+	uint64_t time, nr_ended, cpu_ns;
+};
+
+static void ended(void *self, const struct open_request *r)
+{
+	struct state *s = self;
+
+	assert(!r->nr_workers);
+	assert(r->request.is_unfinished || r->request.end_ns >= r->request.begin_ns);
+	s->nr_ended++;
+	s->cpu_ns += r->request.cpu_ns;
+}
+
+static void send_mark(struct state *s, struct record *rec, const uint8_t *step, const uint8_t *bytes)
+{
+	struct {
+		struct socket_mark mark;
+		uint8_t bytes[MAX_BYTES];
+	} raw = { .mark = { .magic = SOCKET_MARK_MAGIC,
+			    .kind = step[0] % NR_STEPS,
+			    .flags = step[3] & 15,
+			    .conn = step[2],
+			    .bytes = step[4] + (step[3] & 16 ? 1000 : 0),
+			    .cpu_ns = s->time,
+			    .ns = s->time,
+			    .more_in_bytes = step[3] & 32 ? 99 : 0,
+			    .len = step[4],
+			    .room = step[4] } };
+
+	memcpy(raw.bytes, bytes, step[4]);
+	rec->sample.raw = (const uint8_t *)&raw;
+	rec->sample.raw_len = (uint32_t)(sizeof(raw.mark) + step[4]);
+	socket_requests_mark(&s->requests, rec);
+}
+
+static void take_step(struct state *s, const uint8_t *step, const uint8_t *bytes)
+{
+	struct record rec = { .type = PERF_RECORD_SAMPLE, .pid = 10, .time = ++s->time };
+	uint32_t kind = step[0] % NR_STEPS, slot;
+
+	rec.tid = 10 + step[1] % NR_THREADS;
+	if (kind == LOSS || kind == END_OF_THREAD) {
+		rec.type = kind == LOSS ? PERF_RECORD_LOST : PERF_RECORD_EXIT;
+		socket_requests_record(&s->requests, &rec);
+	} else if (kind == RAW) {
+		rec.sample.raw = bytes;
+		rec.sample.raw_len = step[4];
+		socket_requests_mark(&s->requests, &rec);
+	} else {
+		send_mark(s, &rec, step, bytes);
+	}
+	slot = socket_requests_of(&s->requests, session_thread(&s->session, rec.pid, rec.tid));
+	assert(slot == NO_SLOT || (s->open.slots.at[slot].is_open && s->open.slots.at[slot].nr_workers));
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct state s = { 0 };
+	const struct request_listener listener = { .self = &s, .ended = ended };
+
+	strings_id(&s.strings, "");
+	session_init(&s.session, NULL, NULL, &s.strings);
+	open_requests_init(&s.open, &listener, 0);
+	socket_requests_init(&s.requests, &s.session, &s.endpoints, &s.open);
+	while (size >= 5 && size - 5 >= data[4]) {
+		take_step(&s, data, data + 5);
+		size -= 5u + data[4];
+		data += 5u + data[4];
+	}
+	socket_requests_finish(&s.requests);
+	assert(s.nr_ended == s.open.nr_requests);
+	assert(s.cpu_ns <= s.time * NR_THREADS);
+	socket_requests_release(&s.requests);
+	open_requests_release(&s.open);
+	session_release(&s.session);
+	strings_release(&s.strings);
+	return 0;
+}
