@@ -350,8 +350,8 @@ static void say_how(const struct attachment *a)
 		log_warn("rings that small have room for %u bytes of stack a sample only: see -m",
 			 a->stack_bytes_cut_to);
 	if (a->sampler.is_user_only)
-		log_info("sampling without privileges: your own processes, user space only, no markers; "
-			 "root, or cap_perfmon and cap_bpf, add the kernel's part, cap_sys_admin requests");
+		log_info("sampling without privileges: your own processes, user space only, no requests; "
+			 "root, or cap_perfmon and cap_bpf, add the kernel's part and requests");
 	log_verbose("attached");
 }
 
