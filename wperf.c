@@ -8,6 +8,7 @@
 #include "base/streams.h"
 #include "collector/cmd_probes.h"
 #include "collector/cmd_record.h"
+#include "report/cmd_live.h"
 #include "report/cmd_report.h"
 #include "report/cmd_requests.h"
 
@@ -18,6 +19,7 @@ static const struct command {
 	{ "record", "sample a server, from outside, while it serves", cmd_record },
 	{ "report", "for every endpoint, the table of its functions", cmd_report },
 	{ "requests", "one line a request", cmd_requests },
+	{ "live", "each request's table, as the request ends", cmd_live },
 	{ "probes", "list the functions and probes that a marker can name", cmd_probes },
 };
 

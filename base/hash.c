@@ -95,24 +95,113 @@ void u64map_release(struct u64map *m)
 	vec_release(&m->pairs);
 }
 
-static uint32_t strings_add(struct strings *t, const char *s, size_t len, uint64_t hash)
+/*
+ * The index cannot forget, so the strings that are gone stay in it until they are most of it; then
+ * it is made anew.
+ */
+static void index_string(struct strings *t, uint32_t id, uint64_t hash)
 {
-	vec_push(&t->text, arena_strndup(&t->arena, s, len));
-	vec_push(&t->len, (uint32_t)len);
-	hashidx_add(&t->index, hash, (uint32_t)t->text.nr - 1);
-	return (uint32_t)t->text.nr - 1;
+	size_t nr = t->text.nr - t->free_ids.nr, i;
+
+	hashidx_add(&t->index, hash, id);
+	if (t->index.nr < 1024 || t->index.nr < 4 * nr)
+		return;
+	hashidx_release(&t->index);
+	for (i = 0; i < t->text.nr; i++)
+		if (t->text.at[i])
+			hashidx_add(&t->index, hash_bytes(t->text.at[i], t->len.at[i]),
+				    (uint32_t)i);
+}
+
+static uint32_t strings_add(struct strings *t, char *text, size_t len, uint64_t hash,
+			    uint32_t nr_holders)
+{
+	uint32_t id = (uint32_t)t->text.nr;
+
+	if (t->free_ids.nr) {
+		id = *vec_last(&t->free_ids);
+		t->free_ids.nr--;
+	} else {
+		vec_push(&t->text, NULL);
+		vec_push(&t->len, 0);
+		vec_push(&t->nr_holders, 0);
+	}
+	t->text.at[id] = text;
+	t->len.at[id] = (uint32_t)len;
+	t->nr_holders.at[id] = nr_holders;
+	index_string(t, id, hash);
+	return id;
+}
+
+/* UINT32_MAX: not there. Makes "" the first one. */
+static uint32_t strings_find(struct strings *t, const char *s, size_t len, uint64_t hash)
+{
+	if (!t->text.nr)
+		strings_add(t, arena_strndup(&t->arena, "", 0), 0, hash_bytes("", 0), 0);
+	hashidx_each(&t->index, hash, id)
+		if (t->text.at[id] && t->len.at[id] == len && !memcmp(t->text.at[id], s, len))
+			return id;
+	return UINT32_MAX;
+}
+
+/* What was only held stays from now on. */
+static void keep_string(struct strings *t, uint32_t id)
+{
+	char *held = t->text.at[id];
+
+	if (!t->nr_holders.at[id])
+		return;
+	t->text.at[id] = arena_strndup(&t->arena, held, t->len.at[id]);
+	t->nr_holders.at[id] = 0;
+	free(held);
 }
 
 uint32_t strings_id_n(struct strings *t, const char *s, size_t len)
 {
 	uint64_t hash = hash_bytes(s, len);
+	uint32_t id = strings_find(t, s, len, hash);
 
-	if (!t->text.nr)
-		strings_add(t, "", 0, hash_bytes("", 0));
-	hashidx_each(&t->index, hash, id)
-		if (t->len.at[id] == len && !memcmp(t->text.at[id], s, len))
-			return id;
-	return strings_add(t, s, len, hash);
+	if (id == UINT32_MAX)
+		return strings_add(t, arena_strndup(&t->arena, s, len), len, hash, 0);
+	keep_string(t, id);
+	return id;
+}
+
+/* strndup(3) would stop at a NUL. */
+static char *dup_bytes(const char *s, size_t len)
+{
+	char *copy = xmalloc(len + 1);
+
+	memcpy(copy, s, len);
+	copy[len] = '\0';
+	return copy;
+}
+
+uint32_t strings_hold_n(struct strings *t, const char *s, size_t len)
+{
+	uint64_t hash = hash_bytes(s, len);
+	uint32_t id = strings_find(t, s, len, hash);
+
+	if (id == UINT32_MAX)
+		return strings_add(t, dup_bytes(s, len), len, hash, 1);
+	strings_hold(t, id);
+	return id;
+}
+
+void strings_hold(struct strings *t, uint32_t id)
+{
+	if (id < t->nr_holders.nr && t->nr_holders.at[id])
+		t->nr_holders.at[id]++;
+}
+
+void strings_drop(struct strings *t, uint32_t id)
+{
+	if (id >= t->nr_holders.nr || !t->nr_holders.at[id] || --t->nr_holders.at[id])
+		return;
+	free(t->text.at[id]);
+	t->text.at[id] = NULL;
+	t->len.at[id] = 0;
+	vec_push(&t->free_ids, id);
 }
 
 uint32_t strings_id(struct strings *t, const char *s)
@@ -133,8 +222,15 @@ size_t strings_len(const struct strings *t, uint32_t id)
 
 void strings_release(struct strings *t)
 {
+	size_t i;
+
+	for (i = 0; i < t->text.nr; i++)
+		if (t->nr_holders.at[i])
+			free(t->text.at[i]);
 	hashidx_release(&t->index);
 	vec_release(&t->text);
 	vec_release(&t->len);
+	vec_release(&t->nr_holders);
+	vec_release(&t->free_ids);
 	arena_release(&t->arena);
 }

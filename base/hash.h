@@ -101,17 +101,29 @@ uint32_t *u64map_get(const struct u64map *m, uint64_t key);
 void u64map_set(struct u64map *m, uint64_t key, uint32_t value);
 void u64map_release(struct u64map *m);
 
-/* Strings to dense ids and back: equal strings have equal ids. Valid when zeroed; id 0 is "". */
+/*
+ * Strings to dense ids and back: equal strings have equal ids. Valid when zeroed; id 0 is "". What
+ * strings_id() took stays; what is only held goes, and its id is used again, when the last of its
+ * holders has dropped it.
+ */
 struct strings {
-	struct arena arena;
+	struct arena arena;		/* texts of those that stay */
 	struct hashidx index;
-	VEC(const char *) text;
+	VEC(char *) text;		/* NULL: the id is free */
 	VEC(uint32_t) len;
+	VEC(uint32_t) nr_holders;	/* 0: it stays */
+	VEC(uint32_t) free_ids;
 };
 
 uint32_t strings_id(struct strings *t, const char *s);
 uint32_t strings_id_n(struct strings *t, const char *s, size_t len);
-/* Lent until strings_release(). */
+/* As strings_id_n(), but the string stays only until it is dropped as often as it was held. */
+uint32_t strings_hold_n(struct strings *t, const char *s, size_t len);
+/* Once more, by its id. */
+void strings_hold(struct strings *t, uint32_t id);
+/* Of a string that stays: nothing. */
+void strings_drop(struct strings *t, uint32_t id);
+/* Lent until strings_release(); of a string that is held, until the next change. */
 const char *strings_text(const struct strings *t, uint32_t id);
 size_t strings_len(const struct strings *t, uint32_t id);
 void strings_release(struct strings *t);

@@ -49,6 +49,7 @@ static const char usage[] =
 	"                           none\n"
 	"      --max-size BYTES   stop at that size (K, M, G)\n"
 	"  -m, --mmap-pages N     size of a CPU's ring: pages (a power of two), or bytes with K, M\n"
+	"      --no-progress      no line on a terminal that says how far it is\n"
 	"  -v, --verbose          say what is decided; -vv: more\n"
 	"  -q, --quiet            errors only\n"
 	"  -h, --help\n";
@@ -116,7 +117,7 @@ static int parse_freq(const char *text, uint64_t *ret_hz, struct err *e)
 	return err_set(e, -ENOENT, "-F max: kernel.perf_event_max_sample_rate says nothing");
 }
 
-enum { OPT_DURATION = 256, OPT_CALL_GRAPH, OPT_MARKER, OPT_CALLS, OPT_MAX_SIZE };
+enum { OPT_DURATION = 256, OPT_CALL_GRAPH, OPT_MARKER, OPT_CALLS, OPT_MAX_SIZE, OPT_NO_PROGRESS };
 
 static const struct option long_options[] = {
 	{ "pid", required_argument, NULL, 'p' },
@@ -130,6 +131,7 @@ static const struct option long_options[] = {
 	{ "calls", required_argument, NULL, OPT_CALLS },
 	{ "max-size", required_argument, NULL, OPT_MAX_SIZE },
 	{ "mmap-pages", required_argument, NULL, 'm' },
+	{ "no-progress", no_argument, NULL, OPT_NO_PROGRESS },
 	{ "verbose", no_argument, NULL, 'v' },
 	{ "quiet", no_argument, NULL, 'q' },
 	{ "help", no_argument, NULL, 'h' },
@@ -170,6 +172,9 @@ static int parse_option(int opt, struct options *o, struct err *e)
 			       0 : bad_number("--max-size", optarg, e);
 	case 'm':
 		return parse_mmap_pages(optarg, o, e);
+	case OPT_NO_PROGRESS:
+		c->has_no_progress = true;
+		return 0;
 	case 'v':
 		log_set_level(log_level() + 1);
 		return 0;

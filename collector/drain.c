@@ -249,10 +249,12 @@ void drain_rings(struct drain *d, bool is_last)
 	if (is_last && !d->follow)
 		vec_each(&d->ended, p)
 			keep_perf_map(d->keep, p->pid);
-	if (d->round_has_records) {
+	/* What was written is in order for its reader once the round after it is finished, too. */
+	if (d->round_has_records || d->last_round_had_records) {
 		writer_finished_round(d->writer);
 		writer_flush(d->writer);
 	}
+	d->last_round_had_records = d->round_has_records;
 }
 
 void drain_init(struct drain *d, struct sampler *sampler, struct follow *follow,

@@ -43,7 +43,7 @@ struct drain {
 	VEC(struct ended_process) ended;	/* to be forgotten once their last records were drained */
 	struct events events;		/* the sampler's, as the decoder wants them */
 	struct kernel_names kernel_names;
-	bool round_has_records;
+	bool round_has_records, last_round_had_records;
 	bool is_pressed;		/* so much waits in a ring that it may be full soon, and wake nobody */
 };
 
@@ -52,8 +52,8 @@ void drain_init(struct drain *d, struct sampler *sampler, struct follow *follow,
 		struct writer *writer, struct keep *keep, struct stack_walker *walker);
 
 /*
- * What is in the rings, but for the last moment's, and a FINISHED_ROUND if that was something. The last
- * time, when the events are disabled, all of it.
+ * What is in the rings, but for the last moment's, and a FINISHED_ROUND if that was something, or the
+ * time before it was. The last time, when the events are disabled, all of it.
  */
 void drain_rings(struct drain *d, bool is_last);
 /* Valid on a zeroed one. */

@@ -19,7 +19,7 @@ struct recorder_config {
 	const char *const *marker_specs;	/* NULL-terminated; empty: none */
 	int argc;
 	char **argv;
-	bool is_quiet;
+	bool is_quiet, has_no_progress;
 };
 
 #endif

@@ -266,6 +266,22 @@ int reader_open(const char *path, struct reader **ret_reader, struct err *e)
 	return err;
 }
 
+int reader_open_pipe(int fd, const char *name, struct reader **ret_reader, struct err *e)
+{
+	struct reader *r = reader_new(FROM_PIPE);
+	int err;
+
+	r->fd = fd;
+	err = read_header(r, e);
+	if (err) {
+		with_path(e, name);
+		reader_free(r);
+	} else {
+		*ret_reader = r;
+	}
+	return err;
+}
+
 int reader_open_bytes(const void *bytes, size_t len, struct reader **ret_reader, struct err *e)
 {
 	struct reader *r = reader_new(FROM_MEMORY);

@@ -28,6 +28,8 @@ struct reader;
  * perf.data; -ENOTSUP for one that we cannot read (other byte order, perf record -z, a directory).
  */
 int reader_open(const char *path, struct reader **ret_reader, struct err *e);
+/* The same for a pipe that is open; name is what messages call it. The reader closes it, whatever comes. */
+int reader_open_pipe(int fd, const char *name, struct reader **ret_reader, struct err *e);
 /* The same over bytes in memory, which must outlive the reader (tests, fuzzers). */
 int reader_open_bytes(const void *bytes, size_t len, struct reader **ret_reader, struct err *e);
 void reader_free(struct reader *r);

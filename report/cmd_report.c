@@ -7,32 +7,20 @@
 #include "base/log.h"
 #include "report/options.h"
 #include "report/output.h"
-#include "report/render.h"
 #include "report/report.h"
+#include "report/view.h"
 
 enum {
-	OPT_BY = OPT_OWN,
-	OPT_ROOT,
-	OPT_RESTRICT,
-	OPT_FORMAT,
+	OPT_BY = VIEW_OWN,
 	OPT_TEE,
-	OPT_NO_INLINE,
-	OPT_NO_DEMANGLE,
-	OPT_KERNEL,
 };
 
 static const struct option long_options[] = {
 	OPTIONS_LONG,
+	VIEW_LONG,
 	{ "by", required_argument, NULL, OPT_BY },
-	{ "root", required_argument, NULL, OPT_ROOT },
-	{ "sort", required_argument, NULL, 's' },
-	{ "restrict", required_argument, NULL, OPT_RESTRICT },
-	{ "format", required_argument, NULL, OPT_FORMAT },
 	{ "output", required_argument, NULL, 'o' },
 	{ "tee", required_argument, NULL, OPT_TEE },
-	{ "no-inline", no_argument, NULL, OPT_NO_INLINE },
-	{ "no-demangle", no_argument, NULL, OPT_NO_DEMANGLE },
-	{ "kernel", required_argument, NULL, OPT_KERNEL },
 	{ 0 },
 };
 
@@ -42,43 +30,18 @@ static const char help[] =
 	"Where the time of each endpoint's requests went, as Python's pstats prints it.\n"
 	"\n" OPTIONS_HELP
 	"      --by WHAT         a table for each endpoint (default), request, status, method,\n"
-	"                        thread, process, or one for all: none\n"
-	"      --root PATTERN    only what runs below a function of that name (part or glob)\n"
-	"  -s, --sort KEY,...    time, cumulative, calls, name, file ... as in pstats;\n"
-	"                        default time,calls\n"
-	"      --restrict R      as in pstats: a count, a fraction, or a regular expression\n"
+	"                        thread, process, or one for all: none\n" VIEW_HELP_ROWS
 	"      --format FORMAT   table (default), json, jsonl\n"
 	"  -o, --output FILE     to FILE instead of stdout\n"
-	"      --tee FILE        to stdout and to FILE\n"
-	"      --no-inline       inlined calls belong to the function they were inlined into\n"
-	"      --no-demangle     names of C++ and Rust functions as the linker sees them\n"
-	"      --kernel HOW      the kernel's functions: show (default), fold, hide\n"
-	OPTIONS_HELP_TALK;
+	"      --tee FILE        to stdout and to FILE\n" VIEW_HELP_CODE OPTIONS_HELP_TALK;
 
 struct command {
 	struct options shared;
-	struct table_options table;
+	struct view view;
 	struct report_options report;
 	bool has_by;
-	const struct renderer *renderer;
 	struct outputs outputs;
 };
-
-static int find_format(const char *name, const struct renderer **ret_renderer, struct err *e)
-{
-	static const char *const planned[] = { "pstats",     "folded", "flamegraph",
-					       "speedscope", "pprof",  "callgrind" };
-	size_t i;
-
-	*ret_renderer = renderer_find(name);
-	if (*ret_renderer)
-		return 0;
-	err_set(e, -EINVAL, "--format %s: no such format", name);
-	for (i = 0; i < ARRAY_LEN(planned); i++)
-		if (!strcmp(name, planned[i]))
-			err_set(e, -EINVAL, "--format %s: it is not in this version", name);
-	return err_remedy(e, "One of: %s.", renderer_names());
-}
 
 #define CHOICE_TEXT(id, text) text,
 
@@ -92,45 +55,19 @@ static int take_by(struct command *c, const char *arg, struct err *e)
 	return by < 0 ? by : 0;
 }
 
-static int take_kernel(struct command *c, const char *arg, struct err *e)
-{
-	static const char *const names[] = { KERNEL_FRAMES(CHOICE_TEXT) };
-	int kernel = options_choice("--kernel", arg, names, ARRAY_LEN(names), e);
-
-	c->report.resolve.kernel = kernel < 0 ? KERNEL_SHOW : (enum kernel_frames)kernel;
-	return kernel < 0 ? kernel : 0;
-}
-
 static int take_option(struct command *c, int opt, const char *arg, struct err *e)
 {
+	if (view_has(opt))
+		return view_take(&c->view, opt, arg, e);
 	switch (opt) {
 	case OPT_BY:
 		return take_by(c, arg, e);
-	case OPT_ROOT:
-		c->report.resolve.root = arg;
-		break;
-	case 's':
-		vec_push(&c->table.sort, arg);
-		break;
-	case OPT_RESTRICT:
-		vec_push(&c->table.restrictions, arg);
-		break;
-	case OPT_FORMAT:
-		return find_format(arg, &c->renderer, e);
 	case 'o':
 		c->outputs.file = arg;
 		break;
 	case OPT_TEE:
 		c->outputs.tee = arg;
 		break;
-	case OPT_NO_INLINE:
-		c->report.symbolizer.no_inline = true;
-		break;
-	case OPT_NO_DEMANGLE:
-		c->report.symbolizer.no_demangle = true;
-		break;
-	case OPT_KERNEL:
-		return take_kernel(c, arg, e);
 	default:
 		options_take(&c->shared, opt, arg);
 	}
@@ -139,10 +76,9 @@ static int take_option(struct command *c, int opt, const char *arg, struct err *
 
 static int parse_options(struct command *c, int argc, char **argv, struct err *e)
 {
-	const struct cmdline line = { "report", OPTIONS_SHORT "s:o:", long_options };
+	const struct cmdline line = { "report", OPTIONS_SHORT VIEW_SHORT "o:", long_options };
 	int opt, err = 0;
 
-	c->renderer = renderer_find("table");
 	optind = 0;
 	while (!err && (opt = options_next(&line, argc, argv, e)) != 0)
 		err = opt < 0 ? opt : take_option(c, opt, optarg, e);
@@ -211,17 +147,18 @@ int cmd_report(int argc, char **argv)
 	err = outputs_check(&c.outputs, c.shared.inputs.at, c.shared.inputs.nr, &e);
 	if (err)
 		goto out;
-	err = table_plan_new(&c.table, &plan, &e);
+	err = view_finish(&c.view, &plan, &e);
 	if (err)
 		goto out;
 	c.report.strings = &strings;
 	c.report.selection = selection;
 	c.report.endpoints = &c.shared.endpoints;
-	c.report.resolve.wants_callers = c.renderer->needs_callers;
+	c.report.resolve = c.view.resolve;
+	c.report.symbolizer = c.view.symbolizer;
 	err = report_inputs(&r, &c, &e);
 	if (err)
 		goto out;
-	writer = (struct writer){ report_finish(&r), plan, c.renderer };
+	writer = (struct writer){ report_finish(&r), plan, c.view.renderer };
 	err = outputs_write(&c.outputs, write_profile, &writer, &e);
 	if (err)
 		goto out;
@@ -233,7 +170,7 @@ out:
 	table_plan_free(plan);
 	selection_free(selection);
 	options_release(&c.shared);
-	table_options_release(&c.table);
+	view_release(&c.view);
 	strings_release(&strings);
 	return err ? err_exit_status(&e) : EXIT_GOOD;
 }

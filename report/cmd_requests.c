@@ -143,7 +143,7 @@ static void make_list(struct requests *q, const struct requests_options *o)
 }
 
 struct requests_writer {
-	const struct requests *requests;
+	struct requests *requests;
 	const struct requests_options *options;
 };
 

@@ -87,11 +87,15 @@ static void end_weights(struct feed *f)
 
 double feed_seconds_per_weight(const struct feed *f, const char **ret_unit)
 {
+	uint64_t weight = f->weight + f->input_weight;
+	double seconds = f->input_weight ? seconds_of_input(f) : 0;
+	bool is_no_time = f->is_no_time || (f->input_weight && !seconds);
+
 	*ret_unit = "seconds";
-	if (f->is_clock || !f->weight)
+	if (f->is_clock || !weight)
 		return 1.0 / (double)NS_PER_SEC;
-	if (!f->is_no_time)
-		return f->seconds / (double)f->weight;
+	if (!is_no_time)
+		return (f->seconds + seconds) / (double)weight;
 	*ret_unit = f->unit;
 	return 1;
 }
@@ -167,6 +171,17 @@ static void end_times(struct feed *f)
 		f->begin_ns = f->input_begin_ns;
 	f->duration_ns += f->input_end_ns - f->input_begin_ns;
 	f->input_begin_ns = f->input_end_ns = 0;
+}
+
+uint64_t feed_begin_ns(const struct feed *f)
+{
+	uint64_t now = f->input_begin_ns, said = f->session.begin_ns;
+
+	if (!f->input_begin_ns)
+		return f->begin_ns;
+	if (said && said < now)
+		now = said;
+	return f->begin_ns && f->begin_ns < now ? f->begin_ns : now;
 }
 
 static const char *keep(struct feed *f, const char *text)
@@ -404,7 +419,7 @@ int feed_input(struct feed *f, const char *path, struct err *e)
 void feed_describe(const struct feed *f, struct profile *p)
 {
 	p->tallies = f->tallies;
-	p->begin_ns = f->begin_ns;
+	p->begin_ns = feed_begin_ns(f);
 	p->duration_ns = f->duration_ns;
 	p->has_markers = f->has_markers;
 	p->is_truncated = f->is_truncated;

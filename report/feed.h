@@ -76,6 +76,8 @@ void feed_release(struct feed *f);
 int feed_input(struct feed *f, const char *path, struct err *e);
 /* The same for a reader that is open; name is what messages call it. */
 int feed_reader(struct feed *f, struct reader *reader, const char *name, struct err *e);
+/* The earliest so far; 0: nothing was fed. */
+uint64_t feed_begin_ns(const struct feed *f);
 /*
  * Clocks weigh in nanoseconds, all other events in counts of their own: then 1, and the unit is the
  * event's name. Only of cycles a recording may say how many a CPU that works has in a second (an
@@ -84,7 +86,10 @@ int feed_reader(struct feed *f, struct reader *reader, const char *name, struct 
  * CPU that is busy for a third of the time gets as many samples as one that always is.
  */
 double feed_seconds_per_weight(const struct feed *f, const char **ret_unit);
-/* Fills what the profile says of the recording. */
+/*
+ * Fills what the profile says of the recording. While an input is fed, the tallies are those of the
+ * inputs before it; begin and weights are those of all that came so far.
+ */
 void feed_describe(const struct feed *f, struct profile *p);
 
 #endif

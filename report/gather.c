@@ -280,6 +280,16 @@ void gather_request(struct gather *g, const struct open_request *open)
 	weights_clear(w);
 }
 
+void gather_clear(struct gather *g)
+{
+	vec_each(&g->groups, it) {
+		weights_release(&it->weights);
+		group_release(&it->group);
+	}
+	g->groups.nr = 0;
+	hashidx_clear(&g->index);
+}
+
 /* ---- the ends ---- */
 
 static void merge_groups(struct gather *g, uint32_t into_id, uint32_t from_id)

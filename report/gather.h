@@ -60,6 +60,11 @@ void gather_sample(struct gather *g, const struct session *session, uint32_t thr
 		   const struct open_request *request, uint32_t node, uint64_t weight);
 /* A request ended. */
 void gather_request(struct gather *g, const struct open_request *request);
+/*
+ * For those who take the tables as they come: forgets all groups, whose samples and functions are
+ * released or were taken. Of open requests nothing is forgotten.
+ */
+void gather_clear(struct gather *g);
 /* Threads and processes have their last names now. */
 void gather_end_input(struct gather *g, const struct session *session);
 /* Takes the slowest in. has_markers false: what is outside is all there is, and called so. */

@@ -2,11 +2,15 @@
 /* Sorting and summing of the list; list_write.c prints it. */
 #include "report/list.h"
 
+/* A name that no path has. */
+#define OTHER_ENDPOINTS "(others)"
+
 void list_release(struct request_list *l)
 {
 	vec_each(&l->endpoints, it)
-		vec_release(&it->elapsed_ns);
+		durations_release(&it->elapsed);
 	vec_release(&l->endpoints);
+	u64map_release(&l->line_of_endpoint);
 	vec_release(&l->requests);
 }
 
@@ -75,27 +79,43 @@ void list_sort(struct request_list *l, enum list_sort by)
 
 /* ---- the summary ---- */
 
-static struct endpoint_line *line_of(struct request_list *l, struct u64map *index,
-				     const struct request *r)
+static struct endpoint_line *add_line(struct request_list *l, uint32_t method, uint32_t path)
 {
-	uint64_t key = (uint64_t)r->method << 32 | r->path;
-	const uint32_t *known = u64map_get(index, key);
-
-	if (known)
-		return &l->endpoints.at[*known];
-	u64map_set(index, key, (uint32_t)l->endpoints.nr);
-	vec_push(&l->endpoints, (struct endpoint_line){ .method = r->method, .path = r->path });
+	vec_push(&l->endpoints,
+		 (struct endpoint_line){ .method = method,
+					 .path = path,
+					 .elapsed = { .nr_exact_max = l->nr_exact_max } });
+	strings_hold(l->strings, method);
+	strings_hold(l->strings, path);
 	return vec_last(&l->endpoints);
 }
 
-static int by_value(const void *a, const void *b)
+static struct endpoint_line *line_of(struct request_list *l, uint32_t method, uint32_t path)
 {
-	return compare_u64(*(const uint64_t *)a, *(const uint64_t *)b);
+	uint64_t key = (uint64_t)method << 32 | path;
+	const uint32_t *known = u64map_get(&l->line_of_endpoint, key);
+
+	if (known)
+		return &l->endpoints.at[*known];
+	if (l->nr_endpoints_max && l->endpoints.nr >= l->nr_endpoints_max &&
+	    path != strings_id(l->strings, OTHER_ENDPOINTS))
+		return line_of(l, 0, strings_id(l->strings, OTHER_ENDPOINTS));
+	u64map_set(&l->line_of_endpoint, key, (uint32_t)l->endpoints.nr);
+	return add_line(l, method, path);
 }
 
-static uint64_t slowest_of(const struct endpoint_line *line)
+void list_count(struct request_list *l, const struct request *r)
 {
-	return line->elapsed_ns.nr ? *vec_last(&line->elapsed_ns) : 0;
+	struct endpoint_line *line = line_of(l, r->method, r->path);
+
+	line->nr_samples += r->nr_samples;
+	line->weight += r->weight;
+	line->cpu_ns += r->cpu_ns;
+	line->nr_without_cpu += !r->has_cpu;
+	if (r->is_unfinished)
+		line->nr_unfinished++;
+	else
+		durations_add(&line->elapsed, request_elapsed_ns(r));
 }
 
 static int lines_by_path(const void *a, const void *b, void *list)
@@ -108,7 +128,8 @@ static int lines_by_path(const void *a, const void *b, void *list)
 
 static int lines_by_elapsed(const void *a, const void *b, void *list)
 {
-	int order = compare_u64(slowest_of(b), slowest_of(a));
+	const struct endpoint_line *x = a, *y = b;
+	int order = compare_u64(y->elapsed.max_ns, x->elapsed.max_ns);
 
 	return order ? order : lines_by_path(a, b, list);
 }
@@ -122,7 +143,7 @@ static int lines_by_cpu(const void *a, const void *b, void *list)
 	return order ? order : lines_by_path(a, b, list);
 }
 
-void list_summarize(struct request_list *l, enum list_sort by)
+void list_sort_endpoints(struct request_list *l, enum list_sort by)
 {
 	/* Endpoints do not begin: they come in the order in which they were first asked for. */
 	static int (*const orders[NR_LIST_SORTS])(const void *, const void *, void *) = {
@@ -130,25 +151,18 @@ void list_summarize(struct request_list *l, enum list_sort by)
 		[LIST_BY_CPU] = lines_by_cpu,
 		[LIST_BY_PATH] = lines_by_path,
 	};
-	struct u64map index = { 0 };
 
-	list_sort(l, LIST_BY_BEGIN);
-	vec_each(&l->requests, r) {
-		struct endpoint_line *line = line_of(l, &index, r);
-
-		line->nr_samples += r->nr_samples;
-		line->weight += r->weight;
-		line->cpu_ns += r->cpu_ns;
-		line->nr_without_cpu += !r->has_cpu;
-		if (r->is_unfinished)
-			line->nr_unfinished++;
-		else
-			vec_push(&line->elapsed_ns, request_elapsed_ns(r));
-	}
+	l->has_cpu = l->endpoints.nr > 0;
 	vec_each(&l->endpoints, line)
-		if (line->elapsed_ns.nr)
-			qsort(line->elapsed_ns.at, line->elapsed_ns.nr, sizeof(uint64_t), by_value);
+		l->has_cpu &= !line->nr_without_cpu;
 	if (orders[by] && l->endpoints.nr)
 		qsort_r(l->endpoints.at, l->endpoints.nr, sizeof(*l->endpoints.at), orders[by], l);
-	u64map_release(&index);
+}
+
+void list_summarize(struct request_list *l, enum list_sort by)
+{
+	list_sort(l, LIST_BY_BEGIN);
+	vec_each(&l->requests, r)
+		list_count(l, r);
+	list_sort_endpoints(l, by);
 }

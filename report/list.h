@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "base/hash.h"
 #include "base/vec.h"
+#include "report/durations.h"
 #include "report/request.h"
 
 #define LIST_SORTS(X) X(BEGIN, "begin") X(ELAPSED, "elapsed") X(CPU, "cpu") X(PATH, "path")
@@ -26,14 +27,20 @@ struct endpoint_line {
 	uint32_t method, path;
 	uint64_t nr_unfinished, nr_samples, weight;
 	uint64_t cpu_ns, nr_without_cpu;
-	VEC(uint64_t) elapsed_ns;	/* of the finished ones, sorted */
+	struct durations elapsed;	/* of the finished ones */
 };
 
 struct request_list {
 	struct strings *strings;	/* lent */
 	VEC(struct request) requests;
-	VEC(struct endpoint_line) endpoints;	/* of list_summarize() */
-	bool has_cpu;			/* of all requests: of list_sort() */
+	VEC(struct endpoint_line) endpoints;	/* of list_summarize(), or list_count() */
+	struct u64map line_of_endpoint;
+	/*
+	 * What bounds the memory of list_count(); 0: nothing. So many endpoints have a line of their
+	 * own, the others share one; and see durations.h.
+	 */
+	size_t nr_endpoints_max, nr_exact_max;
+	bool has_cpu;			/* of all requests: of list_sort(), list_sort_endpoints() */
 	uint64_t begin_ns;		/* of the recording: begins are shown since then */
 	const char *unit;		/* of the weights: see profile.h */
 	double seconds_per_weight;
@@ -42,11 +49,14 @@ struct request_list {
 void list_release(struct request_list *l);
 /* begin and path ascending, elapsed and cpu descending; then by begin. */
 void list_sort(struct request_list *l, enum list_sort by);
-/* Fills l->endpoints from l->requests. begin: of their first request; elapsed: of their slowest. */
+/* Counts the request in its endpoint's line, for those who keep no list of requests. */
+void list_count(struct request_list *l, const struct request *r);
+/* After the last one. begin: of their first request; elapsed: of their slowest. */
+void list_sort_endpoints(struct request_list *l, enum list_sort by);
+/* Both, for all of l->requests. */
 void list_summarize(struct request_list *l, enum list_sort by);
 /* Negative errno where out cannot be written. */
 int list_write(const struct request_list *l, enum list_format format, FILE *out, struct err *e);
-int list_write_summary(const struct request_list *l, enum list_format format, FILE *out,
-		       struct err *e);
+int list_write_summary(struct request_list *l, enum list_format format, FILE *out, struct err *e);
 
 #endif

@@ -118,33 +118,28 @@ static void write_table(const struct request_list *l, FILE *out)
 	str_release(&line);
 }
 
-static double mean_ns(const struct endpoint_line *line)
-{
-	double sum = 0;
-
-	vec_each(&line->elapsed_ns, ns)
-		sum += (double)*ns;
-	return line->elapsed_ns.nr ? sum / (double)line->elapsed_ns.nr : 0;
-}
-
 static const double quantiles[] = { 0.5, 0.9, 0.99, 1 };
 static const char *const quantile_names[] = { "p50", "p90", "p99", "max" };
 
-static double quantile_seconds(const struct endpoint_line *line, double q)
+static double mean_seconds(const struct endpoint_line *line)
 {
-	return (double)quantile_u64(line->elapsed_ns.at, line->elapsed_ns.nr, q) /
-	       (double)NS_PER_SEC;
+	return durations_mean_ns(&line->elapsed) / (double)NS_PER_SEC;
+}
+
+static double quantile_seconds(struct endpoint_line *line, double q)
+{
+	return (double)durations_quantile_ns(&line->elapsed, q) / (double)NS_PER_SEC;
 }
 
 static void add_endpoint(struct str *b, const struct request_list *l,
-			 const struct endpoint_line *line)
+			 struct endpoint_line *line)
 {
-	bool is_known = line->elapsed_ns.nr > 0;
+	bool is_known = line->elapsed.nr > 0;
 	size_t i;
 
-	str_addf(b, "%8zu", line->elapsed_ns.nr);
+	str_addf(b, "%8" PRIu64, line->elapsed.nr);
 	add_count(b, 10, line->nr_unfinished);
-	add_seconds(b, 10, is_known, mean_ns(line) / (double)NS_PER_SEC);
+	add_seconds(b, 10, is_known, mean_seconds(line));
 	for (i = 0; i < ARRAY_LEN(quantiles); i++)
 		add_seconds(b, 10, is_known, quantile_seconds(line, quantiles[i]));
 	add_cpu(b, l, 11, line->cpu_ns, line->weight);
@@ -217,21 +212,21 @@ static json_t *request_object(const struct request_list *l, const struct request
 	return o;
 }
 
-static json_t *endpoint_object(const struct request_list *l, const struct endpoint_line *line)
+static json_t *endpoint_object(const struct request_list *l, struct endpoint_line *line)
 {
 	json_t *o = json_object(), *elapsed = json_object();
-	bool is_known = line->elapsed_ns.nr > 0;
+	bool is_known = line->elapsed.nr > 0;
 	size_t i;
 
 	json_object_set_new(elapsed, "mean",
-			    is_known ? json_real(mean_ns(line) / (double)NS_PER_SEC) : json_null());
+			    is_known ? json_real(mean_seconds(line)) : json_null());
 	for (i = 0; i < ARRAY_LEN(quantiles); i++)
 		json_object_set_new(elapsed, quantile_names[i],
 				    is_known ? json_real(quantile_seconds(line, quantiles[i])) :
 					       json_null());
 	json_object_set_new(o, "path", text_of(l, line->path));
 	json_object_set_new(o, "method", known_text_of(l, line->method));
-	json_object_set_new(o, "requests", json_integer((json_int_t)line->elapsed_ns.nr));
+	json_object_set_new(o, "requests", json_integer((json_int_t)line->elapsed.nr));
 	json_object_set_new(o, "unfinished", json_integer((json_int_t)line->nr_unfinished));
 	json_object_set_new(o, "elapsed", elapsed);
 	json_object_set_new(o, "cpu", cpu_of(!line->nr_without_cpu, line->cpu_ns));
@@ -267,8 +262,7 @@ int list_write(const struct request_list *l, enum list_format format, FILE *out,
 	return render_finish(out, e);
 }
 
-int list_write_summary(const struct request_list *l, enum list_format format, FILE *out,
-		       struct err *e)
+int list_write_summary(struct request_list *l, enum list_format format, FILE *out, struct err *e)
 {
 	if (format == LIST_TABLE)
 		write_summary_table(l, out);

@@ -188,10 +188,10 @@ static void name_request(struct mark_requests *m, const struct marker *marker, c
 		r->path = r->raw_path;
 		return;
 	}
-	r->raw_path = strings_id_n(strings, (const char *)label, len);
+	r->raw_path = strings_hold_n(strings, (const char *)label, len);
 	str_clear(&m->text);
 	endpoint_add(&m->text, m->endpoints, label, len);
-	r->path = strings_id_n(strings, str_cstr(&m->text), m->text.len);
+	r->path = strings_hold_n(strings, str_cstr(&m->text), m->text.len);
 }
 
 /* Does a frame at sp show that the one that r began in is gone? Stacks grow down. */

@@ -48,13 +48,14 @@ static int write_sink(struct sink *s, write_fn *write, const void *self, struct 
 }
 
 /* Without SIGPIPE: whoever reads our pipe may have had enough, and --tee is still to be written. */
-static int write_stdout(write_fn *write, const void *self, struct err *e)
+int output_stdout(write_fn *write, const void *self, bool *ret_is_gone, struct err *e)
 {
 	void (*before)(int) = signal(SIGPIPE, SIG_IGN);
 	struct sink sink = { .fd = STDOUT_FILENO };
 	int err = write_sink(&sink, write, self, e);
 
 	signal(SIGPIPE, before);
+	*ret_is_gone = sink.error == EPIPE;
 	return sink.error ? streams_cannot_write(sink.error, e) : err;
 }
 
@@ -78,7 +79,10 @@ static bool is_stdout(const char *path)
 
 static int write_to(const char *path, write_fn *write, const void *self, struct err *e)
 {
-	return is_stdout(path) ? write_stdout(write, self, e) : write_file(path, write, self, e);
+	bool is_gone;
+
+	return is_stdout(path) ? output_stdout(write, self, &is_gone, e) :
+				 write_file(path, write, self, e);
 }
 
 int outputs_write(const struct outputs *o, write_fn *write, const void *self, struct err *e)

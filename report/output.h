@@ -3,6 +3,8 @@
 #ifndef REPORT_OUTPUT_H
 #define REPORT_OUTPUT_H
 
+#include <stdbool.h>
+
 #include "base/err.h"
 
 /* Both lent; NULL: not asked for. "-" is stdout. */
@@ -20,5 +22,8 @@ int outputs_check(const struct outputs *o, const char *const *inputs, size_t nr,
  */
 int outputs_write(const struct outputs *o, int (*write)(const void *self, FILE *out, struct err *e),
 		  const void *self, struct err *e);
+/* To stdout, time and again: the same; *ret_is_gone tells that its reader has gone. */
+int output_stdout(int (*write)(const void *self, FILE *out, struct err *e), const void *self,
+		  bool *ret_is_gone, struct err *e);
 
 #endif

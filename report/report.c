@@ -72,6 +72,7 @@ const struct profile *report_finish(struct report *r)
 {
 	struct profile *p = &r->profile;
 	struct resolve resolve;
+	struct sum *sum;
 
 	p->strings = r->options->strings;
 	p->by = r->options->by;
@@ -80,7 +81,9 @@ const struct profile *report_finish(struct report *r)
 	resolve_init(&resolve, &r->options->resolve, &r->stacks, r->symbolizer, p);
 	stack_dumps_forget_processes(&r->stacks.dumps);
 	unwind_tally_add(&p->tallies.stacks, &r->stacks.dumps.tally);
-	p->tallies.nr_filtered = r->gather.nr_filtered + sum_groups(p, &r->gather, &resolve);
+	sum = sum_new(p, &resolve);
+	p->tallies.nr_filtered = r->gather.nr_filtered + sum_groups(sum, &r->gather);
+	sum_free(sum);
 	resolve_release(&resolve);
 	return p;
 }

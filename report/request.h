@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One request, as attribution found it. Strings are ids in the session's `struct strings`. */
+/*
+ * One request, as attribution found it. Strings are ids in the session's `struct strings`, which
+ * holds the three of a request for whoever is told of its end: they stay until that one drops them.
+ */
 #ifndef REPORT_REQUEST_H
 #define REPORT_REQUEST_H
 
 #include <stdbool.h>
 #include <stdint.h>
+
+#include "base/hash.h"
 
 struct request {
 	uint64_t id;		/* dense, from 1; within a recording in the order of begin */
@@ -24,6 +29,19 @@ struct request {
 static inline uint64_t request_elapsed_ns(const struct request *r)
 {
 	return r->end_ns > r->begin_ns ? r->end_ns - r->begin_ns : 0;
+}
+
+static inline void request_drop_paths(const struct request *r, struct strings *strings)
+{
+	strings_drop(strings, r->path);
+	strings_drop(strings, r->raw_path);
+}
+
+/* After its end, by who keeps no request. */
+static inline void request_drop_strings(const struct request *r, struct strings *strings)
+{
+	request_drop_paths(r, strings);
+	strings_drop(strings, r->method);
 }
 
 #endif

@@ -229,12 +229,14 @@ static void named(void *self, uint64_t nr, const char *method, size_t method_len
 		return;
 	f->c->nr_changes -= changes_at(s, f->c, at);
 	r = &s->open->slots.at[f->c->queue.at[at]].request;
-	r->method = strings_id_n(strings, method, method_len);
+	strings_drop(strings, r->method);
+	r->method = strings_hold_n(strings, method, method_len);
 	if (path_len) {
-		r->raw_path = strings_id_n(strings, path, path_len);
+		request_drop_paths(r, strings);
+		r->raw_path = strings_hold_n(strings, path, path_len);
 		str_clear(&s->text);
 		endpoint_add(&s->text, s->endpoints, path, path_len);
-		r->path = strings_id_n(strings, str_cstr(&s->text), s->text.len);
+		r->path = strings_hold_n(strings, str_cstr(&s->text), s->text.len);
 	}
 	f->c->nr_changes += changes_at(s, f->c, at);
 }

@@ -7,7 +7,7 @@
  * time.
  */
 struct shape {
-	uint32_t first;		/* in totals.members: nr_functions functions, then nr_pairs pairs */
+	uint32_t first;		/* in sum.members: nr_functions functions, then nr_pairs pairs */
 	uint32_t nr_functions, nr_pairs;
 	bool is_known, is_left_out;
 };
@@ -25,8 +25,9 @@ struct pair_total {
 	uint64_t last_stack;
 };
 
-struct totals {
-	struct profile *profile;
+struct sum {
+	struct profile *profile;		/* lent, as the next */
+	struct resolve *resolve;
 	VEC(struct shape) shapes;		/* by node */
 	VEC(uint32_t) members;
 	VEC(struct function_total) functions;	/* by function */
@@ -39,8 +40,19 @@ struct totals {
 	uint64_t nr_left_out;
 };
 
-static void totals_release(struct totals *t)
+struct sum *sum_new(struct profile *p, struct resolve *r)
 {
+	struct sum *t = xcalloc(1, sizeof(*t));
+
+	t->profile = p;
+	t->resolve = r;
+	return t;
+}
+
+void sum_free(struct sum *t)
+{
+	if (!t)
+		return;
 	vec_release(&t->shapes);
 	vec_release(&t->members);
 	vec_release(&t->functions);
@@ -49,11 +61,12 @@ static void totals_release(struct totals *t)
 	vec_release(&t->pairs);
 	vec_release(&t->touched_pairs);
 	hashidx_release(&t->pair_index);
+	free(t);
 }
 
 /* ---- shapes of stacks ---- */
 
-static uint32_t pair_of(struct totals *t, uint32_t function, uint32_t caller)
+static uint32_t pair_of(struct sum *t, uint32_t function, uint32_t caller)
 {
 	uint64_t hash = hash_u64((uint64_t)function << 32 | caller);
 
@@ -65,7 +78,7 @@ static uint32_t pair_of(struct totals *t, uint32_t function, uint32_t caller)
 	return (uint32_t)t->pairs.nr - 1;
 }
 
-static void add_functions(struct totals *t, const struct resolve *r)
+static void add_functions(struct sum *t, const struct resolve *r)
 {
 	while (t->functions.nr < r->profile->functions.nr)
 		vec_push(&t->functions, (struct function_total){ 0 });
@@ -77,7 +90,7 @@ static void add_functions(struct totals *t, const struct resolve *r)
 	}
 }
 
-static void add_pairs(struct totals *t, const struct resolve *r)
+static void add_pairs(struct sum *t, const struct resolve *r)
 {
 	size_t i;
 
@@ -91,8 +104,9 @@ static void add_pairs(struct totals *t, const struct resolve *r)
 	}
 }
 
-static void learn_shape(struct totals *t, struct resolve *r, uint32_t node)
+static void learn_shape(struct sum *t, uint32_t node)
 {
+	struct resolve *r = t->resolve;
 	struct shape shape = { .first = (uint32_t)t->members.nr, .is_known = true };
 
 	while (t->shapes.nr < r->stacks->nodes.nr)
@@ -123,11 +137,14 @@ static int by_std_name(const void *a, const void *b, void *profile)
 }
 
 /* After the last shape: sorting goes by numbers from here on. */
-static void rank_functions(struct totals *t)
+static void rank_functions(struct sum *t)
 {
 	size_t nr = t->profile->functions.nr, i;
-	uint32_t *sorted = xcalloc(nr + 1, sizeof(*sorted));
+	uint32_t *sorted;
 
+	if (t->ranks.nr == nr)
+		return;
+	sorted = xcalloc(nr, sizeof(*sorted));
 	for (i = 0; i < nr; i++)
 		sorted[i] = (uint32_t)i;
 	qsort_r(sorted, nr, sizeof(*sorted), by_std_name, t->profile);
@@ -140,8 +157,7 @@ static void rank_functions(struct totals *t)
 
 /* ---- one group ---- */
 
-static void count_functions(struct totals *t, const struct shape *shape,
-			    const struct stack_weight *s)
+static void count_functions(struct sum *t, const struct shape *shape, const struct stack_weight *s)
 {
 	const uint32_t *ids = t->members.at + shape->first;
 	uint32_t i;
@@ -158,7 +174,7 @@ static void count_functions(struct totals *t, const struct shape *shape,
 	t->functions.at[ids[0]].self += s->weight;
 }
 
-static void count_pairs(struct totals *t, const struct shape *shape, const struct stack_weight *s)
+static void count_pairs(struct sum *t, const struct shape *shape, const struct stack_weight *s)
 {
 	const uint32_t *ids = t->members.at + shape->first + shape->nr_functions;
 	uint32_t i;
@@ -179,7 +195,7 @@ static void count_pairs(struct totals *t, const struct shape *shape, const struc
 	}
 }
 
-static void count_stack(struct totals *t, struct group *g, const struct stack_weight *s)
+static void count_stack(struct sum *t, struct group *g, const struct stack_weight *s)
 {
 	const struct shape *shape = &t->shapes.at[s->node];
 
@@ -195,25 +211,25 @@ static void count_stack(struct totals *t, struct group *g, const struct stack_we
 
 /* ---- from totals to the group ---- */
 
-static int by_rank(const void *a, const void *b, void *totals)
+static int by_rank(const void *a, const void *b, void *sum)
 {
-	const struct totals *t = totals;
+	const struct sum *t = sum;
 	uint32_t x = t->ranks.at[*(const uint32_t *)a], y = t->ranks.at[*(const uint32_t *)b];
 
 	return (x > y) - (x < y);
 }
 
-static int by_cum(const void *a, const void *b, void *totals)
+static int by_cum(const void *a, const void *b, void *sum)
 {
 	const struct caller_sums *x = a, *y = b;
 
 	if (x->cum != y->cum)
 		return x->cum > y->cum ? -1 : 1;
-	return by_rank(&x->caller, &y->caller, totals);
+	return by_rank(&x->caller, &y->caller, sum);
 }
 
 /* Hands the pairs to their functions, which the group has already. */
-static void move_callers(struct totals *t, struct group *g)
+static void move_callers(struct sum *t, struct group *g)
 {
 	vec_each(&t->touched_pairs, id) {
 		struct pair_total *p = &t->pairs.at[*id];
@@ -238,7 +254,7 @@ static void move_callers(struct totals *t, struct group *g)
 }
 
 /* Hands the totals to the group and leaves them zero for the next one. */
-static void move_totals(struct totals *t, struct group *g)
+static void move_totals(struct sum *t, struct group *g)
 {
 	if (!t->touched.nr)
 		return;
@@ -276,24 +292,25 @@ static int by_weight(const void *a, const void *b, void *profile)
 	return (x->request_id > y->request_id) - (x->request_id < y->request_id);
 }
 
-uint64_t sum_groups(struct profile *p, struct gather *g, struct resolve *r)
+uint64_t sum_groups(struct sum *t, struct gather *g)
 {
-	struct totals t = { .profile = p };
+	struct profile *p = t->profile;
 
+	t->nr_left_out = 0;
 	vec_each(&g->groups, it)
 		vec_each(&it->weights.list, s)
-			learn_shape(&t, r, s->node);
-	rank_functions(&t);
+			learn_shape(t, s->node);
+	rank_functions(t);
 	vec_each(&g->groups, it) {
 		struct group *group = &it->group;
 
 		vec_each(&it->weights.list, s)
-			count_stack(&t, group, s);
-		move_totals(&t, group);
+			count_stack(t, group, s);
+		move_totals(t, group);
 		weights_release(&it->weights);
 		/* Under --root a request that never came there is no part of the answer. */
 		if (group->nr_samples ||
-		    (!r->options->root && (group->nr_requests || group->nr_unfinished)))
+		    (!t->resolve->options->root && (group->nr_requests || group->nr_unfinished)))
 			vec_push(&p->groups, *group);
 		else
 			group_release(group);
@@ -301,6 +318,5 @@ uint64_t sum_groups(struct profile *p, struct gather *g, struct resolve *r)
 	}
 	if (p->groups.nr)
 		qsort_r(p->groups.at, p->groups.nr, sizeof(*p->groups.at), by_weight, p);
-	totals_release(&t);
-	return t.nr_left_out;
+	return t->nr_left_out;
 }

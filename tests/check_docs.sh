@@ -85,7 +85,7 @@ for command in $(cat "$scratch/commands"); do
 done
 
 for choice in 'report --by' 'report --kernel' 'report --format' 'report --sort' 'requests --sort' \
-	'requests --format'; do
+	'requests --format' 'live --kernel' 'live --sort' 'live --format'; do
 	# shellcheck disable=SC2086  # two words
 	offered $choice >"$scratch/program"
 	# shellcheck disable=SC2086
@@ -101,6 +101,11 @@ for mode in $(complete _wperf_values record --call-graph); do
 		nr_failed=$((nr_failed + 1))
 	fi
 done
+
+# What the recorder takes, wperf live takes as well, but for what it says to the recorder itself.
+help_options record | grep -vE -e '^(--|-o|--output|--no-progress)$' >"$scratch/record"
+help_options live | grep -xF -f "$scratch/record" >"$scratch/live" || :
+same 'wperf live, as record has it' "$scratch/record" "$scratch/live"
 
 if command -v groff >/dev/null; then
 	for page in docs/man/*.1; do

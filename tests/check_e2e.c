@@ -16,6 +16,7 @@ static const struct script {
 } scripts[] = {
 	{ "example_server", { CAN_BPF }, "" },
 	{ "requests", { CAN_BPF }, "" },
+	{ "live", { CAN_BPF }, "" },
 	{ "nginx", { CAN_BPF }, "nginx" },
 	{ "postgres", { CAN_BPF }, "/usr/lib/postgresql/*/bin/postgres psql runuser" },
 	{ "forks", { CAN_BPF }, "gcc" },

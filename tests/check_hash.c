@@ -177,6 +177,45 @@ START_TEST(equal_strings_have_equal_ids)
 }
 END_TEST
 
+START_TEST(held_strings_go_with_their_last_holder)
+{
+	struct strings t = { 0 };
+	uint32_t stays = strings_id(&t, "stays"), id = strings_hold_n(&t, "a\0b", 3), other;
+	size_t i;
+
+	ck_assert_uint_eq(strings_hold_n(&t, "a\0b", 3), id);
+	strings_hold(&t, id);
+	strings_drop(&t, id);
+	strings_drop(&t, id);
+	ck_assert_mem_eq(strings_text(&t, id), "a\0b", 4);
+	strings_drop(&t, id);
+	other = strings_hold_n(&t, "other", 5);
+	ck_assert_uint_eq(other, id);
+	ck_assert_uint_ne(strings_hold_n(&t, "a\0b", 3), id);
+	/* what stays cannot be dropped */
+	ck_assert_uint_eq(strings_hold_n(&t, "stays", 5), stays);
+	strings_drop(&t, stays);
+	strings_drop(&t, stays);
+	strings_drop(&t, 0);
+	ck_assert_str_eq(strings_text(&t, stays), "stays");
+	ck_assert_uint_eq(strings_id(&t, "other"), other);
+	strings_drop(&t, other);
+	ck_assert_str_eq(strings_text(&t, other), "other");
+	for (i = 0; i < 100000; i++) {
+		char text[24];
+		int len = snprintf(text, sizeof(text), "held %zu", i);
+
+		id = strings_hold_n(&t, text, (size_t)len);
+		ck_assert_str_eq(strings_text(&t, id), text);
+		strings_drop(&t, id);
+	}
+	ck_assert_uint_lt(t.text.nr, 10);
+	ck_assert_uint_le(t.index.nr, 1024);
+	ck_assert_uint_eq(strings_id(&t, "stays"), stays);
+	strings_release(&t);
+}
+END_TEST
+
 START_TEST(strings_may_hold_nul)
 {
 	struct strings t = { 0 };
@@ -205,6 +244,7 @@ Suite *check_hash_suite(void)
 	tcase_add_test(tc, load_stays_below_two_thirds);
 	tcase_add_test(tc, map_keeps_what_was_set);
 	tcase_add_test(tc, equal_strings_have_equal_ids);
+	tcase_add_test(tc, held_strings_go_with_their_last_holder);
 	tcase_add_test(tc, strings_may_hold_nul);
 	suite_add_tcase(s, tc);
 	return s;

@@ -55,8 +55,10 @@
 	X(socket_requests)                                                                         \
 	X(attribute)                                                                               \
 	X(demangle)                                                                                \
+	X(durations)                                                                               \
 	X(endpoint)                                                                                \
 	X(http1_line)                                                                              \
+	X(live)                                                                                    \
 	X(kernel_names)                                                                            \
 	X(order)                                                                                   \
 	X(profile)                                                                                 \

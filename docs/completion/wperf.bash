@@ -1,21 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
 # bash completion for wperf. tests/check_docs.sh compares it with what each command's --help says.
 
-_wperf_commands="record report requests probes"
+_wperf_commands="record report requests live probes"
 
-_wperf_selection="-i --input --path --method --status --slower-than --faster-than --slowest
-	--path-raw --path-pattern"
+_wperf_selection="--path --method --status --slower-than --faster-than --path-raw --path-pattern"
+_wperf_input="-i --input --slowest"
+_wperf_view="--root -s --sort --restrict --format --no-inline --no-demangle --kernel"
+_wperf_sampling="-p --pid --duration -F --freq -c --count -e --event --call-graph --marker
+	--max-size -m --mmap-pages"
 _wperf_talk="-v --verbose -q --quiet -h --help"
 
 # The options of a command.
 _wperf_options()
 {
 	case $1 in
-	record) echo "-p --pid --duration -o --output -F --freq -c --count -e --event --call-graph
-		--marker --max-size -m --mmap-pages $_wperf_talk" ;;
-	report) echo "$_wperf_selection --by --root -s --sort --restrict --format -o --output --tee
-		--no-inline --no-demangle --kernel $_wperf_talk" ;;
-	requests) echo "$_wperf_selection --summary --sort --format -o --output $_wperf_talk" ;;
+	record) echo "$_wperf_sampling -o --output --no-progress $_wperf_talk" ;;
+	report) echo "$_wperf_input $_wperf_selection $_wperf_view --by -o --output --tee
+		$_wperf_talk" ;;
+	requests) echo "$_wperf_input $_wperf_selection --summary --sort --format -o --output
+		$_wperf_talk" ;;
+	live) echo "$_wperf_sampling $_wperf_selection $_wperf_view $_wperf_talk" ;;
 	probes) echo "-p --pid -h --help" ;;
 	esac
 }
@@ -26,17 +30,18 @@ _wperf_values()
 	case "$1 $2" in
 	*" -i" | *" --input" | *" -o" | *" --output" | *" --tee") echo files ;;
 	*" -p" | *" --pid") echo pids ;;
-	"record --call-graph") echo "auto fp dwarf none" ;;
-	"record --marker") echo "auto socket http func: begin= none" ;;
-	"record -e" | "record --event") echo "cycles instructions cache-references cache-misses
+	"record --call-graph" | "live --call-graph") echo "auto fp dwarf none" ;;
+	"record --marker" | "live --marker") echo "auto socket http func: begin= none" ;;
+	"record -e" | "record --event" | "live -e" | "live --event") echo "cycles instructions cache-references cache-misses
 		branches branch-misses cpu-clock task-clock page-faults minor-faults major-faults
 		context-switches cpu-migrations alignment-faults emulation-faults" ;;
-	"record -F" | "record --freq") echo max ;;
+	"record -F" | "record --freq" | "live -F" | "live --freq") echo max ;;
 	"report --by") echo "endpoint request status method thread process none" ;;
-	"report --kernel") echo "show fold hide" ;;
-	"report -s" | "report --sort") echo "calls ncalls cumulative cumtime filename module line
+	"report --kernel" | "live --kernel") echo "show fold hide" ;;
+	"report -s" | "report --sort" | "live -s" | "live --sort") echo "calls ncalls cumulative cumtime filename module line
 		name nfl pcalls stdname time tottime" ;;
 	"requests --sort") echo "begin elapsed cpu path" ;;
+	"live --format") echo "table jsonl" ;;
 	*" --format") echo "table json jsonl" ;;
 	esac
 }
@@ -45,7 +50,7 @@ _wperf_values()
 _wperf_takes_value()
 {
 	case "$1 $2" in
-	*" --path-raw" | *" --no-inline" | *" --no-demangle" | *" --summary") return 1 ;;
+	*" --path-raw" | *" --no-inline" | *" --no-demangle" | *" --summary" | *" --no-progress") return 1 ;;
 	*" -v" | *" --verbose" | *" -q" | *" --quiet" | *" -h" | *" --help") return 1 ;;
 	*" -"*) return 0 ;;
 	esac
@@ -83,14 +88,14 @@ _wperf_complete_value()
 	"") COMPREPLY=() ;;
 	*)
 		case "$1 $2" in
-		"record --marker") compopt -o nospace 2>/dev/null ;;
+		"record --marker" | "live --marker") compopt -o nospace 2>/dev/null ;;
 		esac
 		_wperf_last_of_list "$values" "$3"
 		;;
 	esac
 }
 
-# What stands behind "--" of wperf record is a command line of its own.
+# What stands behind "--" of wperf record and wperf live is a command line of its own.
 _wperf_behind_dashes()
 {
 	local i
@@ -115,7 +120,7 @@ _wperf()
 	fi
 	if ((COMP_CWORD == 1)); then
 		mapfile -t COMPREPLY < <(compgen -W "$_wperf_commands --help --version" -- "$word")
-	elif [[ $command == record ]] && _wperf_behind_dashes; then
+	elif [[ $command == record || $command == live ]] && _wperf_behind_dashes; then
 		mapfile -t COMPREPLY < <(compgen -c -f -- "$word")
 	elif _wperf_takes_value "$command" "$before"; then
 		_wperf_complete_value "$command" "$before" "$word"

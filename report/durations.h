@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * How long many things took: their number, mean, maximum and quantiles. Exact; or, for those that
+ * never end, exact up to a number of different durations, and from then on to 1/256 of each:
+ *
+ *	d.nr_exact_max = 4096;
+ *	durations_add(&d, ns);
+ *	...
+ *	p99 = durations_quantile_ns(&d, 0.99);
+ *	durations_release(&d);
+ *
+ * Valid when zeroed.
+ */
+#ifndef REPORT_DURATIONS_H
+#define REPORT_DURATIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/vec.h"
+
+struct duration {
+	uint64_t ns, nr;
+};
+
+struct durations {
+	size_t nr_exact_max;	/* 0: all of them, however many */
+	bool is_rounded;
+	uint64_t nr, max_ns;
+	double sum_ns;
+	VEC(struct duration) list;
+	size_t nr_sorted;	/* the first of the list: ascending, no two equal */
+};
+
+void durations_add(struct durations *d, uint64_t ns);
+void durations_release(struct durations *d);
+/* 0 where there are none, as the one below. */
+double durations_mean_ns(const struct durations *d);
+/* The q-th quantile, 0 to 1, as quantile_u64() has it. */
+uint64_t durations_quantile_ns(struct durations *d, double q);
+
+#endif

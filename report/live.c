@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "report/live.h"
+
+enum {
+	/* More endpoints than people look at; of one a line takes 100 bytes, and its durations ...
+	 */
+	NR_ENDPOINTS_MAX = 1000,
+	/* ... 16 bytes each, as long as they are exact. */
+	NR_EXACT_MAX = 4096,
+};
+
+static void on_input(void *self, const struct session *session)
+{
+	struct live *l = self;
+
+	(void)session;
+	stacks_forget_processes(&l->stacks);
+}
+
+/* What is outside of requests is in no request's table. */
+static void on_sample(void *self, const struct feed_sample *s)
+{
+	struct live *l = self;
+	uint32_t process = s->session->threads.at[s->thread].process;
+
+	if (s->request)
+		gather_sample(&l->gather, s->session, s->thread, s->request,
+			      stacks_node(&l->stacks, s->session, process, s->record), s->weight);
+}
+
+static void show(struct live *l)
+{
+	struct profile *p = &l->profile;
+
+	feed_describe(&l->feed, p);
+	l->nr_below_no_root += sum_groups(l->sum, &l->gather);
+	gather_clear(&l->gather);
+	if (p->groups.nr)
+		l->options->ended(l->options->self, p);
+	vec_each(&p->groups, g)
+		group_release(g);
+	p->groups.nr = 0;
+}
+
+static void on_request(void *self, const struct session *session, const struct open_request *open)
+{
+	struct live *l = self;
+	const struct request *r = &open->request;
+
+	(void)session;
+	gather_request(&l->gather, open);
+	if (l->gather.groups.nr) {
+		list_count(&l->summary, r);
+		show(l);
+	}
+	request_drop_strings(r, l->options->strings);
+}
+
+void live_init(struct live *l, const struct live_options *o)
+{
+	struct feed_listener listener = { .self = l,
+					  .input_begins = on_input,
+					  .sample = on_sample,
+					  .request_ended = on_request };
+
+	*l = (struct live){ .options = o };
+	l->symbolizer = symbolizer_new(&o->symbolizer, o->strings);
+	stacks_init(&l->stacks);
+	gather_init(&l->gather, BY_REQUEST, o->selection, o->strings);
+	feed_init(&l->feed, o->strings, l->symbolizer, o->endpoints, &listener);
+	l->profile.strings = o->strings;
+	l->profile.by = BY_REQUEST;
+	resolve_init(&l->resolve, &o->resolve, &l->stacks, l->symbolizer, &l->profile);
+	l->sum = sum_new(&l->profile, &l->resolve);
+	l->summary = (struct request_list){ .strings = o->strings,
+					    .nr_endpoints_max = NR_ENDPOINTS_MAX,
+					    .nr_exact_max = NR_EXACT_MAX };
+}
+
+void live_release(struct live *l)
+{
+	list_release(&l->summary);
+	sum_free(l->sum);
+	resolve_release(&l->resolve);
+	profile_release(&l->profile);
+	gather_release(&l->gather);
+	stacks_release(&l->stacks);
+	feed_release(&l->feed);
+	symbolizer_free(l->symbolizer);
+}
+
+int live_reader(struct live *l, struct reader *reader, const char *name, struct err *e)
+{
+	int err = feed_reader(&l->feed, reader, name, e);
+
+	l->summary.begin_ns = feed_begin_ns(&l->feed);
+	l->summary.seconds_per_weight = feed_seconds_per_weight(&l->feed, &l->summary.unit);
+	list_sort_endpoints(&l->summary, LIST_BY_BEGIN);
+	return err;
+}
+
+const struct profile *live_describe(struct live *l)
+{
+	feed_describe(&l->feed, &l->profile);
+	l->profile.tallies.nr_filtered = l->gather.nr_filtered + l->nr_below_no_root;
+	return &l->profile;
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The options that say how tables are made and shown, of every command that prints some. As
+ * options.h has it: VIEW_LONG and VIEW_SHORT into the command's tables, and what view_has() says is
+ * view_take()'s.
+ */
+#ifndef REPORT_VIEW_H
+#define REPORT_VIEW_H
+
+#include "report/options.h"
+#include "report/render.h"
+#include "report/resolve.h"
+#include "report/table.h"
+#include "symbolizer/symbolizer.h"
+
+/* Values of long options; commands number theirs from VIEW_OWN on. */
+enum view_value {
+	VIEW_ROOT = OPT_OWN,
+	VIEW_RESTRICT,
+	VIEW_FORMAT,
+	VIEW_NO_INLINE,
+	VIEW_NO_DEMANGLE,
+	VIEW_KERNEL,
+	VIEW_OWN,
+};
+
+#define VIEW_SHORT "s:"
+#define VIEW_LONG                                                                                  \
+	{ "root", required_argument, NULL, VIEW_ROOT }, { "sort", required_argument, NULL, 's' },  \
+		{ "restrict", required_argument, NULL, VIEW_RESTRICT },                            \
+		{ "format", required_argument, NULL, VIEW_FORMAT },                                \
+		{ "no-inline", no_argument, NULL, VIEW_NO_INLINE },                                \
+		{ "no-demangle", no_argument, NULL, VIEW_NO_DEMANGLE },                            \
+	{                                                                                          \
+		"kernel", required_argument, NULL, VIEW_KERNEL                                     \
+	}
+
+/* For --help; --format stands between, since not every command has every format. */
+#define VIEW_HELP_ROWS                                                                             \
+	"      --root PATTERN    only what runs below a function of that name (part or glob)\n"    \
+	"  -s, --sort KEY,...    time, cumulative, calls, name, file ... as in pstats;\n"          \
+	"                        default time,calls\n"                                             \
+	"      --restrict R      as in pstats: a count, a fraction, or a regular expression\n"
+#define VIEW_HELP_CODE                                                                             \
+	"      --no-inline       inlined calls belong to the function they were inlined into\n"    \
+	"      --no-demangle     names of C++ and Rust functions as the linker sees them\n"        \
+	"      --kernel HOW      the kernel's functions: show (default), fold, hide\n"
+
+struct view {
+	struct table_options table;
+	struct resolve_options resolve;
+	struct symbolizer_options symbolizer;
+	const struct renderer *renderer;	/* NULL until view_finish() where none was named */
+};
+
+void view_release(struct view *v);
+bool view_has(int opt);
+/* -EINVAL: no such format, no such way to show the kernel. */
+int view_take(struct view *v, int opt, const char *arg, struct err *e);
+/* After the last one. Errors are table_plan_new()'s. */
+int view_finish(struct view *v, struct table_plan **ret_plan, struct err *e);
+
+#endif
