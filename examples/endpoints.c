@@ -97,10 +97,9 @@ VISIBLE static size_t build_json(char *out, size_t size, unsigned int nr)
 
 VISIBLE static void serve_json(const char *path, struct http_conn *conn)
 {
-	char out[32768];
-	size_t len = build_json(out, sizeof(out), http_query(path, "n", 100, 400));
+	size_t len = build_json(conn->body, sizeof(conn->body), http_query(path, "n", 100, 400));
 
-	http_respond(conn, 200, "application/json", out, len);
+	http_respond(conn, 200, "application/json", conn->body, len);
 }
 
 VISIBLE static void serve_slow_answer(struct http_conn *conn)

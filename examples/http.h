@@ -26,6 +26,7 @@ struct http_conn {
 	struct http_request request;	/* the last one */
 	/* Its owner's: calls then(c) when so much time has passed, before or after it returns. */
 	void (*after)(struct http_conn *c, unsigned int ms, void (*then)(struct http_conn *c));
+	char body[HTTP_BODY_MAX];	/* room for an answer's */
 	/* http.c's own: what was read and is not used, what is answered and not sent. */
 	bool has_header;		/* the request's; of its body there are still to come: */
 	size_t body_left;

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -21,18 +22,22 @@ static void sleep_first(struct http_conn *conn, unsigned int ms, void (*then)(st
 
 static void serve_connection(int fd)
 {
-	struct http_conn conn;
+	/* Its buffers are large for a stack. */
+	struct http_conn *conn = malloc(sizeof(*conn));
 	int got = 0;
 
-	http_init(&conn, fd);
-	conn.after = sleep_first;
-	while (conn.keep_alive && got >= 0) {
-		got = http_next(&conn);
-		if (got == 1)
-			endpoint_serve(&conn);
-		else if (got == 0)
-			got = http_fill(&conn);
+	if (conn) {
+		http_init(conn, fd);
+		conn->after = sleep_first;
 	}
+	while (conn && conn->keep_alive && got >= 0) {
+		got = http_next(conn);
+		if (got == 1)
+			endpoint_serve(conn);
+		else if (got == 0)
+			got = http_fill(conn);
+	}
+	free(conn);
 	close(fd);
 }
 
