@@ -53,7 +53,8 @@ void progress_show(struct progress *p, uint64_t now_ns)
 	fprintf(stderr, CLEAR_LINE "%.0f s, %llu samples, ", elapsed_seconds(p, now_ns),
 		(unsigned long long)d->nr_samples);
 	if (p->has_markers)
-		fprintf(stderr, "%llu requests, ", (unsigned long long)d->nr_ends);
+		fprintf(stderr, "%s%llu requests, ", p->is_estimate ? "~" : "",
+			(unsigned long long)d->nr_ends);
 	fprintf(stderr, "%llu lost, own CPU %.1f %%", (unsigned long long)d->nr_lost,
 		own_cpu_pct(p, now_ns));
 	fflush(stderr);
@@ -77,7 +78,8 @@ void progress_summarize(const struct progress *p, const char *output, uint64_t n
 	if (is_full)
 		str_add(&size, ", --max-size reached");
 	if (p->has_markers)
-		str_addf(&requests, "%llu requests, ", (unsigned long long)d->nr_ends);
+		str_addf(&requests, "%s%llu requests, ", p->is_estimate ? "~" : "",
+			 (unsigned long long)d->nr_ends);
 	log_info("%llu samples, %s%llu lost in %.1f s, own CPU %.1f %%: %s (%s)",
 		 (unsigned long long)d->nr_samples, str_cstr(&requests),
 		 (unsigned long long)d->nr_lost, elapsed_seconds(p, p->end_ns),

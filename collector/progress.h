@@ -23,7 +23,8 @@ struct progress {
 	/* Set before progress_begin(). */
 	const struct drain *drain;	/* lent: it counts */
 	uint64_t begin_ns;		/* when the events were enabled */
-	bool has_markers;		/* so requests are told of */
+	bool has_markers;		/* so requests are told of, */
+	bool is_estimate;		/* as exchanges on sockets: what they hold the report finds out */
 	bool is_on_terminal;		/* else there is only the summary */
 
 	uint64_t end_ns;

@@ -158,13 +158,17 @@ static bool is_over(struct recorder *r, uint64_t now)
 static void record(struct recorder *r)
 {
 	uint64_t now = monotonic_ns();
+	bool is_estimate = false;
 
 	/* Rings fill up while others have the CPU, and we need next to none of it. */
 	setpriority(PRIO_PROCESS, 0, OWN_NICE);
+	vec_each(&r->attachment.markers, m)
+		is_estimate |= m->spec.kind == MARKER_SPEC_AUTO || m->spec.kind == MARKER_SPEC_SOCKET;
 	r->progress = (struct progress){
 		.drain = &r->drain,
 		.begin_ns = r->begin_ns,
 		.has_markers = r->attachment.markers.nr,
+		.is_estimate = is_estimate,
 		.is_on_terminal = !r->config->has_no_progress && !r->config->is_quiet &&
 				  isatty(STDERR_FILENO),
 	};

@@ -56,9 +56,19 @@ struct inode {
 	unsigned long i_ino;
 };
 
+struct counter {
+	long counter;
+};
+
+struct file_ref {
+	struct counter refcnt;
+};
+
 struct file {
 	struct inode *f_inode;
 	void *private_data;
+	struct counter f_count;		/* before Linux 6.13 */
+	struct file_ref f_ref;		/* since: one less than the references */
 };
 
 struct fdtable {
@@ -508,6 +518,7 @@ static void add_to_held(struct telling *t)
 struct place {
 	__u64 inode;
 	struct socket *socket;
+	struct file *file;
 };
 
 /* Linux 6.2: memory is read in one instruction, where a call would be needed else. */
@@ -529,6 +540,7 @@ static int find_socket(struct task_struct *task, __u32 fd, struct place *ret)
 	bpf_probe_read_kernel(&file, sizeof(file), (void *)table->fd + fd * sizeof(file));
 	if (!file)
 		return 0;
+	ret->file = file;
 	if (bpf_rdonly_cast) {
 		file = bpf_rdonly_cast(file, bpf_core_type_id_kernel(struct file));
 		inode = file->f_inode;
@@ -701,6 +713,25 @@ static void set_limits(const struct transfer *t, struct conn *c)
 		c->limit = c->limit_max = SOCKET_DATA_MAX;
 }
 
+#define LETTERS(a, b, c, d)                                                                        \
+	((__u32)(a) | (__u32)(b) << 8 | (__u32)(c) << 16 | (__u32)(d) << 24)
+
+/* After an answer that came early, the body that nobody waited for is followed by the next request. */
+static int begins_with_method(const struct transfer *t)
+{
+	__u64 from = t->at.at;
+	__u32 first = 0;
+
+	if (t->at.nr_iovecs && bpf_probe_read_user(&from, sizeof(from), (void *)from))
+		return 0;
+	if (bpf_probe_read_user(&first, sizeof(first), (void *)from))
+		return 0;
+	return first == LETTERS('G', 'E', 'T', ' ') || first == LETTERS('P', 'O', 'S', 'T') ||
+	       first == LETTERS('H', 'E', 'A', 'D') || first == LETTERS('P', 'U', 'T', ' ') ||
+	       first == LETTERS('D', 'E', 'L', 'E') || first == LETTERS('P', 'A', 'T', 'C') ||
+	       first == LETTERS('O', 'P', 'T', 'I');
+}
+
 static __u32 least(__u64 a, __u32 b)
 {
 	return a < b ? a : b;
@@ -713,12 +744,12 @@ static void served_in(const struct transfer *t, struct telling *telling)
 	struct socket_counts *n = count();
 	__u32 want;
 
-	if (c->direction != DIRECTION_IN) {
+	if (n && c->direction != DIRECTION_IN)
+		n->nr_begins++;
+	if (c->direction != DIRECTION_IN || begins_with_method(t)) {
 		c->direction = DIRECTION_IN;
 		set_limits(t, c);
 		c->budget = SOCKET_DATA_MAX;
-		if (n)
-			n->nr_begins++;
 	}
 	if (t->bytes > c->limit)
 		c->limit = c->limit_max;
@@ -851,13 +882,23 @@ static void connected(struct transfer *t)
 		tell_open(&telling, &place);
 }
 
+/* Not where a child has it too, or the parent: an open connection stays one. */
+static int is_last_descriptor(const struct place *p)
+{
+	struct file *file = p->file;
+
+	if (bpf_core_field_exists(file->f_ref))
+		return BPF_CORE_READ(file, f_ref.refcnt.counter) == 0;
+	return BPF_CORE_READ(file, f_count.counter) == 1;
+}
+
 static void closing(void *ctx, struct task_struct *task, struct thread *thread, __u32 fd)
 {
 	struct telling t = { .ctx = ctx, .task = task, .thread = thread, .kind = SOCKET_CLOSE };
 	struct place place;
 	__u64 key;
 
-	if (!find_socket(task, fd, &place))
+	if (!find_socket(task, fd, &place) || !is_last_descriptor(&place))
 		return;
 	t.key = key = place.inode;
 	t.conn = bpf_map_lookup_elem(&conns, &key);

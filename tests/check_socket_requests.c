@@ -190,6 +190,10 @@ static const struct {
 	  "GET /a 200 4-5 c2", 0 },
 	{ "old 11 5;out 11 5 200;sample 11;in 11 5 GET /a;out 11 5 200;wait 11",
 	  "GET /a 200 4-5 c2", 1 },
+	/* answered before its body was read: the bytes that follow are that body, and the next one */
+	{ "new 11 5;in 11 5 POST /a HTTP/1.1\r\nContent-Length: 4\r\n\r\n;out 11 5 201;wait 11;in 11 5 body;"
+	  "wait 11;in 11 5 GET /b;out 11 5 200;wait 11",
+	  "POST /a 201 2-3 c2, GET /b 200 7-8 c2", 0 },
 	/* an answer in many pieces, of which those that do not travel come with the wait */
 	{ "new 11 5;in 11 5 GET /a;out 11 5 200+9;out 11 5 +5;sample 11;out 11 5 +4;wait 11",
 	  "GET /a 200 2-6 s1 c5", 0 },

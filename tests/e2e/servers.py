@@ -96,8 +96,8 @@ def repeated(*argv, **options):
 class Server:
     """pid: what to attach to. load(): a context in which it is busy."""
 
-    def __init__(self, name, process, load, pid=None):
-        self.name, self.process, self.load = name, process, load
+    def __init__(self, name, process, load, pid=None, port=None):
+        self.name, self.process, self.load, self.port = name, process, load, port
         self.pid = pid or process.pid
 
     def stop(self):
@@ -109,7 +109,8 @@ def of_http(name, port, *argv, path_asked="/", nr_connections=2):
     process = start(*argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=scratch)
     wait_until(name + " answers", lambda: answers(port))
     return Server(name, process, lambda: repeated(
-        "wrk", "-t1", "-c%d" % nr_connections, "-d60", "http://127.0.0.1:%d%s" % (port, path_asked)))
+        "wrk", "-t1", "-c%d" % nr_connections, "-d60", "http://127.0.0.1:%d%s" % (port, path_asked)),
+        port=port)
 
 
 def flask(threaded=False):
@@ -143,7 +144,7 @@ def redis():
     wait_until("redis answers", lambda: answers(port))
     return Server("redis-server", process, lambda: repeated(
         "redis-benchmark", "-p", str(port), "-q", "-n", "200000", "-c", "4",
-        "-t", "set,get,incr,lpush,lrange_100,zadd,hset,mset"))
+        "-t", "set,get,incr,lpush,lrange_100,zadd,hset,mset"), port=port)
 
 
 def start_postgres():

@@ -1,0 +1,135 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Redis, memcached and PostgreSQL as they are installed, nothing named and nothing configured: the
+requests that wperf finds by their sockets are those that the clients sent, exactly."""
+from clients import *
+from servers import *
+
+
+def benchmark(server, nr, *options):
+    """Each command nr times, after two CONFIG GETs: of "save" and of "appendonly"."""
+    with recorded(server.pid) as recording:
+        run("redis-benchmark", "-p", str(server.port), "-q", "-n", str(nr), "-c", "4", "-t", "set,get,incr",
+            *options)
+    return recording
+
+
+def check_redis():
+    server = redis()
+    for options, nr in (((), 3000), (("-P", "16"), 16000)):
+        what = " ".join(("redis",) + options)
+        recording = benchmark(server, nr, *options)
+        want = {"SET": nr, "GET": nr, "INCR": nr, "CONFIG GET": 2}
+        check_counts(what, recording, want, key=lambda request: request["path"])
+
+    def connect():
+        connection, lines = dial(server.port)
+
+        def ask(key):
+            """Redis answers that it knows no such command; wperf has it by its name nevertheless."""
+            connection.sendall(b"*2\r\n$%d\r\n%s\r\n$1\r\nk\r\n" % (len(key), key.encode()))
+            assert lines.readline().startswith(b"-ERR unknown command")
+        return ask
+    check_middle("redis", server.pid, connect, lambda request: request["path"].lower(), nr=1000)
+    server.stop()
+
+
+def dial(where):
+    if isinstance(where, int):
+        connection = socket.create_connection(("127.0.0.1", where), PATIENCE)
+    else:
+        connection = socket.socket(socket.AF_UNIX)
+        connection.connect(where)
+    return connection, connection.makefile("rb")
+
+
+def check_memcached():
+    port = free_port()
+    server = start("memcached", "-u", "root", "-l", "127.0.0.1", "-p", str(port), "-U", "0", "-t", "2")
+    wait_until("memcached answers", lambda: answers(port))
+
+    def ask(times, size):
+        connection, lines = dial(port)
+        for i in range(times):
+            key, value = b"k%d.%d" % (size, i % 7), b"v" * size
+            connection.sendall(b"set %s 0 0 %d\r\n%s\r\n" % (key, size, value))
+            equal("set", lines.readline(), b"STORED\r\n")
+            connection.sendall(b"get %s\r\n" % key)
+            check(lines.readline().startswith(b"VALUE ") and lines.readline() == value + b"\r\n" and
+                  lines.readline() == b"END\r\n", "get of %d bytes" % size)
+            connection.sendall(b"get none\r\n")
+            equal("get of nothing", lines.readline(), b"END\r\n")
+        connection.close()
+    with recorded(server.pid) as recording:
+        in_threads(ask, (200, 10), (200, 1000), (50, 50000))
+    check_counts("memcached", recording, {"set": 450, "get": 900}, key=lambda request: request["path"])
+    stop(server)
+
+
+class Postgres:
+    """Its simple query: "Frontend/Backend Protocol", version 3.0."""
+
+    def __init__(self, home):
+        self.connection, self.lines = dial(home + "/.s.PGSQL.5432")
+        options = b"user\0postgres\0database\0postgres\0\0"
+        self.connection.sendall(struct.pack(">II", 8 + len(options), 3 << 16) + options)
+        self.read_answer()
+
+    def read_answer(self):
+        kind = None
+        while kind != b"Z":
+            kind, length = struct.unpack(">cI", self.lines.read(5))
+            self.lines.read(length - 4)
+            assert kind != b"E"
+
+    def ask(self, statement):
+        text = statement.encode() + b"\0"
+        self.connection.sendall(b"Q" + struct.pack(">I", 4 + len(text)) + text)
+        self.read_answer()
+
+
+# pgbench's own script, as wperf folds it.
+TPCB = (
+    "BEGIN",
+    "UPDATE pgbench_accounts SET abalance = abalance + ? WHERE aid = ?",
+    "SELECT abalance FROM pgbench_accounts WHERE aid = ?",
+    "UPDATE pgbench_tellers SET tbalance = tbalance + ? WHERE tid = ?",
+    "UPDATE pgbench_branches SET bbalance = bbalance + ? WHERE bid = ?",
+    "INSERT INTO pgbench_history (tid, bid, aid, delta, mtime) VALUES (?, ?, ?, ?, CURRENT_TIMESTAMP)",
+    "END",
+)
+
+
+def is_not_of_pgbench(request):
+    """It looks at its tables before it begins, in small letters."""
+    return not request["endpoint"].startswith("select ")
+
+
+def check_postgres():
+    home, _, postmaster = start_postgres()
+    nr, nr_clients = 200, 2
+    try:
+        pgbench = (*AS_POSTGRES, "pgbench", "-h", home)
+        run(*pgbench, "-i", "-q", "postgres", cwd=home)
+        for mode in ("simple", "extended", "prepared"):
+            with recorded(postmaster) as recording:
+                run(*pgbench, "-n", "-M", mode, "-t", str(nr), "-c", str(nr_clients), "postgres", cwd=home)
+            want = {statement: nr * nr_clients for statement in TPCB}
+            want["(startup)"] = nr_clients + 1
+            if mode == "prepared":
+                want.update({"PREPARE " + statement: nr_clients for statement in TPCB})
+            check_counts("postgres, " + mode, recording, want, is_one=is_not_of_pgbench,
+                         key=lambda request: re.sub(r"\$\d+", "?", request["endpoint"]))
+
+        def connect():
+            client = Postgres(home)
+            return lambda key: client.ask("SELECT 1 AS %s" % key)
+        check_middle("postgres", postmaster, connect,
+                     lambda request: request["path"].rpartition(" AS ")[2] or None)
+    finally:
+        os.kill(postmaster, signal.SIGINT)
+
+
+check_redis()
+check_memcached()
+check_postgres()

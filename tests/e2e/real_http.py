@@ -1,0 +1,160 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Servers of HTTP as they are installed, nothing named and nothing configured: the requests that wperf
+finds by their sockets are those that the clients asked for, exactly."""
+from clients import *
+from servers import *
+
+NGINX = """
+daemon off; master_process on; worker_processes 2; user root;
+pid {dir}/nginx.pid; error_log {dir}/error.log;
+events {{ worker_connections 256; }}
+http {{
+    access_log {dir}/access.log; client_body_temp_path {dir}/body; proxy_temp_path {dir}/proxy;
+    fastcgi_temp_path {dir}/fastcgi; uwsgi_temp_path {dir}/uwsgi; scgi_temp_path {dir}/scgi;
+    sendfile on;
+    upstream kept {{ server 127.0.0.1:{upstream}; keepalive 4; }}
+    server {{
+        listen 127.0.0.1:{port} reuseport;
+        location / {{ root {dir}; }}
+        location /form {{ return 201 "made\\n"; }}
+        location /up/ {{ proxy_pass http://127.0.0.1:{upstream}/; }}
+        location /kept/ {{
+            proxy_pass http://kept/; proxy_http_version 1.1; proxy_set_header Connection "";
+        }}
+    }}
+}}
+"""
+
+
+def start_nginx():
+    upstream = start_target(os.path.join(BUILD, "examples", "server"),
+                            ready=r"listening on 127\.0\.0\.1:(\d+)")
+    port = free_port()
+    write("page.html", "<p>a page</p>\n" * 100)
+    write("large.bin", "x" * 3000000)
+    conf = write("nginx.conf", NGINX.format(dir=scratch, port=port, upstream=upstream.ready[1]))
+    master = start("nginx", "-p", scratch, "-c", conf, stderr=subprocess.DEVNULL)
+    wait_until("nginx answers", lambda: answers(port))
+    wait_until("there are two workers", lambda: len(children(master.pid)) == 2)
+    return master, port, upstream
+
+
+def check_nginx(master, port):
+    form = b"name=value&" * 500
+    asks = [("GET", "/page.html?v=1", 200, None), ("GET", "/none", 404, None),
+            ("POST", "/form", 201, b"a=b"), ("POST", "/form", 201, form), ("POST", "/form", 201, form * 40),
+            ("HEAD", "/page.html", 200, None), ("GET", "/page.html", 200, None),
+            ("HEAD", "/large.bin", 200, None), ("GET", "/large.bin", 200, None)] * 20
+    with recorded(master.pid) as recording:
+        in_threads(ask_http, (port, asks), (port, asks, 7), (port, asks, 1))
+    check_counts("nginx", recording, http_books(asks * 3))
+
+    with recorded(master.pid) as recording:
+        nr, spare = wrk(port, "/page.html")
+    got = len([r for r in requests_of(recording) if r["elapsed"] is not None])
+    check(nr <= got <= nr + spare, "nginx under wrk: %d requests, wrk had %d, and asked for up to %d more" %
+          (got, nr, spare))
+    step("nginx under wrk: %d requests, wrk had %d" % (got, nr))
+    check_middle("nginx", master.pid, http_keys(port, "/page.html"), http_key, status=200, nr=500)
+
+
+def check_proxy(master, port, upstream):
+    asks = [("GET", "/up/json?n=20", 200, None), ("GET", "/kept/json?n=10", 200, None),
+            ("GET", "/up/nowhere", 404, None), ("GET", "/kept/fib?n=3", 200, None)] * 25
+    books = http_books(asks * 2)
+    with recorded(master.pid) as recording:
+        in_threads(ask_http, (port, asks), (port, asks, 7))
+    check_counts("nginx as a proxy", recording, books)
+
+    behind = http_books([(m, re.sub("^/(up|kept)", "", p), s, b) for m, p, s, b in asks * 2])
+    with recorded(master.pid, upstream.pid) as recording:
+        in_threads(ask_http, (port, asks), (port, asks, 7))
+    check_counts("nginx and what is behind it", recording, books + behind)
+    for request in requests_of(recording):
+        is_before = request["path"].startswith(("/up", "/kept"))
+        check((request["pid"] != upstream.pid) == is_before, "of the wrong process: %r" % request)
+
+
+def start_gunicorn(*options):
+    port = free_port()
+    text = FLASK_APP + """
+@app.route("/form", methods=["POST"])
+def form():
+    from flask import request
+    return "%d bytes\\n" % len(request.get_data()), 201
+"""
+    write("flask_app.py", text.replace("PORT", str(port)).replace("THREADED", "False"))
+    process = start("/usr/bin/gunicorn", "--chdir", scratch, "--bind", "127.0.0.1:%d" % port,
+                    "--log-level", "error", *options, "flask_app:app", cwd=scratch)
+    wait_until("gunicorn answers", lambda: answers(port))
+    return process, port
+
+
+def check_gunicorn(what, *options):
+    process, port = start_gunicorn(*options)
+    asks = [("GET", "/", 200, None), ("GET", "/page?x=1", 200, None), ("GET", "/none", 404, None),
+            ("POST", "/form", 201, b"name=value&" * 300), ("HEAD", "/page", 200, None)] * 15
+    with recorded(process.pid) as recording:
+        in_threads(ask_http, (port, asks), (port, asks, 7), (port, asks, 1))
+    check_counts(what, recording, http_books(asks * 3))
+    check_middle(what, process.pid, http_keys(port, "/page"), http_key, nr=60, status=200)
+    stop(process)
+
+
+FORKING_APP = """
+import http.server, socketserver
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("Content-Length", "3")
+        self.end_headers()
+        self.wfile.write(b"ok\\n")
+
+    def log_message(self, *args):
+        pass
+
+class Server(socketserver.ForkingMixIn, http.server.HTTPServer):
+    request_queue_size = 64
+
+Server(("127.0.0.1", PORT), Handler).serve_forever()
+"""
+
+
+def check_forking():
+    """Parent and child have the connection, and the parent closes its descriptor at some time."""
+    port = free_port()
+    text = FORKING_APP.replace("PORT", str(port))
+    server = start("/usr/bin/python3", write("forking_app.py", text))
+    wait_until("the forking server answers", lambda: answers(port))
+    asks = [("GET", "/a", 200, None), ("GET", "/b", 200, None)] * 40
+    with recorded(server.pid) as recording:
+        in_threads(ask_http, (port, asks, 1), (port, asks, 2), (port, asks, 20))
+    check_counts("a process for each connection", recording, http_books(asks * 3))
+    stop(server)
+
+
+def check_node():
+    server = node()
+    port = server.port
+    asks = [("GET", "/a?b=c", 200, None), ("POST", "/form", 200, b"name=value&" * 300),
+            ("HEAD", "/head", 200, None)] * 40
+    with recorded(server.pid) as recording:
+        in_threads(ask_http, (port, asks), (port, asks, 7), (port, asks, 1))
+    check_counts("node", recording, http_books(asks * 3))
+    check_middle("node", server.pid, http_keys(port, "/"), http_key, status=200)
+    server.stop()
+
+
+master, port, upstream = start_nginx()
+check_nginx(master, port)
+check_proxy(master, port, upstream)
+stop(master)
+stop(upstream)
+check_gunicorn("gunicorn, sync workers", "--workers", "2", "--worker-class", "sync")
+check_gunicorn("gunicorn, threads", "--workers", "1", "--worker-class", "gthread", "--threads", "4")
+check_forking()
+check_node()
