@@ -25,7 +25,7 @@ struct connection {
 	uint64_t first_nr;	/* the number of queue.at[0] */
 	uint32_t nr_changes;	/* neighbours in the queue that are not of one endpoint */
 	uint64_t last_out_ns;
-	uint64_t in_since_ns;	/* bytes came that are no request yet, the first of them then; 0: none */
+	uint64_t in_since_ns;	/* bytes came that may be a request's, the first of them then; 0: none */
 	struct {
 		uint32_t slot;
 		uint64_t id;	/* of the request: slots are used again */
@@ -380,6 +380,12 @@ static void settle(struct feeding *f)
 	vec_release(&f->answered);
 }
 
+/* Bytes that begin a request, as far as they go. */
+static bool may_begin(const struct connection *c, const struct chunk *b)
+{
+	return c->protocol && c->protocol->recognize(b->bytes, b->len) != RECOGNIZED_NOT;
+}
+
 static void feed_in(struct socket_requests *s, struct connection *c, const struct mark *m,
 		    const struct chunk *b)
 {
@@ -388,10 +394,10 @@ static void feed_in(struct socket_requests *s, struct connection *c, const struc
 
 	if (c->is_opaque || !b->total)
 		return;
-	if (!is_owing(c) && !c->in_since_ns)
-		c->in_since_ns = m->head.ns;
 	if (b->len)
 		recognize(&f, b);
+	if (!is_owing(c) && !c->in_since_ns && may_begin(c, b))
+		c->in_since_ns = m->head.ns;
 	if (c->protocol && !c->is_opaque)
 		c->protocol->inbound(c->parser, b, &l);
 	c->is_out = false;
