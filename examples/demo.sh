@@ -14,7 +14,6 @@ case $wperf in
 *) wperf=./$wperf ;;
 esac
 data=$folder/demo.data
-marker=func:handle_request,label=arg1:str
 seconds=5
 server_pid=
 wrk_pid=
@@ -69,13 +68,13 @@ can_sudo()
 	test "$(id -u)" != 0 && command -v sudo >/dev/null && { sudo -n true 2>/dev/null || test -t 0; }
 }
 
-# Markers take privileges, which may also be in the file itself (setcap), and do not work everywhere that
-# samples do. What works is asked first: a refusal that there is a way around is no error to be shown.
+# To see requests takes privileges, which may also be in the file itself (setcap), and is not possible everywhere
+# that samples are. What works is asked first: a refusal that there is a way around is no error to be shown.
 as_root=
-markers=$marker
-if works "$wperf" record --marker $marker; then
+has_requests=yes
+if works "$wperf" record --marker socket; then
 	:
-elif can_sudo && works sudo "$wperf" record --marker $marker; then
+elif can_sudo && works sudo "$wperf" record --marker socket; then
 	as_root=sudo
 else
 	# Remedies stand in lines of their own, without a prefix.
@@ -84,8 +83,8 @@ else
 		cat "$scratch/said" >&2
 		fail "wperf cannot record here"
 	fi
-	echo "demo: no markers, so one table for all requests: ${reason:-wperf does not say why}" >&2
-	markers=none
+	echo "demo: no requests, so one table for all: ${reason:-wperf does not say why}" >&2
+	has_requests=
 fi
 
 # Longer than the recording, so that there is load from its first moment to its last.
@@ -93,7 +92,7 @@ wrk -t1 -c8 -d$((seconds + 2)) -s examples/demo.lua "http://127.0.0.1:$port/" >"
 wrk_pid=$!
 sleep 0.5
 
-run $as_root "$wperf" record --marker $markers -p $server_pid --duration $seconds -o "$data" ||
+run $as_root "$wperf" record -p $server_pid --duration $seconds -o "$data" ||
 	fail "wperf record ended with status $?"
 
 wait $wrk_pid || fail "wrk: $(cat "$scratch/wrk")"
@@ -101,7 +100,7 @@ wrk_pid=
 grep -E 'requests in|Requests/sec' "$scratch/wrk"
 
 run "$wperf" report -i "$data" --sort tottime --restrict 10
-test $markers != none || exit 0
+test -n "$has_requests" || exit 0
 run "$wperf" requests -i "$data" --summary
 "$wperf" requests -q -i "$data" --summary --format jsonl >"$scratch/endpoints"
 for endpoint in / /json /fib /burn /slow '/user/{id}'; do
