@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * build/check [SUITE...] runs these suites, or all of them; each test is a process of its own. Test
+ * build/check [SUITE...] runs these suites, or all of them; each test is a process of its own, and the
+ * end-to-end scripts run beside the rest. Test
  * cases that the host cannot run are left out and listed; WPERF_FORBID_OMISSIONS=1 makes them
  * failures. build/check --seeds DIR writes inputs for the fuzzers instead,
  * --chains FILE prints the stacks of a recording.
@@ -9,6 +10,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "tests/chains.h"
@@ -115,39 +118,115 @@ static bool is_suite(const char *name)
 	return false;
 }
 
+struct totals {
+	int nr_run, nr_failures, nr_errors;
+};
+
 /* What failed, one line each: FILE:LINE: test case: message. */
-static void print_failures(SRunner *runner)
+static void take_failures(SRunner *runner, struct totals *t)
 {
 	TestResult **failed = srunner_failures(runner);
 	int i;
 
-	for (i = 0; i < srunner_ntests_failed(runner); i++)
+	for (i = 0; i < srunner_ntests_failed(runner); i++) {
 		printf("%s:%d: %s: %s\n", tr_lfile(failed[i]), tr_lno(failed[i]),
 		       tr_tcname(failed[i]), tr_msg(failed[i]));
+		*(tr_rtype(failed[i]) == CK_ERROR ? &t->nr_errors : &t->nr_failures) += 1;
+	}
 	free(failed);
 }
 
-static int run_suites(int argc, char **argv)
+/* The scripts wait for others most of the time: they run beside the rest. */
+static bool is_beside(const char *name)
+{
+	return !strcmp(name, "e2e");
+}
+
+static struct totals run_suites(int argc, char **argv, bool are_beside)
 {
 	SRunner *runner = srunner_create(NULL);
-	int nr_before = 0, nr_failed;
+	struct totals t = { 0 };
 	size_t i;
 
 	for (i = 0; i < ARRAY_LEN(suites); i++) {
-		if (!is_wanted(suites[i].name, argc, argv))
+		int nr_before = srunner_ntests_run(runner);
+
+		if (is_beside(suites[i].name) != are_beside || !is_wanted(suites[i].name, argc, argv))
 			continue;
 		srunner_add_suite(runner, suites[i].make());
 		srunner_run(runner, suites[i].name, NULL, CK_SILENT);
 		printf("%4d  %s\n", srunner_ntests_run(runner) - nr_before, suites[i].name);
 		fflush(stdout);
-		nr_before = srunner_ntests_run(runner);
 	}
 	harness_print_omissions();
-	print_failures(runner);
-	srunner_print(runner, CK_MINIMAL);
-	nr_failed = srunner_ntests_failed(runner);
+	take_failures(runner, &t);
+	t.nr_run = srunner_ntests_run(runner);
 	srunner_free(runner);
-	return nr_failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	fflush(stdout);
+	return t;
+}
+
+/* In a process of its own, whose output waits in a file until the rest has ended. */
+static pid_t run_beside(int argc, char **argv, FILE *out, int totals_fd)
+{
+	pid_t pid;
+
+	fflush(stdout);
+	pid = fork();
+	if (!pid) {
+		struct totals t;
+
+		dup2(fileno(out), STDOUT_FILENO);
+		t = run_suites(argc, argv, true);
+		_exit(write(totals_fd, &t, sizeof(t)) != sizeof(t));
+	}
+	return pid;
+}
+
+static void copy_out(FILE *from)
+{
+	char piece[4096];
+	size_t len;
+
+	rewind(from);
+	while ((len = fread(piece, 1, sizeof(piece), from)))
+		fwrite(piece, 1, len, stdout);
+}
+
+/* One summary of all, as libcheck would print it. */
+static int print_totals(const struct totals *a, const struct totals *b)
+{
+	struct totals t = { a->nr_run + b->nr_run, a->nr_failures + b->nr_failures,
+			    a->nr_errors + b->nr_errors };
+	int nr_good = t.nr_run - t.nr_failures - t.nr_errors;
+
+	printf("%d%%: Checks: %d, Failures: %d, Errors: %d\n", t.nr_run ? 100 * nr_good / t.nr_run : 100, t.nr_run,
+	       t.nr_failures, t.nr_errors);
+	return nr_good == t.nr_run ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+static int run_all(int argc, char **argv)
+{
+	struct totals here, beside = { .nr_run = 1, .nr_errors = 1 };
+	FILE *out = tmpfile();
+	int totals[2], status;
+	pid_t pid;
+
+	if (!out || pipe(totals)) {
+		perror("check");
+		return EXIT_FAILURE;
+	}
+	pid = run_beside(argc, argv, out, totals[1]);
+	close(totals[1]);
+	here = run_suites(argc, argv, false);
+	waitpid(pid, &status, 0);
+	copy_out(out);
+	/* One that ended without its totals is an error. */
+	if (read(totals[0], &beside, sizeof(beside)) != sizeof(beside))
+		printf("check: the scripts ended with status 0x%x\n", (unsigned int)status);
+	close(totals[0]);
+	fclose(out);
+	return print_totals(&here, &beside);
 }
 
 int main(int argc, char **argv)
@@ -164,7 +243,7 @@ int main(int argc, char **argv)
 			return EXIT_FAILURE;
 		}
 	harness_init();
-	status = run_suites(argc, argv);
+	status = run_all(argc, argv);
 	harness_release();
 	return status;
 }
