@@ -310,7 +310,7 @@ def bench_sockets(tmp):
              f"{share:.1f} % of not profiled")
     cost = [b[1] - a[1] for a, b in zip(rows["wperf 10 Hz, no marks"], rows["wperf 10 Hz, marks"])]
     line("  CPU of nginx a request, us", spread([r[1] for r in rows["not profiled"]]), "", "not profiled")
-    line("  of that by marks, us", spread(cost))
+    line("  of that by marks, us", spread(cost), "")
 
 
 CASES = {"sockets": bench_sockets, "lost": bench_lost, "own_cpu": bench_own_cpu, "report": bench_report,
