@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* The kernel's structs and constants, as far as socket.bpf.c reads them. */
+#ifndef COLLECTOR_SOCKET_KERNEL_BPF_H
+#define COLLECTOR_SOCKET_KERNEL_BPF_H
+
+#include <linux/bpf.h>
+#include <linux/errno.h>
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+
+#include "collector/socket.h"
+
+enum {
+	AF_UNIX = 1,
+	AF_INET = 2,
+	AF_INET6 = 10,
+	SOCK_STREAM = 1,
+	SOCK_SEQPACKET = 5,
+	TCP_LISTEN = 10,
+	S_IFMT = 0170000,
+	S_IFSOCK = 0140000,
+	MSG_PEEK = 2,
+	MSG_ERRQUEUE = 0x2000,
+	TLS_HANDSHAKE = 0x16,
+	TLS_DATA = 0x17,
+	MAX_IOVECS = 8,
+	MAX_MESSAGES = 8,
+	/* Of a request with a body: its head, which says how long that is. */
+	HEAD_BYTES = 1024,
+};
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+struct pt_regs {
+	unsigned long di, si, dx, r10, orig_ax;
+};
+
+struct inode {
+	unsigned short i_mode;
+	unsigned long i_ino;
+};
+
+struct counter {
+	long counter;
+};
+
+struct file_ref {
+	struct counter refcnt;
+};
+
+struct file {
+	struct inode *f_inode;
+	void *private_data;
+	struct counter f_count;		/* before Linux 6.13 */
+	struct file_ref f_ref;		/* since: one less than the references */
+};
+
+struct fdtable {
+	unsigned int max_fds;
+	struct file **fd;
+};
+
+struct files_struct {
+	struct fdtable *fdt;
+};
+
+struct sched_entity {
+	__u64 exec_start;	/* by the scheduler's clock: when the sum was up to date */
+	__u64 sum_exec_runtime;
+};
+
+struct task_struct {
+	struct files_struct *files;
+	struct sched_entity se;
+};
+
+struct sock_common {
+	unsigned short skc_family;
+	volatile unsigned char skc_state;
+	unsigned short skc_num;
+	__be16 skc_dport;
+};
+
+struct sock {
+	struct sock_common __sk_common;
+};
+
+struct socket {
+	short type;
+	struct sock *sk;
+};
+
+struct sockaddr_un {
+	char sun_path[SOCKET_PATH_MAX];
+};
+
+struct unix_address {
+	int len;
+	struct sockaddr_un name[0];
+};
+
+struct unix_sock {
+	struct unix_address *addr;
+	struct sock *peer;
+};
+
+#pragma clang attribute pop
+
+#endif
