@@ -29,7 +29,8 @@ static const struct option long_options[] = {
 static const char help[] =
 	"Usage: wperf requests [options]\n"
 	"\n"
-	"One line a request: when it began, how long it took, and its time on the CPU as sampled.\n"
+	"One line a request: when it began, how long it took, and its time on the CPU: exact where\n"
+	"requests were found on sockets, else as sampled (~).\n"
 	"\n" OPTIONS_HELP
 	"      --summary         one line an endpoint\n"
 	"      --sort WHAT       begin (default), elapsed, cpu, path\n"
