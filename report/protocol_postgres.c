@@ -27,23 +27,11 @@
 #include "base/alloc.h"
 #include "report/intake.h"
 #include "report/outstanding.h"
+#include "report/postgres_messages.h"
 #include "report/prepared.h"
 #include "report/protocol.h"
 #include "report/turns.h"
 
-#define TYPED_HEAD   5
-#define UNTYPED_HEAD 8
-
-/* "Message Formats" of StartupMessage, SSLRequest, GSSENCRequest and CancelRequest. */
-#define CODE_CANCEL 80877102
-#define CODE_SSL    80877103
-#define CODE_GSSENC 80877104
-#define CODE_MAJOR  3 /* a version's upper half */
-
-/* Longest messages: PQ_LARGE_MESSAGE_LIMIT, 1 GB, and MAX_STARTUP_PACKET_LENGTH of libpq/pqcomm.h.
- */
-#define MESSAGE_MAX 0x40000000
-#define STARTUP_MAX 10000
 
 #define PATH_MAX_BYTES	1024
 #define STATEMENTS_MAX	256
@@ -362,7 +350,7 @@ static bool take_head(struct postgres *p, struct piece head)
 {
 	uint32_t len = load_be32(head.s + 1);
 
-	if (len < 4 || len > MESSAGE_MAX)
+	if (len < 4 || len > POSTGRES_MESSAGE_MAX)
 		return false;
 	p->type = head.s[0];
 	body_begin(&p->body, len - 4, kept_of(p->type));
@@ -376,28 +364,23 @@ static bool take_untyped(struct postgres *p, struct piece head, const struct exc
 {
 	uint32_t len = load_be32(head.s), code = load_be32(head.s + 4);
 
-	if (len < UNTYPED_HEAD || len > STARTUP_MAX)
+	if (len < POSTGRES_UNTYPED_HEAD || len > POSTGRES_STARTUP_MAX)
 		return false;
-	if (code == CODE_SSL || code == CODE_GSSENC) {
+	if (code == POSTGRES_CODE_SSL || code == POSTGRES_CODE_GSSENC) {
 		p->awaits_encryption = true;
-	} else if (code >> 16 == CODE_MAJOR) {
+	} else if (code >> 16 == POSTGRES_CODE_MAJOR) {
 		p->awaits_encryption = false;
 		/* Not at its very first byte, which could be an SSLRequest's. */
 		if (!p->asked.open)
 			outstanding_begin(&p->asked, l);
 		name_request(p, piece_of("(startup)"), piece_of(""), l);
 		end_request(p, l);
-	} else if (code != CODE_CANCEL) {
+	} else if (code != POSTGRES_CODE_CANCEL) {
 		return false;
 	}
 	p->type = UNTYPED;
-	body_begin(&p->body, len - UNTYPED_HEAD, 0);
+	body_begin(&p->body, len - POSTGRES_UNTYPED_HEAD, 0);
 	return true;
-}
-
-static bool is_client_type(uint8_t type)
-{
-	return is_one_of(type, "QPBDECFSHdcfXp");
 }
 
 static bool step_head(struct postgres *p, struct intake *in, const struct exchange_listener *l)
@@ -407,13 +390,13 @@ static bool step_head(struct postgres *p, struct intake *in, const struct exchan
 	enum taken taken;
 	struct piece head;
 
-	if (is_fresh && in->known && type && !is_client_type(type)) {
+	if (is_fresh && in->known && type && !postgres_is_client_type(type)) {
 		lose_place(p, in->unknown, l);
 		return false;
 	}
 	if (is_fresh && in->known)
 		begin_message(p, type, l);
-	taken = intake_bytes(in, &p->head, type ? TYPED_HEAD : UNTYPED_HEAD, &head);
+	taken = intake_bytes(in, &p->head, type ? POSTGRES_TYPED_HEAD : POSTGRES_UNTYPED_HEAD, &head);
 	if (taken == TAKEN_PART)
 		return false;
 	if (taken == TAKEN_UNKNOWN || !(type ? take_head(p, head) : take_untyped(p, head, l))) {
@@ -493,11 +476,11 @@ static bool step_out_head(struct postgres *p, struct intake *in)
 	uint32_t len;
 
 	if (!is_fresh || is_server_type(*in->at))
-		taken = intake_bytes(in, &p->answer_head, TYPED_HEAD, &head);
+		taken = intake_bytes(in, &p->answer_head, POSTGRES_TYPED_HEAD, &head);
 	if (taken == TAKEN_PART)
 		return false;
 	len = taken == TAKEN ? load_be32(head.s + 1) : 0;
-	if (len < 4 || len > MESSAGE_MAX || (head.s[0] == 'Z' && len != 5)) {
+	if (len < 4 || len > POSTGRES_MESSAGE_MAX || (head.s[0] == 'Z' && len != 5)) {
 		lose_answer(p);
 		return false;
 	}
@@ -570,78 +553,6 @@ static void postgres_release(void *parser)
 	body_release(&p->body);
 	prepared_release(&p->statements);
 	prepared_release(&p->portals);
-}
-
-/* ---- recognition ---- */
-
-/* A plausible length of a client's message: least for its fields, and whether it is always that. */
-static bool is_length(uint8_t type, uint32_t len)
-{
-	switch (type) {
-	case 'S':
-	case 'H':
-	case 'X':
-	case 'c':
-		return len == 4;
-	case 'E':
-		return len >= 9 && len < 65536;
-	case 'D':
-	case 'C':
-		return len >= 6 && len < 65536;
-	case 'f':
-	case 'Q':
-	case 'p':
-		return len >= 5 && len <= MESSAGE_MAX;
-	case 'P':
-		return len >= 8 && len <= MESSAGE_MAX;
-	case 'B':
-		return len >= 12 && len <= MESSAGE_MAX;
-	case 'F':
-		return len >= 14 && len <= MESSAGE_MAX;
-	default:
-		return len >= 4 && len <= MESSAGE_MAX;
-	}
-}
-
-static enum recognition recognize_untyped(const uint8_t *bytes, size_t len)
-{
-	uint32_t message, code;
-
-	if (len >= 4) {
-		message = load_be32(bytes);
-		if (message < UNTYPED_HEAD || message > STARTUP_MAX)
-			return RECOGNIZED_NOT;
-	} else if (len >= 2 && bytes[1]) {
-		return RECOGNIZED_NOT;
-	}
-	if (len < UNTYPED_HEAD)
-		return RECOGNIZED_MAYBE;
-	code = load_be32(bytes + 4);
-	return code == CODE_SSL || code == CODE_GSSENC || code == CODE_CANCEL ||
-			       code >> 16 == CODE_MAJOR
-		       ? RECOGNIZED
-		       : RECOGNIZED_NOT;
-}
-
-static enum recognition postgres_recognize(const uint8_t *bytes, size_t len)
-{
-	uint32_t message;
-
-	if (!len)
-		return RECOGNIZED_MAYBE;
-	if (!bytes[0])
-		return recognize_untyped(bytes, len);
-	/* Of 1 GB at most, a length's first byte is no letter: this tells text from messages. */
-	if (!is_client_type(bytes[0]) || (len > 1 && bytes[1] > MESSAGE_MAX >> 24))
-		return RECOGNIZED_NOT;
-	if (len < TYPED_HEAD)
-		return RECOGNIZED_MAYBE;
-	message = load_be32(bytes + 1);
-	if (!is_length(bytes[0], message))
-		return RECOGNIZED_NOT;
-	if (len > (size_t)message + 1 && bytes[message + 1] && !is_client_type(bytes[message + 1]))
-		return RECOGNIZED_NOT;
-	return RECOGNIZED;
 }
 
 const struct protocol protocol_postgres = {
