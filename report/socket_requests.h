@@ -24,12 +24,10 @@
 #define REPORT_SOCKET_REQUESTS_H
 
 #include "base/str.h"
+#include "report/connection.h"
 #include "report/endpoint.h"
 #include "report/open_requests.h"
-#include "report/protocol.h"
 #include "report/session.h"
-
-struct connection;
 
 /* A thread, by the index that it has in the session. */
 struct worker {
@@ -42,9 +40,7 @@ struct socket_requests {
 	struct session *session;			/* all lent */
 	const struct endpoint_options *endpoints;
 	struct open_requests *open;
-	VEC(struct connection *) connections;		/* NULL: free */
-	VEC(uint32_t) free_connections;
-	struct u64map connection_of;			/* inode -> index */
+	struct connections connections;
 	VEC(struct worker) workers;
 	uint64_t nr_skipped_bytes;	/* inbound, that did not travel, with requests among them maybe */
 	uint64_t nr_data_lost;		/* reads and writes whose bytes could not be had */

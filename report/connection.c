@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "report/connection.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/alloc.h"
+
+/* ---- all of them ---- */
+
+static void free_connection(struct connection *c)
+{
+	connection_speak(c, NULL);
+	vec_release(&c->queue);
+	free(c);
+}
+
+void connections_release(struct connections *cs)
+{
+	vec_each(&cs->all, c)
+		if (*c)
+			free_connection(*c);
+	vec_release(&cs->all);
+	vec_release(&cs->free_places);
+	u64map_release(&cs->place_of);
+}
+
+struct connection *connections_find(const struct connections *cs, uint64_t inode)
+{
+	const uint32_t *place = u64map_get(&cs->place_of, inode);
+	struct connection *c = place ? cs->all.at[*place] : NULL;
+
+	return c && c->inode == inode ? c : NULL;
+}
+
+/* The map cannot forget: it is made anew when most of it is of connections that are gone. */
+static void forget_removed(struct connections *cs)
+{
+	size_t nr_open = cs->all.nr - cs->free_places.nr, i;
+
+	if (cs->place_of.pairs.nr < 1024 || cs->place_of.pairs.nr < 4 * nr_open)
+		return;
+	u64map_release(&cs->place_of);
+	for (i = 0; i < cs->all.nr; i++)
+		if (cs->all.at[i])
+			u64map_set(&cs->place_of, cs->all.at[i]->inode, (uint32_t)i);
+}
+
+struct connection *connections_add(struct connections *cs, const struct socket_mark *m,
+				   uint32_t name)
+{
+	struct connection *c = xcalloc(1, sizeof(*c));
+	uint32_t place;
+
+	*c = (struct connection){ .inode = m->conn,
+				  .is_outgoing = m->flags & SOCKET_IS_OUTGOING,
+				  .is_complete = m->flags & SOCKET_IS_NEW,
+				  .name = name,
+				  .owner = { .slot = NO_SLOT } };
+	forget_removed(cs);
+	if (cs->free_places.nr) {
+		place = *vec_last(&cs->free_places);
+		cs->free_places.nr--;
+		cs->all.at[place] = c;
+	} else {
+		place = (uint32_t)cs->all.nr;
+		vec_push(&cs->all, c);
+	}
+	u64map_set(&cs->place_of, m->conn, place);
+	return c;
+}
+
+void connections_remove(struct connections *cs, struct connection *c)
+{
+	uint32_t place = *u64map_get(&cs->place_of, c->inode);
+
+	cs->all.at[place] = NULL;
+	vec_push(&cs->free_places, place);
+	free_connection(c);
+}
+
+/* ---- one of them ---- */
+
+void connection_set_name(struct connection *c, const struct socket_name *n,
+			 struct strings *strings, struct str *text)
+{
+	const char *path = n->path;
+	size_t len = n->path_len;
+
+	str_clear(text);
+	if (n->family != AF_UNIX) {
+		str_addf(text, "tcp:%u", n->local_port);
+	} else if (len && len <= sizeof(n->path)) {
+		bool is_abstract = !path[0];
+
+		str_add(text, is_abstract ? "unix:@" : "unix:");
+		str_add_bytes(text, path + is_abstract,
+			      is_abstract ? len - 1 : strnlen(path, len));
+	} else {
+		str_add(text, "unix");
+	}
+	c->name = strings_id_n(strings, str_cstr(text), text->len);
+}
+
+void connection_speak(struct connection *c, const struct protocol *p)
+{
+	if (c->protocol)
+		c->protocol->release(c->parser);
+	free(c->parser);
+	c->parser = p ? xcalloc(1, p->parser_size) : NULL;
+	c->protocol = p;
+	connection_clear_queue(c);
+}
+
+/* ---- its queue ---- */
+
+void connection_clear_queue(struct connection *c)
+{
+	c->queue.nr = c->head = 0;
+	c->nr_changes = 0;
+}
+
+static bool is_one_endpoint(const struct open_requests *open, uint32_t x, uint32_t y)
+{
+	const struct request *a, *b;
+
+	if (x == NO_SLOT || y == NO_SLOT)
+		return true;
+	a = &open->slots.at[x].request;
+	b = &open->slots.at[y].request;
+	return a->path == b->path && a->method == b->method;
+}
+
+uint32_t connection_changes_at(const struct connection *c, const struct open_requests *open,
+			       size_t at)
+{
+	uint32_t nr = 0;
+
+	if (at > c->head)
+		nr += !is_one_endpoint(open, c->queue.at[at - 1], c->queue.at[at]);
+	if (at + 1 < c->queue.nr)
+		nr += !is_one_endpoint(open, c->queue.at[at], c->queue.at[at + 1]);
+	return nr;
+}
+
+void connection_asked(struct connection *c, const struct open_requests *open, uint64_t nr,
+		      uint32_t slot)
+{
+	if (!connection_is_owing(c)) {
+		c->queue.nr = c->head = 0;
+		c->first_nr = nr;
+	}
+	vec_push(&c->queue, slot);
+	c->nr_changes += connection_changes_at(c, open, c->queue.nr - 1);
+}
+
+bool connection_find_request(const struct connection *c, uint64_t nr, size_t *ret_at)
+{
+	uint64_t at = nr - c->first_nr;
+
+	if (nr < c->first_nr || at >= c->queue.nr || c->queue.at[at] == NO_SLOT)
+		return false;
+	*ret_at = (size_t)at;
+	return true;
+}
+
+/* Those at the front that were answered go; what is left moves up when it is the lesser part. */
+static void trim_queue(struct connection *c)
+{
+	while (c->head < c->queue.nr && c->queue.at[c->head] == NO_SLOT)
+		c->head++;
+	if (c->head * 2 < c->queue.nr)
+		return;
+	c->queue.nr -= c->head;
+	memmove(c->queue.at, c->queue.at + c->head, c->queue.nr * sizeof(*c->queue.at));
+	c->first_nr += c->head;
+	c->head = 0;
+}
+
+void connection_answered(struct connection *c, const struct open_requests *open, size_t at)
+{
+	c->nr_changes -= connection_changes_at(c, open, at);
+	c->queue.at[at] = NO_SLOT;
+	/* Its neighbours are each other's now. */
+	if (at > c->head && at + 1 < c->queue.nr)
+		c->nr_changes += !is_one_endpoint(open, c->queue.at[at - 1], c->queue.at[at + 1]);
+	trim_queue(c);
+}
+
+uint32_t connection_worked_on(const struct connection *c)
+{
+	return connection_is_owing(c) && !c->nr_changes ? c->queue.at[c->head] : NO_SLOT;
+}
+
+/* ---- what it is used for ---- */
+
+void connection_own(struct connection *c, const struct open_requests *open, uint32_t slot)
+{
+	if (slot == NO_SLOT)
+		return;
+	c->owner.slot = slot;
+	c->owner.id = open->slots.at[slot].request.id;
+}
+
+uint32_t connection_owner(const struct connection *c, const struct open_requests *open)
+{
+	const struct open_request *r;
+
+	if (c->owner.slot == NO_SLOT)
+		return NO_SLOT;
+	r = &open->slots.at[c->owner.slot];
+	return r->is_open && r->request.id == c->owner.id ? c->owner.slot : NO_SLOT;
+}

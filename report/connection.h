@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A connection of the target as socket_requests.c knows it: its name, who parses its bytes, and the
+ * queue of its requests that wait for their answers, oldest first.
+ *
+ *	c = connections_add(&all, &mark, name);		each stays where it is until it is removed
+ *	connection_speak(c, protocol);			its parser is c->parser from now on
+ *	connection_asked(c, &open, nr, slot);		a request, by the parser's number
+ *	if (connection_find_request(c, nr, &at))
+ *		connection_answered(c, &open, at);
+ *	connections_remove(&all, c);
+ */
+#ifndef REPORT_CONNECTION_H
+#define REPORT_CONNECTION_H
+
+#include "base/hash.h"
+#include "base/str.h"
+#include "base/vec.h"
+#include "recording/socket_mark.h"
+#include "report/open_requests.h"
+#include "report/protocol.h"
+
+struct connection {
+	uint64_t inode;
+	bool is_outgoing;
+	bool is_complete;	/* all bytes since its first one have been seen */
+	bool is_opaque;		/* no request can be known of it, or none was asked for */
+	bool is_out;		/* the last bytes were the server's */
+	uint32_t name;		/* what a request is called that says no name */
+	const struct protocol *protocol;	/* NULL: no bytes yet */
+	void *parser;
+	/* Slots of requests that are not answered, by the parser's numbers; NO_SLOT: answered early. */
+	VEC(uint32_t) queue;
+	size_t head;		/* of the queue: the oldest */
+	uint64_t first_nr;	/* the number of queue.at[0] */
+	uint32_t nr_changes;	/* neighbours in the queue that are not of one endpoint */
+	uint64_t last_out_ns;
+	uint64_t in_since_ns;	/* bytes came that may be a request's, the first of them then; 0: none */
+	struct {
+		uint32_t slot;
+		uint64_t id;	/* of the request: slots are used again */
+	} owner;		/* of an outgoing one: what it is used for */
+};
+
+/* Zeroed: none. */
+struct connections {
+	VEC(struct connection *) all;	/* NULL: the place is free */
+	VEC(uint32_t) free_places;
+	struct u64map place_of;		/* by inode */
+};
+
+void connections_release(struct connections *cs);
+/* Lent until it is removed; NULL: none. */
+struct connection *connections_find(const struct connections *cs, uint64_t inode);
+/* m: its first mark. name: of the requests, until connection_set_name() knows better. */
+struct connection *connections_add(struct connections *cs, const struct socket_mark *m,
+				   uint32_t name);
+/* Frees it with its parser. What still waits in its queue is the caller's to close. */
+void connections_remove(struct connections *cs, struct connection *c);
+
+/* text: scratch. */
+void connection_set_name(struct connection *c, const struct socket_name *n,
+			 struct strings *strings, struct str *text);
+
+/* Begins with a new parser and an empty queue; NULL: without either. */
+void connection_speak(struct connection *c, const struct protocol *p);
+
+static inline bool connection_is_owing(const struct connection *c)
+{
+	return c->head < c->queue.nr;
+}
+
+void connection_asked(struct connection *c, const struct open_requests *open, uint64_t nr,
+		      uint32_t slot);
+/* The place of the parser's request in the queue; false: there is none, or it was answered. */
+bool connection_find_request(const struct connection *c, uint64_t nr, size_t *ret_at);
+/*
+ * Of those who are next to each other in the queue, how many pairs with the request at that place are
+ * not of one endpoint. Who changes its endpoint keeps nr_changes by it.
+ */
+uint32_t connection_changes_at(const struct connection *c, const struct open_requests *open,
+			       size_t at);
+void connection_answered(struct connection *c, const struct open_requests *open, size_t at);
+void connection_clear_queue(struct connection *c);
+/*
+ * The oldest one that is not answered, if all of them are of one endpoint: several that came at once may
+ * be worked on in turn or together. NO_SLOT: none, or nobody knows.
+ */
+uint32_t connection_worked_on(const struct connection *c);
+
+/* It is used for the request; NO_SLOT: as before. */
+void connection_own(struct connection *c, const struct open_requests *open, uint32_t slot);
+/* What it is used for, if that is still open; NO_SLOT. */
+uint32_t connection_owner(const struct connection *c, const struct open_requests *open);
+
+#endif
