@@ -86,19 +86,41 @@ static int parse_options(struct requests_options *o, int argc, char **argv, stru
 }
 
 struct requests {
+	const struct requests_options *options;
 	struct strings strings;
 	struct selection *selection;
 	struct feed feed;
 	struct request_list list;
 };
 
-static void on_request(void *self, const struct session *session, const struct open_request *r)
+/* How many may wait for list_keep_slowest(): fewer cost a sort too often, more cost memory. */
+enum { NR_WAITING_MIN = 4096 };
+
+/* Kept is what will be printed, and what may be among the slowest. */
+static void keep_request(struct requests *q, const struct request *r)
+{
+	uint64_t nr_slowest = selection_slowest(q->selection);
+	struct request_list *l = &q->list;
+
+	request_hold_strings(r, &q->strings);
+	vec_push(&l->requests, *r);
+	if (nr_slowest && l->requests.nr / 2 >= nr_slowest && l->requests.nr >= NR_WAITING_MIN)
+		list_keep_slowest(l, nr_slowest);
+}
+
+static void on_request(void *self, const struct session *session, const struct open_request *open)
 {
 	struct requests *q = self;
+	const struct request *r = &open->request;
 
 	(void)session;
-	if (selection_takes(q->selection, &r->request, &q->strings))
-		vec_push(&q->list.requests, r->request);
+	if (selection_takes(q->selection, r, &q->strings)) {
+		if (q->options->wants_summary && !selection_slowest(q->selection))
+			list_count(&q->list, r);
+		else
+			keep_request(q, r);
+	}
+	request_drop_strings(r, &q->strings);
 }
 
 static int feed_all(struct requests *q, const struct requests_options *o, struct err *e)
@@ -106,6 +128,8 @@ static int feed_all(struct requests *q, const struct requests_options *o, struct
 	struct feed_listener listener = { .self = q, .request_ended = on_request };
 	int err = 0;
 
+	q->options = o;
+	q->list = (struct request_list){ .strings = &q->strings, .nr_endpoints_max = ENDPOINTS_MAX };
 	feed_init(&q->feed, &q->strings, NULL, &o->shared.endpoints, &listener);
 	vec_each(&o->shared.inputs, path)
 		if (!err)
@@ -113,34 +137,22 @@ static int feed_all(struct requests *q, const struct requests_options *o, struct
 	return err;
 }
 
-/* An unfinished one is not known to be slow. */
-static void keep_slowest(struct request_list *l, uint64_t nr)
-{
-	size_t kept = 0;
-
-	if (!nr)
-		return;
-	vec_each(&l->requests, r)
-		if (!r->is_unfinished)
-			l->requests.at[kept++] = *r;
-	l->requests.nr = kept;
-	list_sort(l, LIST_BY_ELAPSED);
-	if (l->requests.nr > nr)
-		l->requests.nr = (size_t)nr;
-}
-
 static void make_list(struct requests *q, const struct requests_options *o)
 {
 	struct request_list *l = &q->list;
+	uint64_t nr_slowest = selection_slowest(q->selection);
 
-	l->strings = &q->strings;
 	l->begin_ns = q->feed.begin_ns;
 	l->seconds_per_weight = feed_seconds_per_weight(&q->feed, &l->unit);
-	keep_slowest(l, selection_slowest(q->selection));
-	if (o->wants_summary)
-		list_summarize(l, o->sort);
-	else
+	if (nr_slowest)
+		list_keep_slowest(l, nr_slowest);
+	if (!o->wants_summary) {
 		list_sort(l, o->sort);
+		return;
+	}
+	vec_each(&l->requests, r)
+		list_count(l, r);
+	list_sort_endpoints(l, o->sort);
 }
 
 struct requests_writer {
@@ -162,9 +174,10 @@ static void warn_of_list(const struct requests *q)
 	struct profile p = { 0 };
 
 	feed_describe(&q->feed, &p);
+	p.tallies.nr_other = q->list.nr_other;
 	if (!p.has_markers)
 		log_warn("the recording has no marks of requests: see --marker of wperf record");
-	else if (!q->list.requests.nr)
+	else if (!q->list.requests.nr && !q->list.endpoints.nr)
 		log_warn("no request is left: nothing matches the selection");
 	if (log_level() > LOG_QUIET)
 		render_tallies(&p, stderr);

@@ -34,6 +34,15 @@
 /* Longest endpoint, bytes: that of the longest label that a mark carries. */
 #define ENDPOINT_MAX 1024
 
+/*
+ * Whoever invents paths must not fill memory: so many endpoints are kept apart, those that came first,
+ * each with all of its requests; the requests of all others are one, and are counted. Ten times the
+ * routes of a large application; a table with samples takes 3 KB, 30 functions of 88 bytes and their
+ * callers, so that all of them take 50 MB at most.
+ */
+#define ENDPOINTS_MAX	10000
+#define OTHER_ENDPOINTS "(other)"
+
 struct endpoint_options {
 	bool keeps_raw;			/* --path-raw: the label is the endpoint, query and all */
 	VEC(const char *) patterns;	/* --path-pattern, in order; lent */

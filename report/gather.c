@@ -6,7 +6,7 @@
 #define NO_GROUP UINT32_MAX
 
 /* Keys of the groups that stand for nothing in particular. */
-enum { KEY_ALL = 1, KEY_OUTSIDE = 2, KEY_OF_REQUESTS = 3, KEY_OF_OWNERS = 4 };
+enum { KEY_ALL = 1, KEY_OUTSIDE = 2, KEY_OF_REQUESTS = 3, KEY_OF_OWNERS = 4, KEY_OTHER = 5 };
 
 void gather_init(struct gather *g, enum group_by by, const struct selection *selection,
 		 struct strings *strings)
@@ -40,20 +40,26 @@ static bool is_by_owner(const struct gather *g)
 
 /* ---- groups ---- */
 
-static uint32_t group_of_key(struct gather *g, uint64_t kind, uint64_t value)
+static uint32_t find_group(const struct gather *g, uint64_t kind, uint64_t value)
 {
-	uint64_t hash = hash_mix(kind, value);
-	uint32_t added = (uint32_t)g->groups.nr;
-
-	hashidx_each(&g->index, hash, id)
+	hashidx_each(&g->index, hash_mix(kind, value), id)
 		if (g->groups.at[id].key[0] == kind && g->groups.at[id].key[1] == value)
 			return id;
+	return NO_GROUP;
+}
+
+static uint32_t group_of_key(struct gather *g, uint64_t kind, uint64_t value)
+{
+	uint32_t found = find_group(g, kind, value), added = (uint32_t)g->groups.nr;
+
+	if (found != NO_GROUP)
+		return found;
 	vec_push(&g->groups, (struct gathered){ .group = { .by = g->by,
 							   .calls = COUNT_UNKNOWN,
 							   .primitive_calls = COUNT_UNKNOWN },
 						.key = { kind, value },
 						.merged_into = added });
-	hashidx_add(&g->index, hash, added);
+	hashidx_add(&g->index, hash_mix(kind, value), added);
 	return added;
 }
 
@@ -84,6 +90,31 @@ static uint32_t group_of_owner(struct gather *g, uint32_t owner)
 	return g->owner_groups.at[owner];
 }
 
+static uint32_t group_of_others(struct gather *g)
+{
+	uint32_t id = group_of_key(g, KEY_OTHER, 0);
+
+	g->groups.at[id].group.path = strings_id(g->strings, OTHER_ENDPOINTS);
+	g->nr_other++;
+	return id;
+}
+
+/* A group that requests name: as many as there are requests, or up to a limit. */
+static uint32_t group_named(struct gather *g, uint64_t key, uint32_t path)
+{
+	uint32_t id = find_group(g, KEY_OF_REQUESTS, key);
+
+	if (id != NO_GROUP)
+		return id;
+	if (g->by != BY_REQUEST && g->nr_endpoints == ENDPOINTS_MAX)
+		return group_of_others(g);
+	g->nr_endpoints++;
+	id = group_of_key(g, KEY_OF_REQUESTS, key);
+	strings_hold(g->strings, path);
+	g->groups.at[id].path = g->groups.at[id].group.path = path;
+	return id;
+}
+
 static uint32_t label_of_status(struct gather *g, uint32_t status)
 {
 	char text[16];
@@ -96,7 +127,7 @@ static uint32_t label_of_status(struct gather *g, uint32_t status)
 
 static uint32_t group_of_request(struct gather *g, const struct request *r)
 {
-	uint32_t path = r->path, id;
+	uint32_t path = r->path;
 	uint64_t key = r->id;
 
 	switch (g->by) {
@@ -116,9 +147,7 @@ static uint32_t group_of_request(struct gather *g, const struct request *r)
 	default:
 		return group_of_all(g);
 	}
-	id = group_of_key(g, KEY_OF_REQUESTS, key);
-	g->groups.at[id].group.path = path;
-	return id;
+	return group_named(g, key, path);
 }
 
 static void count_status(struct group *g, uint32_t status, uint64_t nr)
@@ -135,15 +164,20 @@ static void count_status(struct group *g, uint32_t status, uint64_t nr)
 		vec_insert(&g->status, i, (struct status_count){ status, nr });
 }
 
+static void count_method(struct gather *g, struct gathered *it, uint32_t method)
+{
+	if (it->group.nr_requests || it->group.nr_unfinished) {
+		if (it->group.method != method)
+			it->group.method = 0;
+		return;
+	}
+	strings_hold(g->strings, method);
+	it->method = it->group.method = method;
+}
+
 /* What a table says of its requests. */
 static void count_request(struct group *g, const struct request *r)
 {
-	bool is_first = !g->nr_requests && !g->nr_unfinished;
-
-	if (is_first)
-		g->method = r->method;
-	else if (g->method != r->method)
-		g->method = 0;
 	if (r->is_unfinished) {
 		g->nr_unfinished++;
 	} else {
@@ -197,6 +231,7 @@ static void fold(struct gather *g, const struct request *r, uint32_t owner, cons
 
 	while (g->groups.at[id].merged_into != id)
 		id = g->groups.at[id].merged_into;
+	count_method(g, &g->groups.at[id], r->method);
 	count_request(&g->groups.at[id].group, r);
 	vec_each(&w->list, s)
 		add_to_group(g, is_by_owner(g) ? s->group : id, *s);
@@ -245,12 +280,15 @@ static void compete(struct gather *g, const struct request *r, uint32_t owner, s
 	struct candidate c = { .request = *r, .group = owner, .weights = *w };
 
 	if (g->slowest.nr < selection_slowest(g->selection)) {
+		request_hold_strings(r, g->strings);
 		vec_push(&g->slowest, c);
 		sift_up(g, g->slowest.nr - 1);
 		*w = (struct weights){ 0 };
 	} else if (is_faster(&g->slowest.at[0], &c)) {
 		g->nr_filtered += g->slowest.at[0].request.nr_samples;
 		*w = g->slowest.at[0].weights;
+		request_hold_strings(r, g->strings);
+		request_drop_strings(&g->slowest.at[0].request, g->strings);
 		g->slowest.at[0] = c;
 		sift_down(g, 0);
 	} else {
@@ -285,8 +323,10 @@ void gather_clear(struct gather *g)
 	vec_each(&g->groups, it) {
 		weights_release(&it->weights);
 		group_release(&it->group);
+		strings_drop(g->strings, it->path);
+		strings_drop(g->strings, it->method);
 	}
-	g->groups.nr = 0;
+	g->groups.nr = g->nr_endpoints = 0;
 	hashidx_clear(&g->index);
 }
 
@@ -360,8 +400,10 @@ static int by_value(const void *a, const void *b)
 
 void gather_finish(struct gather *g, bool has_markers)
 {
-	vec_each(&g->slowest, c)
+	vec_each(&g->slowest, c) {
 		fold(g, &c->request, c->group, &c->weights);
+		request_drop_strings(&c->request, g->strings);
+	}
 	vec_each(&g->groups, it) {
 		struct group *group = &it->group;
 

@@ -12,6 +12,9 @@
  *	... g.groups ...
  *	gather_release(&g);
  *
+ * The strings of a request may be dropped once gather_request() has returned: what a table is called
+ * is held for it.
+ *
  * Tables by thread, process or none take the samples outside of requests as well; the others have
  * one table for all of those. With a selection of requests nobody asked for them: they are left
  * out.
@@ -29,6 +32,7 @@ struct gathered {
 	struct weights weights;
 	uint64_t key[2];
 	uint32_t merged_into;	/* index of the group that has it all; else its own */
+	uint32_t path, method;	/* the group's strings, held for it */
 };
 
 /* One of the slowest so far. */
@@ -50,6 +54,8 @@ struct gather {
 	struct u64map labelled;			/* label -> group, by thread or process */
 	VEC(struct candidate) slowest;		/* a heap: the fastest of them on top */
 	uint64_t nr_filtered;			/* samples left out */
+	size_t nr_endpoints;			/* groups that requests named; see ENDPOINTS_MAX */
+	uint64_t nr_other;			/* requests of endpoints beyond these */
 };
 
 void gather_init(struct gather *g, enum group_by by, const struct selection *selection,

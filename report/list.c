@@ -2,8 +2,7 @@
 /* Sorting and summing of the list; list_write.c prints it. */
 #include "report/list.h"
 
-/* A name that no path has. */
-#define OTHER_ENDPOINTS "(others)"
+#include "report/endpoint.h"
 
 void list_release(struct request_list *l)
 {
@@ -77,6 +76,20 @@ void list_sort(struct request_list *l, enum list_sort by)
 		qsort_r(l->requests.at, l->requests.nr, sizeof(*l->requests.at), orders[by], l);
 }
 
+/* An unfinished one is not known to be slow. */
+void list_keep_slowest(struct request_list *l, uint64_t nr)
+{
+	size_t kept = 0, i;
+
+	list_sort(l, LIST_BY_ELAPSED);
+	for (i = 0; i < l->requests.nr; i++)
+		if (kept < nr && !l->requests.at[i].is_unfinished)
+			l->requests.at[kept++] = l->requests.at[i];
+		else
+			request_drop_strings(&l->requests.at[i], l->strings);
+	l->requests.nr = kept;
+}
+
 /* ---- the summary ---- */
 
 static struct endpoint_line *add_line(struct request_list *l, uint32_t method, uint32_t path)
@@ -90,6 +103,17 @@ static struct endpoint_line *add_line(struct request_list *l, uint32_t method, u
 	return vec_last(&l->endpoints);
 }
 
+static struct endpoint_line *line_of_others(struct request_list *l)
+{
+	l->nr_other++;
+	if (!l->has_other) {
+		l->has_other = true;
+		l->other = l->endpoints.nr;
+		add_line(l, 0, strings_id(l->strings, OTHER_ENDPOINTS));
+	}
+	return &l->endpoints.at[l->other];
+}
+
 static struct endpoint_line *line_of(struct request_list *l, uint32_t method, uint32_t path)
 {
 	uint64_t key = (uint64_t)method << 32 | path;
@@ -97,9 +121,8 @@ static struct endpoint_line *line_of(struct request_list *l, uint32_t method, ui
 
 	if (known)
 		return &l->endpoints.at[*known];
-	if (l->nr_endpoints_max && l->endpoints.nr >= l->nr_endpoints_max &&
-	    path != strings_id(l->strings, OTHER_ENDPOINTS))
-		return line_of(l, 0, strings_id(l->strings, OTHER_ENDPOINTS));
+	if (l->nr_endpoints_max && l->endpoints.nr - l->has_other >= l->nr_endpoints_max)
+		return line_of_others(l);
 	u64map_set(&l->line_of_endpoint, key, (uint32_t)l->endpoints.nr);
 	return add_line(l, method, path);
 }
@@ -108,6 +131,8 @@ void list_count(struct request_list *l, const struct request *r)
 {
 	struct endpoint_line *line = line_of(l, r->method, r->path);
 
+	if (!line->begin_ns || r->begin_ns < line->begin_ns)
+		line->begin_ns = r->begin_ns;
 	line->nr_samples += r->nr_samples;
 	line->weight += r->weight;
 	line->cpu_ns += r->cpu_ns;
@@ -124,6 +149,14 @@ static int lines_by_path(const void *a, const void *b, void *list)
 	int order = compare_text(list, x->path, y->path);
 
 	return order ? order : compare_text(list, x->method, y->method);
+}
+
+static int lines_by_begin(const void *a, const void *b, void *list)
+{
+	const struct endpoint_line *x = a, *y = b;
+	int order = compare_u64(x->begin_ns, y->begin_ns);
+
+	return order ? order : lines_by_path(a, b, list);
 }
 
 static int lines_by_elapsed(const void *a, const void *b, void *list)
@@ -145,8 +178,8 @@ static int lines_by_cpu(const void *a, const void *b, void *list)
 
 void list_sort_endpoints(struct request_list *l, enum list_sort by)
 {
-	/* Endpoints do not begin: they come in the order in which they were first asked for. */
 	static int (*const orders[NR_LIST_SORTS])(const void *, const void *, void *) = {
+		[LIST_BY_BEGIN] = lines_by_begin,
 		[LIST_BY_ELAPSED] = lines_by_elapsed,
 		[LIST_BY_CPU] = lines_by_cpu,
 		[LIST_BY_PATH] = lines_by_path,
@@ -155,14 +188,6 @@ void list_sort_endpoints(struct request_list *l, enum list_sort by)
 	l->has_cpu = l->endpoints.nr > 0;
 	vec_each(&l->endpoints, line)
 		l->has_cpu &= !line->nr_without_cpu;
-	if (orders[by] && l->endpoints.nr)
+	if (l->endpoints.nr)
 		qsort_r(l->endpoints.at, l->endpoints.nr, sizeof(*l->endpoints.at), orders[by], l);
-}
-
-void list_summarize(struct request_list *l, enum list_sort by)
-{
-	list_sort(l, LIST_BY_BEGIN);
-	vec_each(&l->requests, r)
-		list_count(l, r);
-	list_sort_endpoints(l, by);
 }

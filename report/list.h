@@ -25,6 +25,7 @@ enum list_format { LIST_FORMATS(LIST_FORMAT_ID) NR_LIST_FORMATS };
 /* The requests of one endpoint. */
 struct endpoint_line {
 	uint32_t method, path;
+	uint64_t begin_ns;		/* of the first */
 	uint64_t nr_unfinished, nr_samples, weight;
 	uint64_t cpu_ns, nr_without_cpu;
 	struct durations elapsed;	/* of the finished ones */
@@ -33,13 +34,16 @@ struct endpoint_line {
 struct request_list {
 	struct strings *strings;	/* lent */
 	VEC(struct request) requests;
-	VEC(struct endpoint_line) endpoints;	/* of list_summarize(), or list_count() */
+	VEC(struct endpoint_line) endpoints;	/* of list_count() */
 	struct u64map line_of_endpoint;
 	/*
 	 * What bounds the memory of list_count(); 0: nothing. So many endpoints have a line of their
-	 * own, the others share one; and see durations.h.
+	 * own, those that came first; the others share one. And see durations.h.
 	 */
 	size_t nr_endpoints_max, nr_exact_max;
+	bool has_other;
+	size_t other;			/* the shared line; valid with has_other, until they are sorted */
+	uint64_t nr_other;		/* requests on it */
 	bool has_cpu;			/* of all requests: of list_sort(), list_sort_endpoints() */
 	uint64_t begin_ns;		/* of the recording: begins are shown since then */
 	const char *unit;		/* of the weights: see profile.h */
@@ -49,12 +53,12 @@ struct request_list {
 void list_release(struct request_list *l);
 /* begin and path ascending, elapsed and cpu descending; then by begin. */
 void list_sort(struct request_list *l, enum list_sort by);
+/* All but the nr slowest finished ones go, with their strings. */
+void list_keep_slowest(struct request_list *l, uint64_t nr);
 /* Counts the request in its endpoint's line, for those who keep no list of requests. */
 void list_count(struct request_list *l, const struct request *r);
 /* After the last one. begin: of their first request; elapsed: of their slowest. */
 void list_sort_endpoints(struct request_list *l, enum list_sort by);
-/* Both, for all of l->requests. */
-void list_summarize(struct request_list *l, enum list_sort by);
 /* Negative errno where out cannot be written. */
 int list_write(const struct request_list *l, enum list_format format, FILE *out, struct err *e);
 int list_write_summary(struct request_list *l, enum list_format format, FILE *out, struct err *e);

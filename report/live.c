@@ -102,6 +102,7 @@ int live_reader(struct live *l, struct reader *reader, const char *name, struct 
 const struct profile *live_describe(struct live *l)
 {
 	feed_describe(&l->feed, &l->profile);
+	l->profile.tallies.nr_other = l->summary.nr_other;
 	l->profile.tallies.nr_filtered = l->gather.nr_filtered + l->nr_below_no_root;
 	return &l->profile;
 }

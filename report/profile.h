@@ -94,6 +94,8 @@ struct group {
 	  "ends of requests without their begin")                                                  \
 	X(unfinished, "request without an end", "requests without an end")                         \
 	X(labels_cut, "label cut short", "labels cut short")                                       \
+	X(other, "request is in (other): more endpoints came than are kept apart",                 \
+	  "requests are in (other): more endpoints came than are kept apart")                      \
 	X(label_faults, "label that could not be read", "labels that could not be read")           \
 	X(bytes_missing, "read or write whose bytes could not be had",                             \
 	  "reads and writes whose bytes could not be had")                                         \

@@ -25,6 +25,7 @@ static void on_request(void *self, const struct session *session,
 
 	(void)session;
 	gather_request(&r->gather, request);
+	request_drop_strings(&request->request, r->options->strings);
 }
 
 static void on_input_end(void *self, const struct session *session)
@@ -82,6 +83,7 @@ const struct profile *report_finish(struct report *r)
 	stack_dumps_forget_processes(&r->stacks.dumps);
 	unwind_tally_add(&p->tallies.stacks, &r->stacks.dumps.tally);
 	sum = sum_new(p, &resolve);
+	p->tallies.nr_other = r->gather.nr_other;
 	p->tallies.nr_filtered = r->gather.nr_filtered + sum_groups(sum, &r->gather);
 	sum_free(sum);
 	resolve_release(&resolve);

@@ -31,6 +31,14 @@ static inline uint64_t request_elapsed_ns(const struct request *r)
 	return r->end_ns > r->begin_ns ? r->end_ns - r->begin_ns : 0;
 }
 
+/* Once more, for who keeps a copy of it. */
+static inline void request_hold_strings(const struct request *r, struct strings *strings)
+{
+	strings_hold(strings, r->path);
+	strings_hold(strings, r->raw_path);
+	strings_hold(strings, r->method);
+}
+
 static inline void request_drop_paths(const struct request *r, struct strings *strings)
 {
 	strings_drop(strings, r->path);

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "report/cmd_report.h"
 #include "report/cmd_requests.h"
+#include "report/endpoint.h"
 #include "tests/harness.h"
 #include "tests/recording_builder.h"
 
@@ -463,6 +464,107 @@ START_TEST(reader_that_went_away_is_no_error)
 }
 END_TEST
 
+/* Letters alone are nobody's id: /page/aaaa and so on. */
+static void add_word(struct str *b, size_t nr)
+{
+	size_t i;
+
+	for (i = 0; i < 4; i++, nr /= 26)
+		str_add_char(b, (char)('a' + nr % 26));
+}
+
+static void add_exchange(struct recording_builder *b, uint64_t time, const char *path)
+{
+	static const char answer[] = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+	struct socket_mark m = { .conn = 5, .ns = time, .cpu_ns = time, .kind = SOCKET_IN };
+	struct str ask = { 0 };
+
+	str_addf(&ask, "GET %s HTTP/1.1\r\n\r\n", path);
+	m.bytes = ask.len;
+	builder_socket_mark(b, time, 10, 10, m, ask.s, ask.len);
+	m = (struct socket_mark){ .conn = 5, .ns = time + 1, .cpu_ns = time + 1, .kind = SOCKET_OUT };
+	m.bytes = sizeof(answer) - 1;
+	builder_socket_mark(b, time + 1, 10, 10, m, answer, sizeof(answer) - 1);
+	str_release(&ask);
+}
+
+enum { NR_PATHS = 100000, NR_USERS = 1000 };
+
+/* So many different paths on one connection; each hundredth is that of a user, by a number. */
+static const char *make_many_paths(const char *name)
+{
+	const char *file = harness_path(name);
+	struct recording_builder b;
+	struct str path = { 0 };
+	size_t i;
+
+	builder_init(&b, NULL);
+	builder_marker(&b, 0, MARKER_IS_SOCKETS, "");
+	for (i = 0; i < NR_PATHS; i++) {
+		str_clear(&path);
+		str_add(&path, "/page/");
+		add_word(&path, i);
+		if (i % (NR_PATHS / NR_USERS) == 0) {
+			str_clear(&path);
+			str_addf(&path, "/user/%zu", i);
+		}
+		add_exchange(&b, 10 + 3 * i, str_cstr(&path));
+		if (i % 100 == 0)
+			builder_round(&b);
+	}
+	builder_write(&b, file);
+	builder_release(&b);
+	str_release(&path);
+	return file;
+}
+
+static const struct {
+	command_fn *command;
+	const char *line;
+} many_paths[] = {
+	{ cmd_report, "report --format jsonl --restrict 3" },
+	{ cmd_requests, "requests --summary --format jsonl" },
+	{ cmd_requests, "requests --summary --slowest 200000 --format jsonl" },
+};
+
+static uint64_t count_of(json_t *o, const char *key)
+{
+	return (uint64_t)json_integer_value(json_object_get(o, key));
+}
+
+/* Those of a pattern are one; of the others the first come are kept apart, and all are counted. */
+START_TEST(command_puts_many_paths_together)
+{
+	char *line = xasprintf("%s -i %s -o %s", many_paths[_i].line, make_many_paths("many"),
+			       harness_path("out")), *rest, *it;
+	struct str out = { 0 }, err = { 0 };
+	uint64_t nr_lines = 0, nr_requests = 0, nr_users = 0, nr_other = 0;
+
+	ck_assert_int_eq(run_line(many_paths[_i].command, line, &err), 0);
+	harness_read(harness_path("out"), &out);
+	rest = out.s;
+	while ((it = strsep(&rest, "\n")) != NULL && *it) {
+		json_t *o = json_loads(it, 0, NULL);
+		const char *path = json_string_value(json_object_get(o, "path"));
+
+		ck_assert_ptr_nonnull(path);
+		nr_lines++;
+		nr_requests += count_of(o, "requests");
+		nr_users += strcmp(path, "/user/{id}") ? 0 : count_of(o, "requests");
+		nr_other += strcmp(path, "(other)") ? 0 : count_of(o, "requests");
+		json_decref(o);
+	}
+	ck_assert_uint_eq(nr_lines, ENDPOINTS_MAX + 1);
+	ck_assert_uint_eq(nr_requests, NR_PATHS);
+	ck_assert_uint_eq(nr_users, NR_USERS);
+	ck_assert_uint_eq(nr_other, NR_PATHS - NR_USERS - (ENDPOINTS_MAX - 1));
+	ck_assert_has(&err, "wperf: 89001 requests are in (other): more endpoints came than are kept apart\n");
+	free(line);
+	str_release(&out);
+	str_release(&err);
+}
+END_TEST
+
 START_TEST(command_merges_inputs)
 {
 	const char *rec = make_recording("rec"), *out_path = harness_path("out");
@@ -496,6 +598,7 @@ Suite *check_cmd_report_suite(void)
 	tcase_add_loop_test(tc, command_does_not_destroy_its_input, 0, 5);
 	tcase_add_loop_test(tc, output_that_is_lost_is_an_error, 0, ARRAY_LEN(lost_outputs));
 	tcase_add_loop_test(tc, reader_that_went_away_is_no_error, 0, 3);
+	tcase_add_loop_test(tc, command_puts_many_paths_together, 0, ARRAY_LEN(many_paths));
 	tcase_add_test(tc, command_merges_inputs);
 	suite_add_tcase(s, tc);
 	return s;

@@ -241,15 +241,17 @@ START_TEST(endpoints_beyond_the_limit_share_a_line)
 
 		snprintf(path, sizeof(path), "/%zu", i % 5);
 		r.path = strings_hold_n(&strings, path, strlen(path));
+		r.begin_ns++;
 		list_count(&l, &r);
 		request_drop_strings(&r, &strings);
 	}
 	list_sort_endpoints(&l, LIST_BY_BEGIN);
 	ck_assert_uint_eq(l.endpoints.nr, 4);
 	ck_assert_str_eq(strings_text(&strings, l.endpoints.at[2].path), "/2");
-	ck_assert_str_eq(strings_text(&strings, l.endpoints.at[3].path), "(others)");
+	ck_assert_str_eq(strings_text(&strings, l.endpoints.at[3].path), "(other)");
 	ck_assert_uint_eq(l.endpoints.at[2].elapsed.nr, 2);
 	ck_assert_uint_eq(l.endpoints.at[3].elapsed.nr, 4);
+	ck_assert_uint_eq(l.nr_other, 4);
 	list_release(&l);
 	strings_release(&strings);
 }

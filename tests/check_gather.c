@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What is kept of requests once they have ended. Whose samples are whose is check_profile.c's. */
+#include <check.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/log.h"
+#include "report/report.h"
+#include "tests/recording_builder.h"
+
+Suite *check_gather_suite(void);
+
+struct fixture {
+	struct recording_builder b;
+	struct endpoint_options endpoints;
+	struct selection_options selection_options;
+	struct selection *selection;
+	struct strings strings;
+	struct report_options options;
+	struct report report;
+	const struct profile *p;
+};
+
+/* As many requests as there are, each of a path that no other has: the last is the slowest. */
+static void setup(struct fixture *f, size_t nr_requests, const char *path)
+{
+	uint64_t time = 1;
+	size_t i;
+
+	*f = (struct fixture){ .options = { .by = BY_ENDPOINT } };
+	log_set_level(LOG_QUIET);
+	builder_init(&f->b, NULL);
+	builder_marker(&f->b, 1, MARKER_HAS_LABEL, "handle");
+	for (i = 1; i <= nr_requests; i++) {
+		char label[32];
+
+		snprintf(label, sizeof(label), "%s%zu", path, i);
+		builder_begin(&f->b, time++, 10, 10, 1, label);
+		if (i % 2)
+			builder_sample(&f->b, time++, 10, 10, (uint64_t[]){ 0x1000 }, 1);
+		builder_end(&f->b, time += 2 * i, 10, 10, 1);
+		builder_round(&f->b);
+	}
+}
+
+static void run(struct fixture *f)
+{
+	struct reader *reader;
+	struct err e = { 0 };
+	const void *bytes;
+	size_t len;
+
+	ck_assert_msg(!selection_new(&f->selection_options, &f->selection, &e), "%s", e.what);
+	f->options.selection = f->selection;
+	f->options.strings = &f->strings;
+	f->options.endpoints = &f->endpoints;
+	report_init(&f->report, &f->options);
+	bytes = builder_finish(&f->b, &len);
+	ck_assert_int_eq(reader_open_bytes(bytes, len, &reader, &e), 0);
+	ck_assert_msg(!report_reader(&f->report, reader, "test", &e), "%s", e.what);
+	reader_free(reader);
+	f->p = report_finish(&f->report);
+}
+
+static void teardown(struct fixture *f)
+{
+	report_release(&f->report);
+	selection_free(f->selection);
+	strings_release(&f->strings);
+	builder_release(&f->b);
+}
+
+static const struct group *group_of(const struct fixture *f, const char *path)
+{
+	vec_each(&f->p->groups, g)
+		if (!strcmp(strings_text(&f->strings, g->path), path))
+			return g;
+	return NULL;
+}
+
+static const struct {
+	enum group_by by;
+	const char *slowest;
+	size_t nr_groups;	/* with (outside), if anything was */
+} sums[] = {
+	{ BY_ENDPOINT, NULL, 1 },
+	{ BY_STATUS, NULL, 1 },
+	{ BY_THREAD, NULL, 1 },
+	{ BY_NONE, NULL, 1 },
+	{ BY_REQUEST, "3", 3 },
+	{ BY_ENDPOINT, "3", 1 },
+};
+
+/* Labels go with their requests. */
+START_TEST(memory_is_that_of_tables)
+{
+	static const size_t nr_requests[] = { 100, 1000 };
+	size_t nr_strings[2], i;
+
+	for (i = 0; i < 2; i++) {
+		struct fixture f;
+
+		setup(&f, nr_requests[i], "/user/");
+		f.options.by = sums[_i].by;
+		f.selection_options.slowest = sums[_i].slowest;
+		run(&f);
+		ck_assert_uint_eq(f.p->groups.nr, sums[_i].nr_groups);
+		nr_strings[i] = f.strings.text.nr;
+		teardown(&f);
+	}
+	ck_assert_uint_eq(nr_strings[0], nr_strings[1]);
+}
+END_TEST
+
+START_TEST(slowest_keep_their_names)
+{
+	struct fixture f;
+
+	setup(&f, 500, "/user/");
+	f.options.by = BY_REQUEST;
+	f.selection_options.slowest = "3";
+	f.endpoints.keeps_raw = true;
+	run(&f);
+	ck_assert_uint_eq(f.p->groups.nr, 3);
+	ck_assert_uint_eq(f.p->tallies.nr_other, 0);
+	ck_assert_uint_eq(f.p->tallies.nr_filtered, 249);
+	vec_each(&f.p->groups, g) {
+		char want[32];
+
+		snprintf(want, sizeof(want), "/user/%" PRIu64, g->request_id);
+		ck_assert_str_eq(strings_text(&f.strings, g->path), want);
+		ck_assert_uint_ge(g->request_id, 498);
+	}
+	teardown(&f);
+}
+END_TEST
+
+START_TEST(endpoints_beyond_the_limit_are_one)
+{
+	const struct group *other;
+	struct fixture f;
+
+	setup(&f, ENDPOINTS_MAX + 10, "/page-");
+	run(&f);
+	ck_assert_uint_eq(f.p->groups.nr, ENDPOINTS_MAX + 1);
+	ck_assert_ptr_nonnull(group_of(&f, "/page-1"));
+	ck_assert_ptr_nonnull(group_of(&f, "/page-10000"));
+	other = group_of(&f, "(other)");
+	ck_assert_ptr_nonnull(other);
+	ck_assert_uint_eq(other->nr_requests, 10);
+	ck_assert_uint_eq(other->elapsed_ns.nr, 10);
+	ck_assert_uint_eq(other->nr_samples, 5);
+	ck_assert_uint_eq(f.p->tallies.nr_other, 10);
+	ck_assert_uint_eq(f.p->tallies.nr_in_requests, (ENDPOINTS_MAX + 10) / 2);
+	teardown(&f);
+}
+END_TEST
+
+/* Who asks for each request gets them all. */
+START_TEST(requests_have_no_limit)
+{
+	struct fixture f;
+
+	setup(&f, ENDPOINTS_MAX + 10, "/page-");
+	f.options.by = BY_REQUEST;
+	run(&f);
+	ck_assert_uint_eq(f.p->groups.nr, ENDPOINTS_MAX + 10);
+	ck_assert_uint_eq(f.p->tallies.nr_other, 0);
+	teardown(&f);
+}
+END_TEST
+
+Suite *check_gather_suite(void)
+{
+	Suite *s = suite_create("gather");
+	TCase *tc = tcase_create("gather");
+
+	tcase_add_loop_test(tc, memory_is_that_of_tables, 0, ARRAY_LEN(sums));
+	tcase_add_test(tc, slowest_keep_their_names);
+	tcase_add_test(tc, endpoints_beyond_the_limit_are_one);
+	tcase_add_test(tc, requests_have_no_limit);
+	suite_add_tcase(s, tc);
+	return s;
+}
