@@ -1,18 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "report/durations.h"
 
-/* What is left of a duration is its first bits, so that 256 different ones are between x and 2 x.
+/*
+ * What is left of a duration is its first bits: with 9 of them, 256 different ones are between x and 2 x.
+ * With one there are 64 at all.
  */
-enum { KEPT_BITS = 9 };
+enum { KEPT_BITS_MAX = 9 };
 
 /* How many may wait, unsorted: less costs a sort too often, more costs memory. */
-enum { NR_WAITING_MIN = 1024 };
+enum { NR_WAITING_MAX = 512 };
 
-static uint64_t rounded(uint64_t ns)
+static uint64_t rounded(const struct durations *d, uint64_t ns)
 {
 	int bits = ns ? 64 - __builtin_clzll(ns) : 0;
 
-	return bits > KEPT_BITS ? ns >> (bits - KEPT_BITS) << (bits - KEPT_BITS) : ns;
+	return d->kept_bits && bits > d->kept_bits ?
+		       ns >> (bits - d->kept_bits) << (bits - d->kept_bits) : ns;
 }
 
 static int by_ns(const void *a, const void *b)
@@ -37,28 +40,26 @@ static void sort(struct durations *d)
 	d->list.nr = d->nr_sorted = nr;
 }
 
-/* From 1 us to 1 s there are 5,000 that are rounded. */
+/* Fewer bits until they are few enough. */
 static void settle(struct durations *d)
 {
 	sort(d);
-	if (d->is_rounded || !d->nr_exact_max || d->list.nr <= d->nr_exact_max)
-		return;
-	vec_each(&d->list, it)
-		it->ns = rounded(it->ns);
-	d->is_rounded = true;
-	d->nr_sorted = 0;
-	sort(d);
+	while (d->nr_exact_max && d->list.nr > d->nr_exact_max && d->kept_bits != 1) {
+		d->kept_bits = d->kept_bits ? d->kept_bits - 1 : KEPT_BITS_MAX;
+		vec_each(&d->list, it)
+			it->ns = rounded(d, it->ns);
+		d->nr_sorted = 0;
+		sort(d);
+	}
 }
 
 void durations_add(struct durations *d, uint64_t ns)
 {
-	size_t nr_waiting_max = d->nr_sorted > NR_WAITING_MIN ? d->nr_sorted : NR_WAITING_MIN;
-
 	d->nr++;
 	d->sum_ns += (double)ns;
 	d->max_ns = ns > d->max_ns ? ns : d->max_ns;
-	vec_push(&d->list, (struct duration){ d->is_rounded ? rounded(ns) : ns, 1 });
-	if (d->nr_exact_max && d->list.nr - d->nr_sorted >= nr_waiting_max)
+	vec_push(&d->list, (struct duration){ rounded(d, ns), 1 });
+	if (d->nr_exact_max && d->list.nr - d->nr_sorted >= NR_WAITING_MAX)
 		settle(d);
 }
 
@@ -86,5 +87,5 @@ uint64_t durations_quantile_ns(struct durations *d, double q)
 			break;
 	}
 	/* The largest is known exactly. */
-	return i + 1 >= d->list.nr ? d->max_ns : d->list.at[i].ns;
+	return rank >= d->nr ? d->max_ns : d->list.at[i].ns;
 }

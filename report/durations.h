@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * How long many things took: their number, mean, maximum and quantiles. Exact; or, for those that
- * never end, exact up to a number of different durations, and from then on to 1/256 of each:
+ * never end, exact up to a number of different durations, and from then on to 1/256 of each, or to as
+ * much of it that they are no more than that number:
  *
- *	d.nr_exact_max = 4096;
+ *	d.nr_exact_max = 1536;
  *	durations_add(&d, ns);
  *	...
  *	p99 = durations_quantile_ns(&d, 0.99);
@@ -14,7 +15,6 @@
 #ifndef REPORT_DURATIONS_H
 #define REPORT_DURATIONS_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/vec.h"
@@ -25,7 +25,7 @@ struct duration {
 
 struct durations {
 	size_t nr_exact_max;	/* 0: all of them, however many */
-	bool is_rounded;
+	int kept_bits;		/* of each; 0: all of them */
 	uint64_t nr, max_ns;
 	double sum_ns;
 	VEC(struct duration) list;

@@ -2,11 +2,10 @@
 #include "report/live.h"
 
 enum {
-	/* More endpoints than people look at; of one a line takes 100 bytes, and its durations ...
-	 */
+	/* More endpoints than people look at; of one a line takes 100 bytes, and its durations ... */
 	NR_ENDPOINTS_MAX = 1000,
-	/* ... 16 bytes each, as long as they are exact. */
-	NR_EXACT_MAX = 4096,
+	/* ... 16 bytes each: 32 KB with the 512 that wait to be sorted. */
+	NR_EXACT_MAX = 1536,
 };
 
 static void on_input(void *self, const struct session *session)

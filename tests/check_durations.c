@@ -9,12 +9,12 @@ Suite *check_durations_suite(void);
 
 static const double quantiles[] = { 0, 0.01, 0.5, 0.9, 0.99, 0.999, 1 };
 
-/* From 1 us to some seconds, as many in each octave. */
-static uint64_t duration_of(uint64_t i)
+/* From 1 us on, as many in each octave. */
+static uint64_t duration_of(uint64_t i, unsigned int nr_octaves)
 {
 	uint64_t h = hash_u64(i);
 
-	return (1000 + h % 1000) << (h >> 32) % 22;
+	return (1000 + h % 1000) << (h >> 32) % nr_octaves;
 }
 
 static int by_value(const void *a, const void *b)
@@ -26,11 +26,23 @@ static int by_value(const void *a, const void *b)
 
 static const struct {
 	size_t nr, nr_exact_max;
-	bool is_exact;
+	unsigned int nr_octaves;
+	uint64_t one_in;	/* of a duration is what may be missing; 0: nothing */
 } cases[] = {
-	{ 0, 0, true },		 { 1, 0, true },	 { 2, 10, true },
-	{ 1000, 0, true },	 { 1000, 1000, true },	 { 50000, 0, true },
-	{ 50000, 100000, true }, { 50000, 4096, false }, { 200000, 4096, false },
+	{ 0, 0, 22, 0 },
+	{ 1, 0, 22, 0 },
+	{ 2, 10, 22, 0 },
+	{ 1000, 0, 22, 0 },
+	{ 1000, 1000, 22, 0 },
+	{ 50000, 0, 22, 0 },
+	{ 50000, 100000, 22, 0 },
+	{ 50000, 1536, 6, 256 },
+	{ 200000, 1536, 6, 256 },
+	{ 50000, 1536, 12, 128 },
+	{ 50000, 1536, 22, 64 },
+	{ 200000, 1536, 22, 64 },
+	{ 50000, 100, 22, 4 },
+	{ 50000, 1, 22, 1 },
 };
 
 START_TEST(durations_agree_with_a_sorted_list)
@@ -41,7 +53,7 @@ START_TEST(durations_agree_with_a_sorted_list)
 	double sum = 0;
 
 	for (i = 0; i < nr; i++) {
-		sorted[i] = duration_of(i);
+		sorted[i] = duration_of(i, cases[_i].nr_octaves);
 		sum += (double)sorted[i];
 		durations_add(&d, sorted[i]);
 		/* looking at it changes nothing */
@@ -56,11 +68,13 @@ START_TEST(durations_agree_with_a_sorted_list)
 		uint64_t got = durations_quantile_ns(&d, quantiles[i]);
 
 		ck_assert_uint_le(got, want);
-		ck_assert_uint_ge(got, cases[_i].is_exact ? want : want - want / 256);
+		ck_assert_uint_ge(got, want - (cases[_i].one_in ? want / cases[_i].one_in : 0));
 	}
 	ck_assert_uint_eq(durations_quantile_ns(&d, 1), nr ? sorted[nr - 1] : 0);
-	if (!cases[_i].is_exact)
-		ck_assert_uint_lt(d.list.cap, 20000);
+	if (cases[_i].one_in == 256)
+		ck_assert_int_eq(d.kept_bits, 9);
+	if (cases[_i].one_in)
+		ck_assert_uint_le(d.list.cap, 2048);
 	durations_release(&d);
 	free(sorted);
 }
