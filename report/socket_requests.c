@@ -362,9 +362,11 @@ static void open_connection(struct socket_requests *s, const struct mark *m, str
 	if (!c)
 		c = add_connection(s, m);
 	memcpy(&name, m->chunk.bytes, m->chunk.len < sizeof(name) ? m->chunk.len : sizeof(name));
-	connection_set_name(c, &name, s->session->strings, &s->text);
+	/* Only requests are called by it, and an outgoing one's port is any. */
 	if (c->is_outgoing)
 		connection_own(c, s->open, w->slot);
+	else
+		connection_set_name(c, &name, s->session->strings, &s->text);
 }
 
 static void take_transfer(struct socket_requests *s, const struct mark *m, struct worker *w)

@@ -274,50 +274,93 @@ START_TEST(http_alone_is_taken_where_asked_for)
 }
 END_TEST
 
+/* The most that there was at the end of a request. */
+struct extent {
+	struct outcome o;
+	size_t nr_places, nr_known, nr_open, nr_strings;
+};
+
+static void note(size_t *most, size_t nr)
+{
+	*most = nr > *most ? nr : *most;
+}
+
+static void note_extent(void *self, const struct session *session, const struct open_request *open)
+{
+	struct extent *x = self;
+	const struct attribute *a = &x->o.feed.attribute;
+
+	(void)session;
+	note(&x->nr_places, a->by_bytes.connections.all.nr);
+	note(&x->nr_known, a->by_bytes.connections.place_of.pairs.nr);
+	note(&x->nr_open, a->open.slots.nr);
+	note(&x->nr_strings, x->o.strings.text.nr);
+	request_drop_strings(&open->request, &x->o.strings);
+}
+
+static void add_transfer(struct recording_builder *b, uint64_t time, struct socket_mark m, const char *bytes)
+{
+	m.ns = time;
+	m.bytes = strlen(bytes);
+	builder_socket_mark(b, time, 10, 11, m, bytes, strlen(bytes));
+}
+
+/* A client's, and one to another server, as a proxy has them; the client asks for what nobody else did. */
+static void add_connections(struct recording_builder *b, uint64_t time, uint32_t i)
+{
+	struct socket_name name = { .family = AF_INET, .local_port = 80 };
+	struct socket_mark m = { .conn = 2 * i, .flags = SOCKET_IS_NEW }, up = m;
+	char asks[64];
+
+	up.conn++;
+	up.flags |= SOCKET_IS_OUTGOING;
+	m.kind = up.kind = SOCKET_OPEN;
+	builder_socket_mark(b, time, 10, 11, m, &name, sizeof(name));
+	name.local_port = (uint16_t)(1024 + i);
+	builder_socket_mark(b, time + 1, 10, 11, up, &name, sizeof(name));
+	snprintf(asks, sizeof(asks), "GET /user/%u HTTP/1.1\r\n\r\n", i);
+	m.kind = SOCKET_IN;
+	add_transfer(b, time + 2, m, asks);
+	up.kind = SOCKET_OUT;
+	add_transfer(b, time + 3, up, asks);
+	m.kind = SOCKET_OUT;
+	add_transfer(b, time + 4, m, "HTTP/1.1 204 x\r\n\r\n");
+	m.kind = up.kind = SOCKET_CLOSE;
+	add_transfer(b, time + 5, up, "");
+	add_transfer(b, time + 6, m, "");
+}
+
 /* Connections come and go, and what stays in memory is what is open. */
 START_TEST(memory_is_what_is_open)
 {
 	enum { NR = 20000 };
-	struct recording_builder b;
+	struct extent x = { 0 };
 	struct endpoint_options endpoints = { 0 };
-	struct str text = { 0 };
-	struct outcome o = { 0 };
-	struct feed_listener listener = { .self = &o };
+	struct feed_listener listener = { .self = &x, .request_ended = note_extent };
+	struct recording_builder b;
 	struct reader *reader;
 	struct err e = { 0 };
 	const void *bytes;
 	uint32_t i;
 	size_t len;
 
-	strings_id(&o.strings, "");
+	strings_id(&x.o.strings, "");
 	builder_init(&b, NULL);
-	for (i = 1; i <= NR; i++) {
-		struct socket_name name = { .family = AF_INET, .local_port = 80 };
-		struct socket_mark m = { .conn = i, .kind = SOCKET_OPEN, .flags = SOCKET_IS_NEW };
-		static const char asks[] = "GET / HTTP/1.1\r\n\r\n", answers[] = "HTTP/1.1 204 x\r\n\r\n";
-
-		builder_socket_mark(&b, 10 * i, 10, 11, m, &name, sizeof(name));
-		m.kind = SOCKET_IN;
-		m.ns = 10 * i + 1;
-		m.bytes = sizeof(asks) - 1;
-		builder_socket_mark(&b, 10 * i + 1, 10, 11, m, asks, sizeof(asks) - 1);
-		m.kind = SOCKET_OUT;
-		m.ns = 10 * i + 2;
-		m.bytes = sizeof(answers) - 1;
-		builder_socket_mark(&b, 10 * i + 2, 10, 11, m, answers, sizeof(answers) - 1);
-		m.kind = SOCKET_CLOSE;
-		builder_socket_mark(&b, 10 * i + 3, 10, 11, m, NULL, 0);
-	}
+	for (i = 1; i <= NR; i++)
+		add_connections(&b, 10 * i, i);
 	bytes = builder_finish(&b, &len);
-	feed_init(&o.feed, &o.strings, NULL, &endpoints, &listener);
+	feed_init(&x.o.feed, &x.o.strings, NULL, &endpoints, &listener);
 	ck_assert_int_eq(reader_open_bytes(bytes, len, &reader, &e), 0);
-	ck_assert_int_eq(feed_reader(&o.feed, reader, "test", &e), 0);
-	ck_assert_uint_eq(o.feed.nr_requests, NR);
-	ck_assert_uint_eq(o.feed.tallies.nr_unfinished, 0);
+	ck_assert_int_eq(feed_reader(&x.o.feed, reader, "test", &e), 0);
+	ck_assert_uint_eq(x.o.feed.nr_requests, NR);
+	ck_assert_uint_eq(x.o.feed.tallies.nr_unfinished, 0);
+	ck_assert_uint_eq(x.nr_places, 2);
+	ck_assert_uint_le(x.nr_known, 2048);
+	ck_assert_uint_le(x.nr_open, 2);
+	ck_assert_uint_le(x.nr_strings, 20);
 	reader_free(reader);
 	builder_release(&b);
-	str_release(&text);
-	outcome_release(&o);
+	outcome_release(&x.o);
 }
 END_TEST
 
