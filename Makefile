@@ -204,7 +204,7 @@ $(O)/bench/make_recording: $(O)/bench/make_recording.o $(O)/tests/recording_buil
 $(O)/bench/unwind_dumps: $(O)/bench/unwind_dumps.o $(OBJS)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
-bench: all $(O)/bench/spin $(O)/bench/make_recording $(O)/bench/unwind_dumps
+bench: all examples $(O)/bench/spin $(O)/bench/make_recording $(O)/bench/unwind_dumps
 	$(Q)WPERF=$(WPERF) O=$(O) bench/bench.py $(CASES)
 
 demo: all examples

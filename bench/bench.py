@@ -5,6 +5,7 @@
 Runs alternate between the two, so that what else the machine does falls on both. Shown are medians and,
 in brackets, the smallest and the largest of the runs. Nothing here passes or fails.
 """
+import json
 import os
 import re
 import resource
@@ -313,7 +314,78 @@ def bench_sockets(tmp):
     line("  of that by marks, us", spread(cost), "")
 
 
-CASES = {"sockets": bench_sockets, "lost": bench_lost, "own_cpu": bench_own_cpu, "report": bench_report,
+# ---- many connections ----
+
+NR_CONNECTIONS, NR_REQUESTS = 10000, 200000
+
+
+def start_until(argv, words, stream):
+    """A program in the background, which has said these words on that stream of its own."""
+    p = subprocess.Popen(argv, stdin=subprocess.PIPE, text=True, **{
+        "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, stream: subprocess.PIPE})
+    for said in getattr(p, stream):
+        if words in said:
+            return p, said
+    sys.exit(f"bench: {argv[0]} does not say {words}")
+
+
+def peak_mb(p, is_told=True):
+    """Ends it; the peak of its resident memory, or of a process that it waited for, in MB."""
+    if is_told:
+        p.send_signal(signal.SIGINT)
+    stderr = p.stderr.read()
+    _, status, usage = os.wait4(p.pid, 0)
+    p.returncode = os.waitstatus_to_exitcode(status)
+    if p.returncode:
+        sys.exit(f"bench: {' '.join(p.args)}: {stderr}")
+    return usage.ru_maxrss / 1024, stderr
+
+
+def under_connections(make):
+    """What make(pid of the server) starts sees all of them open at a time, and all requests; its peak."""
+    server, said = start_until([f"{BUILD}/examples/server", "--epoll", "--port", "0"], "listening", "stdout")
+    recorder, _ = start_until(make(server.pid), "attached", "stderr")
+    client, _ = start_until(["bench/connections.py", said.rpartition(":")[2].strip(), str(NR_CONNECTIONS),
+                             str(NR_REQUESTS)], "answered", "stdout")
+    time.sleep(0.5)
+    peak = peak_mb(recorder)
+    client.communicate()
+    server.terminate()
+    server.wait()
+    return peak
+
+
+def requests_in(path):
+    """(MB, requests) of wperf requests --summary."""
+    said = subprocess.Popen([WPERF, "requests", "-i", path, "--summary", "--format", "jsonl", "-o",
+                             path + ".summary"], stderr=subprocess.PIPE, text=True)
+    mb, _ = peak_mb(said, is_told=False)
+    with open(path + ".summary") as f:
+        return mb, sum(json.loads(endpoint)["requests"] for endpoint in f)
+
+
+def bench_memory(tmp):
+    """10,000 connections open, 200,000 requests, on all connections at a time."""
+    out = os.path.join(tmp, "connections")
+    mb = {"record": [], "report": [], "requests --summary": [], "live": []}
+    counts, lost = [], []
+    for _ in range(max(1, RUNS // 2)):
+        peak, said = under_connections(lambda pid: [WPERF, "record", "-v", "-p", str(pid), "-o", out])
+        mb["record"].append(peak)
+        lost.append(int(re.search(r"(\d+) lost in", said)[1]))
+        mb["report"].append(run([WPERF, "report", "-i", out])["mb"])
+        peak, nr = requests_in(out)
+        mb["requests --summary"].append(peak)
+        counts.append(nr)
+        mb["live"].append(under_connections(
+            lambda pid: [WPERF, "live", "-v", "--format", "jsonl", "-p", str(pid)])[0])
+    line(f"{NR_CONNECTIONS} connections, {NR_REQUESTS} requests: seen", spread(counts, digits=0), "",
+         f"{max(lost)} lost")
+    for what, values in mb.items():
+        line(f"  wperf {what}: peak resident, MB", spread(values, digits=0), "")
+
+
+CASES = {"sockets": bench_sockets, "memory": bench_memory, "lost": bench_lost, "own_cpu": bench_own_cpu, "report": bench_report,
          "unwind_lost": bench_unwind_lost, "unwind_record": bench_unwind_record,
          "unwind_report": bench_unwind_report}
 
