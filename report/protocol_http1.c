@@ -74,6 +74,7 @@ struct http1 {
 	bool is_named;			/* it was told of by name */
 	bool is_synced;			/* the message before it was read to its end */
 	bool has_written;		/* since the last read */
+	uint64_t unseen_bytes;		/* of chunked bodies, since a request began */
 };
 
 static size_t min_len(size_t a, size_t b)
@@ -218,6 +219,7 @@ static void begin(struct http1 *h, const struct exchange_listener *l)
 	h->nr_began++;
 	h->is_reading = true;
 	h->is_named = false;
+	h->unseen_bytes = 0;
 	set_kind(h, h->nr_began, KIND_PLAIN);
 	l->began(l->self, h->nr_began);
 }
@@ -435,6 +437,14 @@ static void advance_line(struct http1 *h, struct side *s, struct cursor *c,
 	}
 }
 
+/* Written, and nobody asked: whoever did stands behind a chunked body, in bytes that did not travel. */
+static void take_unasked(struct http1 *h, const struct exchange_listener *l)
+{
+	if (h->unseen_bytes)
+		l->skipped(l->self, h->unseen_bytes);
+	h->unseen_bytes = 0;
+}
+
 static void take_bytes(struct http1 *h, struct side *s, const struct chunk *chunk,
 		       const struct exchange_listener *l)
 {
@@ -444,8 +454,10 @@ static void take_bytes(struct http1 *h, struct side *s, const struct chunk *chun
 		return;
 	c = cursor_of(chunk->bytes, chunk->len);
 	while (cursor_left(&c) && s->at < AT_REST) {
-		if (s == &h->out && !nr_outstanding(h))
-			return;	/* nobody asked */
+		if (s == &h->out && !nr_outstanding(h)) {
+			take_unasked(h, l);
+			return;
+		}
 		if (s->at == AT_BODY || s->at == AT_CHUNK)
 			cursor_skip(&c, pass(h, s, cursor_left(&c), l));
 		else
@@ -453,10 +465,22 @@ static void take_bytes(struct http1 *h, struct side *s, const struct chunk *chun
 	}
 }
 
-/* Of a body of known length, what did not travel is no request. */
+/* Within a chunked body, or lost in one. */
+static bool is_in_chunks(const struct http1 *h)
+{
+	const struct side *s = &h->in;
+
+	return (s->at >= AT_CHUNK_SIZE && s->at <= AT_TRAILER) || (s->at == AT_LOST && h->unseen_bytes);
+}
+
+/*
+ * Of a body of known length, what did not travel is no request. Of a chunked one it hardly is: who sends
+ * another behind it, and does not wait, gets an answer that nobody asked for.
+ */
 static void take_unread(struct http1 *h, uint64_t nr, const struct exchange_listener *l)
 {
 	struct side *s = &h->in;
+	bool is_chunked = is_in_chunks(h);
 
 	if (s->at == AT_BODY || s->at == AT_CHUNK)
 		nr -= pass(h, s, nr, l);
@@ -468,7 +492,10 @@ static void take_unread(struct http1 *h, uint64_t nr, const struct exchange_list
 	}
 	line_drop(s);
 	lose(h, s);
-	l->skipped(l->self, nr);
+	if (is_chunked)
+		h->unseen_bytes += nr;
+	else
+		l->skipped(l->self, nr);
 }
 
 static void lose_answer(struct http1 *h, const struct exchange_listener *l)
@@ -493,8 +520,12 @@ static void take_unwritten(struct http1 *h, uint64_t nr, const struct exchange_l
 
 	if (s->at == AT_BODY || s->at == AT_CHUNK)
 		nr -= pass(h, s, nr, l);
-	if (nr && s->at < AT_REST && nr_outstanding(h))
+	if (!nr || s->at >= AT_REST)
+		return;
+	if (nr_outstanding(h))
 		lose_answer(h, l);
+	else
+		take_unasked(h, l);
 }
 
 static enum recognition recognize(const uint8_t *bytes, size_t len)
@@ -541,6 +572,12 @@ static void begin_exchange(struct http1 *h, const struct chunk *c,
 		end_through(h, h->nr_began - h->is_reading, l);
 }
 
+/* The rest of a body is read that was answered before its end, and that does not say where it ends. */
+static bool is_behind_early_answer(const struct http1 *h)
+{
+	return h->in.at == AT_LOST && h->nr_began && !nr_outstanding(h);
+}
+
 static void http1_inbound(void *parser, const struct chunk *c, const struct exchange_listener *l)
 {
 	struct http1 *h = parser;
@@ -549,6 +586,8 @@ static void http1_inbound(void *parser, const struct chunk *c, const struct exch
 		return;
 	if (h->has_written)
 		begin_exchange(h, c, l);
+	else if (is_behind_early_answer(h) && recognize(c->bytes, c->len) == RECOGNIZED)
+		restart(h);
 	take_bytes(h, &h->in, c, l);
 	take_unread(h, c->total - c->len, l);
 }
