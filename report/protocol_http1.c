@@ -14,11 +14,9 @@
  */
 #include <assert.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/alloc.h"
-#include "base/cursor.h"
-#include "report/http1_line.h"
+#include "report/http1_partial.h"
 #include "report/protocol.h"
 
 #define PATH_LEN_MAX 1024
@@ -51,16 +49,9 @@ enum kind {
 };
 #define KINDS_BYTES (NR_OUTSTANDING_MAX / 4)	/* two bits each */
 
-/* A line that began in an earlier read or write. */
-struct partial {
-	size_t len, max;
-	bool is_cut;
-	uint8_t bytes[];
-};
-
 struct side {
 	uint64_t left;	/* bytes of the body or the chunk */
-	struct partial *line;
+	struct http1_partial *line;	/* that began in an earlier read or write */
 	enum at at;
 	struct http1_framing framing;	/* of the message whose head is read */
 };
@@ -80,52 +71,6 @@ struct http1 {
 static size_t min_len(size_t a, size_t b)
 {
 	return a < b ? a : b;
-}
-
-static void line_drop(struct side *s)
-{
-	free(s->line);
-	s->line = NULL;
-}
-
-static void line_add(struct side *s, const uint8_t *bytes, size_t len, size_t max)
-{
-	size_t taken;
-
-	if (!s->line) {
-		s->line = xmalloc(sizeof(*s->line) + max);
-		*s->line = (struct partial){ .max = max };
-	}
-	taken = min_len(len, s->line->max - s->line->len);
-	memcpy(s->line->bytes + s->line->len, bytes, taken);
-	s->line->len += taken;
-	s->line->is_cut |= taken < len;
-}
-
-static struct http1_line line_so_far(const struct side *s)
-{
-	return (struct http1_line){ s->line->bytes, s->line->len, s->line->is_cut };
-}
-
-/* The next line without its end, valid until line_drop(). False: it goes on in later bytes. */
-static bool line_next(struct side *s, struct cursor *c, size_t max, struct http1_line *ret_line)
-{
-	size_t left = cursor_left(c), len;
-	const uint8_t *at = cursor_take(c, 0), *nl = memchr(at, '\n', left);
-
-	len = nl ? (size_t)(nl - at) : left;
-	cursor_skip(c, nl ? len + 1 : len);
-	if (!nl || s->line)
-		line_add(s, at, len, max);
-	if (!nl)
-		return false;
-	if (s->line)
-		*ret_line = line_so_far(s);
-	else
-		*ret_line = (struct http1_line){ at, min_len(len, max), len > max };
-	if (!ret_line->is_cut && ret_line->len && ret_line->s[ret_line->len - 1] == '\r')
-		ret_line->len--;
-	return true;
 }
 
 static uint64_t nr_outstanding(const struct http1 *h)
@@ -213,7 +158,7 @@ static void begin(struct http1 *h, const struct exchange_listener *l)
 	if (nr_outstanding(h) == NR_OUTSTANDING_MAX) {
 		lose(h, &h->in);
 		lose(h, &h->out);
-		line_drop(&h->out);
+		http1_partial_drop(&h->out.line);
 		return;
 	}
 	h->nr_began++;
@@ -243,7 +188,7 @@ static void name(struct http1 *h, struct http1_request r, const struct exchange_
 /* Of a request line that is not complete: what is there may be known to begin one. */
 static void take_request_part(struct http1 *h, const struct exchange_listener *l)
 {
-	struct http1_line line = line_so_far(&h->in);
+	struct http1_line line = http1_partial_line(h->in.line);
 	enum recognition r = RECOGNIZED;
 
 	if (!h->is_reading)
@@ -255,7 +200,7 @@ static void take_request_part(struct http1 *h, const struct exchange_listener *l
 	if (h->is_reading && line.is_cut)
 		name(h, http1_line_request(line), l);
 	if (h->in.at == AT_LOST)
-		line_drop(&h->in);
+		http1_partial_drop(&h->in.line);
 }
 
 static void begin_head(struct side *s)
@@ -347,12 +292,12 @@ static void take_no_answer(struct http1 *h)
 
 static void take_answer_part(struct http1 *h)
 {
-	struct http1_line line = line_so_far(&h->out);
+	struct http1_line line = http1_partial_line(h->out.line);
 
 	if (http1_line_recognize_answer(line) != RECOGNIZED_NOT)
 		return;
 	take_no_answer(h);
-	line_drop(&h->out);
+	http1_partial_drop(&h->out.line);
 }
 
 static void switch_protocol(struct http1 *h, const struct exchange_listener *l)
@@ -427,9 +372,9 @@ static void advance_line(struct http1 *h, struct side *s, struct cursor *c,
 	size_t max = s == &h->in && s->at == AT_START ? REQUEST_LINE_MAX : OTHER_LINE_MAX;
 	struct http1_line line;
 
-	if (line_next(s, c, max, &line)) {
+	if (http1_partial_next(&s->line, c, max, &line)) {
 		take_line(h, s, line, l);
-		line_drop(s);
+		http1_partial_drop(&s->line);
 	} else if (s->at == AT_START && s == &h->in) {
 		take_request_part(h, l);
 	} else if (s->at == AT_START) {
@@ -481,16 +426,18 @@ static void take_unread(struct http1 *h, uint64_t nr, const struct exchange_list
 {
 	struct side *s = &h->in;
 	bool is_chunked = is_in_chunks(h);
+	struct http1_line line;
 
 	if (s->at == AT_BODY || s->at == AT_CHUNK)
 		nr -= pass(h, s, nr, l);
 	if (!nr || s->at == AT_REST || s->at == AT_OPAQUE)
 		return;
 	if (s->at == AT_START && h->is_reading) {
-		s->line->is_cut = true;
-		name(h, http1_line_request(line_so_far(s)), l);
+		line = http1_partial_line(s->line);
+		line.is_cut = true;
+		name(h, http1_line_request(line), l);
 	}
-	line_drop(s);
+	http1_partial_drop(&s->line);
 	lose(h, s);
 	if (is_chunked)
 		h->unseen_bytes += nr;
@@ -504,8 +451,8 @@ static void lose_answer(struct http1 *h, const struct exchange_listener *l)
 	bool has_status = s->at == AT_HEAD;
 
 	if (s->at == AT_START && s->line)
-		has_status = take_status(h, line_so_far(s), l);
-	line_drop(s);
+		has_status = take_status(h, http1_partial_line(s->line), l);
+	http1_partial_drop(&s->line);
 	if (has_status && is_switch(h))
 		switch_protocol(h, l);
 	else if (has_status && is_interim(h->status))
@@ -535,7 +482,7 @@ static enum recognition recognize(const uint8_t *bytes, size_t len)
 
 static void restart(struct http1 *h)
 {
-	line_drop(&h->in);
+	http1_partial_drop(&h->in.line);
 	h->in.at = AT_START;
 	h->is_reading = h->is_synced = false;
 }
@@ -609,8 +556,8 @@ static void http1_release(void *parser)
 {
 	struct http1 *h = parser;
 
-	line_drop(&h->in);
-	line_drop(&h->out);
+	http1_partial_drop(&h->in.line);
+	http1_partial_drop(&h->out.line);
 	free(h->kinds);
 	h->kinds = NULL;
 }
