@@ -2,6 +2,7 @@
 #include "collector/attach.h"
 
 #include <errno.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -134,7 +135,7 @@ static int open_per_cpu(struct attachment *a, struct err *e)
 	int err;
 
 	if (!in_first_pid_namespace())
-		return err_set(e, -EOPNOTSUPP, "in a pid namespace of its own");
+		return err_set(e, -EPERM, "in a pid namespace of its own");
 	err = follow_new(&a->follow, e);
 	if (!err)
 		err = follow_processes(a, e);
@@ -175,8 +176,10 @@ static bool are_markers_optional(const struct attachment *a)
 	return true;
 }
 
-static void drop_markers(struct attachment *a)
+static void drop_markers(struct attachment *a, const struct err *why)
 {
+	if (a->markers.nr)
+		a->why_no_markers = *why;
 	vec_each(&a->markers, m)
 		marker_release(m);
 	a->markers.nr = 0;
@@ -187,12 +190,14 @@ static void drop_markers(struct attachment *a)
 static int refuse_markers(struct err *e)
 {
 	const struct err why = *e;
+	const char *remedy = why.remedy[0] ? why.remedy : PRIVILEGES_REMEDY;
+	int len = (int)strlen(remedy) - str_ends(remedy, ".");
 
 	err_set(e, why.code, "markers need BPF and events per CPU: %s", why.what);
 	if (!in_first_pid_namespace())
 		return err_remedy(e, "Run it on the host, or in a container that shares its pids "
 				     "(--pid=host); --marker none samples without.");
-	return err_remedy(e, PRIVILEGES_REMEDY "; --marker none samples without.");
+	return err_remedy(e, "%.*s; --marker none samples without.", len, remedy);
 }
 
 static int open_sampler(struct attachment *a, struct err *e)
@@ -203,7 +208,7 @@ static int open_sampler(struct attachment *a, struct err *e)
 		return err;
 	if (!are_markers_optional(a))
 		return refuse_markers(e);
-	drop_markers(a);
+	drop_markers(a, e);
 	log_verbose("events per CPU: %s", e->what);
 	return open_per_thread(a, e);
 }
@@ -248,8 +253,7 @@ static int attach_markers(struct attachment *a, struct err *e)
 		if (err && !are_markers_optional(a))
 			return err;
 		if (err) {
-			log_warn("no requests: %s", e->what);
-			drop_markers(a);
+			drop_markers(a, e);
 			break;
 		}
 	}
@@ -352,6 +356,8 @@ static void say_how(const struct attachment *a)
 	if (a->sampler.is_user_only)
 		log_info("sampling without privileges: your own processes, user space only, no requests; "
 			 "root, or cap_perfmon and cap_bpf, add the kernel's part and requests");
+	else if (a->why_no_markers.code)
+		log_warn("no requests: %s", a->why_no_markers.what);
 	log_verbose("attached");
 }
 

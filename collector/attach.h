@@ -45,6 +45,7 @@ struct attachment {
 	struct writer_event written_events[NR_SAMPLER_EVENTS];	/* the sampler's, as written */
 	bool has_no_unwinding;		/* it was asked for, and frame pointers have to do */
 	uint32_t stack_bytes_cut_to;	/* by the size of the rings; 0: they were not */
+	struct err why_no_markers;	/* which nobody had named; code 0: they are there */
 };
 
 /*

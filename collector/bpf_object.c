@@ -15,15 +15,23 @@ static int print_debug(enum libbpf_print_level level, const char *fmt, va_list a
 	return log_level() >= LOG_DEBUG ? vfprintf(stderr, fmt, ap) : 0;
 }
 
+/* What a kernel cannot do, it does not permit. */
 static int explain(const char *name, int error, struct err *e)
 {
-	err_set(e, error == -EACCES ? -EPERM : error, "cannot load the BPF program '%s': %m", name);
-	if (error == -EPERM || error == -EACCES)
-		return err_remedy(e, PRIVILEGES_REMEDY);
-	e->code = -EOPNOTSUPP;
-	if (access("/sys/kernel/btf/vmlinux", R_OK))
-		return err_remedy(e, "The kernel has no BTF (/sys/kernel/btf/vmlinux): CONFIG_DEBUG_INFO_BTF.");
-	return err_remedy(e, "Run it again with -vv to see what the kernel's verifier says.");
+	err_set(e, error, "cannot load the BPF program '%s': %m", name);
+	if (error == -EPERM || error == -EACCES) {
+		err_set(e, error, "cannot load the BPF program '%s': %m (cap_bpf, cap_perfmon)", name);
+		err_remedy(e, PRIVILEGES_REMEDY);
+	} else if (error == -ENOSYS) {
+		err_set(e, error, "the kernel has no BPF: %m");
+		err_remedy(e, "It takes CONFIG_BPF_SYSCALL");
+	} else if (access("/sys/kernel/btf/vmlinux", R_OK)) {
+		err_set(e, error, "the kernel has no BTF (/sys/kernel/btf/vmlinux)");
+		err_remedy(e, "It takes CONFIG_DEBUG_INFO_BTF");
+	} else {
+		err_remedy(e, "Run it again with -vv to see what the kernel's verifier says");
+	}
+	return e->code = -EPERM;
 }
 
 int bpf_object_open_embedded(const char *name, const uint8_t *begin, const uint8_t *end,

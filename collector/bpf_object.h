@@ -29,9 +29,9 @@ int bpf_object_open_embedded(const char *name, const uint8_t *begin, const uint8
 			     const struct bpf_shared_map *shared, struct bpf_object **ret_object,
 			     struct err *e);
 /*
- * Loads what was opened; on failure it is closed, too. -EPERM: CAP_BPF and CAP_PERFMON are missing;
- * -EOPNOTSUPP: the kernel has no BPF, no BTF, or its verifier refuses the program. The remedy says
- * which. On success the caller closes the object.
+ * Loads what was opened; on failure it is closed, too. -EPERM: CAP_BPF and CAP_PERFMON are missing, or the
+ * kernel has no BPF, no BTF, or its verifier refuses the program: *e says which. On success the caller closes
+ * the object.
  */
 int bpf_object_load(const char *name, struct bpf_object *object, struct err *e);
 /* Both. shared may be NULL. */

@@ -17,7 +17,7 @@
 
 struct follow;
 
-/* -EPERM: not permitted; -EOPNOTSUPP: the kernel lacks what it takes. The remedy says what. */
+/* -EPERM: not permitted, or the kernel lacks what it takes: *e says what. */
 int follow_new(struct follow **ret_follow, struct err *e);
 /* Detaches. NULL is a no-op. */
 void follow_free(struct follow *f);

@@ -188,6 +188,13 @@ static int tell_listening(struct socket_marker *m, struct err *e)
 	return 0;
 }
 
+/* What the kernel has no place for, it does not permit. */
+static int cannot_attach(const char *name, int error, struct err *e)
+{
+	err_set(e, error, "cannot attach the BPF program '%s': %m", name);
+	return e->code = -EPERM;
+}
+
 /* Switches first: a thread's time counts from its first mark. */
 static int attach_programs(struct socket_marker *m, struct err *e)
 {
@@ -197,8 +204,7 @@ static int attach_programs(struct socket_marker *m, struct err *e)
 	for (i = 0; i < ARRAY_LEN(names); i++) {
 		m->links[i] = bpf_program__attach(bpf_object__find_program_by_name(m->object, names[i]));
 		if (!m->links[i])
-			return err_set(e, errno == EPERM || errno == EACCES ? -EPERM : -EOPNOTSUPP,
-				       "cannot attach the BPF program '%s': %m", names[i]);
+			return cannot_attach(names[i], -errno, e);
 	}
 	return 0;
 }

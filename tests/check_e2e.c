@@ -30,6 +30,7 @@ static const struct script {
 	{ "files", { CAN_SAMPLE_ALL, CAN_UNSHARE }, "gcc g++ unshare" },
 	{ "ids", { CAN_BPF }, "g++" },
 	{ "privileges", { CAN_BPF, CAN_DROP_UID }, "gcc setpriv" },
+	{ "without_bpf", { CAN_BPF, CAN_UNSHARE }, "gcc setpriv unshare" },
 	{ "perf_agrees", { CAN_BPF }, "perf redis-server" },
 	{ "stacks", { CAN_BPF }, "/usr/bin/python3 nginx redis-benchmark pgbench runuser wrk node perf" },
 	{ "walks", { CAN_BPF }, "gcc" },
