@@ -18,6 +18,7 @@ static const struct script {
 	{ "example_server", { CAN_BPF }, "" },
 	{ "requests", { CAN_BPF }, "" },
 	{ "live", { CAN_BPF }, "" },
+	{ "bad_input", { CAN_BPF }, "/usr/bin/python3" },
 	{ "nginx", { CAN_BPF }, "nginx" },
 	{ "postgres", { CAN_BPF }, "/usr/lib/postgresql/*/bin/postgres psql runuser" },
 	{ "real_http", { CAN_BPF }, "nginx wrk node /usr/bin/python3 /usr/bin/gunicorn" },
