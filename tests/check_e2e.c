@@ -19,6 +19,7 @@ static const struct script {
 	{ "requests", { CAN_BPF }, "" },
 	{ "live", { CAN_BPF }, "" },
 	{ "bad_input", { CAN_BPF }, "/usr/bin/python3" },
+	{ "calls", { CAN_BPF }, "gcc" },
 	{ "nginx", { CAN_BPF }, "nginx" },
 	{ "postgres", { CAN_BPF }, "/usr/lib/postgresql/*/bin/postgres psql runuser" },
 	{ "real_http", { CAN_BPF }, "nginx wrk node /usr/bin/python3 /usr/bin/gunicorn" },

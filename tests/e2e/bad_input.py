@@ -37,9 +37,8 @@ while True:
     threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
 """
 NR_GARBAGE, NR_EXCHANGES = 20, 3
-ODD_PATHS = [b"/nul\0byte", b"/esc\x1b[31mred\x07", b"/back\\slash", b"/not\xff\xfeutf8", b"/csi\xc2\x9b31m", b"/tab\tand\x7f",
-             "/grün".encode(), b"/quote\"'<&>"]
-ODD_METHOD = b"X-\\"
+ODD_PATHS = [b"/nul\0byte", b"/esc\x1b[31mred\x07", b"/back\\slash", b"/not\xff\xfeutf8", b"/csi\xc2\x9b31m",
+             b"/tab\tand\x7f", "/grün".encode(), b"/quote\"'<&>"]
 
 
 def connect():
@@ -193,7 +192,8 @@ port = int(server.ready[1])
 recording = Recording("-p", server.pid)
 connection, answers = connect()
 for begin in range(0, NR_PATHS, AT_A_TIME):
-    connection.sendall(b"".join(b"GET %s HTTP/1.1\r\n\r\n" % path_of(i).encode() for i in range(begin, begin + AT_A_TIME)))
+    some = range(begin, begin + AT_A_TIME)
+    connection.sendall(b"".join(b"GET %s HTTP/1.1\r\n\r\n" % path_of(i).encode() for i in some))
     left = AT_A_TIME
     while left:
         left -= answers.readline().startswith(b"HTTP/1.1 ")
