@@ -154,8 +154,8 @@ def books_of(clients, started, attached, told, ended):
     return has_to, may
 
 
-def check_middle(what, pid, connect, key_of, nr_clients=3, nr=200, status=0):
-    """key_of(): the key of a request, by its raw path; None: it has none."""
+def record_middle(what, pid, connect, nr_clients, nr):
+    """(recording, keys that have to count, keys that may)."""
     clients = [Client("t%d" % n, connect) for n in range(nr_clients)]
     for client in clients:
         client.start()
@@ -177,6 +177,12 @@ def check_middle(what, pid, connect, key_of, nr_clients=3, nr=200, status=0):
 
     has_to, may = books_of(clients, started, attached, told, ended)
     check(len(has_to) >= nr_clients * (nr - 3), "%s: only %d requests" % (what, len(has_to)))
+    return recording, has_to, may
+
+
+def check_middle(what, pid, connect, key_of, nr_clients=3, nr=200, status=0):
+    """key_of(): the key of a request, by its raw path; None: it has none."""
+    recording, has_to, may = record_middle(what, pid, connect, nr_clients, nr)
     seen = collections.Counter()
     whole = set()
     for request in requests_of(recording, "--path-raw"):
@@ -197,6 +203,20 @@ def check_middle(what, pid, connect, key_of, nr_clients=3, nr=200, status=0):
     step("%s, in the middle: %d requests had to count, %d could; %d did" %
          (what, len(has_to), len(may), len(seen)))
     return recording
+
+
+def check_middle_by_number(what, pid, connect, path, nr_clients=3, nr=200):
+    """Where requests do not bring their keys: one a key, and each has that path."""
+    recording, has_to, may = record_middle(what, pid, connect, nr_clients, nr)
+    requests = requests_of(recording)
+    equal(what + ": paths", {request["path"] for request in requests}, {path})
+    whole = sum(request["elapsed"] is not None for request in requests)
+    check(len(has_to) <= whole and len(requests) <= len(has_to) + len(may),
+          "%s: %d had to count, %d more could; %d did, and %d had an end" %
+          (what, len(has_to), len(may), len(requests), whole))
+    check_clean(what, report(recording.file), but=("unfinished",))
+    step("%s, in the middle: %d requests had to count, %d could; %d did" %
+         (what, len(has_to), len(may), len(requests)))
 
 
 # ---- clients of HTTP ----

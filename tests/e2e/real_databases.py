@@ -30,7 +30,23 @@ def check_redis():
             connection.sendall(b"*2\r\n$%d\r\n%s\r\n$1\r\nk\r\n" % (len(key), key.encode()))
             assert lines.readline().startswith(b"-ERR unknown command")
         return ask
-    check_middle("redis", server.pid, connect, lambda request: request["path"].lower(), nr=1000)
+
+    def connect_pipeline():
+        connection, lines = dial(server.port)
+
+        def ask(key):
+            """The last of 16 at a time."""
+            connection.sendall(b"*1\r\n$4\r\nPING\r\n" * 15 + b"*2\r\n$%d\r\n%s\r\n$1\r\nk\r\n" %
+                               (len(key), key.encode()))
+            for _ in range(15):
+                assert lines.readline() == b"+PONG\r\n"
+            assert lines.readline().startswith(b"-ERR unknown command")
+        return ask
+
+    def key_of(request):
+        return None if request["path"] == "PING" else request["path"].lower()
+    check_middle("redis", server.pid, connect, key_of, nr=1000)
+    check_middle("redis, pipelines", server.pid, connect_pipeline, key_of, nr=300)
     server.stop()
 
 
@@ -63,6 +79,15 @@ def check_memcached():
     with recorded(server.pid) as recording:
         in_threads(ask, (200, 10), (200, 1000), (50, 50000))
     check_counts("memcached", recording, {"set": 450, "get": 900}, key=lambda request: request["path"])
+
+    def connect():
+        connection, lines = dial(port)
+
+        def ask(key):
+            connection.sendall(b"get %s\r\n" % key.encode())
+            assert lines.readline() == b"END\r\n"
+        return ask
+    check_middle_by_number("memcached", server.pid, connect, "get", nr=1000)
     stop(server)
 
 

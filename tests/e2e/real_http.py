@@ -74,6 +74,9 @@ def check_proxy(master, port, upstream):
     for request in requests_of(recording):
         is_before = request["path"].startswith(("/up", "/kept"))
         check((request["pid"] != upstream.pid) == is_before, "of the wrong process: %r" % request)
+    for kept in ("up", "kept"):
+        check_middle("nginx as a proxy, /%s/" % kept, master.pid, http_keys(port, "/%s/fib" % kept), http_key,
+                     status=200)
 
 
 def start_gunicorn(*options):
