@@ -297,6 +297,34 @@ def check_places(profile):
     return sums["right"], sums["wrong"], sums["outside"]
 
 
+def check_selections(file, finished):
+    """What is asked for of them is that part of them."""
+    def listed(*args):
+        lines = wperf("requests", "-i", file, "--format", "jsonl", *args).stdout.splitlines()
+        return [json.loads(line) for line in lines]
+
+    def ids(rows):
+        return sorted(r["id"] for r in rows)
+    equal("--status", ids(listed("--status", "404")), ids(r for r in finished if r["status"] == 404))
+    equal("--path and --method", ids(r for r in listed("--path", "^/fib$", "--method", "POST") if r["status"]),
+          ids(r for r in finished if r["endpoint"] == "/fib" and r["method"] == "POST"))
+    elapsed_of = {r["id"]: r["elapsed"] for r in finished}
+    slowest = sorted(elapsed_of.values())[-5:]
+    equal("--slowest", sorted(r["elapsed"] for r in listed("--slowest", "5")), slowest)
+    in_report = report(file, "--by", "request", "--slowest", "5")["groups"]
+    equal("--slowest of a report", sorted(elapsed_of[g["id"]] for g in in_report), slowest)
+    by_endpoint = collections.defaultdict(list)
+    for r in finished:
+        by_endpoint[r["method"], r["endpoint"]].append(r)
+    summary = {(s["method"], s["path"]): s for s in listed("--summary") if s["requests"]}
+    equal("lines of --summary", set(summary), set(by_endpoint))
+    for key, rows in by_endpoint.items():
+        elapsed, s = sorted(r["elapsed"] for r in rows), summary[key]
+        equal("requests of %s %s" % key, s["requests"], len(rows))
+        equal("its maximum", s["elapsed"]["max"], elapsed[-1])
+        equal("its median", s["elapsed"]["p50"], elapsed[(len(elapsed) - 1) // 2])
+
+
 # ---- what is checked ----
 
 def check_exact(name, args):
@@ -324,6 +352,7 @@ def check_exact(name, args):
     halves = collections.Counter(endpoint or port for _, endpoint in HALVES * 2 if endpoint != ())
     equal("unfinished", collections.Counter(r["endpoint"] for r in unfinished), halves)
 
+    check_selections(recording.file, finished)
     profile = report(recording.file)
     check_clean(profile)
     in_groups = collections.Counter()
