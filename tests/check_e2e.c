@@ -20,6 +20,7 @@ static const struct script {
 	{ "live", { CAN_BPF }, "" },
 	{ "bad_input", { CAN_BPF }, "/usr/bin/python3" },
 	{ "calls", { CAN_BPF }, "gcc" },
+	{ "lost", { CAN_BPF }, "" },
 	{ "nginx", { CAN_BPF }, "nginx" },
 	{ "postgres", { CAN_BPF }, "/usr/lib/postgresql/*/bin/postgres psql runuser" },
 	{ "real_http", { CAN_BPF }, "nginx wrk node /usr/bin/python3 /usr/bin/gunicorn" },

@@ -1,0 +1,54 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""A recorder that does not come to read its rings: what is lost is counted and said, what is there is right, and
+what comes after the loss is whole again."""
+import socket
+
+from lib import *
+
+NR_LOST, NR_AFTER, AT_A_TIME = 20000, 300, 50
+
+
+def ask(paths):
+    with socket.create_connection(("127.0.0.1", port), PATIENCE) as connection:
+        answers = connection.makefile("rb")
+        for begin in range(0, len(paths), AT_A_TIME):
+            some = paths[begin:begin + AT_A_TIME]
+            connection.sendall(b"".join(b"GET %s HTTP/1.1\r\n\r\n" % each.encode() for each in some))
+            left = len(some)
+            while left:
+                left -= answers.readline().startswith(b"HTTP/1.1 200 ")
+
+
+server = start_target(os.path.join(BUILD, "examples/server"), "--epoll", ready=r"listening on 127\.0\.0\.1:(\d+)")
+port = int(server.ready[1])
+# On one CPU: the loss on another is told of when something happens there, which may be much later.
+os.sched_setaffinity(server.pid, [min(os.sched_getaffinity(0))])
+recording = Recording("-p", server.pid, "-m", "64")  # 256 KiB a CPU
+recording.process.send_signal(signal.SIGSTOP)
+during = ["/user/%d" % i for i in range(NR_LOST)]
+ask(during)
+recording.process.send_signal(signal.SIGCONT)
+# The kernel tells of a loss with the next record that it has room for.
+time.sleep(0.5)
+ask(["/"])
+time.sleep(0.5)
+after = ["/user/%d" % i for i in range(10 ** 6, 10 ** 6 + NR_AFTER)]
+ask(after)
+recording.stop()
+equal("exit status", stop(server)[0], 0)
+
+listed = [json.loads(line) for line in wperf("requests", "-i", recording.file, "--format", "jsonl").stdout.splitlines()]
+paths = [r["path"] for r in listed if r["path"] != "/"]
+equal("paths that are there twice", len(paths) - len(set(paths)), 0)
+equal("paths that nobody asked for", set(paths) - set(during) - set(after), set())
+whole = {r["path"] for r in listed if r["elapsed"] is not None and r["status"] == 200}
+equal("requests after the loss that are missing", sorted(set(after) - whole)[:5], [])
+profile = report(recording.file)
+missing = NR_LOST - len(set(paths) & set(during))
+check(missing > NR_LOST / 2, "the rings held %d requests" % (NR_LOST - missing))
+check(profile["lost"] + profile["tallies"]["marks_unsent"] > 0, "%d requests are missing, and nothing is said" % missing)
+has("the report", profile["talk"], "records lost")
+has("the recorder", recording.talk, "%d lost in" % profile["lost"])
+step("%d requests are missing, %d records are said to be lost; %d after that are there" %
+     (missing, profile["lost"], NR_AFTER))
