@@ -1,14 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Every system call by which a server reads, writes and waits, on TCP over IPv4 and IPv6 and on Unix sockets:
-each request is there once, by its name, with its status."""
-import collections
-import itertools
+each request is there once, by its name, with its status; what no protocol knows has the socket's name."""
 import socket
 
-from lib import *
+from clients import *
 
 program = build("e2e_calls.c")
+NR_UNKNOWN = 9
 NR = 7 * 8 * 9  # each way to wait with each way to read with each way to write
 
 
@@ -20,15 +19,25 @@ def connect(family, where):
 
 
 def ask(connection, answers, target):
-    connection.sendall(b"GET %s HTTP/1.1\r\nHost: example\r\n\r\n" % target.encode())
+    say(connection, answers, b"GET %s HTTP/1.1\r\nHost: example\r\n\r\n" % target.encode())
+
+
+def say(connection, answers, words):
+    connection.sendall(words)
     for want in (b"HTTP/1.1 200 OK\r\n", b"Content-Length: 6\r\n", b"\r\n", b"hello\n"):
-        equal("answer to " + target, answers.readline(), want)
+        equal("answer to %r" % words, answers.readline(), want)
 
 
-def check_family(what, family, args, where_of):
+def hang_up(connection, answers):
+    connection.shutdown(socket.SHUT_WR)
+    equal("more of an answer", answers.read(), b"")
+
+
+def check_family(what, family, args, where_of, name_of):
     server = start(program, *args, stdout=subprocess.PIPE, encoding="utf-8")
     ways = [server.stdout.readline().split()[1:] for _ in range(3)]
-    where = where_of(int(server.stdout.readline().split()[-1]))
+    port = int(server.stdout.readline().split()[-1])
+    where = where_of(port)
     targets = ["/" + "/".join(each) for each in itertools.islice(zip(*map(itertools.cycle, ways)), 2 * NR)]
 
     before = connect(family, where)  # what is there before the recording has two ways to be found
@@ -36,8 +45,7 @@ def check_family(what, family, args, where_of):
     recording = Recording("-p", server.pid)
     for target in targets[1:NR]:
         ask(*before, target)
-    before[0].shutdown(socket.SHUT_WR)
-    equal("more of an answer", before[1].read(), b"")
+    hang_up(*before)
     asked = targets[1:NR]
     # Who is told to end reads once, by the way whose turn it is.
     left = targets[NR:]
@@ -46,17 +54,22 @@ def check_family(what, family, args, where_of):
         for target in left[begin:begin + 50]:
             ask(*connection, target)
             asked.append(target)
-        connection[0].shutdown(socket.SHUT_WR)
-        equal("more of an answer", connection[1].read(), b"")
+        hang_up(*connection)
+    connection = connect(family, where)
+    for _ in range(NR_UNKNOWN):
+        say(*connection, b"\x02what nobody knows\r\n\r\n")
+    hang_up(*connection)
+    wait_until_idle(server.pid)
     recording.stop()
     stop(server)
 
     lines = wperf("requests", "-i", recording.file, "--format", "jsonl").stdout.splitlines()
     requests = [json.loads(line) for line in lines]
     want = collections.Counter(("GET", target, 200, True) for target in asked)
+    want[None, name_of(port), None, True] = NR_UNKNOWN
     got = collections.Counter((r["method"], r["path"], r["status"], r["elapsed"] is not None) for r in requests)
     check(got == want, "%s: missing %r, too many %r" %
-          (what, sorted((want - got).items())[:10], sorted((got - want).items(), key=str)[:10]))
+          (what, sorted((want - got).items(), key=str)[:10], sorted((got - want).items(), key=str)[:10]))
     profile = report(recording.file)
     equal("lost", profile["lost"], 0)
     for tally in ("unfinished", "bytes_missing", "bytes_skipped", "marks_unsent"):
@@ -64,15 +77,16 @@ def check_family(what, family, args, where_of):
     step("%s: %d requests" % (what, len(requests)))
 
 
-def loopback(port):
-    return "127.0.0.1", port
+def of_tcp(port):
+    return "tcp:%d" % port
 
 
-check_family("IPv4", socket.AF_INET, ["tcp"], loopback)
+check_family("IPv4", socket.AF_INET, ["tcp"], lambda port: ("127.0.0.1", port), of_tcp)
 if os.path.exists("/proc/net/if_inet6"):
-    check_family("IPv6", socket.AF_INET6, ["tcp6"], lambda port: ("::1", port))
+    check_family("IPv6", socket.AF_INET6, ["tcp6"], lambda port: ("::1", port), of_tcp)
 else:
     step("IPv6: this kernel has none")
-check_family("a Unix socket", socket.AF_UNIX, ["unix", path("socket")], lambda _: path("socket"))
+file = path("socket")
+check_family("a Unix socket", socket.AF_UNIX, ["unix", file], lambda _: file, lambda _: "unix:" + file)
 name = "@wperf-e2e-%d" % os.getpid()
-check_family("an abstract one", socket.AF_UNIX, ["unix", name], lambda _: "\0" + name[1:])
+check_family("an abstract one", socket.AF_UNIX, ["unix", name], lambda _: "\0" + name[1:], lambda _: "unix:" + name)
