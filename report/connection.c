@@ -132,16 +132,30 @@ static bool is_one_endpoint(const struct open_requests *open, uint32_t x, uint32
 	return a->path == b->path && a->method == b->method;
 }
 
+/* The nearest one before that place that is not answered; NO_SLOT: there is none. */
+static uint32_t slot_before(const struct connection *c, size_t at)
+{
+	while (at > c->head)
+		if (c->queue.at[--at] != NO_SLOT)
+			return c->queue.at[at];
+	return NO_SLOT;
+}
+
+static uint32_t slot_after(const struct connection *c, size_t at)
+{
+	while (++at < c->queue.nr)
+		if (c->queue.at[at] != NO_SLOT)
+			return c->queue.at[at];
+	return NO_SLOT;
+}
+
 uint32_t connection_changes_at(const struct connection *c, const struct open_requests *open,
 			       size_t at)
 {
-	uint32_t nr = 0;
+	uint32_t slot = c->queue.at[at];
 
-	if (at > c->head)
-		nr += !is_one_endpoint(open, c->queue.at[at - 1], c->queue.at[at]);
-	if (at + 1 < c->queue.nr)
-		nr += !is_one_endpoint(open, c->queue.at[at], c->queue.at[at + 1]);
-	return nr;
+	return (uint32_t)!is_one_endpoint(open, slot_before(c, at), slot) +
+	       (uint32_t)!is_one_endpoint(open, slot, slot_after(c, at));
 }
 
 void connection_asked(struct connection *c, const struct open_requests *open, uint64_t nr,
@@ -183,8 +197,7 @@ void connection_answered(struct connection *c, const struct open_requests *open,
 	c->nr_changes -= connection_changes_at(c, open, at);
 	c->queue.at[at] = NO_SLOT;
 	/* Its neighbours are each other's now. */
-	if (at > c->head && at + 1 < c->queue.nr)
-		c->nr_changes += !is_one_endpoint(open, c->queue.at[at - 1], c->queue.at[at + 1]);
+	c->nr_changes += !is_one_endpoint(open, slot_before(c, at), slot_after(c, at));
 	trim_queue(c);
 }
 

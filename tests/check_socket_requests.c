@@ -274,6 +274,22 @@ START_TEST(http_alone_is_taken_where_asked_for)
 }
 END_TEST
 
+/* Each connection counts once, however it goes on; one that was there before has its first bytes in the middle. */
+START_TEST(what_cannot_be_read_is_counted)
+{
+	struct outcome o;
+
+	run(&o, 0,
+	    "new 11 5;in 11 5 \x16\x03\x01;out 11 5 \x16\x03\x03;in 11 5 \x17\x03\x03;in 11 5 GET /a;wait 11;"
+	    "old 11 6;in 11 6 \x17\x03\x03;out 11 6 x;wait 11;"
+	    "new 11 7;in 11 7 PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n;out 11 7 x;in 11 7 GET /a;wait 11");
+	ck_assert_str_eq(str_cstr(&o.text), "");
+	ck_assert_uint_eq(o.feed.tallies.nr_tls, 2);
+	ck_assert_uint_eq(o.feed.tallies.nr_http2, 1);
+	outcome_release(&o);
+}
+END_TEST
+
 /* The most that there was at the end of a request. */
 struct extent {
 	struct outcome o;
@@ -371,6 +387,7 @@ Suite *check_socket_requests_suite(void)
 
 	tcase_add_loop_test(tc, marks_become_requests, 0, ARRAY_LEN(cases));
 	tcase_add_test(tc, http_alone_is_taken_where_asked_for);
+	tcase_add_test(tc, what_cannot_be_read_is_counted);
 	tcase_add_test(tc, memory_is_what_is_open);
 	suite_add_tcase(s, tc);
 	return s;

@@ -56,6 +56,7 @@
 	X(locate)                                                                                  \
 	X(exits)	\
 	X(socket_requests)                                                                         \
+	X(connection)                                                                              \
 	X(attribute)                                                                               \
 	X(demangle)                                                                                \
 	X(durations)                                                                               \
