@@ -54,6 +54,32 @@ void hashidx_add(struct hashidx *h, uint64_t hash, uint32_t id)
 	h->nr++;
 }
 
+static struct hashidx_slot *find_slot(const struct hashidx *h, uint64_t hash, uint32_t id)
+{
+	uint32_t i = (uint32_t)(hash >> 32) & h->mask;
+
+	for (; h->slots[i].id_plus_1 != id + 1; i = (i + 1) & h->mask)
+		assert(h->slots[i].id_plus_1);
+	return &h->slots[i];
+}
+
+/* Whoever was put behind the gap because it was taken moves into it, and leaves the next one. */
+void hashidx_remove(struct hashidx *h, uint64_t hash, uint32_t id)
+{
+	uint32_t gap = (uint32_t)(find_slot(h, hash, id) - h->slots), i;
+
+	for (i = (gap + 1) & h->mask; h->slots[i].id_plus_1; i = (i + 1) & h->mask) {
+		uint32_t home = h->slots[i].hash & h->mask;
+
+		if (((i - home) & h->mask) < ((i - gap) & h->mask))
+			continue;
+		h->slots[gap] = h->slots[i];
+		gap = i;
+	}
+	h->slots[gap] = (struct hashidx_slot){ 0 };
+	h->nr--;
+}
+
 void hashidx_clear(struct hashidx *h)
 {
 	if (h->slots)
@@ -67,12 +93,19 @@ void hashidx_release(struct hashidx *h)
 	*h = (struct hashidx){ 0 };
 }
 
-uint32_t *u64map_get(const struct u64map *m, uint64_t key)
+static uint32_t pair_of(const struct u64map *m, uint64_t key)
 {
 	hashidx_each(&m->index, hash_u64(key), id)
 		if (m->pairs.at[id].key == key)
-			return &m->pairs.at[id].value;
-	return NULL;
+			return id;
+	return HASHIDX_END;
+}
+
+uint32_t *u64map_get(const struct u64map *m, uint64_t key)
+{
+	uint32_t id = pair_of(m, key);
+
+	return id != HASHIDX_END ? &m->pairs.at[id].value : NULL;
 }
 
 void u64map_set(struct u64map *m, uint64_t key, uint32_t value)
@@ -87,6 +120,21 @@ void u64map_set(struct u64map *m, uint64_t key, uint32_t value)
 	m->pairs.at[m->pairs.nr].key = key;
 	m->pairs.at[m->pairs.nr].value = value;
 	hashidx_add(&m->index, hash_u64(key), (uint32_t)m->pairs.nr++);
+}
+
+/* The last pair takes its place. */
+void u64map_remove(struct u64map *m, uint64_t key)
+{
+	uint32_t id = pair_of(m, key), last = (uint32_t)m->pairs.nr - 1;
+
+	if (id == HASHIDX_END)
+		return;
+	hashidx_remove(&m->index, hash_u64(key), id);
+	if (id != last) {
+		find_slot(&m->index, hash_u64(m->pairs.at[last].key), last)->id_plus_1 = id + 1;
+		m->pairs.at[id] = m->pairs.at[last];
+	}
+	m->pairs.nr--;
 }
 
 void u64map_release(struct u64map *m)

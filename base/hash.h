@@ -57,6 +57,8 @@ struct hashidx_cursor {
 };
 
 void hashidx_add(struct hashidx *h, uint64_t hash, uint32_t id);
+/* Of an id that was added with that hash. Not within hashidx_each(). */
+void hashidx_remove(struct hashidx *h, uint64_t hash, uint32_t id);
 void hashidx_clear(struct hashidx *h);
 void hashidx_release(struct hashidx *h);
 
@@ -96,9 +98,11 @@ struct u64map {
 	VEC(struct { uint64_t key; uint32_t value; }) pairs;
 };
 
-/* The value's place, or NULL; it moves with the next u64map_set(). */
+/* The value's place, or NULL; it moves with the next u64map_set() and u64map_remove(). */
 uint32_t *u64map_get(const struct u64map *m, uint64_t key);
 void u64map_set(struct u64map *m, uint64_t key, uint32_t value);
+/* Nothing, where there is none. */
+void u64map_remove(struct u64map *m, uint64_t key);
 void u64map_release(struct u64map *m);
 
 /*

@@ -29,22 +29,8 @@ void connections_release(struct connections *cs)
 struct connection *connections_find(const struct connections *cs, uint64_t inode)
 {
 	const uint32_t *place = u64map_get(&cs->place_of, inode);
-	struct connection *c = place ? cs->all.at[*place] : NULL;
 
-	return c && c->inode == inode ? c : NULL;
-}
-
-/* The map cannot forget: it is made anew when most of it is of connections that are gone. */
-static void forget_removed(struct connections *cs)
-{
-	size_t nr_open = cs->all.nr - cs->free_places.nr, i;
-
-	if (cs->place_of.pairs.nr < 1024 || cs->place_of.pairs.nr < 4 * nr_open)
-		return;
-	u64map_release(&cs->place_of);
-	for (i = 0; i < cs->all.nr; i++)
-		if (cs->all.at[i])
-			u64map_set(&cs->place_of, cs->all.at[i]->inode, (uint32_t)i);
+	return place ? cs->all.at[*place] : NULL;
 }
 
 struct connection *connections_add(struct connections *cs, const struct socket_mark *m,
@@ -58,7 +44,6 @@ struct connection *connections_add(struct connections *cs, const struct socket_m
 				  .is_complete = m->flags & SOCKET_IS_NEW,
 				  .name = name,
 				  .owner = { .slot = NO_SLOT } };
-	forget_removed(cs);
 	if (cs->free_places.nr) {
 		place = *vec_last(&cs->free_places);
 		cs->free_places.nr--;
@@ -76,6 +61,7 @@ void connections_remove(struct connections *cs, struct connection *c)
 	uint32_t place = *u64map_get(&cs->place_of, c->inode);
 
 	cs->all.at[place] = NULL;
+	u64map_remove(&cs->place_of, c->inode);
 	vec_push(&cs->free_places, place);
 	free_connection(c);
 }

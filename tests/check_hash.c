@@ -152,6 +152,69 @@ START_TEST(map_keeps_what_was_set)
 }
 END_TEST
 
+/* Against an array, with so few different hashes that most are put behind each other. */
+START_TEST(what_is_removed_is_gone_and_nothing_else)
+{
+	enum { NR = 200 };
+	struct hashidx h = { 0 };
+	bool is_in[NR] = { false };
+	uint32_t id, nr_found, round;
+	uint64_t random = 1;
+
+	for (round = 0; round < 20000; round++) {
+		random = hash_u64(random + round);
+		id = (uint32_t)(random % NR);
+		if (is_in[id])
+			hashidx_remove(&h, (uint64_t)(id % 13) << 32, id);
+		else
+			hashidx_add(&h, (uint64_t)(id % 13) << 32, id);
+		is_in[id] = !is_in[id];
+		if (round % 100)
+			continue;
+		for (id = nr_found = 0; id < NR; id++) {
+			uint32_t nr = 0;
+
+			hashidx_each(&h, (uint64_t)(id % 13) << 32, each)
+				nr += each == id;
+			ck_assert_uint_eq(nr, is_in[id]);
+			nr_found += nr;
+		}
+		ck_assert_uint_eq(h.nr, nr_found);
+	}
+	hashidx_release(&h);
+}
+END_TEST
+
+START_TEST(map_forgets_what_is_removed)
+{
+	enum { NR = 1000 };
+	struct u64map m = { 0 };
+	uint32_t i, round;
+
+	u64map_remove(&m, 7);
+	for (round = 0; round < 5; round++) {
+		for (i = 0; i < NR; i++)
+			u64map_set(&m, i * 977, i + round);
+		for (i = round; i < NR; i += 2)
+			u64map_remove(&m, i * 977);
+		u64map_remove(&m, 1);
+		for (i = 0; i < NR; i++) {
+			const uint32_t *value = u64map_get(&m, i * 977);
+			bool is_gone = i >= round && (i - round) % 2 == 0;
+
+			ck_assert_int_eq(!value, is_gone);
+			ck_assert(is_gone || *value == i + round);
+		}
+	}
+	for (i = 0; i < NR; i++)
+		u64map_remove(&m, i * 977);
+	ck_assert_uint_eq(m.pairs.nr, 0);
+	ck_assert_uint_eq(m.index.nr, 0);
+	ck_assert_uint_le(m.pairs.cap, 2 * NR);
+	u64map_release(&m);
+}
+END_TEST
+
 START_TEST(equal_strings_have_equal_ids)
 {
 	struct strings t = { 0 };
@@ -243,6 +306,8 @@ Suite *check_hash_suite(void)
 	tcase_add_test(tc, loop_can_be_left);
 	tcase_add_test(tc, load_stays_below_two_thirds);
 	tcase_add_test(tc, map_keeps_what_was_set);
+	tcase_add_test(tc, what_is_removed_is_gone_and_nothing_else);
+	tcase_add_test(tc, map_forgets_what_is_removed);
 	tcase_add_test(tc, equal_strings_have_equal_ids);
 	tcase_add_test(tc, held_strings_go_with_their_last_holder);
 	tcase_add_test(tc, strings_may_hold_nul);
