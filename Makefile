@@ -126,7 +126,7 @@ $(O)/%.bpf.o: %.bpf.c | $(READY)
 		-MMD -MP -c -o $@ $<
 $(O)/collector/follow.o: $(O)/collector/follow.bpf.o
 $(O)/collector/marker_probe.o: $(O)/collector/probe.bpf.o
-$(O)/collector/marker_socket.o: $(O)/collector/socket.bpf.o
+$(O)/collector/marker_socket.o: $(O)/collector/socket_calls.bpf.o $(O)/collector/socket_traced.bpf.o
 
 -include $(OBJS:.o=.d) $(TEST_OBJS:.o=.d) $(BPF_OBJS:.o=.d) $(O)/wperf.d
 
@@ -183,7 +183,7 @@ $(O)/fuzz/obj/%.o: %.c | $(READY)
 		-MMD -MP -c -o $@ $<
 $(O)/fuzz/obj/collector/follow.o: $(O)/collector/follow.bpf.o
 $(O)/fuzz/obj/collector/marker_probe.o: $(O)/collector/probe.bpf.o
-$(O)/fuzz/obj/collector/marker_socket.o: $(O)/collector/socket.bpf.o
+$(O)/fuzz/obj/collector/marker_socket.o: $(O)/collector/socket_calls.bpf.o $(O)/collector/socket_traced.bpf.o
 $(O)/fuzz/wperf.a: $(FUZZ_OBJS)
 	$(Q)rm -f $@ && ar rcs $@ $^
 $(FUZZERS): $(O)/fuzz/%: $(O)/fuzz/obj/tests/fuzz/%.o $(O)/fuzz/wperf.a

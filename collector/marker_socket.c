@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Requests as exchanges on the connections that the target accepted: socket.bpf.c sends what its
- * system calls move, and the report finds out what requests these bytes are. Nothing in the target
- * has to be named, and nothing in it is changed.
+ * Requests as exchanges on the connections that the target accepted: BPF programs send what is moved
+ * on them, and the report finds out what requests these bytes are. Nothing in the target has to be
+ * named, and nothing in it is changed.
  */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -15,16 +15,32 @@
 
 #include "collector/marker.h"
 #include "collector/socket.h"
+#include "collector/socket_way.h"
 
-BPF_OBJECT(socket);
+BPF_OBJECT(socket_calls);
+BPF_OBJECT(socket_traced);
+
+/* An object's programs are attached in this order: a thread's time counts from its first mark. */
+static const struct {
+	const char *name;
+	const uint8_t *begin, *end;
+	const char *programs[8];
+} ways[] = {
+	[SOCKET_BY_CALLS] = { "socket_calls", bpf_object_socket_calls, bpf_object_socket_calls_end,
+			      { "socket_switch", "socket_exit", "socket_enter" } },
+	[SOCKET_BY_TRACES] = { "socket_traced", bpf_object_socket_traced, bpf_object_socket_traced_end,
+			       { "socket_switch", "socket_state", "socket_destroyed", "socket_sends",
+				 "socket_sent", "socket_received" } },
+};
 
 struct socket_marker {
 	const struct marker_spec *spec;
 	uint32_t id;
 	VEC(uint16_t) listening;	/* ports of the target's network namespaces, when prepared */
+	enum socket_way way;
 	struct bpf_object *object;
 	int counts_fd;
-	struct bpf_link *links[3];
+	struct bpf_link *links[8];
 };
 
 static const struct {
@@ -59,6 +75,7 @@ static const struct {
 	{ SYS_ppoll, CALL_WAIT },
 	{ SYS_pselect6, CALL_WAIT },
 	{ SYS_io_uring_enter, CALL_IO_URING },
+	{ SYS_shutdown, CALL_SHUTDOWN },
 };
 
 static bool socket_takes(const struct marker_spec *spec)
@@ -133,6 +150,7 @@ static int socket_prepare(const struct marker_spec *spec, uint32_t id,
 	(void)e;
 	m->spec = spec;
 	m->id = id;
+	m->way = socket_way_choose(target->program ? NULL : target->pids);
 	find_listening(m, target->pids);
 	*ret_self = m;
 	return 0;
@@ -140,8 +158,27 @@ static int socket_prepare(const struct marker_spec *spec, uint32_t id,
 
 /* ---- attaching ---- */
 
-/* The program's only constant. */
-static int set_config(const struct socket_marker *m, struct bpf_object *object)
+/*
+ * Programs that not every kernel takes: the first needs a helper that is new there, the other one a
+ * tracepoint.
+ */
+static void choose_programs(struct bpf_object *object, const struct follow *follow,
+			    struct socket_config *config)
+{
+	struct bpf_program *sampled = bpf_object__find_program_by_name(object, "socket_sampled");
+	struct bpf_program *sends = bpf_object__find_program_by_name(object, "socket_sends");
+
+	config->tells_waits_at_once =
+		follow_runs_before_samples(follow) ||
+		libbpf_probe_bpf_helper(BPF_PROG_TYPE_PERF_EVENT, BPF_FUNC_task_storage_get, NULL) != 1;
+	bpf_program__set_autoload(sampled, !config->tells_waits_at_once);
+	if (sends)
+		bpf_program__set_autoload(sends, socket_way_has_trace("tcp_sendmsg_locked"));
+}
+
+/* The programs' only constant. */
+static int set_config(const struct socket_marker *m, const struct follow *follow,
+		      struct bpf_object *object)
 {
 	struct bpf_map *constants = bpf_object__find_map_by_name(object, ".rodata");
 	struct socket_config config = { .only_port = m->spec->port };
@@ -150,6 +187,7 @@ static int set_config(const struct socket_marker *m, struct bpf_object *object)
 	for (i = 0; i < ARRAY_LEN(calls); i++)
 		if (calls[i].nr < SOCKET_MAX_SYSCALLS)
 			config.call_of[calls[i].nr] = (unsigned char)calls[i].call;
+	choose_programs(object, follow, &config);
 	return bpf_map__set_initial_value(constants, &config, sizeof(config));
 }
 
@@ -159,19 +197,18 @@ static int load(struct socket_marker *m, struct follow *follow, struct err *e)
 	int nr_cpus = libbpf_num_possible_cpus(), err;
 	struct bpf_object *object;
 
-	err = bpf_object_open_embedded("socket", bpf_object_socket, bpf_object_socket_end, shared,
-				       &object, e);
+	err = bpf_object_open_embedded(ways[m->way].name, ways[m->way].begin, ways[m->way].end, shared, &object, e);
 	if (err)
 		return err;
-	err = set_config(m, object);
+	err = set_config(m, follow, object);
 	if (!err)
 		err = bpf_map__set_max_entries(bpf_object__find_map_by_name(object, "buffers"),
 					       (uint32_t)nr_cpus * SOCKET_BUFFERS_PER_CPU);
 	if (err) {
 		bpf_object__close(object);
-		return err_set(e, err, "cannot set the BPF program 'socket' up: %m");
+		return err_set(e, err, "cannot set the BPF program '%s' up: %m", ways[m->way].name);
 	}
-	err = bpf_object_load("socket", object, e);
+	err = bpf_object_load(ways[m->way].name, object, e);
 	if (!err)
 		m->object = object;
 	return err;
@@ -195,18 +232,29 @@ static int cannot_attach(const char *name, int error, struct err *e)
 	return e->code = -EPERM;
 }
 
-/* Switches first: a thread's time counts from its first mark. */
 static int attach_programs(struct socket_marker *m, struct err *e)
 {
-	static const char *const names[] = { "socket_switch", "socket_exit", "socket_enter" };
+	const char *const *name = ways[m->way].programs;
 	size_t i;
 
-	for (i = 0; i < ARRAY_LEN(names); i++) {
-		m->links[i] = bpf_program__attach(bpf_object__find_program_by_name(m->object, names[i]));
+	for (i = 0; i < ARRAY_LEN(m->links) && name[i]; i++) {
+		struct bpf_program *p = bpf_object__find_program_by_name(m->object, name[i]);
+
+		if (!bpf_program__autoload(p))
+			continue;
+		m->links[i] = bpf_program__attach(p);
 		if (!m->links[i])
-			return cannot_attach(names[i], -errno, e);
+			return cannot_attach(name[i], -errno, e);
 	}
 	return 0;
+}
+
+static void run_before_samples(const struct socket_marker *m, struct follow *follow)
+{
+	const struct bpf_program *p = bpf_object__find_program_by_name(m->object, "socket_sampled");
+
+	if (bpf_program__autoload(p))
+		follow_run_before_samples(follow, bpf_program__fd(p));
 }
 
 static int socket_attach(void *self, struct follow *follow, const struct sampler *sampler,
@@ -230,6 +278,7 @@ static int socket_attach(void *self, struct follow *follow, const struct sampler
 	if (err)
 		return err;
 	writer_note_marker(w, &note);
+	run_before_samples(m, follow);
 	return attach_programs(m, e);
 }
 

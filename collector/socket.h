@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What socket.bpf.c and marker_socket.c share. Plain integer types only: BPF includes it. */
+/* What the programs that watch sockets and marker_socket.c share. Plain integer types only: BPF includes it. */
 #ifndef COLLECTOR_SOCKET_H
 #define COLLECTOR_SOCKET_H
 
@@ -33,6 +33,7 @@ enum socket_call {
 	CALL_CLOSE,
 	CALL_WAIT,		/* for any of several descriptors */
 	CALL_IO_URING,
+	CALL_SHUTDOWN,
 	NR_SOCKET_CALLS,
 };
 
@@ -40,13 +41,14 @@ enum socket_call {
 struct socket_config {
 	unsigned char call_of[SOCKET_MAX_SYSCALLS];	/* enum socket_call, by number */
 	unsigned int only_port;		/* connections accepted on this one alone; 0: on all */
+	unsigned int tells_waits_at_once;	/* no sample would make the thread tell them before it */
 };
 
 struct socket_counts {
 	unsigned long long nr_begins;	/* exchanges: inbound bytes after outbound ones */
 	unsigned long long nr_ends;	/* outbound bytes after inbound ones */
 	unsigned long long nr_unsent;	/* marks neither in a ring nor in a ring's count of losses */
-	unsigned long long nr_io_uring;	/* calls to io_uring_enter(2) */
+	unsigned long long nr_io_uring;	/* calls to io_uring_enter(2), or transfers by such */
 };
 
 #endif

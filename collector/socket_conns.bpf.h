@@ -1,52 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
-/* From a descriptor of the current thread to its connection, and who opened that. */
+/* From a socket to its connection, and who opened that. */
 #ifndef COLLECTOR_SOCKET_CONNS_BPF_H
 #define COLLECTOR_SOCKET_CONNS_BPF_H
 
 #include "collector/socket_marks.bpf.h"
 
 struct place {
+	__u64 key;		/* in `conns` */
 	__u64 inode;
 	struct socket *socket;
 	struct file *file;
 };
-
-/* Linux 6.2: memory is read in one instruction, where a call would be needed else. */
-extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym __weak;
-
-/* The socket behind a descriptor of the current thread; false: it is none. */
-static int find_socket(struct task_struct *task, __u32 fd, struct place *ret)
-{
-	struct files_struct *files = task->files;
-	struct fdtable *table;
-	struct file *file = 0;
-	struct inode *inode;
-
-	if (!files)
-		return 0;
-	table = files->fdt;
-	if (!table || fd >= table->max_fds)
-		return 0;
-	bpf_probe_read_kernel(&file, sizeof(file), (void *)table->fd + fd * sizeof(file));
-	if (!file)
-		return 0;
-	ret->file = file;
-	if (bpf_rdonly_cast) {
-		file = bpf_rdonly_cast(file, bpf_core_type_id_kernel(struct file));
-		inode = file->f_inode;
-		if ((inode->i_mode & S_IFMT) != S_IFSOCK)
-			return 0;
-		ret->inode = inode->i_ino;
-		ret->socket = file->private_data;
-		return 1;
-	}
-	inode = BPF_CORE_READ(file, f_inode);
-	if ((BPF_CORE_READ(inode, i_mode) & S_IFMT) != S_IFSOCK)
-		return 0;
-	ret->inode = BPF_CORE_READ(inode, i_ino);
-	ret->socket = BPF_CORE_READ(file, private_data);
-	return 1;
-}
 
 static struct sock *sock_of(const struct place *p)
 {
@@ -105,25 +69,37 @@ static int is_asked_for(const struct place *p, int role)
 
 static struct conn *add_conn(const struct place *p, int role, int is_new)
 {
-	__u64 key = p->inode;
+	__u64 key = p->key;
 	struct conn *c;
 
 	bpf_map_update_elem(&conns, &key, &no_conn, BPF_ANY);
 	c = bpf_map_lookup_elem(&conns, &key);
 	if (!c)
 		return 0;
+	c->id = p->inode;
 	c->role = is_asked_for(p, role) ? role : ROLE_NONE;
 	c->is_new = is_new;
 	c->limit = c->limit_max = SOCKET_DATA_USUAL;
 	return c;
 }
 
-static struct conn *conn_of(const struct place *p)
+/*
+ * That nothing moved on it before these bytes, as TCP's own counts have it: its first sight is its
+ * beginning then, whenever it was accepted.
+ */
+static int is_untouched(const struct place *p, enum direction direction, __u64 bytes)
 {
-	__u64 key = p->inode;
-	struct conn *c = bpf_map_lookup_elem(&conns, &key);
+	struct tcp_sock *tcp = (struct tcp_sock *)sock_of(p);
+	struct sock *sk = sock_of(p);
+	__u64 in, out;
 
-	return c ? c : add_conn(p, role_of(p), 0);
+	if (BPF_CORE_READ(sk, __sk_common.skc_family) == AF_UNIX ||
+	    BPF_CORE_READ(sk, sk_protocol) != IPPROTO_TCP)
+		return 0;
+	in = BPF_CORE_READ(tcp, bytes_received) -
+	     (__u32)(BPF_CORE_READ(tcp, rcv_nxt) - BPF_CORE_READ(tcp, copied_seq));
+	out = BPF_CORE_READ(tcp, bytes_sent);
+	return direction == DIRECTION_IN ? in == bytes && !out : !in && out <= bytes;
 }
 
 static void fill_unix_name(struct sock *sk, struct socket_name *name)
@@ -154,6 +130,7 @@ static void tell_open(struct telling *t, const struct place *p)
 	} m;
 	struct sock *sk = sock_of(p);
 
+	flush(t->ctx, t->thread);
 	t->conn->is_told = 1;
 	t->kind = SOCKET_OPEN;
 	fill_mark(t, &m.mark);

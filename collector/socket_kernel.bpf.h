@@ -18,9 +18,14 @@ enum {
 	AF_INET6 = 10,
 	SOCK_STREAM = 1,
 	SOCK_SEQPACKET = 5,
+	IPPROTO_TCP = 6,
+	TCP_SYN_SENT = 2,
+	TCP_FIN_WAIT1 = 4,
+	TCP_LAST_ACK = 9,
 	TCP_LISTEN = 10,
 	S_IFMT = 0170000,
 	S_IFSOCK = 0140000,
+	RCV_SHUTDOWN = 1,
 	MSG_PEEK = 2,
 	MSG_ERRQUEUE = 0x2000,
 	TLS_HANDSHAKE = 0x16,
@@ -72,6 +77,7 @@ struct sched_entity {
 };
 
 struct task_struct {
+	unsigned int __state;	/* 0: it is on a CPU, or could be */
 	struct files_struct *files;
 	struct sched_entity se;
 };
@@ -83,13 +89,22 @@ struct sock_common {
 	__be16 skc_dport;
 };
 
-struct sock {
-	struct sock_common __sk_common;
-};
-
 struct socket {
 	short type;
+	struct file *file;
 	struct sock *sk;
+};
+
+struct sock {
+	struct sock_common __sk_common;
+	struct socket *sk_socket;
+	unsigned short sk_protocol;
+	unsigned char sk_shutdown;
+};
+
+struct tcp_sock {
+	__u32 rcv_nxt, copied_seq;	/* of the bytes that came, and of those that were read */
+	__u64 bytes_received, bytes_sent;
 };
 
 struct sockaddr_un {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
-/* What socket.bpf.c remembers of threads and connections, and how a mark is made, held back and sent. */
+/* What is remembered of threads and connections, and how a mark is made, held back and sent. */
 #ifndef COLLECTOR_SOCKET_MARKS_BPF_H
 #define COLLECTOR_SOCKET_MARKS_BPF_H
 
@@ -22,6 +22,7 @@ struct held {
 };
 
 struct conn {
+	__u64 id;		/* inode */
 	__u8 role;
 	__u8 direction;		/* of the last bytes */
 	__u8 is_new;
@@ -30,6 +31,8 @@ struct conn {
 	__u32 limit_max;	/* what that becomes when a read is longer */
 	__u32 budget;		/* inbound bytes that may still travel in this exchange */
 	__u64 more_in_bytes;
+	__u32 read_seq;		/* TCP's number of the next byte to be read, with has_read_seq */
+	__u32 has_read_seq;
 	__u64 is_held;		/* there is a mark in `held`: taken by who sets it to 0 */
 	struct held held;
 };
@@ -38,12 +41,18 @@ struct thread {
 	__u64 last;		/* connection of its last mark; 0: it waits, or never had one */
 	__u64 served;		/* the last one that it serves, since it waited */
 	__u64 holds;		/* the one where it left a mark; 0: none */
+	__u64 wait_ns;		/* it has gone to wait, and no mark has told so; 0: no */
+	__u64 wait_cpu_ns;
+	__u64 messages;		/* the vector of the call for several messages that it is in; 0: none */
+	__u32 nr_messages;	/* of it that have moved */
 	__u32 served_fd;
+	__u32 has_answered;	/* `served`, since it last read from it */
 };
 
 struct buffer {
 	__u64 is_taken;
-	struct held held;	/* what was held back goes before */
+	/* What was held back goes right before the mark: a held one, or a wait, or both. */
+	char before[sizeof(struct held) + sizeof(struct socket_mark)];
 	struct socket_mark mark;
 	/* Twice: what comes after an offset below the limit is checked against the limit itself. */
 	char data[2 * SOCKET_DATA_MAX];
@@ -65,7 +74,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, SOCKET_MAX_CONNS);
-	__type(key, __u64);	/* inode */
+	__type(key, __u64);	/* struct place */
 	__type(value, struct conn);
 } conns SEC(".maps");
 
@@ -137,11 +146,12 @@ static __u64 cpu_ns(struct task_struct *task, __u64 now)
 static struct thread *target_thread(struct task_struct *task)
 {
 	struct thread *t = bpf_task_storage_get(&threads, task, 0, 0);
-	__u32 tgid = bpf_get_current_pid_tgid() >> 32;
 	struct socket_counts *n;
+	__u32 tgid;
 
 	if (t)
 		return t;
+	tgid = bpf_get_current_pid_tgid() >> 32;
 	if (!bpf_map_lookup_elem(&targets, &tgid))
 		return 0;
 	t = bpf_task_storage_get(&threads, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
@@ -188,7 +198,7 @@ struct telling {
 	struct task_struct *task;	/* the current one, */
 	struct thread *thread;		/* and what is kept of it */
 	__u64 ns;
-	__u64 key;		/* the connection's; with conn null: 0 */
+	__u64 key;		/* the connection's */
 	struct conn *conn;
 	__u64 bytes;
 	__u16 kind, flags;
@@ -201,7 +211,7 @@ static void fill_mark(const struct telling *t, struct socket_mark *m)
 	m->magic = SOCKET_MARK_MAGIC;
 	m->kind = t->kind;
 	m->flags = t->flags;
-	m->conn = t->key;
+	m->conn = c ? c->id : 0;
 	m->bytes = t->bytes;
 	m->cpu_ns = cpu_ns(t->task, t->ns);
 	m->ns = t->ns;
@@ -216,20 +226,27 @@ static void fill_mark(const struct telling *t, struct socket_mark *m)
 	c->more_in_bytes = 0;
 }
 
-/* The mark that the thread left on a connection, to b->held; false: there is none any more. */
-static int take_held(struct thread *thread, struct buffer *b)
+/* The mark that the thread left on a connection, to `to`; false: there is none any more. */
+static int take_held(struct thread *thread, void *to)
 {
 	__u64 key = thread->holds;
 	struct conn *c;
 
-	if (!key)
-		return 0;
 	thread->holds = 0;
 	c = bpf_map_lookup_elem(&conns, &key);
 	if (!c || !__sync_lock_test_and_set(&c->is_held, 0))
 		return 0;
-	bpf_probe_read_kernel(&b->held, sizeof(b->held), &c->held);
+	bpf_probe_read_kernel(to, sizeof(c->held), &c->held);
 	return 1;
+}
+
+static void take_wait(struct thread *thread, struct socket_mark *to)
+{
+	*to = (struct socket_mark){ .magic = SOCKET_MARK_MAGIC,
+				    .kind = SOCKET_WAIT,
+				    .cpu_ns = thread->wait_cpu_ns,
+				    .ns = thread->wait_ns };
+	thread->wait_ns = 0;
 }
 
 /* Left by another thread, or about to be followed by another one. */
@@ -239,21 +256,59 @@ static void send_held(void *ctx, struct conn *c)
 		send(ctx, &c->held, sizeof(c->held));
 }
 
+/* What is in the buffer, and before it what the thread has held back: in one record, which costs least. */
+static void send_behind_held(void *ctx, struct thread *thread, struct buffer *b, __u32 len)
+{
+	char *at = b->before + sizeof(b->before);
+	int has_wait = thread->wait_ns != 0;
+	__u64 size = sizeof(b->mark) + len;
+
+	if (has_wait)
+		take_wait(thread, (struct socket_mark *)(at - sizeof(b->mark)));
+	if (!thread->holds || !take_held(thread, has_wait ? b->before : b->before + sizeof(b->mark))) {
+		if (has_wait)
+			send(ctx, at - sizeof(b->mark), size + sizeof(b->mark));
+		else
+			send(ctx, &b->mark, size);
+	} else if (has_wait) {
+		send(ctx, b->before, size + sizeof(b->before));
+	} else {
+		send(ctx, b->before + sizeof(b->mark), size + sizeof(struct held));
+	}
+}
+
+/* All that the thread has held back, now. */
+static void flush(void *ctx, struct thread *thread)
+{
+	__u64 key = thread->holds;
+	struct socket_mark wait;
+	struct conn *c;
+
+	if (key) {
+		thread->holds = 0;
+		c = bpf_map_lookup_elem(&conns, &key);
+		if (c)
+			send_held(ctx, c);
+	}
+	if (thread->wait_ns) {
+		take_wait(thread, &wait);
+		send(ctx, &wait, sizeof(wait));
+	}
+}
+
 static void send_plain(const struct telling *t)
 {
-	struct buffer *b = t->thread->holds ? claim_buffer() : 0;
+	struct buffer *b = t->thread->holds || t->thread->wait_ns ? claim_buffer() : 0;
 	struct socket_mark m;
 
 	if (!b) {
+		flush(t->ctx, t->thread);
 		fill_mark(t, &m);
 		send(t->ctx, &m, sizeof(m));
 		return;
 	}
 	fill_mark(t, &b->mark);
-	if (take_held(t->thread, b))
-		send(t->ctx, &b->held, sizeof(b->held) + sizeof(b->mark));
-	else
-		send(t->ctx, &b->mark, sizeof(b->mark));
+	send_behind_held(t->ctx, t->thread, b, 0);
 	release_buffer(b);
 }
 
@@ -336,10 +391,7 @@ static void send_bytes(struct telling *t, const struct user_bytes *from, __u32 w
 	if (!len && want)
 		b->mark.flags |= SOCKET_DATA_LOST;
 	b->mark.len = b->mark.room = len;
-	if (take_held(t->thread, b))
-		send(t->ctx, &b->held, sizeof(b->held) + sizeof(b->mark) + len);
-	else
-		send(t->ctx, &b->mark, sizeof(b->mark) + len);
+	send_behind_held(t->ctx, t->thread, b, len);
 	release_buffer(b);
 }
 

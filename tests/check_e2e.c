@@ -23,6 +23,7 @@ static const struct script {
 	{ "lost", { CAN_BPF }, "" },
 	{ "nginx", { CAN_BPF }, "nginx" },
 	{ "postgres", { CAN_BPF }, "/usr/lib/postgresql/*/bin/postgres psql runuser" },
+	{ "splice", { CAN_BPF }, "/usr/bin/python3" },
 	{ "real_http", { CAN_BPF }, "nginx wrk node /usr/bin/python3 /usr/bin/gunicorn" },
 	{ "real_databases", { CAN_BPF },
 	  "redis-server redis-benchmark memcached pgbench runuser /usr/lib/postgresql/*/bin/postgres" },

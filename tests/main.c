@@ -57,6 +57,7 @@
 	X(exits)	\
 	X(socket_requests)                                                                         \
 	X(connection)                                                                              \
+	X(socket_way)                                                                              \
 	X(attribute)                                                                               \
 	X(demangle)                                                                                \
 	X(durations)                                                                               \

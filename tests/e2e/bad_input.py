@@ -11,9 +11,24 @@ from lib import *
 
 # Answers everything: what begins like HTTP when its head is there, all else at once.
 SERVER = r"""
-import ctypes, socket, threading
+import ctypes, mmap, socket, struct, threading
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nok\n"
 TOO_LARGE = b"HTTP/1.1 431 Too Large\r\nContent-Length: 0\r\n\r\n"
+
+def send_by_io_uring(connection, data):
+    "On a ring for this one alone: io_uring_setup(2), an IORING_OP_SEND, io_uring_enter(2)."
+    libc = ctypes.CDLL(None)
+    params = ctypes.create_string_buffer(120)
+    fd = libc.syscall(425, 1, params)
+    array = struct.unpack_from("<I", params, 40 + 24)[0]
+    tail = struct.unpack_from("<I", params, 40 + 4)[0]
+    ring = mmap.mmap(fd, array + 4, mmap.MAP_SHARED, offset=0)
+    entries = mmap.mmap(fd, 64, mmap.MAP_SHARED, offset=0x10000000)
+    buffer = ctypes.create_string_buffer(data, len(data))
+    struct.pack_into("<BBHiQQI", entries, 0, 26, 0, 0, connection.fileno(), 0, ctypes.addressof(buffer), len(data))
+    struct.pack_into("<I", ring, array, 0)
+    struct.pack_into("<I", ring, tail, 1)
+    assert libc.syscall(426, fd, 1, 1, 1, None, 0) == 1
 
 def serve(connection):
     unread = b""
@@ -28,7 +43,9 @@ def serve(connection):
         while b"\r\n\r\n" in unread:
             head, _, unread = unread.partition(b"\r\n\r\n")
             if b"/uring" in head:
-                ctypes.CDLL(None).syscall(426, -1, 0, 0, 0, None, 0)  # io_uring_enter(2), of no ring
+                connection.sendall(OK[:-3])
+                send_by_io_uring(connection, OK[-3:])
+                continue
             connection.sendall(TOO_LARGE if len(head) > 65536 else OK)
 
 listener = socket.create_server(("127.0.0.1", 0), backlog=100)

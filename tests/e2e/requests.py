@@ -4,7 +4,7 @@
 pre-forked workers and an event loop with deferred answers.
 
 exact    attached before the load: requests by endpoint, method and status equal the client's and the
-         server's own count, whatever way their bytes come
+         server's own count, whatever way their bytes come; both ways of seeing them, where there are two
 midway   attached and stopped under load: what began and ended in between is there, each request once
 truth    time on the CPU by endpoint is what the server's own books say
 places   who is sampled in serve_X() is in a request for X, in each of the three recordings
@@ -528,6 +528,10 @@ def check_truth(name, args):
          (name, "; ".join(said), right, wrong, outside))
 
 
+os.environ["WPERF_SOCKETS"] = "calls"
+for name, args in MODELS.items():
+    check_exact(name + ", by its calls", args)
+del os.environ["WPERF_SOCKETS"]
 for name, args in MODELS.items():
     check_exact(name, args)
     check_midway(name, args)

@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+/*
+ * What the target does with its connections, seen from its system calls.
+ *
+ * A call is looked at when it returns, since only then it is known how much it moved, and its
+ * arguments still stand in pt_regs. Only what a thread may wait in, and close(2), after which the
+ * descriptor is nobody's, are looked at when they begin.
+ *
+ * Every system call of the whole system takes the kernel's slow way while this is attached.
+ * socket_traced.bpf.c costs less, where it can be had.
+ */
+#include "collector/socket_transfers.bpf.h"
+
+/* Linux 6.2: memory is read in one instruction, where a call would be needed else. */
+extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym __weak;
+
+/* The socket behind a descriptor of the current thread; false: it is none. */
+static int find_socket(struct task_struct *task, __u32 fd, struct place *ret)
+{
+	struct files_struct *files = task->files;
+	struct fdtable *table;
+	struct file *file = 0;
+	struct inode *inode;
+
+	if (!files)
+		return 0;
+	table = files->fdt;
+	if (!table || fd >= table->max_fds)
+		return 0;
+	bpf_probe_read_kernel(&file, sizeof(file), (void *)table->fd + fd * sizeof(file));
+	if (!file)
+		return 0;
+	ret->file = file;
+	if (bpf_rdonly_cast) {
+		file = bpf_rdonly_cast(file, bpf_core_type_id_kernel(struct file));
+		inode = file->f_inode;
+		if ((inode->i_mode & S_IFMT) != S_IFSOCK)
+			return 0;
+		ret->key = ret->inode = inode->i_ino;
+		ret->socket = file->private_data;
+		return 1;
+	}
+	inode = BPF_CORE_READ(file, f_inode);
+	if ((BPF_CORE_READ(inode, i_mode) & S_IFMT) != S_IFSOCK)
+		return 0;
+	ret->key = ret->inode = BPF_CORE_READ(inode, i_ino);
+	ret->socket = BPF_CORE_READ(file, private_data);
+	return 1;
+}
+
+SEC("tp_btf/sched_switch")
+int BPF_PROG(socket_switch, _Bool preempt, struct task_struct *prev, struct task_struct *next)
+{
+	struct thread *t = bpf_task_storage_get(&threads, prev, 0, 0);
+
+	set_ahead(next);
+	if (t)
+		flush(ctx, t);	/* nobody knows when it will be back */
+	return 0;
+}
+
+/* ---- calls that move nothing ---- */
+
+static void accepted(struct task_struct *task, __u32 fd)
+{
+	struct place place;
+	struct sock *sk;
+
+	if (!find_socket(task, fd, &place))
+		return;
+	sk = sock_of(&place);
+	if (BPF_CORE_READ(sk, __sk_common.skc_family) != AF_UNIX)
+		listens(sk);
+	add_conn(&place, ROLE_SERVED, 1);
+}
+
+/* Not where a child has it too, or the parent: an open connection stays one. */
+static int is_last_descriptor(const struct place *p)
+{
+	struct file *file = p->file;
+
+	if (bpf_core_field_exists(file->f_ref))
+		return BPF_CORE_READ(file, f_ref.refcnt.counter) == 0;
+	return BPF_CORE_READ(file, f_count.counter) == 1;
+}
+
+static void closing(void *ctx, struct task_struct *task, struct thread *thread, __u32 fd)
+{
+	struct telling t = { .ctx = ctx, .task = task, .thread = thread };
+	struct place place;
+	__u64 key;
+
+	if (!find_socket(task, fd, &place) || !is_last_descriptor(&place))
+		return;
+	t.key = key = place.key;
+	t.conn = bpf_map_lookup_elem(&conns, &key);
+	if (!t.conn)
+		return;
+	t.ns = bpf_ktime_get_ns();
+	tell_closed(&t);
+}
+
+static void writes(void *ctx, struct task_struct *task, struct thread *thread, __u32 fd)
+{
+	struct place place;
+
+	if (!thread->last && find_socket(task, fd, &place))
+		begins_answer(ctx, task, thread, fd, place.key);
+}
+
+/* ---- the two places where calls are seen ---- */
+
+SEC("tp_btf/sys_enter")
+int BPF_PROG(socket_enter, struct pt_regs *regs, long nr)
+{
+	struct socket_counts *n;
+	struct task_struct *task;
+	struct thread *thread;
+	__u8 call = call_of(nr);
+
+	if (call == CALL_OTHER || call == CALL_CONNECT || call == CALL_SHUTDOWN)
+		return 0;
+	task = bpf_get_current_task_btf();
+	thread = target_thread(task);
+	if (!thread)
+		return 0;
+	if (call == CALL_CLOSE) {
+		closing(ctx, task, thread, regs->di);
+		return 0;
+	}
+	if (call == CALL_IO_URING && (n = count()))
+		n->nr_io_uring++;
+	if (call >= CALL_WRITE && call <= CALL_SENDFILE) {
+		writes(ctx, task, thread, regs->di);
+		return 0;
+	}
+	if (!thread->last)
+		return 0;
+	if (call == CALL_WAIT || call == CALL_ACCEPT || call == CALL_IO_URING ||
+	    asks_for_next(thread, regs->di))
+		waits(ctx, task, thread);
+	return 0;
+}
+
+/* The bytes of several messages: struct mmsghdr is a msghdr of 56 bytes, and the bytes moved. */
+static __u64 sum_messages(__u64 at, long nr)
+{
+	__u64 sum = 0;
+	__u32 len, i;
+
+	for (i = 0; i < MAX_MESSAGES && i < nr; i++) {
+		if (bpf_probe_read_user(&len, sizeof(len), (void *)(at + i * 64 + 56)))
+			break;
+		sum += len;
+	}
+	return sum;
+}
+
+static void moved_on(struct transfer *t, __u32 fd, enum direction direction)
+{
+	struct place place;
+
+	t->fd = fd;
+	if (find_socket(t->task, fd, &place))
+		transferred(t, &place, direction);
+}
+
+static void moved(struct transfer *t, struct pt_regs *regs, __u8 call, long ret)
+{
+	__u64 flags = 0;
+
+	switch (call) {
+	case CALL_RECV:
+		flags = regs->r10;
+		/* fall through */
+	case CALL_READ:
+	case CALL_WRITE:
+		t->at.at = regs->si;
+		break;
+	case CALL_READV:
+	case CALL_WRITEV:
+		t->at = (struct user_bytes){ regs->si, regs->dx };
+		break;
+	case CALL_RECVMSG:
+		flags = regs->dx;
+		/* fall through */
+	case CALL_SENDMSG:
+		find_message(regs->si, &t->at);
+		break;
+	case CALL_RECVMMSG:
+		flags = regs->r10;
+		/* fall through */
+	case CALL_SENDMMSG:
+		find_message(regs->si, &t->at);
+		t->bytes = sum_messages(regs->si, ret);
+		break;
+	}
+	if (flags & (MSG_PEEK | MSG_ERRQUEUE))
+		return;
+	moved_on(t, regs->di, call <= CALL_RECVMMSG ? DIRECTION_IN : DIRECTION_OUT);
+}
+
+SEC("tp_btf/sys_exit")
+int BPF_PROG(socket_exit, struct pt_regs *regs, long ret)
+{
+	struct task_struct *task;
+	struct thread *thread;
+	struct transfer t;
+	struct place place;
+	__u8 call = call_of(regs->orig_ax);
+
+	if (call == CALL_OTHER || call >= CALL_CLOSE)
+		return 0;
+	if (call == CALL_ACCEPT ? ret < 0 : call == CALL_CONNECT ? ret && ret != -EINPROGRESS : ret <= 0)
+		return 0;
+	task = bpf_get_current_task_btf();
+	thread = target_thread(task);
+	if (!thread)
+		return 0;
+	t = (struct transfer){ .ctx = ctx, .task = task, .thread = thread, .bytes = ret };
+	if (call == CALL_ACCEPT) {
+		accepted(task, ret);
+	} else if (call == CALL_CONNECT) {
+		if (find_socket(task, regs->di, &place) && is_stream(&place))
+			connected(ctx, task, thread, &place);
+	} else if (call == CALL_SPLICE) {
+		moved_on(&t, regs->di, DIRECTION_IN);
+		moved_on(&t, regs->dx, DIRECTION_OUT);
+	} else {
+		moved(&t, regs, call, ret);
+	}
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

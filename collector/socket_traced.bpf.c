@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+/*
+ * What the target does with its connections, seen from the tracepoints of the sockets: nobody pays
+ * for them but who moves bytes. Linux 6.5: only since then sendfile(2) passes sock_send_length.
+ *
+ * A connection is known by its struct sock. The call that moves the bytes is the current one of the
+ * thread, so pt_regs tell where they are.
+ *
+ * What these tracepoints do not see, and socket_calls.bpf.c does: a wait that finds its event there
+ * already, unless a read that found nothing precedes it; the end of a connection of Unix sockets.
+ */
+#include "collector/socket_transfers.bpf.h"
+
+/* The file is there as long as the thread may move bytes; false: it is one of the kernel's own. */
+static int place_of(struct sock *sk, struct place *ret)
+{
+	struct socket *socket = sk->sk_socket;
+	struct file *file = socket->file;
+
+	ret->key = (__u64)sk;
+	ret->socket = socket;
+	ret->file = file;
+	ret->inode = file->f_inode->i_ino;
+	return ret->inode != 0;
+}
+
+/* ---- transfers ---- */
+
+enum { MMSGHDR_BYTES = 64 };
+
+/*
+ * Which of several messages this is: they come in their order, and what ends such a call early is an
+ * error, which is seen, too.
+ */
+static void find_next_message(struct transfer *t, __u64 vector, __u64 nr)
+{
+	struct thread *thread = t->thread;
+
+	if (thread->messages != vector || thread->nr_messages >= nr)
+		thread->nr_messages = 0;
+	find_message(vector + (__u64)thread->nr_messages * MMSGHDR_BYTES, &t->at);
+	thread->messages = vector;
+	thread->nr_messages++;
+}
+
+/* What is found of a transfer in its call; false: it is none that we know. */
+static int find_call(struct transfer *t, const struct pt_regs *regs)
+{
+	struct socket_counts *n;
+	__u8 call = call_of(regs->orig_ax);
+
+	t->fd = call == CALL_SPLICE ? regs->dx : regs->di;
+	if (call == CALL_RECVMMSG || call == CALL_SENDMMSG) {
+		find_next_message(t, regs->si, regs->dx);
+		return 1;
+	}
+	t->thread->messages = 0;
+	switch (call) {
+	case CALL_READ:
+	case CALL_RECV:
+	case CALL_WRITE:
+		t->at.at = regs->si;
+		break;
+	case CALL_READV:
+	case CALL_WRITEV:
+		t->at = (struct user_bytes){ regs->si, regs->dx };
+		break;
+	case CALL_RECVMSG:
+	case CALL_SENDMSG:
+		find_message(regs->si, &t->at);
+		break;
+	case CALL_SENDFILE:
+	case CALL_SPLICE:
+		break;
+	default:
+		n = count();
+		if (n)
+			n->nr_io_uring++;
+		return 0;
+	}
+	return 1;
+}
+
+/* The end of what comes, once it is read, has a number like a byte. */
+static __u32 read_seq_of(const struct sock *sk, const struct tcp_sock *tcp)
+{
+	__u32 seq = tcp->copied_seq;
+
+	return sk->sk_shutdown & RCV_SHUTDOWN && tcp->rcv_nxt == seq ? seq - 1 : seq;
+}
+
+static void moved(struct transfer *t, struct sock *sk, enum direction direction)
+{
+	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
+	struct place place;
+
+	if (tcp) {
+		t->read_seq = read_seq_of(sk, tcp);
+		t->has_read_seq = 1;
+	}
+	if (find_call(t, (struct pt_regs *)bpf_task_pt_regs(t->task)) && place_of(sk, &place))
+		transferred(t, &place, direction);
+}
+
+/* A read that finds nothing asks for more of what was answered. */
+SEC("tp_btf/sock_recv_length")
+int BPF_PROG(socket_received, struct sock *sk, int ret, int flags)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct thread *thread = target_thread(task);
+	struct transfer t;
+
+	if (!thread || flags & (MSG_PEEK | MSG_ERRQUEUE))
+		return 0;
+	if (ret > 0) {
+		t = (struct transfer){ .ctx = ctx, .task = task, .thread = thread, .bytes = ret };
+		moved(&t, sk, DIRECTION_IN);
+		return 0;
+	}
+	thread->messages = 0;
+	if (thread->served == (__u64)sk && asks_for_next(thread, thread->served_fd))
+		waits(ctx, task, thread);
+	return 0;
+}
+
+SEC("tp_btf/sock_send_length")
+int BPF_PROG(socket_sent, struct sock *sk, int ret, int flags)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct thread *thread = target_thread(task);
+	struct transfer t;
+
+	if (!thread)
+		return 0;
+	if (ret <= 0) {
+		thread->messages = 0;
+		return 0;
+	}
+	t = (struct transfer){ .ctx = ctx, .task = task, .thread = thread, .bytes = ret };
+	moved(&t, sk, DIRECTION_OUT);
+	return 0;
+}
+
+/* Linux 6.15. Not for Unix sockets: there what the write takes is not seen. */
+SEC("?tp_btf/tcp_sendmsg_locked")
+int BPF_PROG(socket_sends, const struct sock *sk)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct thread *thread = target_thread(task);
+	struct pt_regs *regs;
+
+	if (!thread || thread->last)
+		return 0;
+	regs = (struct pt_regs *)bpf_task_pt_regs(task);
+	begins_answer(ctx, task, thread, regs->di, (__u64)sk);
+	return 0;
+}
+
+/* ---- waits ---- */
+
+static int is_waiting(const struct thread *t, struct task_struct *task)
+{
+	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
+	__u8 call = call_of(regs->orig_ax);
+
+	if (call == CALL_WAIT || call == CALL_ACCEPT || call == CALL_IO_URING)
+		return 1;
+	return call >= CALL_READ && call <= CALL_RECVMMSG && asks_for_next(t, regs->di);
+}
+
+/* Whoever sleeps in a call that waits. */
+SEC("tp_btf/sched_switch")
+int BPF_PROG(socket_switch, _Bool preempt, struct task_struct *prev, struct task_struct *next)
+{
+	struct thread *t = bpf_task_storage_get(&threads, prev, 0, 0);
+
+	set_ahead(next);
+	if (!t)
+		return 0;
+	if (t->last && !preempt && prev->__state && is_waiting(t, prev))
+		waits(ctx, prev, t);
+	flush(ctx, t);	/* nobody knows when it will be back */
+	return 0;
+}
+
+/* ---- begins and ends of connections ---- */
+
+static void closed(void *ctx, const struct sock *sk)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct thread nobody = { 0 }, *thread;
+	struct telling t = { .ctx = ctx, .task = task };
+	__u64 key = (__u64)sk;
+
+	t.key = key;
+	t.conn = bpf_map_lookup_elem(&conns, &key);
+	if (!t.conn)
+		return;
+	thread = target_thread(task);
+	t.thread = thread ? thread : &nobody;
+	t.ns = bpf_ktime_get_ns();
+	tell_closed(&t);
+}
+
+/*
+ * A half that is shut down does not end a connection. Other ways into these states are closes: of the
+ * last descriptor, also by the end of a process.
+ */
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(socket_state, const struct sock *sk, int before, int now)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct pt_regs *regs;
+	struct thread *thread;
+	struct place place;
+
+	if (now == TCP_LISTEN) {
+		listens(sk);
+	} else if (now == TCP_SYN_SENT) {
+		thread = target_thread(task);
+		if (thread && place_of((struct sock *)sk, &place))
+			connected(ctx, task, thread, &place);
+	} else if (now == TCP_FIN_WAIT1 || now == TCP_LAST_ACK) {
+		regs = (struct pt_regs *)bpf_task_pt_regs(task);
+		if (call_of(regs->orig_ax) != CALL_SHUTDOWN)
+			closed(ctx, sk);
+	}
+	return 0;
+}
+
+/* Also of those that the client had reset before. */
+SEC("tp_btf/tcp_destroy_sock")
+int BPF_PROG(socket_destroyed, struct sock *sk)
+{
+	closed(ctx, sk);
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * What a thread of the target does with a connection, whoever saw it: which mark tells of it, and when.
+ *
+ * To send a mark costs the target more than all the rest, so as few are sent as will do. What the
+ * thread that works on a connection writes to it is held back there, and goes along with the next
+ * mark of the same thread or connection; the bytes of a file that follow a head are added to it.
+ * Reads that nobody needs to see are added up until a mark of the same connection takes them along.
+ * Two threads at a time on one connection may lose some of these sums.
+ *
+ * A thread's time on the CPU is the scheduler's own sum, which CLOCK_THREAD_CPUTIME_ID tells, too. It
+ * is brought up to date at ticks and switches only; what has passed since then is by our clock.
+ */
+#ifndef COLLECTOR_SOCKET_TRANSFERS_BPF_H
+#define COLLECTOR_SOCKET_TRANSFERS_BPF_H
+
+#include "collector/socket_conns.bpf.h"
+
+/* ---- transfers ---- */
+
+struct transfer {
+	void *ctx;
+	struct task_struct *task;
+	struct thread *thread;
+	__u32 fd;
+	__u64 bytes;
+	struct user_bytes at;	/* at 0: the bytes never were in the server's memory */
+	__u32 read_seq;		/* as in struct conn, behind these bytes */
+	__u32 has_read_seq;
+};
+
+/*
+ * How many bytes of a transfer travel. HTTP's methods begin with two capitals: of these requests the
+ * first bytes will do, unless a read has more of them than a request has, which several at once may:
+ * also one that is not the first, where the first one had only a part of a head.
+ * Other protocols send as many requests at once as fit their buffer.
+ */
+static void set_limits(struct conn *c, __u32 first)
+{
+	__u8 a = first, b = first >> 8;
+
+	c->limit = c->limit_max = SOCKET_DATA_USUAL;
+	if (!first || a == TLS_HANDSHAKE || a == TLS_DATA)
+		return;
+	c->limit_max = a == 'P' ? HEAD_BYTES : SOCKET_DATA_MAX;
+	if (a < 'A' || a > 'Z' || b < 'A' || b > 'Z')
+		c->limit = c->limit_max = SOCKET_DATA_MAX;
+}
+
+#define LETTERS(a, b, c, d)                                                                        \
+	((__u32)(a) | (__u32)(b) << 8 | (__u32)(c) << 16 | (__u32)(d) << 24)
+
+/* After an answer that came early, the body that nobody waited for is followed by the next request. */
+static int is_method(__u32 first)
+{
+	return first == LETTERS('G', 'E', 'T', ' ') || first == LETTERS('P', 'O', 'S', 'T') ||
+	       first == LETTERS('H', 'E', 'A', 'D') || first == LETTERS('P', 'U', 'T', ' ') ||
+	       first == LETTERS('D', 'E', 'L', 'E') || first == LETTERS('P', 'A', 'T', 'C') ||
+	       first == LETTERS('O', 'P', 'T', 'I');
+}
+
+/* The first four bytes, or as many as moved and zeros; 0: they cannot be read. */
+static __u32 first_of(const struct transfer *t)
+{
+	__u64 from = t->at.at;
+	__u32 first = 0;
+
+	if (t->at.nr_iovecs && bpf_probe_read_user(&from, sizeof(from), (void *)from))
+		return 0;
+	bpf_probe_read_user(&first, sizeof(first), (void *)from);
+	return t->bytes >= sizeof(first) ? first : first & ((1U << t->bytes * 8) - 1);
+}
+
+static void serves(struct thread *t, __u64 key, __u32 fd)
+{
+	t->last = t->served = key;
+	t->served_fd = fd;
+	t->has_answered = 0;
+}
+
+static __u32 least(__u64 a, __u32 b)
+{
+	return a < b ? a : b;
+}
+
+static void served_in(const struct transfer *t, struct telling *telling)
+{
+	struct thread *thread = telling->thread;
+	struct conn *c = telling->conn;
+	__u32 first = first_of(t), want;
+	struct socket_counts *n;
+
+	if (c->direction != DIRECTION_IN && (n = count()))
+		n->nr_begins++;
+	if (c->direction != DIRECTION_IN || is_method(first)) {
+		c->direction = DIRECTION_IN;
+		set_limits(c, first);
+		c->budget = SOCKET_DATA_MAX;
+	}
+	if (t->bytes > c->limit)
+		c->limit = c->limit_max;
+	want = least(t->bytes, c->limit < c->budget ? c->limit : c->budget);
+	if (!want && thread->last == telling->key) {
+		c->more_in_bytes += t->bytes;
+		return;
+	}
+	c->budget -= want;
+	serves(thread, telling->key, t->fd);
+	if (c->is_held && thread->holds != telling->key)
+		send_held(telling->ctx, c);
+	telling->kind = SOCKET_IN;
+	if (want)
+		send_bytes(telling, &t->at, want);
+	else
+		send_plain(telling);
+}
+
+/*
+ * Who works on a connection already and writes to it says nothing that is urgent: the mark is held back.
+ * Not where several answers may stand in one write, which takes more room.
+ */
+static void served_out(const struct transfer *t, struct telling *telling)
+{
+	const struct user_bytes *from = t->at.at ? &t->at : 0;
+	struct thread *thread = telling->thread;
+	struct conn *c = telling->conn;
+	struct socket_counts *n;
+	__u32 want = least(t->bytes, c->limit);
+
+	if (c->direction != DIRECTION_OUT) {
+		telling->flags = SOCKET_IS_ANSWER;
+		c->direction = DIRECTION_OUT;
+		n = count();
+		if (n)
+			n->nr_ends++;
+	}
+	telling->kind = SOCKET_OUT;
+	thread->has_answered = 1;
+	if (thread->last == telling->key && want <= SOCKET_DATA_USUAL) {
+		if (!from && thread->holds == telling->key && c->is_held)
+			add_to_held(telling);
+		else
+			hold_back(telling, from, want);
+		return;
+	}
+	serves(thread, telling->key, t->fd);
+	thread->has_answered = 1;
+	if (c->is_held && thread->holds != telling->key)
+		send_held(telling->ctx, c);
+	if (from)
+		send_bytes(telling, from, want);
+	else
+		send_plain(telling);
+}
+
+/* Of these only who talks to them counts, not what is said. */
+static void outgoing(struct telling *telling, enum direction direction)
+{
+	struct thread *thread = telling->thread;
+	struct conn *c = telling->conn;
+
+	if (c->direction == direction && thread->last == telling->key)
+		return;
+	c->direction = direction;
+	thread->last = telling->key;
+	telling->kind = direction == DIRECTION_IN ? SOCKET_IN : SOCKET_OUT;
+	send_plain(telling);
+}
+
+/* The descriptor's, or the socket's, last one is gone. The thread need not be the target's. */
+static void tell_closed(struct telling *t)
+{
+	struct conn *c = t->conn;
+	__u64 key = t->key;
+
+	t->kind = SOCKET_CLOSE;
+	if (c->is_told) {
+		if (t->thread->holds != key)
+			send_held(t->ctx, c);
+		send_plain(t);
+	}
+	bpf_map_delete_elem(&conns, &key);
+}
+
+/* Bytes that were read with no mark to tell: by splice(2), which passes no tracepoint. */
+static void add_unseen(const struct transfer *t, struct conn *c, __u64 bytes_in)
+{
+	if (c->has_read_seq)
+		c->more_in_bytes += (__u32)(t->read_seq - c->read_seq - bytes_in);
+	c->read_seq = t->read_seq;
+	c->has_read_seq = 1;
+}
+
+static void transferred(const struct transfer *t, const struct place *place, enum direction direction)
+{
+	struct telling telling = { .ctx = t->ctx,
+				   .task = t->task,
+				   .thread = t->thread,
+				   .ns = bpf_ktime_get_ns(),
+				   .key = place->key,
+				   .bytes = t->bytes };
+	__u64 key = place->key;
+
+	telling.conn = bpf_map_lookup_elem(&conns, &key);
+	/* Another one had this key, and nobody saw its end. */
+	if (telling.conn && telling.conn->id != place->inode) {
+		tell_closed(&telling);
+		telling.conn = 0;
+	}
+	if (!telling.conn)
+		telling.conn = add_conn(place, role_of(place),
+					is_untouched(place, direction, t->bytes));
+	if (!telling.conn || telling.conn->role == ROLE_NONE)
+		return;
+	if (t->has_read_seq)
+		add_unseen(t, telling.conn, direction == DIRECTION_IN ? t->bytes : 0);
+	if (!telling.conn->is_told)
+		tell_open(&telling, place);
+	if (telling.conn->role == ROLE_OUTGOING)
+		outgoing(&telling, direction);
+	else if (direction == DIRECTION_IN)
+		served_in(t, &telling);
+	else
+		served_out(t, &telling);
+}
+
+/* Told at once: the request that it is made for is the one that the thread works on now. */
+static void connected(void *ctx, struct task_struct *task, struct thread *thread,
+		      const struct place *place)
+{
+	struct telling t = { .ctx = ctx,
+			     .task = task,
+			     .thread = thread,
+			     .ns = bpf_ktime_get_ns(),
+			     .key = place->key };
+
+	t.conn = add_conn(place, ROLE_OUTGOING, 1);
+	if (t.conn)
+		tell_open(&t, place);
+}
+
+/* ---- who listens ---- */
+
+static void listens(const struct sock *sk)
+{
+	__u16 port = BPF_CORE_READ(sk, __sk_common.skc_num);
+	__u8 yes = 1;
+
+	if (!bpf_map_lookup_elem(&listening, &port))
+		bpf_map_update_elem(&listening, &port, &yes, BPF_ANY);
+}
+
+/* ---- waiting, and what is answered later ---- */
+
+/* It is held back, too: most often the thread goes on with the next request at once. */
+static void waits(void *ctx, struct task_struct *task, struct thread *thread)
+{
+	__u64 now = bpf_ktime_get_ns();
+
+	thread->last = thread->served = 0;
+	thread->wait_ns = now;
+	thread->wait_cpu_ns = cpu_ns(task, now);
+	if (config.tells_waits_at_once)
+		flush(ctx, thread);
+}
+
+/* It asks the connection that it has answered for more. */
+static int asks_for_next(const struct thread *thread, __u32 fd)
+{
+	__u64 key = thread->served;
+	struct conn *c;
+
+	if (!key || thread->served_fd != fd)
+		return 0;
+	if (thread->has_answered)
+		return 1;
+	c = bpf_map_lookup_elem(&conns, &key);
+	return c && c->direction == DIRECTION_OUT;
+}
+
+/*
+ * An answer that comes later: what its write takes is the request's, too, and the mark of the write
+ * comes behind it.
+ */
+static void begins_answer(void *ctx, struct task_struct *task, struct thread *thread, __u32 fd,
+			  __u64 key)
+{
+	struct telling t = { .ctx = ctx,
+			     .task = task,
+			     .thread = thread,
+			     .key = key,
+			     .conn = bpf_map_lookup_elem(&conns, &key),
+			     .kind = SOCKET_OUT };
+
+	if (!t.conn || t.conn->role != ROLE_SERVED || t.conn->direction != DIRECTION_IN)
+		return;
+	serves(thread, key, fd);
+	t.ns = bpf_ktime_get_ns();
+	send_plain(&t);
+}
+
+/* ---- switches ---- */
+
+/* A switch sets the exec_start of who comes next to now. */
+static void set_ahead(struct task_struct *next)
+{
+	__u32 zero = 0;
+	__u64 *ns = bpf_map_lookup_elem(&ahead, &zero);
+
+	if (ns)
+		*ns = bpf_ktime_get_ns() - next->se.exec_start;
+}
+
+/*
+ * A sample is about to be taken: what is held back stands before it then. Called behind sample_filter
+ * (follow.bpf.c), so the sample is one of the target's.
+ */
+SEC("?perf_event")
+int socket_sampled(void *ctx)
+{
+	struct thread *t = bpf_task_storage_get(&threads, bpf_get_current_task_btf(), 0, 0);
+
+	if (t)
+		flush(ctx, t);
+	return 1;
+}
+
+/* ---- where a call's bytes are ---- */
+
+/* The messages' iovecs are not looked at but for the first one's. */
+static int find_message(__u64 at, struct user_bytes *ret)
+{
+	struct {
+		__u64 name, name_len, iovecs, nr_iovecs;
+	} header;
+
+	if (bpf_probe_read_user(&header, sizeof(header), (void *)at))
+		return 0;
+	*ret = (struct user_bytes){ header.iovecs, header.nr_iovecs };
+	return 1;
+}
+
+static __u8 call_of(__u64 nr)
+{
+	return nr < SOCKET_MAX_SYSCALLS ? config.call_of[nr & (SOCKET_MAX_SYSCALLS - 1)] : CALL_OTHER;
+}
+
+#endif

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "collector/socket_way.h"
+
+#include <bpf/btf.h>
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/str.h"
+#include "base/vec.h"
+
+/* ---- what the kernel can ---- */
+
+static bool btf_has_trace(const struct btf *btf, const char *name)
+{
+	char type[64];
+
+	snprintf(type, sizeof(type), "btf_trace_%s", name);
+	return btf__find_by_name_kind(btf, type, BTF_KIND_TYPEDEF) > 0;
+}
+
+bool socket_way_has_trace(const char *name)
+{
+	struct btf *btf = btf__load_vmlinux_btf();
+	bool has = btf && btf_has_trace(btf, name);
+
+	btf__free(btf);
+	return has;
+}
+
+static bool has_member(const struct btf *btf, const char *type, const char *member)
+{
+	int id = btf__find_by_name_kind(btf, type, BTF_KIND_STRUCT);
+	const struct btf_type *t = id > 0 ? btf__type_by_id(btf, (unsigned int)id) : NULL;
+	unsigned int i;
+
+	for (i = 0; t && i < btf_vlen(t); i++)
+		if (!strcmp(btf__name_by_offset(btf, btf_members(t)[i].name_off), member))
+			return true;
+	return false;
+}
+
+/*
+ * Linux 6.3 has sock_recv_length and sock_send_length. What sendfile(2) moves passes the latter since
+ * 6.5 (dc97391e6610), which took sendpage away.
+ */
+static bool can_trace(void)
+{
+	static const char *const needed[] = { "sock_recv_length", "sock_send_length",
+					      "inet_sock_set_state", "tcp_destroy_sock" };
+	struct btf *btf = btf__load_vmlinux_btf();
+	bool can = btf && !has_member(btf, "proto_ops", "sendpage");
+	size_t i;
+
+	for (i = 0; can && i < ARRAY_LEN(needed); i++)
+		can = btf_has_trace(btf, needed[i]);
+	btf__free(btf);
+	return can;
+}
+
+/* ---- what the target needs ---- */
+
+typedef VEC(unsigned long) inodes;
+
+/*
+ * /proc/PID/net/unix: "Num RefCount Protocol Flags Type St Inode Path", in hexadecimal but for the
+ * inode (proc_pid_net(5)). Who listens has the flag __SO_ACCEPTCON.
+ */
+static void add_unix_listeners(inodes *to, uint32_t pid)
+{
+	enum { SO_ACCEPTCON_FLAG = 0x10000 };
+	unsigned long inode;
+	unsigned int flags;
+	char path[64], line[512];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%u/net/unix", pid);
+	f = fopen(path, "re");
+	if (!f)
+		return;
+	while (fgets(line, sizeof(line), f))
+		if (sscanf(line, "%*s %*x %*x %x %*x %*x %lu", &flags, &inode) == 2 &&
+		    flags & SO_ACCEPTCON_FLAG)
+			vec_push(to, inode);
+	fclose(f);
+}
+
+/* Who has a ring of io_uring may move bytes by it, or read files: its calls are counted. */
+static bool needs_calls(uint32_t pid, const inodes *listeners)
+{
+	char path[64], link[64];
+	struct dirent *d;
+	unsigned long inode;
+	bool has = false;
+	ssize_t len;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%u/fd", pid);
+	dir = opendir(path);
+	while (dir && !has && (d = readdir(dir))) {
+		len = readlinkat(dirfd(dir), d->d_name, link, sizeof(link) - 1);
+		link[len > 0 ? len : 0] = '\0';
+		has |= !strcmp(link, "anon_inode:[io_uring]");
+		if (sscanf(link, "socket:[%lu]", &inode) != 1)
+			continue;
+		vec_each(listeners, l)
+			has |= *l == inode;
+	}
+	if (dir)
+		closedir(dir);
+	return has;
+}
+
+/* The end of an accepted Unix connection passes no tracepoint. */
+static bool some_need_calls(const struct pids *pids)
+{
+	inodes listeners = { 0 };
+	bool has = false;
+
+	vec_each(&pids->at, pid) {
+		listeners.nr = 0;
+		add_unix_listeners(&listeners, *pid);
+		has |= needs_calls(*pid, &listeners);
+	}
+	vec_release(&listeners);
+	return has;
+}
+
+enum socket_way socket_way_choose(const struct pids *pids)
+{
+	const char *wanted = getenv("WPERF_SOCKETS");
+	bool may = wanted ? !strcmp(wanted, "traces") : pids && !some_need_calls(pids);
+
+	return may && can_trace() ? SOCKET_BY_TRACES : SOCKET_BY_CALLS;
+}

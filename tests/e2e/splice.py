@@ -1,0 +1,60 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""A server that receives bodies by splice(2), as proxies do: what passes by no read is counted as read,
+both ways of seeing a server's connections. The bodies look like requests, and are none."""
+import collections
+import socket
+
+from clients import *
+
+NR, SIZE = 40, 30000
+
+SERVER = """
+import os, socket, sys
+listening = socket.create_server(("127.0.0.1", 0))
+print(listening.getsockname()[1], flush=True)
+while True:
+    client, _ = listening.accept()
+    out, into = os.pipe()
+    head = b""
+    while True:
+        more = client.recv(1)
+        if not more:
+            break
+        head += more
+        if not head.endswith(b"\\r\\n\\r\\n"):
+            continue
+        left = %d
+        while left:
+            nr = os.splice(client.fileno(), into, left)
+            left -= nr
+            while nr:
+                nr -= len(os.read(out, nr))
+        head = b""
+        client.sendall(b"HTTP/1.1 200 OK\\r\\nContent-Length: 2\\r\\n\\r\\nok")
+    for fd in out, into:
+        os.close(fd)
+    client.close()
+""" % SIZE
+
+
+def ask(port, target):
+    body = (b"GET /body HTTP/1.1\r\n\r\n" * SIZE)[:SIZE]
+    with socket.create_connection(("127.0.0.1", port)) as s:
+        for _ in range(NR):
+            s.sendall(b"POST %s HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % (target, SIZE) + body)
+            check(s.recv(1000).startswith(b"HTTP/1.1 200 OK"), "the server answers")
+
+
+for way in "traces", "calls":
+    os.environ["WPERF_SOCKETS"] = way
+    server = start("/usr/bin/python3", "-c", SERVER, stdout=subprocess.PIPE, text=True)
+    port = int(server.stdout.readline())
+    recording = Recording("-p", server.pid)
+    for target in b"/a", b"/b":
+        ask(port, target)
+    stop(server)
+    recording.stop()
+    finished = collections.Counter(asked(r) for r in requests_of(recording))
+    equal("requests, by %s" % way, finished, {("POST", "/a", 200): NR, ("POST", "/b", 200): NR})
+    step("by %s: %s" % (way, dict(finished)))
