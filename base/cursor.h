@@ -68,6 +68,34 @@ CURSOR_READER(uint32_t, u32)
 CURSOR_READER(uint64_t, u64)
 #undef CURSOR_READER
 
+static inline uint64_t cursor_leb(struct cursor *c, bool is_signed)
+{
+	uint64_t value = 0;
+	unsigned int shift = 0;
+	uint8_t byte;
+
+	do {
+		byte = cursor_u8(c);
+		if (shift < 64)
+			value |= (uint64_t)(byte & 0x7f) << shift;
+		shift += 7;
+	} while (byte & 0x80);
+	if (is_signed && shift < 64 && byte & 0x40)
+		value |= UINT64_MAX << shift;
+	return value;
+}
+
+/* LEB128 (DWARF 5, section 7.6): seven bits a byte, the lowest first. Bits beyond 64 are lost. */
+static inline uint64_t cursor_uleb(struct cursor *c)
+{
+	return cursor_leb(c, false);
+}
+
+static inline int64_t cursor_sleb(struct cursor *c)
+{
+	return (int64_t)cursor_leb(c, true);
+}
+
 /* A NUL-terminated string lent from the buffer, the NUL consumed; "" and failed without a NUL. */
 static inline const char *cursor_str(struct cursor *c)
 {

@@ -84,6 +84,38 @@ START_TEST(strings_end_with_nul_or_fail)
 }
 END_TEST
 
+/* Figures 22 and 23 of DWARF 5, section 7.6, and the ends of the range. */
+static const struct {
+	const char *bytes;
+	size_t len;
+	uint64_t as_unsigned;
+	int64_t as_signed;
+	bool fails;
+} lebs[] = {
+	{ "\x02", 1, 2, 2, false },
+	{ "\x7f", 1, 127, -1, false },
+	{ "\x80\x01", 2, 128, 128, false },
+	{ "\x81\x7f", 2, 16257, -127, false },
+	{ "\xff\x7e", 2, 16255, -129, false },
+	{ "\xb9\x64", 2, 12857, -3527, false },
+	{ "\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 10, UINT64_MAX, -1, false },
+	{ "\x80\x80\x80\x80\x80\x80\x80\x80\x80\x7f", 10, UINT64_C(1) << 63, INT64_MIN, false },
+	{ "\x85\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01", 12, 5, 5, false },
+	{ "\x85", 1, 5, 5, true },
+	{ "", 0, 0, 0, true },
+};
+
+START_TEST(leb128_is_seven_bits_a_byte)
+{
+	struct cursor u = cursor_of(lebs[_i].bytes, lebs[_i].len), s = u;
+
+	ck_assert_uint_eq(cursor_uleb(&u), lebs[_i].as_unsigned);
+	ck_assert_int_eq(cursor_sleb(&s), lebs[_i].as_signed);
+	ck_assert(u.failed == lebs[_i].fails && s.failed == lebs[_i].fails);
+	ck_assert_uint_eq(cursor_left(&u), 0);
+}
+END_TEST
+
 Suite *check_cursor_suite(void)
 {
 	Suite *s = suite_create("cursor");
@@ -95,6 +127,7 @@ Suite *check_cursor_suite(void)
 	tcase_add_test(tc, copy_gives_zeros_instead);
 	tcase_add_loop_test(tc, strings_end_with_nul_or_fail, 0,
 			    sizeof(strings) / sizeof(strings[0]));
+	tcase_add_loop_test(tc, leb128_is_seven_bits_a_byte, 0, sizeof(lebs) / sizeof(lebs[0]));
 	suite_add_tcase(s, tc);
 	return s;
 }

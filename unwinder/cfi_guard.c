@@ -35,24 +35,9 @@ struct frames {
 
 /* ---- numbers ---- */
 
-static uint64_t read_uleb(struct cursor *c)
-{
-	uint64_t value = 0;
-	unsigned int shift = 0;
-	uint8_t byte;
-
-	do {
-		byte = cursor_u8(c);
-		if (shift < 64)
-			value |= (uint64_t)(byte & 0x7f) << shift;
-		shift += 7;
-	} while (byte & 0x80);
-	return value;
-}
-
 static void skip_block(struct cursor *c, uint64_t max_bytes)
 {
-	uint64_t len = read_uleb(c);
+	uint64_t len = cursor_uleb(c);
 
 	if (len > max_bytes)
 		c->failed = true;
@@ -81,7 +66,7 @@ static void skip_encoded(struct cursor *c, uint8_t encoding)
 
 static void take_reg(struct cursor *c)
 {
-	if (read_uleb(c) > MAX_REG)
+	if (cursor_uleb(c) > MAX_REG)
 		c->failed = true;
 }
 
@@ -99,7 +84,7 @@ static bool take_operands(struct cursor *c, uint8_t op, uint8_t encoding)
 	case DW_CFA_advance_loc4: cursor_skip(c, 4); return true;
 	case DW_CFA_MIPS_advance_loc8: cursor_skip(c, 8); return true;
 	case DW_CFA_def_cfa_offset: case DW_CFA_def_cfa_offset_sf: case DW_CFA_GNU_args_size:
-		read_uleb(c);
+		cursor_uleb(c);
 		return true;
 	case DW_CFA_restore_extended: case DW_CFA_undefined: case DW_CFA_same_value:
 	case DW_CFA_def_cfa_register:
@@ -109,7 +94,7 @@ static bool take_operands(struct cursor *c, uint8_t op, uint8_t encoding)
 	case DW_CFA_val_offset_sf: case DW_CFA_GNU_negative_offset_extended: case DW_CFA_register:
 	case DW_CFA_def_cfa: case DW_CFA_def_cfa_sf:
 		take_reg(c);
-		read_uleb(c);
+		cursor_uleb(c);
 		return true;
 	case DW_CFA_def_cfa_expression: skip_block(c, MAX_EXPRESSION_BYTES); return true;
 	case DW_CFA_expression: case DW_CFA_val_expression:
@@ -129,7 +114,7 @@ static bool is_program_good(struct cursor c, uint8_t encoding)
 		uint8_t op = cursor_u8(&c);
 
 		if (op >> 6 == DW_CFA_offset >> 6)
-			read_uleb(&c);
+			cursor_uleb(&c);
 		else if (!(op >> 6) && !take_operands(&c, op, encoding))
 			return true;
 		nr_remembered += (op == DW_CFA_remember_state) - (op == DW_CFA_restore_state);
