@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * In:	header | ... | .debug_info, compressed | .debug_loclists, compressed | ... | section headers
- * Out:	header | ... | zeros that are never touched	  | section headers, changed | .debug_info | ...
+ * Out:	the same, mapped					| section headers, changed | .debug_info | ...
  *
- * What is not compressed stays where it was. A section's header then says where the inflated bytes are,
- * behind all that was there; or, of a section that nobody reads, that it has none.
+ * All stays where it was. A section's header then says where the inflated bytes are, behind all that was there; or,
+ * of a section that nobody reads, that it has none.
  */
 #include "symbolizer/inflate.h"
 
@@ -21,6 +21,7 @@
 /* Deflate cannot do better than 1032 to 1; and a debug file beyond a GiB is none that we want in memory. */
 enum { MAX_RATIO = 1032 };
 #define MAX_TOTAL_BYTES (1ULL << 30)
+#define LARGE_PAGE_BYTES (2ULL << 20)
 
 struct copy {
 	Elf *elf;
@@ -28,8 +29,8 @@ struct copy {
 	uint64_t end;		/* of what is in it */
 	struct libdeflate_decompressor *decompressor;
 	size_t names;		/* index of the section of section names */
+	size_t file_bytes;
 	uint64_t headers_off;
-	size_t nr_inflated;
 };
 
 static bool is_wanted(const char *name)
@@ -67,14 +68,19 @@ static uint64_t aligned(uint64_t at)
 	return (at + 15) & ~15ULL;
 }
 
+static uint64_t to_large_page(uint64_t at)
+{
+	return (at + LARGE_PAGE_BYTES - 1) & ~(LARGE_PAGE_BYTES - 1);
+}
+
 /* How many bytes it will be. False: nothing to do, or not to be done here. */
 static bool measure(struct copy *c)
 {
 	Elf_Scn *scn = NULL;
-	size_t file_bytes = 0, nr = 0;
+	size_t nr = 0;
 
-	elf_rawfile(c->elf, &file_bytes);
-	c->end = aligned(file_bytes);
+	elf_rawfile(c->elf, &c->file_bytes);
+	c->end = to_large_page(c->file_bytes);
 	c->out.len = c->end;
 	while ((scn = elf_nextscn(c->elf, scn))) {
 		const char *name = NULL;
@@ -93,32 +99,32 @@ static bool measure(struct copy *c)
 		c->out.len = aligned(c->out.len + chdr.ch_size);
 		nr++;
 	}
+	c->out.len = to_large_page(c->out.len);
 	return nr && c->out.len <= MAX_TOTAL_BYTES;
 }
 
-/* Large pages for what will be inflated: each small one would cost a fault. */
-static bool make_room(struct copy *c)
+/*
+ * The file is mapped: what libdw does not look at costs nothing. What will be inflated begins with a large page and is
+ * made of them: each small one would cost a fault.
+ */
+static bool make_room(struct copy *c, int fd)
 {
-	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), front = c->end / page * page;
+	char *room = mmap(NULL, c->out.len + LARGE_PAGE_BYTES, PROT_NONE,
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	char *begin;
 
-	c->out.bytes = mmap(NULL, c->out.len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (c->out.bytes == MAP_FAILED) {
-		c->out.bytes = NULL;
+	if (room == MAP_FAILED)
 		return false;
-	}
-	madvise(c->out.bytes + front, c->out.len - front, MADV_HUGEPAGE);
-	return true;
-}
-
-/* Bytes of the file to the same place. False: it does not have them. */
-static bool copy_bytes(struct copy *c, uint64_t off, uint64_t len)
-{
-	size_t file_bytes = 0;
-	const char *bytes = elf_rawfile(c->elf, &file_bytes);
-
-	if (off > file_bytes || len > file_bytes - off)
+	begin = (char *)to_large_page((uintptr_t)room);
+	if (begin > room)
+		munmap(room, (size_t)(begin - room));
+	if (begin < room + LARGE_PAGE_BYTES)
+		munmap(begin + c->out.len, (size_t)(room + LARGE_PAGE_BYTES - begin));
+	c->out.bytes = begin;
+	if (mmap(begin, c->file_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED, fd, 0) == MAP_FAILED ||
+	    mprotect(begin + c->end, c->out.len - c->end, PROT_READ | PROT_WRITE))
 		return false;
-	memcpy(c->out.bytes + off, bytes + off, len);
+	madvise(begin + c->end, c->out.len - c->end, MADV_HUGEPAGE);
 	return true;
 }
 
@@ -151,33 +157,27 @@ static bool copy_section(struct copy *c, Elf_Scn *scn)
 	if (!gelf_getshdr(scn, &header))
 		return false;
 	if (!is_compressed(&header))
-		return header.sh_type == SHT_NOBITS || copy_bytes(c, header.sh_offset, header.sh_size);
+		return true;
 	if (!is_wanted(elf_strptr(c->elf, c->names, header.sh_name)))
 		header.sh_type = SHT_NOBITS;
 	else if (!inflate_section(c, scn, &header))
 		return false;
 	header.sh_flags &= ~(Elf64_Xword)SHF_COMPRESSED;
-	if (at > c->out.len || c->out.len - at < sizeof(header))
+	if (at > c->file_bytes || c->file_bytes - at < sizeof(header))
 		return false;
 	memcpy(c->out.bytes + at, &header, sizeof(header));
 	return true;
 }
 
-
-static bool copy_inflated(struct copy *c)
+static bool copy_inflated(struct copy *c, int fd)
 {
 	Elf64_Ehdr *header = elf64_getehdr(c->elf);
 	Elf_Scn *scn = NULL;
-	size_t nr = 0;
 
 	if (!header || header->e_shentsize != sizeof(Elf64_Shdr) || elf_getshdrstrndx(c->elf, &c->names) ||
-	    elf_getshdrnum(c->elf, &nr) || !measure(c) || !make_room(c))
+	    !measure(c) || !make_room(c, fd))
 		return false;
 	c->headers_off = header->e_shoff;
-	if (!copy_bytes(c, 0, sizeof(*header)) ||
-	    !copy_bytes(c, header->e_phoff, (uint64_t)header->e_phnum * header->e_phentsize) ||
-	    !copy_bytes(c, header->e_shoff, nr * sizeof(Elf64_Shdr)))
-		return false;
 	while ((scn = elf_nextscn(c->elf, scn)))
 		if (!copy_section(c, scn))
 			return false;
@@ -195,7 +195,7 @@ bool inflate_debug_file(int fd, struct inflated *ret)
 	ident = c.elf ? elf_getident(c.elf, NULL) : NULL;
 	if (ident && ident[EI_CLASS] == ELFCLASS64 && ident[EI_DATA] == ELFDATA2LSB) {
 		c.decompressor = libdeflate_alloc_decompressor();
-		is_good = c.decompressor && copy_inflated(&c);
+		is_good = c.decompressor && copy_inflated(&c, fd);
 		libdeflate_free_decompressor(c.decompressor);
 	}
 	elf_end(c.elf);
