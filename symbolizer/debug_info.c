@@ -54,6 +54,7 @@ struct debug_info {
 	uint64_t bias;		/* vaddr in the main file - vaddr in the DWARF */
 	struct ranges units_at;
 	VEC(struct unit) units;
+	struct source_lines lines;
 	uint64_t work_left;
 	const Dwarf_Abbrev *known_good[NR_KNOWN_GOOD];	/* by a hash of their address */
 };
@@ -186,6 +187,7 @@ struct debug_info *debug_info_new(struct elf_file *file)
 	d->dw = dw;
 	d->bias = bias;
 	d->work_left = (4 << 20) + 16 * (uint64_t)nr_bytes;
+	source_lines_init(&d->lines, dw);
 	read_units(d);
 	return d;
 }
@@ -204,6 +206,7 @@ void debug_info_free(struct debug_info *d)
 	}
 	vec_release(&d->units);
 	ranges_release(&d->units_at);
+	source_lines_release(&d->lines);
 	free(d);
 }
 
@@ -214,28 +217,11 @@ static struct unit *find_unit(struct debug_info *d, uint64_t addr)
 	return ranges_find(&d->units_at, addr, &id) ? &d->units.at[id] : NULL;
 }
 
-/* unit: the root of the unit whose file it is. */
-static struct source_line source_line(Dwarf_Die *unit, const char *file, uint32_t line)
-{
-	struct source_line at = { .file = file, .line = line };
-	Dwarf_Attribute attr;
-
-	if (file && file[0] != '/')
-		at.dir = dwarf_formstring(dwarf_attr_integrate(unit, DW_AT_comp_dir, &attr));
-	return at;
-}
-
 struct source_line debug_info_line(struct debug_info *d, uint64_t vaddr)
 {
 	struct unit *u = find_unit(d, vaddr - d->bias);
-	Dwarf_Line *row = u ? dwarf_getsrc_die(&u->line_die, vaddr - d->bias) : NULL;
-	int line;
 
-	if (!row)
-		return (struct source_line){ 0 };
-	if (dwarf_lineno(row, &line) || line < 0)
-		line = 0;
-	return source_line(&u->line_die, dwarf_linesrc(row, NULL, NULL), (uint32_t)line);
+	return u ? source_lines_at(&d->lines, &u->line_die, vaddr - d->bias) : (struct source_line){ 0 };
 }
 
 /* Where functions with code are usually found, and where else they can be. */
@@ -398,27 +384,12 @@ static uint32_t line_number(Dwarf_Attribute *attr)
 	return !dwarf_formudata(attr, &value) && value <= INT32_MAX ? (uint32_t)value : 0;
 }
 
-/*
- * The file that an attribute numbers in its unit's table. Not dwarf_decl_file(): in elfutils 0.188
- * it ends the program by an assertion where the unit's table cannot be read.
- */
-static const char *file_name(Dwarf_Attribute *attr, Dwarf_Die *unit)
-{
-	Dwarf_Files *files;
-	Dwarf_Word value;
-
-	if (dwarf_formudata(attr, &value) || dwarf_getsrcfiles(unit, &files, NULL))
-		return NULL;
-	return dwarf_filesrc(files, value, NULL, NULL);
-}
-
-static struct source_line call_site(struct unit *u, Dwarf_Die *die)
+static struct source_line call_site(struct debug_info *d, struct unit *u, Dwarf_Die *die)
 {
 	Dwarf_Attribute file, line;
 
-	return source_line(&u->line_die,
-			   file_name(dwarf_attr(die, DW_AT_call_file, &file), &u->die),
-			   line_number(dwarf_attr(die, DW_AT_call_line, &line)));
+	return source_lines_file(&d->lines, &u->die, dwarf_attr(die, DW_AT_call_file, &file),
+				 line_number(dwarf_attr(die, DW_AT_call_line, &line)));
 }
 
 size_t debug_info_scopes(struct debug_info *d, uint64_t vaddr, struct scope *scopes, size_t max)
@@ -435,7 +406,7 @@ size_t debug_info_scopes(struct debug_info *d, uint64_t vaddr, struct scope *sco
 	for (i = find_node(d, f, vaddr - d->bias); i && nr + 1 < max; i = f->nodes.at[i].parent) {
 		struct node *n = &f->nodes.at[i];
 
-		scopes[nr++] = (struct scope){ n->die, call_site(u, &n->die) };
+		scopes[nr++] = (struct scope){ n->die, call_site(d, u, &n->die) };
 	}
 	scopes[nr++] = (struct scope){ .die = f->die };
 	return nr;
@@ -464,7 +435,7 @@ const char *debug_info_name(Dwarf_Die *die)
 	return name ? name : dwarf_diename(die);
 }
 
-struct source_line debug_info_decl(Dwarf_Die *die)
+struct source_line debug_info_decl(struct debug_info *d, Dwarf_Die *die)
 {
 	Dwarf_Attribute file, attr;
 	uint32_t line = line_number(dwarf_attr_integrate(die, DW_AT_decl_line, &attr));
@@ -474,7 +445,7 @@ struct source_line debug_info_decl(Dwarf_Die *die)
 	if (!dwarf_attr_integrate(die, DW_AT_decl_file, &file) ||
 	    !dwarf_cu_die(file.cu, &unit, NULL, NULL, NULL, NULL, NULL, NULL))
 		return (struct source_line){ .line = line };
-	return source_line(&unit, file_name(&file, &unit), line);
+	return source_lines_file(&d->lines, &unit, &file, line);
 }
 
 /* Of a function in several pieces gcc and clang write the one first that is called. */

@@ -18,18 +18,13 @@
 #include <stdint.h>
 
 #include "symbolizer/elf_file.h"
+#include "symbolizer/source_lines.h"
 
 struct debug_info;
 
-/* Texts are lent until debug_info_free(). */
-struct source_line {
-	const char *dir;	/* what file is relative to; NULL: nothing */
-	const char *file;	/* NULL: not known */
-	uint32_t line;		/* 0: not known */
-};
-
 /* NULL: the file has no DWARF, nor has any that belongs to it. file must outlive the result. */
 struct debug_info *debug_info_new(struct elf_file *file);
+/* What it lent, texts included, is gone then. */
 void debug_info_free(struct debug_info *d);
 
 /* The row of the line table that covers vaddr. */
@@ -51,7 +46,7 @@ size_t debug_info_scopes(struct debug_info *d, uint64_t vaddr, struct scope *sco
 const void *debug_info_origin(Dwarf_Die *die);
 /* Its linkage name, else its plain name; NULL where it has none. */
 const char *debug_info_name(Dwarf_Die *die);
-struct source_line debug_info_decl(Dwarf_Die *die);
+struct source_line debug_info_decl(struct debug_info *d, Dwarf_Die *die);
 /* Where a subprogram begins; false: it has no code. */
 bool debug_info_entry(const struct debug_info *d, Dwarf_Die *die, uint64_t *ret_vaddr);
 

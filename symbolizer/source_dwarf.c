@@ -62,7 +62,7 @@ static struct decl decl_of(struct dwarf *self, Dwarf_Die *die)
 
 	if (known)
 		return self->decls.at[*known];
-	at = debug_info_decl(die);
+	at = debug_info_decl(self->module->debug, die);
 	vec_push(&self->decls, (struct decl){
 		.function = function_name(self, die, at.line),
 		.file = module_file(self->module, at),

@@ -84,6 +84,7 @@
 	X(symbolizer)                                                                              \
 	X(inflate)                                                                                 \
 	X(kallsyms)                                                                                \
+	X(line_table)                                                                              \
 	X(source_kernel)	\
 	X(table)                                                                                   \
 	X(cmd_probes)                                                                              \

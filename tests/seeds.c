@@ -12,6 +12,7 @@
 #include "base/alloc.h"
 #include "recording/note.h"
 #include "tests/cfi_image.h"
+#include "tests/line_program.h"
 #include "tests/script.h"
 #include "tests/sketch.h"
 
@@ -200,6 +201,35 @@ static bool write_unwind_info(const char *dir)
 	return is_good;
 }
 
+/* fuzz_line_table: each version of the format, with two sequences. */
+static bool write_line_tables(const char *dir)
+{
+	bool is_good = true;
+	uint16_t version;
+
+	for (version = 2; version <= 5; version++) {
+		struct line_program p = { .version = version, .is_64 = version == 3 };
+		char name[] = { 'v', (char)('0' + version), '\0' };
+		struct str b = { 0 };
+
+		line_program_begin(&p);
+		line_program_row(&p, 0x1000, 1, 7);
+		line_program_add(&p, BYTES("\x14\x4b\x08\x09\x10\0\x02\x04\x05\x07\x0a\0\x02\x04\x03\x01"));
+		line_program_end(&p, 0x1100);
+		line_program_row(&p, 0x800, 2, 1);
+		line_program_end(&p, 0x880);
+		line_program_finish(&p);
+		str_add_char(&b, 2);
+		str_add_char(&b, (char)p.sections.line_str.len);
+		str_add_bytes(&b, p.sections.line_str.bytes, p.sections.line_str.len);
+		str_add_bytes(&b, p.bytes.s, p.bytes.len);
+		is_good &= write_seed(dir, "fuzz_line_table", name, &b);
+		str_release(&b);
+		line_program_release(&p);
+	}
+	return is_good;
+}
+
 /* fuzz_http1: see there for the form of its steps. */
 static bool write_http1(const char *dir)
 {
@@ -280,6 +310,6 @@ static bool write_protocols(const char *dir)
 
 bool seeds_write(const char *dir)
 {
-	return write_http1(dir) && write_protocols(dir) && write_unwind_info(dir) && write_recordings(dir) &&
+	return write_http1(dir) && write_protocols(dir) && write_unwind_info(dir) && write_line_tables(dir) && write_recordings(dir) &&
 	       write_ring(dir) && write_notes(dir) && write_elf(dir) && write_golden(dir);
 }
