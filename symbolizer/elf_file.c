@@ -5,13 +5,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/str.h"
+#include "symbolizer/debug_path.h"
 #include "symbolizer/inflate.h"
 
 /*
@@ -235,13 +235,29 @@ static void release_ahead(struct elf_file *f)
 
 /* ---- opening ---- */
 
+/* False: dwfl_standard_find_debuginfo() would find nothing. */
+static bool may_find_debuginfo(const struct elf_file *f, Dwfl_Module *mod, const char *file, const char *link)
+{
+	const unsigned char *id = NULL;
+	GElf_Addr ignored;
+	int len = dwfl_module_build_id(mod, &id, &ignored);
+
+	return debug_path_has_servers() ||
+	       (len > 0 && debug_path_has_id(f->debug_path, id, (size_t)len, ".debug")) ||
+	       debug_path_has_name(f->debug_path, file, link);
+}
+
 /* dwfl_standard_find_debuginfo(), with the file that it finds checked like any other. */
 static int find_debuginfo(Dwfl_Module *mod, void **userdata, const char *name, Dwarf_Addr base,
 			  const char *file, const char *link, GElf_Word crc, char **ret_path)
 {
+	struct elf_file *f = *userdata;
 	struct err e;
-	int fd = dwfl_standard_find_debuginfo(mod, userdata, name, base, file, link, crc, ret_path);
+	int fd;
 
+	if (!may_find_debuginfo(f, mod, file, link))
+		return -1;
+	fd = dwfl_standard_find_debuginfo(mod, userdata, name, base, file, link, crc, ret_path);
 	if (fd < 0 || !check_file(fd, "", (struct build_id){ 0 }, &e))
 		return fd;
 	close(fd);
@@ -286,6 +302,7 @@ int elf_file_open(struct elf_file *f, int fd, const char *path, struct build_id 
 		  const char *sysroot, struct err *e)
 {
 	int ret = check_file(fd, path, want, e);
+	void **userdata;
 	GElf_Addr bias;
 	struct stat st;
 
@@ -306,6 +323,8 @@ int elf_file_open(struct elf_file *f, int fd, const char *path, struct build_id 
 		elf_file_release(f);
 		return ret;
 	}
+	dwfl_module_info(f->mod, &userdata, NULL, NULL, NULL, NULL, NULL, NULL);
+	*userdata = f;
 	f->sysroot = sysroot;
 	f->elf = dwfl_module_getelf(f->mod, &bias);
 	if (f->elf && !bias && read_segments(f))
@@ -381,7 +400,8 @@ int elf_file_find(struct build_id id, const char *sysroot, char **ret_path)
 	char *path = NULL;
 	int fd = -1;
 
-	if (begin(&f, sysroot)) {
+	if (begin(&f, sysroot) &&
+	    (debug_path_has_servers() || debug_path_has_id(f.debug_path, id.bytes, id.len, ""))) {
 		dwfl_report_begin(f.dwfl);
 		mod = dwfl_report_module(f.dwfl, "wanted", 0, 1);
 		dwfl_report_end(f.dwfl, NULL, NULL);

@@ -284,6 +284,26 @@ START_TEST(debug_info_is_found_by_build_id)
 }
 END_TEST
 
+/* Its thirty libraries take longer to load than most reports. */
+START_TEST(without_a_server_debuginfods_client_is_not_loaded)
+{
+	struct str maps = { 0 };
+	struct rig r;
+
+	unsetenv("DEBUGINFOD_URLS");
+	must_sh("gcc -O2 src/sym_c.c -o nodebug");
+	rig_begin(&r, "nodebug");
+	rig_function(&r, rig_symbol_off("nodebug", "outermost", NULL));
+	r.module = symbolizer_module(r.symbolizer,
+				     &(struct module_key){ .kind = MODULE_ELF, .path = "[vdso]" });
+	rig_function(&r, 0x800);
+	harness_read("/proc/self/maps", &maps);
+	ck_assert_ptr_null(strstr(maps.s, "libdebuginfod"));
+	str_release(&maps);
+	rig_end(&r);
+}
+END_TEST
+
 START_TEST(stripped_files_keep_what_they_export)
 {
 	uint64_t exported, hidden;
@@ -691,6 +711,7 @@ static void add_file_tests(Suite *s)
 	tcase_add_loop_test(tc, stubs_have_the_name_of_what_they_call, 0, ARRAY_LEN(linkings));
 	tcase_add_loop_test(tc, debug_info_is_found_wherever_it_is, 0, ARRAY_LEN(variants));
 	tcase_add_test(tc, debug_info_is_found_by_build_id);
+	tcase_add_test(tc, without_a_server_debuginfods_client_is_not_loaded);
 	tcase_add_test(tc, stripped_files_keep_what_they_export);
 	if (rig_has("xz"))
 		tcase_add_test(tc, mini_debug_info_names_static_functions);

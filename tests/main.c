@@ -82,6 +82,7 @@
 	X(session)                                                                                 \
 	X(space)                                                                                   \
 	X(symbolizer)                                                                              \
+	X(debug_path)                                                                              \
 	X(inflate)                                                                                 \
 	X(kallsyms)                                                                                \
 	X(line_table)                                                                              \
