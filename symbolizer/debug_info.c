@@ -172,11 +172,11 @@ static void read_units(struct debug_info *d)
 	ranges_flatten(&d->units_at, RANGES_INNERMOST);
 }
 
-struct debug_info *debug_info_new(struct elf_file *file)
+struct debug_info *debug_info_new(struct elf_file *file, struct crew *crew)
 {
 	struct debug_info *d;
 	Dwarf_Addr bias;
-	Dwarf *dw = elf_file_dwarf(file, &bias);
+	Dwarf *dw = elf_file_dwarf(file, crew, &bias);
 	size_t nr_bytes = 0;
 
 	if (!dw)

@@ -23,7 +23,7 @@
 struct debug_info;
 
 /* NULL: the file has no DWARF, nor has any that belongs to it. file must outlive the result. */
-struct debug_info *debug_info_new(struct elf_file *file);
+struct debug_info *debug_info_new(struct elf_file *file, struct crew *crew);
 /* What it lent, texts included, is gone then. */
 void debug_info_free(struct debug_info *d);
 

@@ -4,7 +4,6 @@
 #include <elfutils/libdwelf.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -137,26 +136,25 @@ static bool find_inflated_below(const char *root, struct build_id id, struct inf
 	return found;
 }
 
-/* Looked for by a thread, beside what else there is to do with the file. */
+/* Looked for beside what else there is to do with the file. */
 struct elf_file_ahead {
-	pthread_t thread;
-	bool has_thread;
+	struct crew *crew;
+	struct job job;
 	struct build_id id;
 	const char *sysroot;
 	struct inflated found;
 };
 
 /* It shares nothing with anybody but the file's build-id, which does not change any more. */
-static void *find_ahead(void *arg)
+static void find_ahead(void *arg)
 {
 	struct elf_file_ahead *a = arg;
 
 	if (!a->sysroot || !find_inflated_below(a->sysroot, a->id, &a->found))
 		find_inflated_below("", a->id, &a->found);
-	return NULL;
 }
 
-void elf_file_expect_debug(struct elf_file *f)
+void elf_file_expect_debug(struct elf_file *f, struct crew *crew)
 {
 	struct elf_file_ahead *a;
 	GElf_Addr ignored;
@@ -165,21 +163,14 @@ void elf_file_expect_debug(struct elf_file *f)
 	if (f->ahead || !f->mod)
 		return;
 	f->ahead = a = xcalloc(1, sizeof(*a));
+	a->crew = crew;
 	a->sysroot = f->sysroot;
+	a->job = (struct job){ .run = find_ahead, .arg = a };
 	len = dwfl_module_build_id(f->mod, &a->id.bytes, &ignored);
 	if (len < 2)
 		return;
 	a->id.len = (size_t)len;
-	a->has_thread = !pthread_create(&a->thread, NULL, find_ahead, a);
-	if (!a->has_thread)
-		find_ahead(a);
-}
-
-static void wait_for_ahead(struct elf_file_ahead *a)
-{
-	if (a->has_thread)
-		pthread_join(a->thread, NULL);
-	a->has_thread = false;
+	crew_give(crew, &a->job);
 }
 
 /* Are two files linked to the same place? What a debug file says of addresses then needs no change. */
@@ -197,12 +188,14 @@ static bool same_place(Elf *a, Elf *b)
 	return true;
 }
 
-static Dwarf *inflated_dwarf(struct elf_file *f)
+static Dwarf *inflated_dwarf(struct elf_file *f, struct crew *crew)
 {
 	struct inflated *found;
 
-	elf_file_expect_debug(f);
-	wait_for_ahead(f->ahead);
+	elf_file_expect_debug(f, crew);
+	if (!f->ahead->id.len)
+		return NULL;
+	crew_wait(crew, &f->ahead->job);
 	found = &f->ahead->found;
 	if (!found->bytes)
 		return NULL;
@@ -212,10 +205,10 @@ static Dwarf *inflated_dwarf(struct elf_file *f)
 	return f->dwarf;
 }
 
-Dwarf *elf_file_dwarf(struct elf_file *f, Dwarf_Addr *ret_bias)
+Dwarf *elf_file_dwarf(struct elf_file *f, struct crew *crew, Dwarf_Addr *ret_bias)
 {
 	*ret_bias = 0;
-	if (f->dwarf || inflated_dwarf(f))
+	if (f->dwarf || inflated_dwarf(f, crew))
 		return f->dwarf;
 	return dwfl_module_getdwarf(f->mod, ret_bias);
 }
@@ -228,7 +221,7 @@ static void release_ahead(struct elf_file *f)
 		elf_end(f->debug_elf);
 	if (!f->ahead)
 		return;
-	wait_for_ahead(f->ahead);
+	crew_drop(f->ahead->crew, &f->ahead->job);
 	inflated_release(&f->ahead->found);
 	free(f->ahead);
 }

@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/crew.h"
 #include "base/err.h"
 #include "base/vec.h"
 
@@ -50,14 +51,15 @@ int elf_file_open(struct elf_file *f, int fd, const char *path, struct build_id 
 		  const char *sysroot, struct err *e);
 void elf_file_release(struct elf_file *f);
 /*
- * Its debug info will be asked for: a thread begins to look for the separate file and to inflate it.
+ * Its debug info will be asked for: the crew is to look for the separate file and to inflate it. crew is lent until
+ * elf_file_release().
  */
-void elf_file_expect_debug(struct elf_file *f);
+void elf_file_expect_debug(struct elf_file *f, struct crew *crew);
 /*
  * Its own debug info, or its separate file's, or NULL. Lent until elf_file_release(). Addresses in it plus *ret_bias
  * are the file's link-time ones.
  */
-Dwarf *elf_file_dwarf(struct elf_file *f, Dwarf_Addr *ret_bias);
+Dwarf *elf_file_dwarf(struct elf_file *f, struct crew *crew, Dwarf_Addr *ret_bias);
 
 /* False: no segment holds that byte of the file. */
 bool elf_file_vaddr(const struct elf_file *f, uint64_t off, uint64_t *ret_vaddr);

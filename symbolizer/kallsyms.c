@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,14 +15,14 @@
 enum { FIRST_BYTES = 32 << 20, READ_BYTES = 1 << 20, LARGE_PAGE_BYTES = 2 << 20 };
 
 struct kallsyms {
-	pthread_t thread;
-	bool has_thread, is_read;
+	struct crew *crew;
+	struct job job;
 	int error;		/* errno */
 	char *text;
 	size_t len, cap;
 };
 
-static void *read_all(void *arg)
+static void read_all(void *arg)
 {
 	struct kallsyms *k = arg;
 	int fd = open("/proc/kallsyms", O_RDONLY | O_CLOEXEC);
@@ -47,25 +46,21 @@ static void *read_all(void *arg)
 		k->text[k->len] = '\0';
 	if (fd >= 0)
 		close(fd);
-	return NULL;
 }
 
-struct kallsyms *kallsyms_begin(void)
+struct kallsyms *kallsyms_begin(struct crew *crew)
 {
 	struct kallsyms *k = xcalloc(1, sizeof(*k));
 
-	k->has_thread = !pthread_create(&k->thread, NULL, read_all, k);
+	k->crew = crew;
+	k->job = (struct job){ .run = read_all, .arg = k };
+	crew_give(crew, &k->job);
 	return k;
 }
 
 char *kallsyms_wait(struct kallsyms *k)
 {
-	if (k->has_thread)
-		pthread_join(k->thread, NULL);
-	else if (!k->is_read)
-		read_all(k);
-	k->has_thread = false;
-	k->is_read = true;
+	crew_wait(k->crew, &k->job);
 	if (k->error) {
 		errno = k->error;
 		return NULL;
@@ -77,8 +72,7 @@ void kallsyms_free(struct kallsyms *k)
 {
 	if (!k)
 		return;
-	if (k->has_thread)
-		pthread_join(k->thread, NULL);
+	crew_drop(k->crew, &k->job);
 	free(k->text);
 	free(k);
 }

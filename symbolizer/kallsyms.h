@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * /proc/kallsyms, read by a thread of its own: the kernel takes longer to print it than a small report
- * takes for all the rest.
+ * /proc/kallsyms, read beside the rest: the kernel takes longer to print it than a small report takes for
+ * all else.
  *
- *	k = kallsyms_begin();
+ *	k = kallsyms_begin(crew);
  *	...
  *	text = kallsyms_wait(k);
  *	kallsyms_free(k);
@@ -15,10 +15,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/crew.h"
+
 struct kallsyms;
 
-/* Never NULL. Where there can be no thread, kallsyms_wait() reads. */
-struct kallsyms *kallsyms_begin(void);
+/* Never NULL. crew is lent until kallsyms_free(). */
+struct kallsyms *kallsyms_begin(struct crew *crew);
 /*
  * The whole text, NUL-terminated, to be written to at will, and lent until kallsyms_free(). NULL, with errno
  * set: it cannot be read.

@@ -16,7 +16,7 @@
 #define DELETED " (deleted)"
 
 struct module *module_new(const struct module_key *key, const struct symbolizer_options *options,
-			  struct strings *strings, const struct baggage *baggage)
+			  struct strings *strings, const struct baggage *baggage, struct crew *crew)
 {
 	struct module *m = xcalloc(1, sizeof(*m));
 
@@ -26,6 +26,7 @@ struct module *module_new(const struct module_key *key, const struct symbolizer_
 	m->options = options;
 	m->strings = strings;
 	m->baggage = baggage;
+	m->crew = crew;
 	m->path = strings_id(strings, m->key.path);
 	/* A recording of ours brings its names along; for another's they will be asked for. */
 	if (key->kind == MODULE_KERNEL && !module_is_self_contained(m))
@@ -44,7 +45,7 @@ bool module_is_self_contained(const struct module *m)
 void module_expect_kallsyms(struct module *m)
 {
 	if (!m->kallsyms)
-		m->kallsyms = kallsyms_begin();
+		m->kallsyms = kallsyms_begin(m->crew);
 }
 
 void module_forget_kallsyms(struct module *m)
@@ -210,7 +211,7 @@ void module_open_names(struct module *m)
 	if (m->has_names || !m->file.mod)
 		return;
 	m->has_names = true;
-	m->debug = debug_info_new(&m->file);
+	m->debug = debug_info_new(&m->file, m->crew);
 	elf_symbols_read(&m->file, &m->symbols);
 }
 

@@ -41,6 +41,7 @@ struct module {
 	const struct symbolizer_options *options;
 	struct strings *strings;
 	const struct baggage *baggage;
+	struct crew *crew;			/* lent: for what can be done before it is asked for */
 	uint32_t path;				/* string id */
 	enum module_state state;
 	struct elf_file file;			/* .mod is NULL where no file may be used */
@@ -51,7 +52,7 @@ struct module {
 };
 
 struct module *module_new(const struct module_key *key, const struct symbolizer_options *options,
-			  struct strings *strings, const struct baggage *baggage);
+			  struct strings *strings, const struct baggage *baggage, struct crew *crew);
 void module_free(struct module *m);
 /* Finds, checks and opens the file, and warns once where it may not be used. */
 void module_open(struct module *m);
@@ -59,7 +60,7 @@ void module_open(struct module *m);
 void module_open_names(struct module *m);
 /* The module's recording brought along all that it needs of the machine it was made on. */
 bool module_is_self_contained(const struct module *m);
-/* Begins to read the running kernel's names, unless that has begun. */
+/* The running kernel's names will be asked for: the crew is to read them. */
 void module_expect_kallsyms(struct module *m);
 void module_forget_kallsyms(struct module *m);
 /* The address as the sources take it: link-time where the file is open, else as it came. */

@@ -36,6 +36,7 @@ struct symbolizer {
 	struct symbolizer_options options;
 	struct strings *strings;
 	struct baggage baggage;
+	struct crew crew;
 	VEC(struct registered) modules;
 	struct hashidx modules_by_key;
 	VEC(struct answer) answers;
@@ -53,6 +54,7 @@ struct symbolizer *symbolizer_new(const struct symbolizer_options *options, stru
 	s->options = *options;
 	s->options.sysroot = options->sysroot ? xstrdup(options->sysroot) : NULL;
 	s->strings = strings;
+	crew_init(&s->crew);
 	strings_id(strings, "");	/* else the first text would get 0, which means "" */
 	return s;
 }
@@ -76,6 +78,7 @@ void symbolizer_free(struct symbolizer *s)
 		close_namers(r);
 		module_free(r->module);
 	}
+	crew_release(&s->crew);
 	vec_each(&s->baggage.items, t) {
 		free(t->path);
 		free(t->build_id);
@@ -133,7 +136,7 @@ uint32_t symbolizer_module(struct symbolizer *s, const struct module_key *key)
 		if (same_key(&s->modules.at[id].module->key, &whole))
 			return id;
 	vec_push(&s->modules, (struct registered){
-		.module = module_new(&whole, &s->options, s->strings, &s->baggage) });
+		.module = module_new(&whole, &s->options, s->strings, &s->baggage, &s->crew) });
 	hashidx_add(&s->modules_by_key, hash, (uint32_t)s->modules.nr - 1);
 	return (uint32_t)s->modules.nr - 1;
 }
@@ -275,7 +278,7 @@ Elf *symbolizer_elf(struct symbolizer *s, uint32_t module)
 	m = s->modules.at[module].module;
 	module_open(m);
 	if (!m->has_names)
-		elf_file_expect_debug(&m->file);
+		elf_file_expect_debug(&m->file, &s->crew);
 	return m->file.elf;
 }
 

@@ -87,11 +87,17 @@ END_TEST
 /* The running kernel's own list, against a look at each line from the first one on. */
 START_TEST(running_kernel_agrees_with_a_linear_search)
 {
-	struct kallsyms *k = kallsyms_begin();
-	char *all = kallsyms_wait(k);
-	size_t len = all ? kallsyms_own_len(all) : 0, at = 0, nr = 0;
 	struct kallsyms_line line, last = { 0 }, found;
+	size_t len, at = 0, nr = 0;
+	struct kallsyms *k;
+	struct crew crew;
 	uint64_t next;
+	char *all;
+
+	crew_init(&crew);
+	k = kallsyms_begin(&crew);
+	all = kallsyms_wait(k);
+	len = all ? kallsyms_own_len(all) : 0;
 
 	/* Every 97th function; where addresses are hidden they are all 0, and there is nothing to compare. */
 	while (at < len) {
@@ -109,6 +115,7 @@ START_TEST(running_kernel_agrees_with_a_linear_search)
 		at = nl ? (size_t)(nl - all) + 1 : len;
 	}
 	kallsyms_free(k);
+	crew_release(&crew);
 }
 END_TEST
 

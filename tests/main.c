@@ -23,6 +23,7 @@
 	X(str)                                                                                     \
 	X(hash)                                                                                    \
 	X(vec)                                                                                     \
+	X(crew)                                                                                    \
 	X(cursor)                                                                                  \
 	X(arena)                                                                                   \
 	X(units)                                                                                   \

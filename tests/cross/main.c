@@ -10,6 +10,7 @@
 	X(str)                                                                                     \
 	X(hash)                                                                                    \
 	X(vec)                                                                                     \
+	X(crew)                                                                                    \
 	X(cursor)                                                                                  \
 	X(arena)                                                                                   \
 	X(units)                                                                                   \
