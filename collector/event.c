@@ -3,7 +3,6 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <perfmon/pfmlib_perf_event.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +12,7 @@
 #include "base/alloc.h"
 #include "base/str.h"
 #include "base/vec.h"
+#include "collector/pfm.h"
 
 /* perf's spellings of the generic events that libpfm4 spells otherwise. */
 static const struct {
@@ -223,19 +223,14 @@ static const char *why_not(const char *name)
 
 int event_parse(const char *name, struct perf_event_attr *attr, struct err *e)
 {
-	pfm_perf_encode_arg_t arg = { .attr = attr, .size = sizeof(arg) };
 	int err;
 
 	if (parse_perf_name(name, attr) || parse_raw(name, attr))
 		return 0;
-	*attr = (struct perf_event_attr){ .size = sizeof(*attr) };
-	err = pfm_initialize();
-	if (err == PFM_SUCCESS)
-		err = pfm_get_os_event_encoding(name, PFM_PLM0 | PFM_PLM3, PFM_OS_PERF_EVENT_EXT,
-						&arg);
-	if (err == PFM_SUCCESS && can_be_sampled(attr))
-		return 0;
-	return no_such_event(name, why_not(name), e);
+	err = pfm_event(name, attr, e);
+	if (err == -ELIBACC)
+		return err;
+	return !err && can_be_sampled(attr) ? 0 : no_such_event(name, why_not(name), e);
 }
 
 static bool is_clock(const struct perf_event_attr *attr)

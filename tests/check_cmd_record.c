@@ -105,6 +105,25 @@ START_TEST(mistakes_are_told_in_one_line)
 }
 END_TEST
 
+/* A library of that name in which nothing is: as where there is none. Names of perf's do not need it. */
+START_TEST(libpfm4_is_needed_for_its_names_only)
+{
+	struct run r = { 0 };
+
+	run_shell(&r, "cd '%s' && echo 'int nothing;' >none.c && gcc -shared -fPIC -o libpfm.so.4 none.c && "
+		      "LD_LIBRARY_PATH=. \"$WPERF\" record -e perf::PERF_COUNT_SW_CPU_CLOCK -o 1 -- true",
+		  harness_path(""));
+	ck_assert_exit(&r, 2);
+	ck_assert_has(&r.err, "./libpfm.so.4: undefined symbol: pfm_");
+	ck_assert_has(&r.err, "apt-get install libpfm4");
+	run_release(&r);
+	run_shell(&r, "cd '%s' && LD_LIBRARY_PATH=. \"$WPERF\" record -e cpu-clock -c 9999 -o 1 -- true",
+		  harness_path(""));
+	ck_assert_has(&r.err, "-c 9999: a clock");
+	run_release(&r);
+}
+END_TEST
+
 START_TEST(help_is_data)
 {
 	struct run r = { 0 };
@@ -628,6 +647,8 @@ Suite *check_cmd_record_suite(void)
 	tcase_set_timeout(tc, 20);
 	tcase_add_loop_test(tc, mistakes_are_told_in_one_line, 0, ARRAY_LEN(wrong));
 	tcase_add_loop_test(tc, help_is_data, 0, 2);
+	if (harness_can_or_omit(s, "a libpfm4 without anything", CAN_COMPILE))
+		tcase_add_test(tc, libpfm4_is_needed_for_its_names_only);
 	suite_add_tcase(s, tc);
 	if (harness_can_or_omit(s, "recording", CAN_SAMPLE))
 		suite_add_tcase(s, recording_tcase());
