@@ -89,6 +89,7 @@
 	X(line_table)                                                                              \
 	X(source_kernel)	\
 	X(table)                                                                                   \
+	X(fuzz_run)                                                                                \
 	X(cmd_probes)                                                                              \
 	X(cmd_record)                                                                              \
 	X(cmd_report)                                                                              \
