@@ -118,10 +118,20 @@ void str_add_bytes_size(struct str *b, uint64_t bytes)
 		str_addf(b, "%.1f %s", value, names[i]);
 }
 
-uint64_t monotonic_ns(void)
+static uint64_t now_ns(clockid_t clock)
 {
 	struct timespec ts;
 
-	clock_gettime(CLOCK_MONOTONIC, &ts);
+	clock_gettime(clock, &ts);
 	return (uint64_t)ts.tv_sec * NS_PER_SEC + (uint64_t)ts.tv_nsec;
+}
+
+uint64_t monotonic_ns(void)
+{
+	return now_ns(CLOCK_MONOTONIC);
+}
+
+uint64_t epoch_ns(void)
+{
+	return now_ns(CLOCK_REALTIME);
 }

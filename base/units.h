@@ -23,5 +23,7 @@ void str_add_bytes_size(struct str *b, uint64_t bytes);
 
 /* CLOCK_MONOTONIC, the clock of all recordings of ours. */
 uint64_t monotonic_ns(void);
+/* The wall clock, since 1970 (UTC). */
+uint64_t epoch_ns(void);
 
 #endif

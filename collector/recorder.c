@@ -44,7 +44,7 @@ struct recorder {
 	struct progress progress;
 	VEC(struct pollfd) polled;	/* signals, processes given with -p, rings, stdout; -1: ended */
 	bool is_reader_gone;		/* stdout is a pipe, and nobody is at its other end */
-	uint64_t begin_ns, end_ns;
+	uint64_t begin_ns, begin_epoch_ns, end_ns;
 	bool is_full;			/* --max-size is reached */
 	bool is_without_wakeups;
 };
@@ -54,13 +54,15 @@ struct recorder {
 /* The end is not known at the beginning; nor, to a reader of the beginning, if we are killed. */
 static void write_times(struct recorder *r)
 {
-	char begin_ns[24], end_ns[24];
+	char begin_ns[24], begin_epoch_ns[24], end_ns[24];
 
 	snprintf(begin_ns, sizeof(begin_ns), "%llu", (unsigned long long)r->begin_ns);
+	snprintf(begin_epoch_ns, sizeof(begin_epoch_ns), "%llu", (unsigned long long)r->begin_epoch_ns);
 	snprintf(end_ns, sizeof(end_ns), "%llu", (unsigned long long)r->end_ns);
 	writer_note_info(r->attachment.writer,
-			 (const char *const[]){ "begin_ns", begin_ns, r->end_ns ? "end_ns" : NULL,
-						end_ns, NULL });
+			 (const char *const[]){ "begin_ns", begin_ns, "begin_epoch_ns",
+						begin_epoch_ns, r->end_ns ? "end_ns" : NULL, end_ns,
+						NULL });
 }
 
 static int start(struct recorder *r, struct err *e)
@@ -72,6 +74,7 @@ static int start(struct recorder *r, struct err *e)
 		return err;
 	drain_init(&r->drain, &a->sampler, a->follow, a->writer, a->keep, a->walker);
 	r->begin_ns = monotonic_ns();
+	r->begin_epoch_ns = epoch_ns();
 	write_times(r);
 	return attachment_begin(a, e);
 }

@@ -98,6 +98,21 @@ static bool parse_build_ids(struct features *f, struct cursor c)
 	return true;
 }
 
+/* u32 version, u32 clock, u64 wall clock, u64 that clock: perf record -k. */
+static bool parse_clock_data(struct features *f, struct cursor c)
+{
+	uint64_t wall_ns, clock_ns;
+
+	cursor_skip(&c, 2 * sizeof(uint32_t));
+	wall_ns = cursor_u64(&c);
+	clock_ns = cursor_u64(&c);
+	if (c.failed)
+		return false;
+	f->wall_ns = wall_ns;
+	f->clock_ns = clock_ns;
+	return true;
+}
+
 bool feature_parse(struct features *f, struct events *ev, unsigned int feature, struct cursor c)
 {
 	switch (feature) {
@@ -114,6 +129,8 @@ bool feature_parse(struct features *f, struct events *ev, unsigned int feature, 
 		return parse_cmdline(f, c);
 	case FEATURE_EVENT_DESC:
 		return parse_event_desc(f, ev, c);
+	case FEATURE_CLOCK_DATA:
+		return parse_clock_data(f, c);
 	case FEATURE_BUILD_ID:
 		return parse_build_ids(f, c);
 	default:

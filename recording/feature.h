@@ -13,6 +13,7 @@ struct build_id_entry {
 /* What is known of the machine and the run. Valid when zeroed; strings are in the arena. */
 struct features {
 	const char *hostname, *os_release, *arch, *cmdline;
+	uint64_t wall_ns, clock_ns;	/* one moment on both clocks; 0: not said */
 	VEC(struct build_id_entry) build_ids;
 	struct arena arena;
 };

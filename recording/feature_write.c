@@ -110,14 +110,6 @@ static void add_event_desc(struct str *out, const struct writer_config *c, bool 
 	}
 }
 
-static uint64_t now_ns(clockid_t clock)
-{
-	struct timespec ts;
-
-	clock_gettime(clock, &ts);
-	return (uint64_t)ts.tv_sec * NS_PER_SEC + (uint64_t)ts.tv_nsec;
-}
-
 static void add_clockid(struct str *out, const struct writer_config *c, bool is_pipe)
 {
 	struct timespec ts;
@@ -135,8 +127,8 @@ static void add_clock_data(struct str *out, const struct writer_config *c, bool 
 	(void)is_pipe;
 	add_u32(out, 1);
 	add_u32(out, CLOCK_MONOTONIC);
-	add_u64(out, now_ns(CLOCK_REALTIME));
-	add_u64(out, now_ns(CLOCK_MONOTONIC));
+	add_u64(out, epoch_ns());
+	add_u64(out, monotonic_ns());
 }
 
 static const struct {

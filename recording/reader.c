@@ -523,6 +523,15 @@ const char *reader_cmdline(const struct reader *r)
 	return r->features.cmdline;
 }
 
+bool reader_wall_clock(const struct reader *r, uint64_t *ret_wall_ns, uint64_t *ret_clock_ns)
+{
+	if (!r->features.wall_ns)
+		return false;
+	*ret_wall_ns = r->features.wall_ns;
+	*ret_clock_ns = r->features.clock_ns;
+	return true;
+}
+
 bool reader_find_build_id(const struct reader *r, const char *path, struct build_id *ret_id)
 {
 	vec_each(&r->features.build_ids, entry)

@@ -57,6 +57,8 @@ const char *reader_hostname(const struct reader *r);
 const char *reader_os_release(const struct reader *r);
 const char *reader_arch(const struct reader *r);
 const char *reader_cmdline(const struct reader *r);	/* joined by spaces */
+/* One moment on the wall clock, in nanoseconds since 1970, and on the recording's; false: not said. */
+bool reader_wall_clock(const struct reader *r, uint64_t *ret_wall_ns, uint64_t *ret_clock_ns);
 /* Looks path up in the table of build-ids (perf record without --buildid-mmap). */
 bool reader_find_build_id(const struct reader *r, const char *path, struct build_id *ret_id);
 

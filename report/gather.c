@@ -188,7 +188,9 @@ static void count_request(struct group *g, const struct request *r)
 	if (g->by != BY_REQUEST)
 		return;
 	g->request_id = r->id;
+	g->raw_path = r->raw_path;
 	g->begin_ns = r->begin_ns;
+	g->begin_epoch_ns = r->begin_epoch_ns;
 	g->end_ns = r->end_ns;
 	g->tid = r->begin_tid;
 }

@@ -244,7 +244,8 @@ static void begin(struct mark_requests *m, const struct record *rec, const struc
 		doubt_what_is_left(m, like.family, like.sp);
 	like.request = (struct request){ .begin_pid = rec->pid,
 					 .begin_tid = rec->tid,
-					 .begin_ns = rec->time };
+					 .begin_ns = rec->time,
+					 .begin_epoch_ns = session_epoch_ns(m->session, rec->time) };
 	r = open_requests_add(m->open, &like);
 	name_request(m, session_marker(m->session, mark->marker), label, mark->label_len,
 		     &r->request);

@@ -72,7 +72,9 @@ struct group {
 	uint64_t calls, primitive_calls;	/* COUNT_UNKNOWN where nothing was counted */
 	VEC(struct function_sums) functions;	/* by std_name: what sorting is stable against */
 	/* --by request only */
+	uint32_t raw_path;	/* as the label had it */
 	uint64_t request_id, begin_ns, end_ns;
+	uint64_t begin_epoch_ns;	/* the wall clock at begin_ns; 0: not known */
 	uint32_t tid;
 };
 

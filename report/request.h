@@ -19,6 +19,7 @@ struct request {
 	uint32_t status;	/* 0: unknown */
 	uint32_t begin_pid, begin_tid;
 	uint64_t begin_ns, end_ns;	/* the recording's clock; end_ns is 0 while it is open */
+	uint64_t begin_epoch_ns;	/* the wall clock at begin_ns; 0: not known */
 	uint64_t nr_samples;
 	uint64_t weight;	/* sum of its samples' weights, in the unit of profile.h */
 	uint64_t cpu_ns;	/* on-CPU time of the threads while they worked on it; valid with has_cpu */

@@ -418,8 +418,21 @@ static void take_info(struct session *s, struct cursor payload)
 			s->cycles_per_second = parse_rate(value);
 		else if (!strcmp(key, "begin_ns"))
 			s->begin_ns = parse_time(value);
+		else if (!strcmp(key, "begin_epoch_ns"))
+			s->begin_epoch_ns = parse_time(value);
 		else if (!strcmp(key, "end_ns"))
 			s->end_ns = parse_time(value);
+}
+
+/* Our own recordings say it at their begin, where one that is cut short has it too. */
+uint64_t session_epoch_ns(const struct session *s, uint64_t ns)
+{
+	uint64_t wall_ns = s->begin_epoch_ns, clock_ns = s->begin_ns, epoch_ns;
+
+	if ((!wall_ns || !clock_ns) && !reader_wall_clock(s->reader, &wall_ns, &clock_ns))
+		return 0;
+	epoch_ns = wall_ns + (ns - clock_ns);
+	return epoch_ns <= INT64_MAX ? epoch_ns : 0;
 }
 
 /* The last note wins: it is counted on from the one before. */

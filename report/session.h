@@ -74,6 +74,7 @@ struct session {
 	bool has_kernel_module, has_unknown_module;
 	uint32_t marker_info;		/* the INFO note's "marker": what was asked for; "" */
 	uint64_t begin_ns, end_ns;	/* INFO's: of the recording; 0: not said */
+	uint64_t begin_epoch_ns;	/* INFO's: the wall clock at begin_ns; 0: not said */
 	double cycles_per_second;	/* INFO's: of a CPU that works; 0: not known */
 	uint64_t nr_lost, nr_throttled;
 	/* as the recorder counted them */
@@ -98,6 +99,8 @@ uint32_t session_thread(struct session *s, uint32_t pid, uint32_t tid);
 uint32_t session_find_thread(const struct session *s, uint32_t pid, uint32_t tid);
 /* Is it the last one of its process that is known and has not ended? */
 bool session_is_last_thread(const struct session *s, uint32_t thread);
+/* The wall clock at that moment of the recording's, in ns since 1970; 0: the recording does not say. */
+uint64_t session_epoch_ns(const struct session *s, uint64_t ns);
 /* NULL: the marker was never introduced. Lent until the next record. */
 const struct marker *session_marker(const struct session *s, uint32_t id);
 

@@ -104,6 +104,7 @@ static void began(void *self, uint64_t nr)
 					 .begin_tid = rec->tid,
 					 .begin_ns = c->in_since_ns ? c->in_since_ns : f->ns,
 					 .has_cpu = true };
+	like.request.begin_epoch_ns = session_epoch_ns(f->s->session, like.request.begin_ns);
 	c->in_since_ns = 0;
 	connection_asked(c, f->s->open, nr, open_requests_add(f->s->open, &like)->slot);
 }

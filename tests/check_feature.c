@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <check.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "recording/feature.h"
 #include "tests/sketch.h"
@@ -83,6 +84,24 @@ START_TEST(strings_need_no_nul)
 	str_add(&p.bytes, "abc");
 	ck_assert(parse(&p, FEATURE_HOSTNAME, p.bytes.len));
 	ck_assert_str_eq(p.f.hostname, "abc");
+	release(&p);
+}
+END_TEST
+
+START_TEST(the_wall_clock_is_a_moment_on_both)
+{
+	struct parsed p;
+
+	setup(&p, 1);
+	add_u32(&p.bytes, 1);
+	add_u32(&p.bytes, CLOCK_MONOTONIC);
+	add_u64(&p.bytes, 1700000000000000000);
+	add_u64(&p.bytes, 5000);
+	ck_assert(!parse(&p, FEATURE_CLOCK_DATA, p.bytes.len - 1));
+	ck_assert_uint_eq(p.f.wall_ns, 0);
+	ck_assert(parse(&p, FEATURE_CLOCK_DATA, p.bytes.len));
+	ck_assert_uint_eq(p.f.wall_ns, 1700000000000000000);
+	ck_assert_uint_eq(p.f.clock_ns, 5000);
 	release(&p);
 }
 END_TEST
@@ -265,6 +284,7 @@ Suite *check_feature_suite(void)
 
 	tcase_add_loop_test(tc, strings_are_read_without_their_padding, 0, ARRAY_LEN(texts));
 	tcase_add_test(tc, strings_need_no_nul);
+	tcase_add_test(tc, the_wall_clock_is_a_moment_on_both);
 	tcase_add_test(tc, command_line_is_joined);
 	tcase_add_test(tc, events_get_their_names);
 	tcase_add_loop_test(tc, build_ids_are_20_bytes_or_as_long_as_said, 0, ARRAY_LEN(build_ids));

@@ -357,6 +357,34 @@ START_TEST(session_keeps_markers_and_counts_losses)
 }
 END_TEST
 
+/* Of our own recordings, by the note at their begin. */
+START_TEST(session_knows_the_wall_clock)
+{
+	static const char both[] = "begin_ns\0" "5000\0begin_epoch_ns\0" "1700000000000000000\0";
+	static const char late[] = "begin_epoch_ns\0" "9223372036854775807\0";
+	struct fixture f;
+
+	setup(&f);
+	builder_note(&f.b, NOTE_INFO, both, sizeof(both));
+	take(&f);
+	ck_assert_uint_eq(session_epoch_ns(&f.session, 5000), 1700000000000000000);
+	ck_assert_uint_eq(session_epoch_ns(&f.session, 5001), 1700000000000000001);
+	ck_assert_uint_eq(session_epoch_ns(&f.session, 4998), 1699999999999999998);
+	teardown(&f);
+	setup(&f);
+	builder_note(&f.b, NOTE_INFO, both, sizeof(both));
+	builder_note(&f.b, NOTE_INFO, late, sizeof(late));
+	take(&f);
+	ck_assert_uint_eq(session_epoch_ns(&f.session, 5001), 0);
+	teardown(&f);
+	setup(&f);
+	builder_note(&f.b, NOTE_INFO, both, 5 + sizeof("begin_ns"));
+	take(&f);
+	ck_assert_uint_eq(session_epoch_ns(&f.session, 5001), 0);
+	teardown(&f);
+}
+END_TEST
+
 static void add_tally(struct fixture *f, const char *key, uint64_t count)
 {
 	struct str p = { 0 };
@@ -460,6 +488,7 @@ Suite *check_session_suite(void)
 	tcase_add_test(tc, session_copies_no_mappings_for_a_fork);
 	tcase_add_loop_test(tc, session_assembles_files, 0, ARRAY_LEN(chunk_cases));
 	tcase_add_test(tc, session_keeps_markers_and_counts_losses);
+	tcase_add_test(tc, session_knows_the_wall_clock);
 	suite_add_tcase(s, tc);
 	return s;
 }
