@@ -3,6 +3,8 @@
 #include "report/cmd_report.h"
 
 #include <errno.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "report/options.h"
@@ -31,7 +33,7 @@ static const char help[] =
 	"\n" OPTIONS_HELP
 	"      --by WHAT         a table for each endpoint (default), request, status, method,\n"
 	"                        thread, process, or one for all: none\n" VIEW_HELP_ROWS
-	"      --format FORMAT   table (default), json, jsonl\n"
+	"      --format FORMAT   table (default), json, jsonl, pstats (a .prof of all tables)\n"
 	"  -o, --output FILE     to FILE instead of stdout\n"
 	"      --tee FILE        to stdout and to FILE\n" VIEW_HELP_CODE OPTIONS_HELP_TALK;
 
@@ -85,9 +87,27 @@ static int parse_options(struct command *c, int argc, char **argv, struct err *e
 	return err;
 }
 
+static bool is_file(const char *path)
+{
+	return path && strcmp(path, "-");
+}
+
+static int check_destination(const struct command *c, struct err *e)
+{
+	if (!c->view.renderer->is_binary || !isatty(STDOUT_FILENO) ||
+	    (is_file(c->outputs.file) && (!c->outputs.tee || is_file(c->outputs.tee))))
+		return 0;
+	err_set(e, -EINVAL, "--format %s: its bytes are not for a terminal", c->view.renderer->name);
+	return err_remedy(e, "Write them to a file with -o FILE, or redirect stdout.");
+}
+
 /* What the numbers do not say of themselves. */
 static void warn_of_profile(const struct profile *p, const struct command *c)
 {
+	const char *remark = c->view.renderer->remark ? c->view.renderer->remark(p) : NULL;
+
+	if (remark)
+		log_warn("%s", remark);
 	if (!p->has_markers && c->has_by && c->report.by < BY_THREAD)
 		log_warn("no requests were recorded, so there is one table for all");
 	if (!p->tallies.nr_samples)
@@ -148,6 +168,9 @@ int cmd_report(int argc, char **argv)
 	if (err)
 		goto out;
 	err = view_finish(&c.view, &plan, &e);
+	if (err)
+		goto out;
+	err = check_destination(&c, &e);
 	if (err)
 		goto out;
 	c.report.strings = &strings;

@@ -10,12 +10,18 @@
 struct renderer {
 	const char *name;	/* of --format */
 	bool needs_callers;	/* shows function_sums.callers, which are not made otherwise */
+	bool is_binary;		/* nothing for a terminal */
 	/* -EIO and the like when out cannot be written. */
 	int (*write)(const struct profile *p, const struct table_plan *plan, FILE *out,
 		     struct err *e);
+	/*
+	 * What the format cannot say of these numbers and its readers have to know, for stderr. Static;
+	 * NULL: nothing. The function may be NULL as well.
+	 */
+	const char *(*remark)(const struct profile *p);
 };
 
-extern const struct renderer render_table, render_json, render_jsonl;
+extern const struct renderer render_table, render_json, render_jsonl, render_pstats;
 
 /* NULL: no such format. */
 const struct renderer *renderer_find(const char *name);

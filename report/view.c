@@ -10,8 +10,8 @@ void view_release(struct view *v)
 
 static int find_format(const char *name, const struct renderer **ret_renderer, struct err *e)
 {
-	static const char *const planned[] = { "pstats",     "folded", "flamegraph",
-					       "speedscope", "pprof",  "callgrind" };
+	static const char *const planned[] = { "folded", "flamegraph", "speedscope", "pprof",
+					       "callgrind" };
 	size_t i;
 
 	*ret_renderer = renderer_find(name);

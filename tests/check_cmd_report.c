@@ -249,6 +249,9 @@ START_TEST(command_is_quiet_when_told)
 
 	ck_assert_int_eq(run_on(cmd_report, "", &out, &err), 0);
 	ck_assert_has(&err, "6 of 8 samples in requests");
+	ck_assert_msg(!strstr(str_cstr(&err), ".prof"), "%s", str_cstr(&err));
+	ck_assert_int_eq(run_on(cmd_report, "--format pstats", &out, &err), 0);
+	ck_assert_has(&err, "calls that nobody counted are 0 in a .prof");
 	ck_assert_int_eq(run_on(cmd_report, "-q", &out, &err), 0);
 	ck_assert_str_eq(str_cstr(&err), "");
 	str_release(&out);
@@ -447,7 +450,7 @@ END_TEST
 /* Whoever reads our pipe has had enough: no error, and --tee is written. */
 START_TEST(reader_that_went_away_is_no_error)
 {
-	static const char *const formats[] = { "table", "json", "jsonl" };
+	static const char *const formats[] = { "table", "json", "jsonl", "pstats" };
 	struct run r = { .dir = harness_path("") };
 	struct str copy = { 0 };
 
@@ -597,7 +600,7 @@ Suite *check_cmd_report_suite(void)
 	tcase_add_test(tc, command_sorts_requests_of_all_inputs_by_begin);
 	tcase_add_loop_test(tc, command_does_not_destroy_its_input, 0, 5);
 	tcase_add_loop_test(tc, output_that_is_lost_is_an_error, 0, ARRAY_LEN(lost_outputs));
-	tcase_add_loop_test(tc, reader_that_went_away_is_no_error, 0, 3);
+	tcase_add_loop_test(tc, reader_that_went_away_is_no_error, 0, 4);
 	tcase_add_loop_test(tc, command_puts_many_paths_together, 0, ARRAY_LEN(many_paths));
 	tcase_add_test(tc, command_merges_inputs);
 	suite_add_tcase(s, tc);

@@ -242,6 +242,7 @@ START_TEST(writes_what_is_golden)
 		{ "table", &render_table },
 		{ "json", &render_json },
 		{ "jsonl", &render_jsonl },
+		{ "pstats", &render_pstats },
 	};
 	const struct model *m = &models[_i];
 	size_t i, len;
@@ -396,7 +397,8 @@ START_TEST(numbers_are_finite_and_long_enough)
 }
 END_TEST
 
-static const struct renderer *const all[] = { &render_table, &render_json, &render_jsonl };
+static const struct renderer *const all[] = { &render_table, &render_json, &render_jsonl,
+					      &render_pstats };
 
 START_TEST(a_full_disk_is_an_error)
 {
@@ -422,7 +424,7 @@ END_TEST
 START_TEST(renderers_have_names)
 {
 	ck_assert_ptr_eq(renderer_find(all[_i]->name), all[_i]);
-	ck_assert(str_starts(renderer_names(), "table, json, jsonl"));
+	ck_assert(str_starts(renderer_names(), "table, json, jsonl, pstats"));
 	ck_assert_ptr_null(renderer_find("tabl"));
 	ck_assert_ptr_null(renderer_find(""));
 }

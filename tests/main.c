@@ -79,6 +79,7 @@
 	X(protocol_redis)                                                                          \
 	X(turns)                                                                                   \
 	X(render)                                                                                  \
+	X(render_pstats)                                                                            \
 	X(selection)                                                                               \
 	X(session)                                                                                 \
 	X(space)                                                                                   \
