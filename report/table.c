@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/pyformat.h"
 #include "base/str.h"
 #include "report/regex.h"
 
@@ -230,26 +231,12 @@ static bool is_decimal(const char *s)
 	return nr_digits && !*s;
 }
 
-/*
- * repr() of a float that restricts something, thus at least 0 and less than 1: the fewest digits
- * that give the same number again, and an exponent below 1e-4 (PyOS_double_to_string, code 'r').
- */
 static char *share_repr(double share)
 {
-	char digits[40];
-	int precision, exponent;
+	struct str repr = { 0 };
 
-	if (share == 0)
-		return xstrdup("0.0");
-	for (precision = 0; precision < 17; precision++) {
-		snprintf(digits, sizeof(digits), "%.*e", precision, share);
-		if (strtod(digits, NULL) == share)
-			break;
-	}
-	exponent = atoi(strchr(digits, 'e') + 1);
-	if (exponent < -4)
-		return xstrdup(digits);
-	return xasprintf("%.*f", precision - exponent, share);
+	str_add_repr_double(&repr, share);
+	return str_take(&repr);
 }
 
 static char *string_repr(const char *s)

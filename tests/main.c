@@ -68,6 +68,7 @@
 	X(live)                                                                                    \
 	X(kernel_names)                                                                            \
 	X(order)                                                                                   \
+	X(pyformat)                                                                                \
 	X(profile)                                                                                 \
 	X(intake)                                                                                  \
 	X(outstanding)                                                                             \
@@ -79,7 +80,7 @@
 	X(protocol_redis)                                                                          \
 	X(turns)                                                                                   \
 	X(render)                                                                                  \
-	X(render_pstats)                                                                            \
+	X(render_pstats)                                                                           \
 	X(selection)                                                                               \
 	X(session)                                                                                 \
 	X(space)                                                                                   \
