@@ -95,7 +95,8 @@ static const char help[] =
 	"                        only requests that took longer, or less: 250ms, 1.5s\n"
 	"      --path-raw        endpoints as the labels have them: ids and query kept\n"
 	"      --path-pattern P  what is like P is one endpoint: /user/{name}/posts\n" VIEW_HELP_ROWS
-	"      --format FORMAT   table (default), jsonl\n" VIEW_HELP_CODE OPTIONS_HELP_TALK;
+	"      --format FORMAT   table (default), jsonl\n" VIEW_HELP_PROFILES VIEW_HELP_CODE
+		OPTIONS_HELP_TALK;
 
 struct command {
 	struct options shared;
@@ -107,6 +108,7 @@ struct command {
 	struct strings strings;
 	struct selection *selection;
 	struct table_plan *plan;
+	struct profile_dir *profiles;
 	struct feeder feeder;
 	struct live_options live_options;
 	struct live live;
@@ -219,10 +221,11 @@ static int check_options(struct command *c, struct err *e)
 		return err;
 	if (streams_is_stdout_closed())
 		return err_set(e, -EBADF, "live: stdout is closed");
-	if (c->has_pid || c->has_command)
-		return 0;
-	err_set(e, -EINVAL, "live: nothing to look at");
-	return err_remedy(e, "Name a process with -p PID, or a command: wperf live -- COMMAND");
+	if (!c->has_pid && !c->has_command) {
+		err_set(e, -EINVAL, "live: nothing to look at");
+		return err_remedy(e, "Name a process with -p PID, or a command: wperf live -- COMMAND");
+	}
+	return view_open_profiles(&c->view, &c->profiles, e);
 }
 
 /* ---- output ---- */
@@ -246,8 +249,14 @@ static int write_summary(const void *self, FILE *out, struct err *e)
 	return list_write_summary(&page->command->live.summary, LIST_TABLE, out, e);
 }
 
-/* Where nothing can be written any more there is nothing to record for; what comes is read still.
- */
+/* Where nothing can be written any more there is nothing to record for; what comes is read still. */
+static void stop(struct command *c)
+{
+	c->is_muted = true;
+	if (c->feeder.pid)
+		feeder_stop(&c->feeder);
+}
+
 static void print(struct command *c, int (*write)(const void *self, FILE *out, struct err *e),
 		  const struct profile *p)
 {
@@ -259,14 +268,24 @@ static void print(struct command *c, int (*write)(const void *self, FILE *out, s
 		return;
 	if (output_stdout(write, &page, &is_gone, &e))
 		c->write_error = e;
-	c->is_muted = c->write_error.code || is_gone;
-	if (c->is_muted && c->feeder.pid)
-		feeder_stop(&c->feeder);
+	if (e.code || is_gone)
+		stop(c);
+}
+
+static void save(struct command *c, const struct profile *p)
+{
+	struct err e = { 0 };
+
+	if (!c->profiles || c->write_error.code || !profile_dir_write_all(c->profiles, p, &e))
+		return;
+	c->write_error = e;
+	stop(c);
 }
 
 static void on_request(void *self, const struct profile *p)
 {
 	print(self, write_request, p);
+	save(self, p);
 }
 
 /* Data where tables are; lines of JSON are for programs, and this is not one of them. */
@@ -291,6 +310,7 @@ static void tell_of_recording(struct command *c)
 		log_warn("no request ended that the options ask for");
 	if (log_level() > LOG_QUIET)
 		render_tallies(p, stderr);
+	view_tell_of_profiles(&c->view, c->profiles);
 }
 
 /* ---- the whole ---- */
@@ -349,6 +369,7 @@ static void release(struct command *c)
 	for (i = 0; i < c->nr_own; i++)
 		free(c->recorder.at[i]);
 	vec_release(&c->recorder);
+	profile_dir_free(c->profiles);
 	table_plan_free(c->plan);
 	selection_free(c->selection);
 	options_release(&c->shared);

@@ -35,7 +35,8 @@ static const char help[] =
 	"                        thread, process, or one for all: none\n" VIEW_HELP_ROWS
 	"      --format FORMAT   table (default), json, jsonl, pstats (a .prof of all tables)\n"
 	"  -o, --output FILE     to FILE instead of stdout\n"
-	"      --tee FILE        to stdout and to FILE\n" VIEW_HELP_CODE OPTIONS_HELP_TALK;
+	"      --tee FILE        to stdout and to FILE\n" VIEW_HELP_PROFILES VIEW_HELP_CODE
+		OPTIONS_HELP_TALK;
 
 struct command {
 	struct options shared;
@@ -106,7 +107,7 @@ static void warn_of_profile(const struct profile *p, const struct command *c)
 {
 	const char *remark = c->view.renderer->remark ? c->view.renderer->remark(p) : NULL;
 
-	if (remark)
+	if (remark && !c->view.profiles.dir)
 		log_warn("%s", remark);
 	if (!p->has_markers && c->has_by && c->report.by < BY_THREAD)
 		log_warn("no requests were recorded, so there is one table for all");
@@ -131,6 +132,14 @@ static int write_profile(const void *self, FILE *out, struct err *e)
 	return w->renderer->write(w->profile, w->plan, out, e);
 }
 
+static int write_report(const struct report *r, const struct command *c, const struct writer *w,
+			struct profile_dir *profiles, struct err *e)
+{
+	int err = outputs_write(&c->outputs, write_profile, w, e);
+
+	return err || !profiles ? err : profile_dir_write_all(profiles, report_requests(r), e);
+}
+
 static int report_inputs(struct report *r, const struct command *c, struct err *e)
 {
 	int err = 0;
@@ -148,6 +157,7 @@ int cmd_report(int argc, char **argv)
 	struct command c = { 0 };
 	struct selection *selection = NULL;
 	struct table_plan *plan = NULL;
+	struct profile_dir *profiles = NULL;
 	struct report r = { 0 };
 	struct writer writer;
 	struct err e = { 0 };
@@ -178,18 +188,24 @@ int cmd_report(int argc, char **argv)
 	c.report.endpoints = &c.shared.endpoints;
 	c.report.resolve = c.view.resolve;
 	c.report.symbolizer = c.view.symbolizer;
+	c.report.wants_requests = c.view.profiles.dir;
+	err = view_open_profiles(&c.view, &profiles, &e);
+	if (err)
+		goto out;
 	err = report_inputs(&r, &c, &e);
 	if (err)
 		goto out;
 	writer = (struct writer){ report_finish(&r), plan, c.view.renderer };
-	err = outputs_write(&c.outputs, write_profile, &writer, &e);
+	err = write_report(&r, &c, &writer, profiles, &e);
 	if (err)
 		goto out;
 	warn_of_profile(writer.profile, &c);
+	view_tell_of_profiles(&c.view, profiles);
 out:
 	if (err)
 		err_print(&e, stderr);
 	report_release(&r);
+	profile_dir_free(profiles);
 	table_plan_free(plan);
 	selection_free(selection);
 	options_release(&c.shared);

@@ -59,17 +59,21 @@ int output_stdout(write_fn *write, const void *self, bool *ret_is_gone, struct e
 	return sink.error ? streams_cannot_write(sink.error, e) : err;
 }
 
-static int write_file(const char *path, write_fn *write, const void *self, struct err *e)
+int output_fd(int fd, const char *path, write_fn *write, const void *self, struct err *e)
 {
-	struct sink sink = { .fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666) };
-	int err;
+	struct sink sink = { .fd = fd };
+	int err = write_sink(&sink, write, self, e);
 
-	if (sink.fd < 0)
-		return err_set(e, -errno, "%s: %m", path);
-	err = write_sink(&sink, write, self, e);
-	if (close(sink.fd) && !sink.error)
+	if (close(fd) && !sink.error)
 		sink.error = errno;
 	return sink.error ? err_set(e, -sink.error, "cannot write %s: %m", path) : err;
+}
+
+static int write_file(const char *path, write_fn *write, const void *self, struct err *e)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+
+	return fd < 0 ? err_set(e, -errno, "%s: %m", path) : output_fd(fd, path, write, self, e);
 }
 
 static bool is_stdout(const char *path)

@@ -25,5 +25,8 @@ int outputs_write(const struct outputs *o, int (*write)(const void *self, FILE *
 /* To stdout, time and again: the same; *ret_is_gone tells that its reader has gone. */
 int output_stdout(int (*write)(const void *self, FILE *out, struct err *e), const void *self,
 		  bool *ret_is_gone, struct err *e);
+/* To a file that is open, whose descriptor is taken; path is what messages call it. */
+int output_fd(int fd, const char *path, int (*write)(const void *self, FILE *out, struct err *e),
+	      const void *self, struct err *e);
 
 #endif

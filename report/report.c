@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "report/report.h"
 
+static bool has_second(const struct report *r)
+{
+	return r->options->wants_requests && r->options->by != BY_REQUEST;
+}
+
 static void on_input(void *self, const struct session *session)
 {
 	struct report *r = self;
@@ -16,6 +21,8 @@ static void on_sample(void *self, const struct feed_sample *s)
 	uint32_t node = stacks_node(&r->stacks, s->session, process, s->record);
 
 	gather_sample(&r->gather, s->session, s->thread, s->request, node, s->weight);
+	if (has_second(r) && s->request)
+		gather_sample(&r->by_request, s->session, s->thread, s->request, node, s->weight);
 }
 
 static void on_request(void *self, const struct session *session,
@@ -25,6 +32,8 @@ static void on_request(void *self, const struct session *session,
 
 	(void)session;
 	gather_request(&r->gather, request);
+	if (has_second(r))
+		gather_request(&r->by_request, request);
 	request_drop_strings(&request->request, r->options->strings);
 }
 
@@ -47,13 +56,18 @@ void report_init(struct report *r, const struct report_options *o)
 	r->symbolizer = symbolizer_new(&o->symbolizer, o->strings);
 	stacks_init(&r->stacks);
 	gather_init(&r->gather, o->by, o->selection, o->strings);
+	gather_init(&r->by_request, BY_REQUEST, o->selection, o->strings);
 	feed_init(&r->feed, o->strings, r->symbolizer, o->endpoints, &listener);
 }
 
 void report_release(struct report *r)
 {
+	vec_each(&r->requests.groups, g)
+		group_release(g);
+	vec_release(&r->requests.groups);
 	profile_release(&r->profile);
 	gather_release(&r->gather);
+	gather_release(&r->by_request);
 	stacks_release(&r->stacks);
 	feed_release(&r->feed);
 	symbolizer_free(r->symbolizer);
@@ -67,6 +81,20 @@ int report_input(struct report *r, const char *path, struct err *e)
 int report_reader(struct report *r, struct reader *reader, const char *name, struct err *e)
 {
 	return feed_reader(&r->feed, reader, name, e);
+}
+
+/* The second sums go through the same profile: it has the functions. */
+static void sum_requests(struct report *r, struct sum *sum)
+{
+	struct profile *p = &r->profile;
+	struct profile first = *p;
+
+	memset(&p->groups, 0, sizeof(p->groups));
+	gather_finish(&r->by_request, p->has_markers);
+	sum_groups(sum, &r->by_request);
+	r->requests = *p;
+	r->requests.by = BY_REQUEST;
+	p->groups = first.groups;
 }
 
 const struct profile *report_finish(struct report *r)
@@ -85,7 +113,14 @@ const struct profile *report_finish(struct report *r)
 	sum = sum_new(p, &resolve);
 	p->tallies.nr_other = r->gather.nr_other;
 	p->tallies.nr_filtered = r->gather.nr_filtered + sum_groups(sum, &r->gather);
+	if (has_second(r))
+		sum_requests(r, sum);
 	sum_free(sum);
 	resolve_release(&resolve);
 	return p;
+}
+
+const struct profile *report_requests(const struct report *r)
+{
+	return has_second(r) ? &r->requests : &r->profile;
 }

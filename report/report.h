@@ -22,6 +22,7 @@ struct report_options {
 	const struct endpoint_options *endpoints;
 	struct resolve_options resolve;
 	struct symbolizer_options symbolizer;
+	bool wants_requests;	/* see report_requests() */
 };
 
 struct report {
@@ -29,8 +30,9 @@ struct report {
 	struct symbolizer *symbolizer;
 	struct feed feed;
 	struct stacks stacks;
-	struct gather gather;
+	struct gather gather, by_request;	/* the latter where it is wanted, and not the former */
 	struct profile profile;
+	struct profile requests;	/* groups of its own; all else is the other's */
 };
 
 void report_init(struct report *r, const struct report_options *o);
@@ -42,5 +44,7 @@ int report_input(struct report *r, const char *path, struct err *e);
 int report_reader(struct report *r, struct reader *reader, const char *name, struct err *e);
 /* Once, after the last input. Lent until report_release(). */
 const struct profile *report_finish(struct report *r);
+/* After it, with wants_requests: the same by request, whatever `by` is. Lent as long. */
+const struct profile *report_requests(const struct report *r);
 
 #endif

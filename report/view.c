@@ -2,6 +2,9 @@
 #include "report/view.h"
 
 #include <errno.h>
+#include <inttypes.h>
+
+#include "base/log.h"
 
 void view_release(struct view *v)
 {
@@ -54,6 +57,12 @@ int view_take(struct view *v, int opt, const char *arg, struct err *e)
 		break;
 	case VIEW_FORMAT:
 		return find_format(arg, &v->renderer, e);
+	case VIEW_PROFILE_DIR:
+		v->profiles.dir = arg;
+		break;
+	case VIEW_FILENAME_FORMAT:
+		v->profiles.format = arg;
+		break;
 	case VIEW_NO_INLINE:
 		v->symbolizer.no_inline = true;
 		break;
@@ -70,6 +79,29 @@ int view_finish(struct view *v, struct table_plan **ret_plan, struct err *e)
 {
 	if (!v->renderer)
 		v->renderer = &render_table;
-	v->resolve.wants_callers = v->renderer->needs_callers;
+	v->resolve.wants_callers = v->renderer->needs_callers || v->profiles.dir;
+	if (v->profiles.format && !v->profiles.dir) {
+		err_set(e, -EINVAL, "--filename-format: no files are written");
+		return err_remedy(e, "Name their folder with --profile-dir DIR.");
+	}
 	return table_plan_new(&v->table, ret_plan, e);
+}
+
+int view_open_profiles(const struct view *v, struct profile_dir **ret_dir, struct err *e)
+{
+	*ret_dir = NULL;
+	return v->profiles.dir ? profile_dir_new(&v->profiles, ret_dir, e) : 0;
+}
+
+void view_tell_of_profiles(const struct view *v, const struct profile_dir *d)
+{
+	uint64_t nr = d ? profile_dir_nr(d) : 0;
+
+	if (!d)
+		return;
+	if (profile_dir_remark(d))
+		log_warn("%s", profile_dir_remark(d));
+	if (log_level() > LOG_QUIET)
+		fprintf(stderr, "wperf: %" PRIu64 " request%s in %s, a .prof each\n", nr,
+			nr == 1 ? "" : "s", v->profiles.dir);
 }

@@ -8,6 +8,7 @@
 #define REPORT_VIEW_H
 
 #include "report/options.h"
+#include "report/profile_dir.h"
 #include "report/render.h"
 #include "report/resolve.h"
 #include "report/table.h"
@@ -18,6 +19,8 @@ enum view_value {
 	VIEW_ROOT = OPT_OWN,
 	VIEW_RESTRICT,
 	VIEW_FORMAT,
+	VIEW_PROFILE_DIR,
+	VIEW_FILENAME_FORMAT,
 	VIEW_NO_INLINE,
 	VIEW_NO_DEMANGLE,
 	VIEW_KERNEL,
@@ -29,6 +32,8 @@ enum view_value {
 	{ "root", required_argument, NULL, VIEW_ROOT }, { "sort", required_argument, NULL, 's' },  \
 		{ "restrict", required_argument, NULL, VIEW_RESTRICT },                            \
 		{ "format", required_argument, NULL, VIEW_FORMAT },                                \
+		{ "profile-dir", required_argument, NULL, VIEW_PROFILE_DIR },                      \
+		{ "filename-format", required_argument, NULL, VIEW_FILENAME_FORMAT },              \
 		{ "no-inline", no_argument, NULL, VIEW_NO_INLINE },                                \
 		{ "no-demangle", no_argument, NULL, VIEW_NO_DEMANGLE },                            \
 	{                                                                                          \
@@ -41,6 +46,11 @@ enum view_value {
 	"  -s, --sort KEY,...    time, cumulative, calls, name, file ... as in pstats;\n"          \
 	"                        default time,calls\n"                                             \
 	"      --restrict R      as in pstats: a count, a fraction, or a regular expression\n"
+#define VIEW_HELP_PROFILES                                                                         \
+	"      --profile-dir DIR a .prof of each request into DIR, beside what is printed\n"       \
+	"      --filename-format F\n"                                                              \
+	"                        their names; fields {method} {path} {status} {elapsed} {time}\n"  \
+	"                        {id}; default {method}.{path}.{elapsed:.0f}ms.{time:.0f}.prof\n"
 #define VIEW_HELP_CODE                                                                             \
 	"      --no-inline       inlined calls belong to the function they were inlined into\n"    \
 	"      --no-demangle     names of C++ and Rust functions as the linker sees them\n"        \
@@ -51,13 +61,18 @@ struct view {
 	struct resolve_options resolve;
 	struct symbolizer_options symbolizer;
 	const struct renderer *renderer;	/* NULL until view_finish() where none was named */
+	struct profile_dir_options profiles;
 };
 
 void view_release(struct view *v);
 bool view_has(int opt);
 /* -EINVAL: no such format, no such way to show the kernel. */
 int view_take(struct view *v, int opt, const char *arg, struct err *e);
-/* After the last one. Errors are table_plan_new()'s. */
+/* After the last one. Errors are table_plan_new()'s; -EINVAL: --filename-format without a folder. */
 int view_finish(struct view *v, struct table_plan **ret_plan, struct err *e);
+/* The folder of --profile-dir; NULL where none was named. Errors are profile_dir_new()'s. */
+int view_open_profiles(const struct view *v, struct profile_dir **ret_dir, struct err *e);
+/* Says on stderr how many files were written, and what they cannot say. NULL is a no-op. */
+void view_tell_of_profiles(const struct view *v, const struct profile_dir *d);
 
 #endif

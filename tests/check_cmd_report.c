@@ -91,6 +91,11 @@ static const struct {
 	{ cmd_report, "report --kernel no", "One of: show, fold, hide", 2 },
 	{ cmd_report, "report --format pprof", "pprof: it is not in this version\nOne of", 2 },
 	{ cmd_report, "report --format jsno", "jsno: no such format\nOne of: table, json, js", 2 },
+	{ cmd_report, "report --filename-format {id}",
+	  "--filename-format: no files are written\nName their folder with --profile-dir", 2 },
+	{ cmd_report, "report --profile-dir /no/such/dir", "cannot make the folder /no/such/dir: No", 2 },
+	{ cmd_report, "report --profile-dir /dev/null --filename-format {pid}",
+	  "no {pid}\nThe fields are {method}, {path}, {elapsed}, {time}, {status}, {id}.", 2 },
 	{ cmd_report, "report --sort colour", "colour", 2 },
 	{ cmd_report, "report --restrict (", "(", 2 },
 	{ cmd_report, "report --path (", "(", 2 },
@@ -275,6 +280,77 @@ START_TEST(command_writes_to_both)
 	ck_assert_has(&err, "No space left");
 	str_release(&out);
 	str_release(&copy);
+	str_release(&err);
+}
+END_TEST
+
+static void list_dir(const char *path, struct str *ret_list)
+{
+	struct run r = { 0 };
+
+	run_shell(&r, "cd '%s' && for f in *; do printf '%%s ' \"$f\"; done", path);
+	ck_assert_exit(&r, 0);
+	str_clear(ret_list);
+	str_add(ret_list, str_cstr(&r.out));
+	run_release(&r);
+}
+
+static const struct {
+	const char *options, *files, *says;
+} profile_dirs[] = {
+	{ "", "-.list.10ms.-.prof -.user.17.3ms.-.prof -.user.18.-ms.-.prof ",
+	  "wperf: 3 requests in " },
+	{ "--by request --filename-format {id}-{path}", "1-user.17 2-list 3-user.18 ",
+	  "wperf: 3 requests in " },
+	{ "--by process --filename-format {path:.4}", "list user user.3 ", "wperf: 3 requests in " },
+	{ "--path /list --filename-format x", "x ", "wperf: 1 request in " },
+	{ "--slowest 1 --filename-format {elapsed}", "10.0 ", "wperf: 1 request in " },
+	{ "--path nothing", "* ", "wperf: 0 requests in " },
+	{ "--root work --filename-format {id}", "1 3 ", "wperf: 2 requests in " },
+};
+
+/* And what is printed is what would be printed without. */
+START_TEST(command_writes_a_file_a_request)
+{
+	const char *options = profile_dirs[_i].options, *dir = harness_path("profiles");
+	struct str out = { 0 }, plain = { 0 }, err = { 0 }, files = { 0 };
+	char *more = xasprintf("--profile-dir %s%s%s", dir, *options ? " " : "", options);
+	const char *by = strstr(options, "--filename-format");
+	char *less = xstrndup(options, by && by > options ? (size_t)(by - options - 1) :
+						     by ? 0 : strlen(options));
+
+	ck_assert_int_eq(run_on(cmd_report, more, &out, &err), 0);
+	ck_assert_has(&err, profile_dirs[_i].says);
+	list_dir(dir, &files);
+	ck_assert_str_eq(str_cstr(&files), profile_dirs[_i].files);
+	ck_assert_int_eq(run_on(cmd_report, less, &plain, &err), 0);
+	ck_assert_str_eq(str_cstr(&out), str_cstr(&plain));
+	free(more);
+	free(less);
+	str_release(&out);
+	str_release(&plain);
+	str_release(&err);
+	str_release(&files);
+}
+END_TEST
+
+/* A file of a request holds what its table does, and all of them what there is in requests. */
+START_TEST(files_of_requests_add_up)
+{
+	struct str out = { 0 }, err = { 0 };
+	char *options = xasprintf("--profile-dir %s", harness_path("profiles"));
+	struct run r = { 0 };
+
+	ck_assert_int_eq(run_on(cmd_report, options, &out, &err), 0);
+	run_shell(&r, "python3 tests/prof_referee.py '%s'/*.prof | sed 1,/^all$/d", harness_path("profiles"));
+	ck_assert_exit(&r, 0);
+	/* 5 samples of work, called by main, and one of main, each a millisecond. */
+	ck_assert_has(&r.out, "//anon\t0\tmain\t0\t0\t0x1.0624dd2f1a9fcp-10\t0x1.89374bc6a7ef");
+	ck_assert_has(&r.out, "//anon\t0\twork\t0\t0\t0x1.47ae147ae147");
+	ck_assert_has(&r.out, "< //anon\t0\tmain\t0\t0\t0x1.47ae147ae147");
+	free(options);
+	run_release(&r);
+	str_release(&out);
 	str_release(&err);
 }
 END_TEST
@@ -594,6 +670,11 @@ Suite *check_cmd_report_suite(void)
 	tcase_add_test(tc, command_names_what_is_no_time);
 	tcase_add_test(tc, command_is_quiet_when_told);
 	tcase_add_test(tc, command_writes_to_both);
+	tcase_add_loop_test(tc, command_writes_a_file_a_request, 0, ARRAY_LEN(profile_dirs));
+	if (!system("python3 -c 'import pstats' >/dev/null 2>&1"))
+		tcase_add_test(tc, files_of_requests_add_up);
+	else
+		harness_omit(s, "files_of_requests_add_up", "python3 with pstats is not here");
 	tcase_add_test(tc, command_reports_what_is_left_of_a_recording);
 	tcase_add_test(tc, command_reports_what_stands_before_corruption);
 	tcase_add_test(tc, command_refuses_what_nothing_can_be_read_of);

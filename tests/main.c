@@ -70,6 +70,7 @@
 	X(order)                                                                                   \
 	X(pyformat)                                                                                \
 	X(profile)                                                                                 \
+	X(profile_dir)                                                                             \
 	X(intake)                                                                                  \
 	X(outstanding)                                                                             \
 	X(prepared)                                                                                \

@@ -5,7 +5,8 @@ _wperf_commands="record report requests live probes"
 
 _wperf_selection="--path --method --status --slower-than --faster-than --path-raw --path-pattern"
 _wperf_input="-i --input --slowest"
-_wperf_view="--root -s --sort --restrict --format --no-inline --no-demangle --kernel"
+_wperf_view="--root -s --sort --restrict --format --profile-dir --filename-format --no-inline
+	--no-demangle --kernel"
 _wperf_sampling="-p --pid --duration -F --freq -c --count -e --event --call-graph --marker
 	--max-size -m --mmap-pages"
 _wperf_talk="-v --verbose -q --quiet -h --help"
@@ -24,11 +25,12 @@ _wperf_options()
 	esac
 }
 
-# The values of an option: words of its own, or "files", "pids"; nothing where anything may stand.
+# The values of an option: words of its own, or "files", "folders", "pids"; nothing where anything may stand.
 _wperf_values()
 {
 	case "$1 $2" in
 	*" -i" | *" --input" | *" -o" | *" --output" | *" --tee") echo files ;;
+	*" --profile-dir") echo folders ;;
 	*" -p" | *" --pid") echo pids ;;
 	"record --call-graph" | "live --call-graph") echo "auto fp dwarf none" ;;
 	"record --marker" | "live --marker") echo "auto socket http func: begin= none" ;;
@@ -84,6 +86,10 @@ _wperf_complete_value()
 	files)
 		compopt -o filenames 2>/dev/null
 		mapfile -t COMPREPLY < <(compgen -f -- "$3")
+		;;
+	folders)
+		compopt -o filenames 2>/dev/null
+		mapfile -t COMPREPLY < <(compgen -d -- "$3")
 		;;
 	pids) _wperf_last_of_list "$(_wperf_pids)" "$3" ;;
 	"") COMPREPLY=() ;;

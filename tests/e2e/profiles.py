@@ -1,0 +1,190 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""A Flask server inside of Werkzeug's ProfilerMiddleware, which writes a .prof a request, and wperf live
+and wperf report outside of it, which write theirs: one a request, under the names that Werkzeug gives,
+each of which Python's pstats reads; and nothing that was there is overwritten."""
+import http.client
+import pty
+import resource
+import time
+from urllib.parse import unquote
+
+from clients import *
+from servers import free_port, answers, write
+
+PYTHON = "/usr/bin/python3"
+APP = """
+from flask import Flask
+from werkzeug.middleware.profiler import ProfilerMiddleware
+app = Flask(__name__)
+
+def fib(n):
+    return n if n < 2 else fib(n - 1) + fib(n - 2)
+
+@app.route("/", methods=["GET", "POST"])
+@app.route("/<path:path>", methods=["GET", "POST"])
+def index(path=""):
+    return str(fib(18))
+
+app.wsgi_app = ProfilerMiddleware(app.wsgi_app, stream=None, profile_dir="DIR")
+app.run(port=PORT)
+"""
+ASKED = [("GET", "/"), ("GET", "/?query=1"), ("POST", "/"), ("GET", "/user/17"), ("GET", "/user/17/"),
+         ("GET", "/a//b///c"), ("GET", "/%2e%2e/etc%2Fpasswd"), ("GET", "/caf%C3%A9"), ("GET", "/caf%c3%a9?x"),
+         ("GET", "/a%20b%25c"), ("GET", "/.hidden"), ("HEAD", "/head")] * 3
+want = collections.Counter(
+    (method, unquote(asked_path.partition("?")[0]).strip("/").replace("/", ".") or "root")
+    for method, asked_path in ASKED)
+NAME = re.compile(r"([A-Z]+)\.(.+)\.(\d+)ms\.(\d+)(?:\.\d+(?:-\d+)?)?\.prof")
+
+
+def ask_all():
+    for method, asked_path in ASKED:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+        connection.request(method, asked_path, b"a=b" if method == "POST" else None)
+        answer = connection.getresponse()
+        answer.read()
+        check(answer.status < 500, "%s %s: status %d" % (method, asked_path, answer.status))
+        connection.close()
+
+
+def names(folder):
+    return sorted(os.listdir(path(folder)))
+
+
+def method_and_path(name):
+    found = NAME.fullmatch(name)
+    check(found, "no name as Werkzeug gives it: %r" % name)
+    return found[1], found[2]
+
+
+def werkzeugs(folder):
+    """WSGI hands bytes on as Latin-1, and Werkzeug's names show it."""
+    for name in names(folder):
+        method, shown = method_and_path(name)
+        yield method, shown.encode("latin-1").decode("utf-8")
+
+
+def read_by_python(folder):
+    """Each one, and all of them added; returns the functions of the sum."""
+    files = [os.path.join(path(folder), name) for name in names(folder)]
+    text = run(PYTHON, os.path.join(ROOT, "tests/prof_referee.py"), *files).stdout
+    lines = text[text.index("\nall\n"):].splitlines()
+    return [line.split("\t") for line in lines if line.count("\t") > 3 and not line.startswith("< ")]
+
+
+def bytes_of(folder):
+    contents = {}
+    for name in names(folder):
+        with open(os.path.join(path(folder), name), "rb") as f:
+            contents[name] = f.read()
+    return contents
+
+
+os.mkdir(path("theirs"))
+port = free_port()
+app = write("app.py", APP.replace("PORT", str(port)).replace("DIR", path("theirs")))
+server = start(PYTHON, app, cwd=scratch, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+wait_until("flask answers", lambda: answers(port))
+
+
+# ---- as they end ----
+class Live:
+    def __init__(self, *args, preexec_fn=die_with_parent):
+        self.process = subprocess.Popen(
+            [WPERF, "live", "-v", "-p", str(server.pid), *args], stderr=subprocess.PIPE, encoding="utf-8",
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, preexec_fn=preexec_fn)
+        started.append(self.process)
+        for line in iter(self.process.stderr.readline, ""):
+            if line == "wperf: attached\n":
+                return
+        fail("wperf live ended early")
+
+    def end(self, status=0):
+        self.process.send_signal(signal.SIGINT)
+        talk = self.process.stderr.read()
+        equal("exit status: " + talk, shell_status(self.process.wait(PATIENCE)), status)
+        return talk
+
+
+live = Live("--profile-dir", path("live"))
+begin = time.time()
+ask_all()
+end = time.time()
+wait_until("a file a request", lambda: os.path.isdir(path("live")) and len(names("live")) == len(ASKED))
+talk = live.end()
+has("what live says", talk, "wperf: %d requests in %s, a .prof each\n" % (len(ASKED), path("live")))
+has("what live says", talk, "calls that nobody counted are 0 in a .prof")
+equal("names of Werkzeug", set(werkzeugs("theirs")), set(want))
+equal("names of wperf live", collections.Counter(map(method_and_path, names("live"))), want)
+times = [int(NAME.fullmatch(name)[4]) for name in names("live")]
+check(all(begin - 1 <= each <= end + 1 for each in times), "%r is not between %f and %f" % (times, begin, end))
+rows = read_by_python("live")
+check(rows, "no functions in all the files together")
+step("live: %d files of %d requests, whose names Werkzeug gives to its %d; %d functions in them" %
+     (len(names("live")), len(ASKED), len(names("theirs")), len(rows)))
+
+live = Live("--profile-dir", path("same"), "--filename-format", "{status:04d}.prof")
+ask_all()
+wait_until("a file a request", lambda: os.path.isdir(path("same")) and len(names("same")) == len(ASKED))
+live.end()
+equal("names that collide", {re.sub(r"\.\d+\.prof", ".N.prof", name) for name in names("same")},
+      {"0200.prof", "0200.N.prof"})
+step("live: one name for all, and still %d files" % len(ASKED))
+
+
+
+def limit_files():
+    die_with_parent()
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (FILE_MAX, FILE_MAX))
+
+
+# Only a file without functions is that small.
+FILE_MAX = 300
+live = Live("--profile-dir", path("full"), preexec_fn=limit_files)
+wait_until("a file is too large", lambda: ask_all() or live.process.poll() is not None)
+talk = live.process.stderr.read()
+equal("exit status with a full disk: " + talk, live.process.returncode, USAGE)
+check(re.search(r"^wperf: cannot write %s/GET\.\S+\.prof: File too large$" % path("full"), talk, re.M), talk)
+check(all(bytes_of("full").values()), "an empty file was left")
+if names("full"):
+    read_by_python("full")
+step("live: a full disk ends it, and the %d files that are there are whole" % len(names("full")))
+
+# ---- from a recording ----
+with recorded(server.pid) as recording:
+    ask_all()
+done = wperf("report", "-i", recording.file, "--profile-dir", path("report"))
+equal("names of wperf report", collections.Counter(map(method_and_path, names("report"))), want)
+before = bytes_of("report")
+wperf("report", "-i", recording.file, "--profile-dir", path("report"))
+after = bytes_of("report")
+equal("files after a second time", len(after), 2 * len(ASKED))
+equal("the files of the first time", {name: after[name] for name in before}, before)
+equal("what is in the second", sorted(after.values()), sorted(2 * list(before.values())))
+
+# The files, added by pstats, are the profile of all that was in requests.
+profile = report(recording.file, "--by", "none", "--path", "^/")
+sums = {(f["file"], f["line"] or 0, f["function"]): (f["tottime"], f["cumtime"])
+        for g in profile["groups"] for f in g["functions"]}
+wperf("report", "-i", recording.file, "--profile-dir", path("again"))
+added = {(file, int(line), name): (float.fromhex(own), float.fromhex(cum))
+         for file, line, name, _, _, own, cum in read_by_python("again") if name != "<no samples>"}
+equal("functions", set(added), set(sums))
+for function, numbers in sums.items():
+    check(all(abs(got - number) < 1e-9 for got, number in zip(added[function], numbers)),
+          "%r: %r, not %r" % (function, added[function], numbers))
+wperf("report", "-i", recording.file, "--format", "pstats", "--path", "^/", "-o", path("all.prof"))
+text = run(PYTHON, os.path.join(ROOT, "tests/prof_referee.py"), path("all.prof")).stdout
+equal("functions of all in one", len(re.findall(r"^[^<\n].*\t.*\t", text[:text.index("\nall\n")], re.M)), len(sums))
+step("report: %d files twice, nothing overwritten; added they are the %d functions of all" %
+     (len(before), len(sums)))
+
+controller, terminal = pty.openpty()
+done = wperf("report", "-i", recording.file, "--format", "pstats", status=USAGE, stdout=terminal)
+equal("a .prof for a terminal", done.stderr,
+      "wperf: --format pstats: its bytes are not for a terminal\n"
+      "Write them to a file with -o FILE, or redirect stdout.\n")
+wperf("report", "-i", recording.file, "--format", "pstats", "-o", path("not.shown"), stdout=terminal)
+step("a terminal is spared")
