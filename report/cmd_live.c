@@ -22,6 +22,7 @@ enum {
 	OPT_MARKER,
 	OPT_CALLS,
 	OPT_MAX_SIZE,
+	OPT_TEE,
 	OPT_REFUSED,
 };
 
@@ -51,8 +52,7 @@ static const struct refused {
 	  "For a recording there is wperf report -i FILE --by request." },
 	{ 'o', "-o", "tables go to stdout, and the recording is not kept",
 	  "Redirect stdout; or record into a file, and let wperf report read that." },
-	{ OPT_REFUSED, "--tee", "tables go to stdout only", "wperf live ... | tee FILE does it." },
-	{ OPT_REFUSED + 1, "--by", "a table is a request's here",
+	{ OPT_REFUSED, "--by", "a table is a request's here",
 	  "For a table an endpoint there are wperf record and wperf report." },
 	{ OPT_SLOWEST, "--slowest", "which ones those are, only the end tells",
 	  "--slower-than TIME is known as soon as a request ends." },
@@ -63,8 +63,8 @@ static const struct option long_options[] = {
 	VIEW_LONG,
 	RECORD_LONG,
 	{ "output", required_argument, NULL, 'o' },
-	{ "tee", required_argument, NULL, OPT_REFUSED },
-	{ "by", required_argument, NULL, OPT_REFUSED + 1 },
+	{ "tee", required_argument, NULL, OPT_TEE },
+	{ "by", required_argument, NULL, OPT_REFUSED },
 	{ 0 },
 };
 
@@ -95,7 +95,8 @@ static const char help[] =
 	"                        only requests that took longer, or less: 250ms, 1.5s\n"
 	"      --path-raw        endpoints as the labels have them: ids and query kept\n"
 	"      --path-pattern P  what is like P is one endpoint: /user/{name}/posts\n" VIEW_HELP_ROWS
-	"      --format FORMAT   table (default), jsonl\n" VIEW_HELP_PROFILES VIEW_HELP_CODE
+	"      --format FORMAT   table (default), jsonl\n"
+	"      --tee FILE        to stdout and to FILE\n" VIEW_HELP_PROFILES VIEW_HELP_CODE
 		OPTIONS_HELP_TALK;
 
 struct command {
@@ -109,6 +110,8 @@ struct command {
 	struct selection *selection;
 	struct table_plan *plan;
 	struct profile_dir *profiles;
+	const char *tee;	/* NULL: not asked for */
+	int tee_fd;		/* -1: not open, or cannot be written any more */
 	struct feeder feeder;
 	struct live_options live_options;
 	struct live live;
@@ -171,6 +174,8 @@ static int take_option(struct command *c, int opt, const char *arg, struct err *
 		return view_take(&c->view, opt, arg, e);
 	if (take_record_option(c, opt, arg))
 		return 0;
+	if (opt == OPT_TEE)
+		c->tee = arg;
 	/* Both sides talk. */
 	if (opt == 'v' || opt == 'q')
 		pass_on(c, xstrdup(opt == 'v' ? "-v" : "-q"));
@@ -225,7 +230,9 @@ static int check_options(struct command *c, struct err *e)
 		err_set(e, -EINVAL, "live: nothing to look at");
 		return err_remedy(e, "Name a process with -p PID, or a command: wperf live -- COMMAND");
 	}
-	return view_open_profiles(&c->view, &c->profiles, e);
+	if (c->tee)
+		c->tee_fd = output_open(c->tee, e);
+	return c->tee && c->tee_fd < 0 ? c->tee_fd : view_open_profiles(&c->view, &c->profiles, e);
 }
 
 /* ---- output ---- */
@@ -249,37 +256,66 @@ static int write_summary(const void *self, FILE *out, struct err *e)
 	return list_write_summary(&page->command->live.summary, LIST_TABLE, out, e);
 }
 
-/* Where nothing can be written any more there is nothing to record for; what comes is read still. */
-static void stop(struct command *c)
+/*
+ * Where nothing can be written any more there is nothing to record for; what comes is read still.
+ * e: why; NULL: the reader has gone, and that is no error.
+ */
+static void stop(struct command *c, const struct err *e)
 {
-	c->is_muted = true;
+	if (e && !c->write_error.code)
+		c->write_error = *e;
 	if (c->feeder.pid)
 		feeder_stop(&c->feeder);
 }
 
-static void print(struct command *c, int (*write)(const void *self, FILE *out, struct err *e),
-		  const struct profile *p)
+typedef int write_fn(const void *self, FILE *out, struct err *e);
+
+static void print_to_stdout(struct command *c, write_fn *write, const struct page *page)
 {
-	struct page page = { c, p };
 	struct err e = { 0 };
 	bool is_gone = false;
+	int err = output_stdout(write, page, &is_gone, &e);
 
+	c->is_muted = err || is_gone;
 	if (c->is_muted)
-		return;
-	if (output_stdout(write, &page, &is_gone, &e))
+		stop(c, err ? &e : NULL);
+}
+
+static void close_tee(struct command *c)
+{
+	struct err e = { 0 };
+
+	if (c->tee_fd >= 0 && output_close(c->tee_fd, c->tee, &e) && !c->write_error.code)
 		c->write_error = e;
-	if (e.code || is_gone)
-		stop(c);
+	c->tee_fd = -1;
+}
+
+static void print_to_tee(struct command *c, write_fn *write, const struct page *page)
+{
+	struct err e = { 0 };
+
+	if (!output_write(c->tee_fd, c->tee, write, page, &e))
+		return;
+	stop(c, &e);
+	close_tee(c);
+}
+
+static void print(struct command *c, write_fn *write, const struct profile *p)
+{
+	struct page page = { c, p };
+
+	if (!c->is_muted)
+		print_to_stdout(c, write, &page);
+	if (c->tee_fd >= 0)
+		print_to_tee(c, write, &page);
 }
 
 static void save(struct command *c, const struct profile *p)
 {
 	struct err e = { 0 };
 
-	if (!c->profiles || c->write_error.code || !profile_dir_write_all(c->profiles, p, &e))
-		return;
-	c->write_error = e;
-	stop(c);
+	if (c->profiles && !c->write_error.code && profile_dir_write_all(c->profiles, p, &e))
+		stop(c, &e);
 }
 
 static void on_request(void *self, const struct profile *p)
@@ -354,6 +390,7 @@ static int run(struct command *c, struct err *e)
 		if (!c->is_muted)
 			tell_of_recording(c);
 	}
+	close_tee(c);
 	if (!err || status)
 		*e = c->write_error;
 	if (e->code)
@@ -379,7 +416,7 @@ static void release(struct command *c)
 
 int cmd_live(int argc, char **argv)
 {
-	struct command c = { 0 };
+	struct command c = { .tee_fd = -1 };
 	struct err e = { 0 };
 	int status = EXIT_GOOD;
 

@@ -59,21 +59,39 @@ int output_stdout(write_fn *write, const void *self, bool *ret_is_gone, struct e
 	return sink.error ? streams_cannot_write(sink.error, e) : err;
 }
 
-int output_fd(int fd, const char *path, write_fn *write, const void *self, struct err *e)
+int output_open(const char *path, struct err *e)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+
+	return fd < 0 ? err_set(e, -errno, "%s: %m", path) : fd;
+}
+
+int output_write(int fd, const char *path, write_fn *write, const void *self, struct err *e)
 {
 	struct sink sink = { .fd = fd };
 	int err = write_sink(&sink, write, self, e);
 
-	if (close(fd) && !sink.error)
-		sink.error = errno;
 	return sink.error ? err_set(e, -sink.error, "cannot write %s: %m", path) : err;
+}
+
+int output_close(int fd, const char *path, struct err *e)
+{
+	return close(fd) ? err_set(e, -errno, "cannot write %s: %m", path) : 0;
+}
+
+int output_write_last(int fd, const char *path, write_fn *write, const void *self, struct err *e)
+{
+	struct err ignored;
+	int err = output_write(fd, path, write, self, e);
+
+	return err ? output_close(fd, path, &ignored), err : output_close(fd, path, e);
 }
 
 static int write_file(const char *path, write_fn *write, const void *self, struct err *e)
 {
-	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+	int fd = output_open(path, e);
 
-	return fd < 0 ? err_set(e, -errno, "%s: %m", path) : output_fd(fd, path, write, self, e);
+	return fd < 0 ? fd : output_write_last(fd, path, write, self, e);
 }
 
 static bool is_stdout(const char *path)

@@ -25,8 +25,16 @@ int outputs_write(const struct outputs *o, int (*write)(const void *self, FILE *
 /* To stdout, time and again: the same; *ret_is_gone tells that its reader has gone. */
 int output_stdout(int (*write)(const void *self, FILE *out, struct err *e), const void *self,
 		  bool *ret_is_gone, struct err *e);
-/* To a file that is open, whose descriptor is taken; path is what messages call it. */
-int output_fd(int fd, const char *path, int (*write)(const void *self, FILE *out, struct err *e),
-	      const void *self, struct err *e);
+/* A file for the following, emptied where there is one: its descriptor, or why it cannot be had. */
+int output_open(const char *path, struct err *e);
+/* To a file that is open, time and again; path is what messages call it. */
+int output_write(int fd, const char *path, int (*write)(const void *self, FILE *out, struct err *e),
+		 const void *self, struct err *e);
+/* After the last one. */
+int output_close(int fd, const char *path, struct err *e);
+/* Both: the descriptor is taken. */
+int output_write_last(int fd, const char *path,
+		      int (*write)(const void *self, FILE *out, struct err *e), const void *self,
+		      struct err *e);
 
 #endif

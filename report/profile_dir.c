@@ -135,7 +135,7 @@ int profile_dir_write(struct profile_dir *d, const struct profile *p, const stru
 		return fd;
 	}
 	path = xasprintf("%s/%s", d->path, name.s);
-	err = output_fd(fd, path, write_prof, &of_one, e);
+	err = output_write_last(fd, path, write_prof, &of_one, e);
 	if (err)
 		unlinkat(d->fd, name.s, 0);
 	else

@@ -21,6 +21,11 @@ import sys
 SEED = 20240229
 NR_MIXED = 500
 NR_FRACTIONS = 200
+# What Werkzeug's ProfilerMiddleware is given as sort_by and restrictions, mostly.
+USUAL = [(["calls"], ["10"]), (["calls"], ["0.5"]), (["calls"], ["app"]), (["calls"], []), ([], ["30"]),
+         (["cumulative"], ["10"]), (["cumtime", "calls"], ["0.1", "app"]), (["time", "calls"], ["app", "5"]),
+         (["tottime"], ["0.5", "0.5", "3"]), (["ncalls"], ["10", "no such"]), (["pcalls"], ["50"])]
+NR_USUAL = 20
 
 FILES = ["app.py", "/usr/lib/python3.11/json/decoder.py", "~", "a b.c", "x:1(y)", "", "ä.py",
          "日本.rs", "z.php", "lib.so.6", "<frozen importlib._bootstrap>", "[kernel]", "Z.py",
@@ -130,12 +135,18 @@ def write_fractions(out, rng):
         write_case(out, functions, 2.0**-30, ["stdname"], [text])
 
 
+def write_usual(out, rng):
+    for sort, restrictions in USUAL * NR_USUAL:
+        write_case(out, random_functions(rng, rng.randrange(2, 60)), 1e-9, sort, restrictions)
+
+
 def main():
     sys.stdout.reconfigure(encoding="utf-8", newline="\n")
     rng = random.Random(SEED)
     write_keys(sys.stdout)
     write_mixed(sys.stdout, rng)
     write_fractions(sys.stdout, rng)
+    write_usual(sys.stdout, rng)
 
 
 if __name__ == "__main__":

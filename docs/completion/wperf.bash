@@ -20,7 +20,7 @@ _wperf_options()
 		$_wperf_talk" ;;
 	requests) echo "$_wperf_input $_wperf_selection --summary --sort --format -o --output
 		$_wperf_talk" ;;
-	live) echo "$_wperf_sampling $_wperf_selection $_wperf_view $_wperf_talk" ;;
+	live) echo "$_wperf_sampling $_wperf_selection $_wperf_view --tee $_wperf_talk" ;;
 	probes) echo "-p --pid -h --help" ;;
 	esac
 }

@@ -181,6 +181,34 @@ equal("functions of all in one", len(re.findall(r"^[^<\n].*\t.*\t", text[:text.i
 step("report: %d files twice, nothing overwritten; added they are the %d functions of all" %
      (len(before), len(sums)))
 
+# What wperf prints of them is what pstats prints of the file, but for what only pstats has to have.
+PRINT = """
+import pstats, sys
+stats = pstats.Stats(sys.argv[1]).sort_stats(*sys.argv[2].split(","))
+stats.print_stats(*[float(r) if "." in r else int(r) if r.isdigit() else r for r in sys.argv[3:]])
+"""
+
+
+def order_and_rows(text):
+    """The lines above the columns, and of each row its times and its function."""
+    lines = text[text.index("   Ordered by: "):].splitlines()
+    title = next(i for i, line in enumerate(lines) if "filename:lineno(function)" in line)
+    rows = re.findall(r"^ *\S+ +(\d+\.\d{3})(?: +-)? +(\d+\.\d{3})(?: +-)? +(\S.*)$",
+                      "\n".join(lines[title + 1:]), re.M)
+    return lines[:title], rows
+
+
+for sort, restrictions in (("time,nfl", ["0.5"]), ("cumulative,nfl", ["10"]), ("nfl", ["Py", "0.5", "3"]),
+                           ("calls,time,stdname", ["app"]), ("file,line,name", ["Objects", "5"])):
+    ours = wperf("report", "-i", recording.file, "--by", "none", "--path", "^/", "--sort", sort,
+                 *[word for r in restrictions for word in ("--restrict", r)]).stdout
+    theirs = run(PYTHON, "-c", PRINT, path("all.prof"), sort, *restrictions).stdout
+    head, rows = order_and_rows(ours)
+    check((head, rows) == order_and_rows(theirs),
+          "--sort %s --restrict %s:\n%snot\n%s" % (sort, restrictions, ours[:2000], theirs[:2000]))
+    check(rows and len([line for line in head if "List reduced" in line]) == len(restrictions), ours)
+step("what --sort and --restrict print is what pstats prints of the file")
+
 controller, terminal = pty.openpty()
 done = wperf("report", "-i", recording.file, "--format", "pstats", status=USAGE, stdout=terminal)
 equal("a .prof for a terminal", done.stderr,
