@@ -118,6 +118,17 @@ void str_add_bytes_size(struct str *b, uint64_t bytes)
 		str_addf(b, "%.1f %s", value, names[i]);
 }
 
+void str_add_time_of_day(struct str *b, uint64_t epoch_ns)
+{
+	time_t seconds = (time_t)(epoch_ns / NS_PER_SEC);
+	char text[32];
+	struct tm utc;
+
+	gmtime_r(&seconds, &utc);
+	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &utc);
+	str_addf(b, "%s.%06uZ", text, (unsigned int)(epoch_ns % NS_PER_SEC / 1000));
+}
+
 static uint64_t now_ns(clockid_t clock)
 {
 	struct timespec ts;
@@ -134,4 +145,21 @@ uint64_t monotonic_ns(void)
 uint64_t epoch_ns(void)
 {
 	return now_ns(CLOCK_REALTIME);
+}
+
+/* Between two readings the thread may have to wait for the CPU: the quickest try is the best. */
+void clocks_ns(uint64_t *ret_monotonic_ns, uint64_t *ret_epoch_ns)
+{
+	uint64_t least = UINT64_MAX;
+	int i;
+
+	for (i = 0; i < 5; i++) {
+		uint64_t before = monotonic_ns(), wall = epoch_ns(), took = monotonic_ns() - before;
+
+		if (took >= least)
+			continue;
+		least = took;
+		*ret_monotonic_ns = before + took / 2;
+		*ret_epoch_ns = wall;
+	}
 }

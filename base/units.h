@@ -21,9 +21,14 @@ void str_add_duration(struct str *b, double seconds);
 /* "1.4 MB": powers of 1000. */
 void str_add_bytes_size(struct str *b, uint64_t bytes);
 
+/* A moment of the wall clock as RFC 3339 has it: "2026-11-27T07:31:06.123456Z". */
+void str_add_time_of_day(struct str *b, uint64_t epoch_ns);
+
 /* CLOCK_MONOTONIC, the clock of all recordings of ours. */
 uint64_t monotonic_ns(void);
 /* The wall clock, since 1970 (UTC). */
 uint64_t epoch_ns(void);
+/* One moment on both, as near as can be read. */
+void clocks_ns(uint64_t *ret_monotonic_ns, uint64_t *ret_epoch_ns);
 
 #endif

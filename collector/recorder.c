@@ -73,8 +73,7 @@ static int start(struct recorder *r, struct err *e)
 	if (err)
 		return err;
 	drain_init(&r->drain, &a->sampler, a->follow, a->writer, a->keep, a->walker);
-	r->begin_ns = monotonic_ns();
-	r->begin_epoch_ns = epoch_ns();
+	clocks_ns(&r->begin_ns, &r->begin_epoch_ns);
 	write_times(r);
 	return attachment_begin(a, e);
 }

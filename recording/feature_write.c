@@ -123,12 +123,15 @@ static void add_clockid(struct str *out, const struct writer_config *c, bool is_
 /* u32 version, u32 clock id, u64 wall clock, u64 clock: the same moment on both clocks. */
 static void add_clock_data(struct str *out, const struct writer_config *c, bool is_pipe)
 {
+	uint64_t clock_ns, wall_ns;
+
 	(void)c;
 	(void)is_pipe;
+	clocks_ns(&clock_ns, &wall_ns);
 	add_u32(out, 1);
 	add_u32(out, CLOCK_MONOTONIC);
-	add_u64(out, epoch_ns());
-	add_u64(out, monotonic_ns());
+	add_u64(out, wall_ns);
+	add_u64(out, clock_ns);
 }
 
 static const struct {

@@ -2,6 +2,7 @@
 #include "report/json_text.h"
 
 #include "base/str.h"
+#include "base/units.h"
 
 json_t *json_text(const char *s, size_t len)
 {
@@ -13,6 +14,19 @@ json_t *json_text(const char *s, size_t len)
 		value = json_stringn(str_cstr(&shown), shown.len);
 		str_release(&shown);
 	}
+	return value;
+}
+
+json_t *json_time_of_day(uint64_t epoch_ns)
+{
+	struct str text = { 0 };
+	json_t *value;
+
+	if (!epoch_ns)
+		return json_null();
+	str_add_time_of_day(&text, epoch_ns);
+	value = json_string(str_cstr(&text));
+	str_release(&text);
 	return value;
 }
 

@@ -195,6 +195,7 @@ static json_t *request_object(const struct request_list *l, const struct request
 	json_t *o = json_object();
 
 	json_object_set_new(o, "id", json_integer((json_int_t)r->id));
+	json_object_set_new(o, "timestamp", json_time_of_day(r->begin_epoch_ns));
 	json_object_set_new(o, "begin", json_real(since_begin(l, r->begin_ns)));
 	json_object_set_new(
 		o, "elapsed",

@@ -10,6 +10,12 @@
  *	]}
  *	]}
  *
+ * A line of jsonl that stands for one request has its status and elapsed time as numbers, and when it
+ * began on the wall clock:
+ *
+ *	{"wperf":1,"timestamp":"2026-11-27T07:31:06.123456Z","method":"GET","path":"/user/17",
+ *	"endpoint":"/user/{id}","status":200,"elapsed":0.0032,...,"functions":[{...},...]}
+ *
  * Brackets are written by hand, and what stands between them one function at a time, so that memory
  * is bounded by the largest function and not by the report.
  */
@@ -187,7 +193,7 @@ static json_t *elapsed_object(const struct group *g)
 /* What is outside of requests has none of this. */
 static void add_no_request(json_t *o)
 {
-	static const char *const keys[] = { "id", "begin", "end", "thread" };
+	static const char *const keys[] = { "id", "begin", "end", "thread", "timestamp" };
 	size_t i;
 
 	for (i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
@@ -202,10 +208,37 @@ static void add_request(json_t *o, const struct profile *p, const struct group *
 				      ? json_null()
 				      : number(render_seconds_since_begin(p, g->end_ns)));
 	json_object_set_new(o, "thread", json_integer(g->tid));
+	json_object_set_new(o, "timestamp", json_time_of_day(g->begin_epoch_ns));
+}
+
+/* Who the requests of a table are. */
+static void add_requests(json_t *o, const struct profile *p, const struct group *g)
+{
+	json_object_set_new(o, "path", text_of(p, g->path));
+	json_object_set_new(o, "method", known_text_of(p, g->method));
+	json_object_set_new(o, "requests", count(g->nr_requests));
+	json_object_set_new(o, "status", status_object(g));
+	json_object_set_new(o, "elapsed", elapsed_object(g));
+}
+
+/*
+ * Who the one request of a line is: each thing a value, as logs have it and as wperf requests calls
+ * it.
+ */
+static void add_logged_request(json_t *o, const struct profile *p, const struct group *g)
+{
+	json_object_set_new(o, "timestamp", json_time_of_day(g->begin_epoch_ns));
+	json_object_set_new(o, "method", known_text_of(p, g->method));
+	json_object_set_new(o, "path", text_of(p, g->is_outside ? g->path : g->raw_path));
+	json_object_set_new(o, "endpoint", text_of(p, g->path));
+	json_object_set_new(o, "status",
+			    g->status.nr ? json_integer(g->status.at[0].status) : json_null());
+	json_object_set_new(o, "elapsed", quantile(g, 1));
+	json_object_set_new(o, "requests", count(g->nr_requests));
 }
 
 /* All of a group but its functions. */
-static void add_group(json_t *o, const struct profile *p, const struct group *g)
+static void add_group(json_t *o, const struct profile *p, const struct group *g, bool is_logged)
 {
 	static const char *const bys[] = {
 #define GROUP_BY_TEXT(id, by_text) by_text,
@@ -213,11 +246,10 @@ static void add_group(json_t *o, const struct profile *p, const struct group *g)
 #undef GROUP_BY_TEXT
 	};
 
-	json_object_set_new(o, "path", text_of(p, g->path));
-	json_object_set_new(o, "method", known_text_of(p, g->method));
-	json_object_set_new(o, "requests", count(g->nr_requests));
-	json_object_set_new(o, "status", status_object(g));
-	json_object_set_new(o, "elapsed", elapsed_object(g));
+	if (is_logged)
+		add_logged_request(o, p, g);
+	else
+		add_requests(o, p, g);
 	json_object_set_new(o, "time", weight_of(p, g->weight));
 	json_object_set_new(o, "samples", count(g->nr_samples));
 	json_object_set_new(o, "calls", count(g->calls));
@@ -277,7 +309,7 @@ static void write_group(const struct json_out *j, json_t *group_object, const st
 	struct table t;
 
 	table_build(&t, j->plan, j->p, g);
-	add_group(group_object, j->p, g);
+	add_group(group_object, j->p, g, j->is_lines && j->p->by == BY_REQUEST);
 	fputc('{', j->out);
 	dump_take(j, group_object, JSON_EMBED);
 	fprintf(j->out, j->is_lines ? ",\"functions\":[" : ", \"functions\": [");

@@ -21,6 +21,7 @@ static const struct script {
 	{ "bad_input", { CAN_BPF }, "/usr/bin/python3" },
 	{ "calls", { CAN_BPF }, "gcc" },
 	{ "lost", { CAN_BPF }, "" },
+	{ "logs", { CAN_BPF }, "" },
 	{ "profiles", { CAN_BPF }, "/usr/bin/python3 /usr/bin/flask" },
 	{ "nginx", { CAN_BPF }, "nginx" },
 	{ "postgres", { CAN_BPF }, "/usr/lib/postgresql/*/bin/postgres psql runuser" },

@@ -105,6 +105,8 @@ static void make_requests(struct fake_profile *f)
 	fake_requests(g, 1, 200);
 	g->elapsed_ns.at[0] = 3210 * US;
 	g->request_id = 17;
+	g->raw_path = strings_id(&f->strings, "/slow?ms=3");
+	g->begin_epoch_ns = 1700000000000000999 + 1234567 * US;
 	g->begin_ns = f->p.begin_ns + 1234567 * US;
 	g->end_ns = g->begin_ns + 3210 * US;
 	g->tid = 1234;
@@ -112,6 +114,7 @@ static void make_requests(struct fake_profile *f)
 	fake_sums(g, work, 2 * MS, 2 * MS);
 	g->nr_unfinished = 1;
 	g->request_id = 18;
+	g->raw_path = strings_id(&f->strings, "/hangs");
 	g->begin_ns = f->p.begin_ns;
 	g->tid = 1235;
 	g = fake_group(f, BY_REQUEST, "(outside)", "");
@@ -168,6 +171,8 @@ static const struct model models[] = {
 	{ "cycles", make_cycles, NULL, NULL },
 	{ "nothing", make_nothing, NULL, NULL },
 };
+
+enum { REQUESTS = 4, ESCAPES = 5 };	/* of them */
 
 static char *render(const struct model *m, const struct renderer *r, size_t *ret_len)
 {
@@ -320,7 +325,66 @@ START_TEST(json_has_the_promised_keys)
 }
 END_TEST
 
-/* A line of jsonl is a group of json, and says which format it is. */
+static void same_values(json_t *got, json_t *want, const char *const *keys)
+{
+	for (; *keys; keys++)
+		ck_assert_msg(json_equal(json_object_get(got, *keys), json_object_get(want, *keys)),
+			      "%s", *keys);
+}
+
+/* The line of one request has a value where a table of many has more than one. */
+START_TEST(jsonl_lines_of_requests_are_flat)
+{
+	static const char *const of_line[] = { "wperf", "timestamp", "method", "path", "endpoint",
+					       "status", "elapsed" };
+	static const char *const of_both[] = { "method", "requests", "time", "samples", "calls",
+					       "primitive_calls", "id", "begin", "end", "thread",
+					       "timestamp", "unfinished", "by", "outside",
+					       "functions", NULL };
+	static const struct {
+		const char *timestamp, *path, *endpoint;
+		int status;
+		double elapsed;
+	} want[] = {
+		{ "2023-11-14T22:13:21.234567Z", "/slow?ms=3", "/slow", 200, 0.00321 },
+		{ NULL, "/hangs", "/hangs", 0, 0 },
+		{ NULL, "(outside)", "(outside)", 0, 0 },
+	};
+	size_t len, lines_len, i;
+	char *text = render(&models[REQUESTS], &render_json, &len), *end;
+	char *lines = render(&models[REQUESTS], &render_jsonl, &lines_len), *line = lines;
+	json_t *root = parse(text, len), *group;
+
+	json_array_foreach(json_object_get(root, "groups"), i, group) {
+		json_t *got, *value;
+
+		end = strchr(line, '\n');
+		got = parse(line, (size_t)(end - line));
+		line = end + 1;
+		has_keys(got, of_line, ARRAY_LEN(of_line));
+		same_values(got, group, of_both);
+		value = json_object_get(got, "timestamp");
+		ck_assert(want[i].timestamp ? !strcmp(json_string_value(value), want[i].timestamp) :
+					      json_is_null(value));
+		ck_assert_str_eq(json_string_value(json_object_get(got, "path")), want[i].path);
+		ck_assert_str_eq(json_string_value(json_object_get(got, "endpoint")), want[i].endpoint);
+		value = json_object_get(got, "status");
+		ck_assert(want[i].status ? json_integer_value(value) == want[i].status :
+					   json_is_null(value));
+		value = json_object_get(got, "elapsed");
+		ck_assert(want[i].elapsed > 0 ? json_real_value(value) == want[i].elapsed :
+						json_is_null(value));
+		json_decref(got);
+	}
+	ck_assert_uint_eq(i, ARRAY_LEN(want));
+	ck_assert_uint_eq((size_t)(line - lines), lines_len);
+	json_decref(root);
+	free(lines);
+	free(text);
+}
+END_TEST
+
+/* Any other line of jsonl is a group of json, and says which format it is. */
 START_TEST(jsonl_lines_are_the_groups_of_json)
 {
 	size_t len, lines_len, i;
@@ -352,7 +416,7 @@ END_TEST
 START_TEST(json_keeps_text_whole)
 {
 	size_t len;
-	char *text = render(&models[5], &render_json, &len);
+	char *text = render(&models[ESCAPES], &render_json, &len);
 	json_t *root = parse(text, len);
 	json_t *groups = json_object_get(root, "groups");
 	json_t *path = json_object_get(json_array_get(groups, 1), "path");
@@ -437,7 +501,9 @@ Suite *check_render_suite(void)
 
 	tcase_add_loop_test(tc, writes_what_is_golden, 0, ARRAY_LEN(models));
 	tcase_add_loop_test(tc, json_has_the_promised_keys, 0, ARRAY_LEN(models));
-	tcase_add_loop_test(tc, jsonl_lines_are_the_groups_of_json, 0, ARRAY_LEN(models));
+	tcase_add_loop_test(tc, jsonl_lines_are_the_groups_of_json, 0, REQUESTS);
+	tcase_add_loop_test(tc, jsonl_lines_are_the_groups_of_json, REQUESTS + 1, ARRAY_LEN(models));
+	tcase_add_test(tc, jsonl_lines_of_requests_are_flat);
 	tcase_add_test(tc, json_keeps_text_whole);
 	tcase_add_test(tc, numbers_are_finite_and_long_enough);
 	tcase_add_loop_test(tc, a_full_disk_is_an_error, 0, ARRAY_LEN(all));

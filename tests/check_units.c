@@ -140,6 +140,27 @@ static const struct {
 	{ 3000000000, "3.0 GB" }, { UINT64_MAX, "18446744.1 TB" },
 };
 
+static const struct {
+	uint64_t epoch_ns;
+	const char *text;
+} moments[] = {
+	{ 0, "1970-01-01T00:00:00.000000Z" },
+	{ 999, "1970-01-01T00:00:00.000000Z" },
+	{ 1700000000000001999, "2023-11-14T22:13:20.000001Z" },
+	{ 1709251199999999999, "2024-02-29T23:59:59.999999Z" },
+	{ INT64_MAX, "2262-04-11T23:47:16.854775Z" },
+};
+
+START_TEST(moments_are_as_rfc_3339_has_them)
+{
+	struct str text = { 0 };
+
+	str_add_time_of_day(&text, moments[_i].epoch_ns);
+	ck_assert_str_eq(str_cstr(&text), moments[_i].text);
+	str_release(&text);
+}
+END_TEST
+
 START_TEST(amounts_are_powers_of_1000)
 {
 	struct str b = { 0 };
@@ -160,6 +181,7 @@ Suite *check_units_suite(void)
 	tcase_add_loop_test(tc, numbers_are_whole_and_in_range, 0, ARRAY_LEN(numbers));
 	tcase_add_loop_test(tc, durations_take_the_unit_that_reads_best, 0, ARRAY_LEN(durations));
 	tcase_add_loop_test(tc, amounts_are_powers_of_1000, 0, ARRAY_LEN(amounts));
+	tcase_add_loop_test(tc, moments_are_as_rfc_3339_has_them, 0, ARRAY_LEN(moments));
 	suite_add_tcase(s, tc);
 	return s;
 }
