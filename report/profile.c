@@ -6,6 +6,7 @@ void group_release(struct group *g)
 	vec_each(&g->functions, f)
 		vec_release(&f->callers);
 	vec_release(&g->functions);
+	stack_tree_release(&g->tree);
 	vec_release(&g->elapsed_ns);
 	vec_release(&g->status);
 }

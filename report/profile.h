@@ -9,6 +9,7 @@
 
 #include "base/hash.h"
 #include "base/vec.h"
+#include "report/stack_tree.h"
 #include "unwinder/stop.h"
 
 /* What a group stands for, in the order of --by. */
@@ -71,6 +72,7 @@ struct group {
 	uint64_t nr_samples, weight;	/* sum over functions' self: conservation */
 	uint64_t calls, primitive_calls;	/* COUNT_UNKNOWN where nothing was counted */
 	VEC(struct function_sums) functions;	/* by std_name: what sorting is stable against */
+	struct stack_tree tree;	/* of its stacks; empty unless asked for */
 	/* --by request only */
 	uint32_t raw_path;	/* as the label had it */
 	uint64_t request_id, begin_ns, end_ns;

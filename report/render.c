@@ -9,7 +9,7 @@
 #include "base/str.h"
 #include "base/units.h"
 
-#define RENDERERS(X) X(table) X(json) X(jsonl) X(pstats)
+#define RENDERERS(X) X(table) X(json) X(jsonl) X(pstats) X(folded)
 
 #define RENDERER_PLACE(name) &render_##name,
 static const struct renderer *const renderers[] = { RENDERERS(RENDERER_PLACE) };
@@ -137,4 +137,26 @@ double render_mean_ns(const struct group *g)
 double render_seconds_since_begin(const struct profile *p, uint64_t ns)
 {
 	return (double)(int64_t)(ns - p->begin_ns) / (double)NS_PER_SEC;
+}
+
+uint64_t render_amount(const struct profile *p, uint64_t weight)
+{
+	if (!render_is_time(p))
+		return weight;
+	return (uint64_t)(profile_seconds(p, weight) * (double)NS_PER_SEC + 0.5);
+}
+
+void render_add_label(struct str *b, const struct profile *p, const struct group *g)
+{
+	const struct strings *s = p->strings;
+
+	if (g->by == BY_NONE)
+		return;
+	if (!g->is_outside && g->by <= BY_REQUEST && strings_len(s, g->method)) {
+		str_add_bytes(b, strings_text(s, g->method), strings_len(s, g->method));
+		str_add_char(b, ' ');
+	}
+	str_add_bytes(b, strings_text(s, g->path), strings_len(s, g->path));
+	if (!g->is_outside && g->by == BY_REQUEST)
+		str_addf(b, " #%" PRIu64, g->request_id);
 }

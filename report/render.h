@@ -5,11 +5,13 @@
 
 #include <stdio.h>
 
+#include "base/str.h"
 #include "report/table.h"
 
 struct renderer {
 	const char *name;	/* of --format */
 	bool needs_callers;	/* shows function_sums.callers, which are not made otherwise */
+	bool needs_trees;	/* the same of group.tree */
 	bool is_binary;		/* nothing for a terminal */
 	/* -EIO and the like when out cannot be written. */
 	int (*write)(const struct profile *p, const struct table_plan *plan, FILE *out,
@@ -21,7 +23,7 @@ struct renderer {
 	const char *(*remark)(const struct profile *p);
 };
 
-extern const struct renderer render_table, render_json, render_jsonl, render_pstats;
+extern const struct renderer render_table, render_json, render_jsonl, render_pstats, render_folded;
 
 /* NULL: no such format. */
 const struct renderer *renderer_find(const char *name);
@@ -43,5 +45,12 @@ uint64_t render_nr_stacks(const struct unwind_tally *t);
 double render_mean_ns(const struct group *g);
 /* Since the profile's begin. */
 double render_seconds_since_begin(const struct profile *p, uint64_t ns);
+/* A weight as a whole number: nanoseconds, or counts of the event where they are no time. */
+uint64_t render_amount(const struct profile *p, uint64_t weight);
+/*
+ * What stands for a table where stacks are drawn, as the bytes that it is: "GET /user/{id}", with
+ * the request's number where it is of one; nothing where there is one table for all.
+ */
+void render_add_label(struct str *b, const struct profile *p, const struct group *g);
 
 #endif

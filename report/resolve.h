@@ -20,6 +20,7 @@ struct resolve_options {
 	const char *root;	/* glob, or part of the name of a function; NULL: all is shown */
 	/* function_sums.callers too: of programs with many paths the largest part of a profile. */
 	bool wants_callers;
+	bool wants_trees;	/* group.tree: as large as the stacks are different */
 };
 
 /* The functions of one location, innermost first. */

@@ -207,6 +207,9 @@ static void count_stack(struct sum *t, struct group *g, const struct stack_weigh
 	g->weight += s->weight;
 	count_functions(t, shape, s);
 	count_pairs(t, shape, s);
+	if (t->resolve->options->wants_trees && s->nr_samples && resolve_chain(t->resolve, s->node))
+		stack_tree_add(&g->tree, t->resolve->chain.at, t->resolve->chain.nr, s->nr_samples,
+			       s->weight);
 }
 
 /* ---- from totals to the group ---- */

@@ -13,7 +13,7 @@ void view_release(struct view *v)
 
 static int find_format(const char *name, const struct renderer **ret_renderer, struct err *e)
 {
-	static const char *const planned[] = { "folded", "flamegraph", "speedscope", "pprof",
+	static const char *const planned[] = { "flamegraph", "speedscope", "pprof",
 					       "callgrind" };
 	size_t i;
 
@@ -80,6 +80,7 @@ int view_finish(struct view *v, struct table_plan **ret_plan, struct err *e)
 	if (!v->renderer)
 		v->renderer = &render_table;
 	v->resolve.wants_callers = v->renderer->needs_callers || v->profiles.dir;
+	v->resolve.wants_trees = v->renderer->needs_trees;
 	if (v->profiles.format && !v->profiles.dir) {
 		err_set(e, -EINVAL, "--filename-format: no files are written");
 		return err_remedy(e, "Name their folder with --profile-dir DIR.");

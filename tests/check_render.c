@@ -52,6 +52,9 @@ static void make_counted(struct fake_profile *f)
 	vec_push(&s->callers, (struct caller_sums){ fib, 13528, 5, 5 * MS, 5 * MS });
 	vec_push(&s->callers, (struct caller_sums){ index, 1, 0, 0, 5 * MS });
 	fake_calls(g, fake_sums(g, index, 1 * MS, 6 * MS), 344, 339);
+	fake_stack(g, (uint32_t[]){ fib, fib, index }, 3, 3 * MS);
+	fake_stack(g, (uint32_t[]){ fib, fib, fib, index }, 4, 2 * MS);
+	fake_stack(g, (uint32_t[]){ index }, 1, 1 * MS);
 	fake_calls(g, fake_sums(g, idle, 0, 0), 0, 0);
 	fake_requests(g, 100, 200);
 	fake_requests(g, 1, 500);
@@ -69,11 +72,16 @@ static void make_sampled(struct fake_profile *f)
 	fake_sums(g, poll, 400 * MS, 400 * MS);
 	fake_sums(g, hex, 0, 850 * MS);
 	fake_sums(g, parse, 900 * MS, 1300 * MS);
+	f->p.functions.at[poll].is_kernel = true;
+	fake_stack(g, (uint32_t[]){ parse, hex }, 2, 850 * MS);
+	fake_stack(g, (uint32_t[]){ parse }, 1, 50 * MS);
+	fake_stack(g, (uint32_t[]){ poll, parse }, 2, 400 * MS);
 	fake_requests(g, 1, 0);
 	g->nr_unfinished = 3;
 	g = fake_group(f, BY_ENDPOINT, "(outside)", "");
 	g->is_outside = true;
 	fake_sums(g, poll, 200 * MS, 200 * MS);
+	fake_stack(g, &poll, 1, 200 * MS);
 	f->p.tallies.nr_lost = 1;
 	f->p.tallies.nr_unfinished = 3;
 	f->p.tallies.nr_filtered = 17;
@@ -102,6 +110,7 @@ static void make_requests(struct fake_profile *f)
 	f->p.by = BY_REQUEST;
 	make_tallies(f, 14, 10);
 	fake_sums(g, work, 8 * MS, 8 * MS);
+	fake_stack(g, &work, 1, 8 * MS);
 	fake_requests(g, 1, 200);
 	g->elapsed_ns.at[0] = 3210 * US;
 	g->request_id = 17;
@@ -120,6 +129,7 @@ static void make_requests(struct fake_profile *f)
 	g = fake_group(f, BY_REQUEST, "(outside)", "");
 	g->is_outside = true;
 	fake_sums(g, work, 4 * MS, 4 * MS);
+	fake_stack(g, &work, 1, 4 * MS);
 }
 
 /* What a server may be asked for, and what a hostile file may call its functions. */
@@ -128,9 +138,14 @@ static void make_escapes(struct fake_profile *f)
 	static const char controls[] = "/\x7f\xc2\x80\xc2\x9b" "31m\xc2\x9f\xc2\xa0";
 	static const char nul[] = "/a\0b";
 	uint32_t evil = fake_function(f, "a\x1b[2J.c", 1, "caf\xc3\xa9\xff\n\"\\", NULL);
+	uint32_t rust = fake_function(f, "<a&b>.rs", 2, "<[T; N] as A&B>::f", NULL);
+	uint32_t same = fake_function(f, "other.rs", 2, "<[T; N] as A&B>::f", NULL);
 	struct group *g = fake_group(f, BY_ENDPOINT, "/\x1b[31m'\"\\\xff\xc2\x9b", "G\tT");
 
 	fake_sums(g, evil, MS, MS);
+	fake_stack(g, (uint32_t[]){ evil, rust }, 2, MS);
+	fake_stack(g, (uint32_t[]){ evil, same }, 2, 2 * MS);
+	fake_stack(g, (uint32_t[]){ evil }, 1, 3 * MS);
 	fake_requests(g, 2, 200);
 	g = fake_group(f, BY_ENDPOINT, "", "");
 	g->path = strings_id_n(&f->strings, nul, sizeof(nul) - 1);
@@ -154,6 +169,7 @@ static void make_cycles(struct fake_profile *f)
 	fake_sums(fake_group(f, BY_PROCESS, "nginx/16", ""), work, 1, 1);
 	g = fake_group(f, BY_NONE, "(all)", "");
 	fake_calls(g, fake_sums(g, work, 10, 10), 4, 3);
+	fake_stack(g, &work, 1, 10);
 }
 
 static void make_nothing(struct fake_profile *f)
@@ -248,6 +264,7 @@ START_TEST(writes_what_is_golden)
 		{ "json", &render_json },
 		{ "jsonl", &render_jsonl },
 		{ "pstats", &render_pstats },
+		{ "folded", &render_folded },
 	};
 	const struct model *m = &models[_i];
 	size_t i, len;
@@ -462,7 +479,7 @@ START_TEST(numbers_are_finite_and_long_enough)
 END_TEST
 
 static const struct renderer *const all[] = { &render_table, &render_json, &render_jsonl,
-					      &render_pstats };
+					      &render_pstats, &render_folded };
 
 START_TEST(a_full_disk_is_an_error)
 {
@@ -488,7 +505,7 @@ END_TEST
 START_TEST(renderers_have_names)
 {
 	ck_assert_ptr_eq(renderer_find(all[_i]->name), all[_i]);
-	ck_assert(str_starts(renderer_names(), "table, json, jsonl, pstats"));
+	ck_assert(str_starts(renderer_names(), "table, json, jsonl, pstats, folded"));
 	ck_assert_ptr_null(renderer_find("tabl"));
 	ck_assert_ptr_null(renderer_find(""));
 }

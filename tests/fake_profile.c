@@ -84,6 +84,11 @@ struct function_sums *fake_sums(struct group *g, uint32_t function, uint64_t sel
 	return vec_last(&g->functions);
 }
 
+void fake_stack(struct group *g, const uint32_t *functions, size_t nr, uint64_t weight)
+{
+	stack_tree_add(&g->tree, functions, nr, weight / 1000000, weight);
+}
+
 void fake_calls(struct group *g, struct function_sums *s, uint64_t ncalls, uint64_t primitive)
 {
 	if (g->calls == COUNT_UNKNOWN)

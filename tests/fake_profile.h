@@ -24,6 +24,8 @@ struct group *fake_group(struct fake_profile *f, enum group_by by, const char *p
 void fake_requests(struct group *g, uint64_t nr, uint32_t status);
 /* A row; nothing was counted. Adds to the group's weight. Moves with the next one. */
 struct function_sums *fake_sums(struct group *g, uint32_t function, uint64_t self, uint64_t cum);
+/* A stack of the group: nr functions, innermost first. Adds to no row. */
+void fake_stack(struct group *g, const uint32_t *functions, size_t nr, uint64_t weight);
 /* What was counted of a row; adds to the group's calls. */
 void fake_calls(struct group *g, struct function_sums *s, uint64_t ncalls, uint64_t primitive);
 

@@ -181,6 +181,16 @@ equal("functions of all in one", len(re.findall(r"^[^<\n].*\t.*\t", text[:text.i
 step("report: %d files twice, nothing overwritten; added they are the %d functions of all" %
      (len(before), len(sums)))
 
+lines = wperf("report", "-i", recording.file, "--format", "folded").stdout.splitlines()
+amounts = collections.Counter()
+for line in lines:
+    stack, _, amount = line.rpartition(" ")
+    amounts[stack.partition(";")[0]] += int(amount)
+equal("nanoseconds of --format folded", amounts, collections.Counter(
+    {((g["method"] + " " if g["method"] else "") + g["path"]): round(g["time"] * 1e9)
+     for g in report(recording.file)["groups"] if g["samples"]}))
+step("%d folded stacks hold all the time that the tables do" % len(lines))
+
 # What wperf prints of them is what pstats prints of the file, but for what only pstats has to have.
 PRINT = """
 import pstats, sys
