@@ -23,7 +23,8 @@ struct renderer {
 	const char *(*remark)(const struct profile *p);
 };
 
-extern const struct renderer render_table, render_json, render_jsonl, render_pstats, render_folded;
+extern const struct renderer render_table, render_json, render_jsonl, render_pstats, render_folded,
+	render_speedscope;
 
 /* NULL: no such format. */
 const struct renderer *renderer_find(const char *name);

@@ -189,6 +189,9 @@ for line in lines:
 equal("nanoseconds of --format folded", amounts, collections.Counter(
     {((g["method"] + " " if g["method"] else "") + g["path"]): round(g["time"] * 1e9)
      for g in report(recording.file)["groups"] if g["samples"]}))
+scoped = json.loads(wperf("report", "-i", recording.file, "--format", "speedscope").stdout)
+equal("nanoseconds of --format speedscope", collections.Counter(
+    {p["name"]: sum(p["weights"]) for p in scoped["profiles"]}), amounts)
 step("%d folded stacks hold all the time that the tables do" % len(lines))
 
 # What wperf prints of them is what pstats prints of the file, but for what only pstats has to have.
