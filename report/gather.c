@@ -176,8 +176,11 @@ static void count_method(struct gather *g, struct gathered *it, uint32_t method)
 }
 
 /* What a table says of its requests. */
-static void count_request(struct group *g, const struct request *r)
+static void count_request(struct gather *gather, struct gathered *it, const struct request *r)
 {
+	struct group *g = &it->group;
+
+
 	if (r->is_unfinished) {
 		g->nr_unfinished++;
 	} else {
@@ -188,7 +191,8 @@ static void count_request(struct group *g, const struct request *r)
 	if (g->by != BY_REQUEST)
 		return;
 	g->request_id = r->id;
-	g->raw_path = r->raw_path;
+	strings_hold(gather->strings, r->raw_path);
+	it->raw_path = g->raw_path = r->raw_path;
 	g->begin_ns = r->begin_ns;
 	g->begin_epoch_ns = r->begin_epoch_ns;
 	g->end_ns = r->end_ns;
@@ -234,7 +238,7 @@ static void fold(struct gather *g, const struct request *r, uint32_t owner, cons
 	while (g->groups.at[id].merged_into != id)
 		id = g->groups.at[id].merged_into;
 	count_method(g, &g->groups.at[id], r->method);
-	count_request(&g->groups.at[id].group, r);
+	count_request(g, &g->groups.at[id], r);
 	vec_each(&w->list, s)
 		add_to_group(g, is_by_owner(g) ? s->group : id, *s);
 }
@@ -326,6 +330,7 @@ void gather_clear(struct gather *g)
 		weights_release(&it->weights);
 		group_release(&it->group);
 		strings_drop(g->strings, it->path);
+		strings_drop(g->strings, it->raw_path);
 		strings_drop(g->strings, it->method);
 	}
 	g->groups.nr = g->nr_endpoints = 0;

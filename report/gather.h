@@ -32,7 +32,7 @@ struct gathered {
 	struct weights weights;
 	uint64_t key[2];
 	uint32_t merged_into;	/* index of the group that has it all; else its own */
-	uint32_t path, method;	/* the group's strings, held for it */
+	uint32_t path, method, raw_path;	/* the group's strings, held for it */
 };
 
 /* One of the slowest so far. */
