@@ -19,7 +19,7 @@ static const struct script {
 	{ "requests", { CAN_BPF }, "" },
 	{ "live", { CAN_BPF }, "" },
 	{ "bad_input", { CAN_BPF }, "/usr/bin/python3" },
-	{ "calls", { CAN_BPF }, "gcc" },
+	{ "syscalls", { CAN_BPF }, "gcc" },
 	{ "lost", { CAN_BPF }, "" },
 	{ "logs", { CAN_BPF }, "" },
 	{ "profiles", { CAN_BPF }, "/usr/bin/python3 /usr/bin/flask" },

@@ -3,7 +3,7 @@
  * A server of HTTP that uses every system call there is for reading, writing and waiting, one connection at a
  * time. Request number k, from 0 on, is waited for by way k % 7, read by way k % 9 and answered by way k % 8.
  *
- *	e2e_calls tcp | tcp6 | unix PATH | unix @NAME
+ *	e2e_syscalls tcp | tcp6 | unix PATH | unix @NAME
  *
  * Says the names of its ways, and "listening on PORT" ("listening on 0" of a Unix socket).
  */

@@ -6,7 +6,7 @@ import socket
 
 from clients import *
 
-program = build("e2e_calls.c")
+program = build("e2e_syscalls.c")
 NR_UNKNOWN = 9
 NR = 7 * 8 * 9  # each way to wait with each way to read with each way to write
 
