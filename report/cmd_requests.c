@@ -131,6 +131,7 @@ static int feed_all(struct requests *q, const struct requests_options *o, struct
 	q->options = o;
 	q->list = (struct request_list){ .strings = &q->strings, .nr_endpoints_max = ENDPOINTS_MAX };
 	feed_init(&q->feed, &q->strings, NULL, &o->shared.endpoints, &listener);
+	q->feed.forgets_ended = true;
 	vec_each(&o->shared.inputs, path)
 		if (!err)
 			err = feed_input(&q->feed, *path, e);

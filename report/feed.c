@@ -284,6 +284,7 @@ static void begin_input(struct feed *f, struct reader *reader)
 	struct request_listener listener = { .self = f, .ended = request_ended };
 
 	session_init(&f->session, reader, f->symbolizer, f->strings);
+	f->session.forgets_ended = f->forgets_ended;
 	attribute_init(&f->attribute, &f->session, f->endpoints, &listener, f->nr_requests);
 	f->event = NULL;
 	f->ignored.nr = 0;

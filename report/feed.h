@@ -41,6 +41,7 @@ struct feed {
 	struct symbolizer *symbolizer;		/* lent; NULL: nothing is to be located */
 	const struct endpoint_options *endpoints;	/* lent */
 	struct feed_listener listener;
+	bool forgets_ended;			/* see session.h; to be set before the first input */
 	struct arena arena;
 	/* of the input at hand */
 	struct session session;

@@ -67,6 +67,7 @@ void live_init(struct live *l, const struct live_options *o)
 	stacks_init(&l->stacks);
 	gather_init(&l->gather, BY_REQUEST, o->selection, o->strings);
 	feed_init(&l->feed, o->strings, l->symbolizer, o->endpoints, &listener);
+	l->feed.forgets_ended = true;
 	l->profile.strings = o->strings;
 	l->profile.by = BY_REQUEST;
 	resolve_init(&l->resolve, &o->resolve, &l->stacks, l->symbolizer, &l->profile);

@@ -369,10 +369,22 @@ static void close_list(struct mark_requests *m, enum open_list list, uint32_t ow
 		close_request(m, slot, 0);
 }
 
+/* Its index may be another thread's one day. */
+static void forget_nesting(struct mark_requests *m, uint32_t thread, uint32_t marker, bool is_call)
+{
+	const uint32_t *known = u64map_get(&m->family_of, family_key(thread, marker, is_call));
+
+	if (known)
+		m->families.at[*known].nests_in_a_frame = false;
+}
+
 static void thread_ended(struct mark_requests *m, uint32_t thread)
 {
 	uint32_t slot;
 
+	forget_nesting(m, thread, 0, true);
+	vec_each(&m->session->markers, it)
+		forget_nesting(m, thread, it->id, false);
 	close_list(m, OPEN_IN_DOUBT, thread);
 	while ((slot = newest_of(m, OPEN_ON_THREAD, thread)) != NO_SLOT) {
 		struct open_request *r = &m->open->slots.at[slot];

@@ -58,6 +58,7 @@ void report_init(struct report *r, const struct report_options *o)
 	gather_init(&r->gather, o->by, o->selection, o->strings);
 	gather_init(&r->by_request, BY_REQUEST, o->selection, o->strings);
 	feed_init(&r->feed, o->strings, r->symbolizer, o->endpoints, &listener);
+	r->feed.forgets_ended = o->by != BY_THREAD && o->by != BY_PROCESS;
 }
 
 void report_release(struct report *r)

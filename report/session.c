@@ -30,6 +30,8 @@ void session_release(struct session *s)
 	}
 	vec_release(&s->processes);
 	vec_release(&s->threads);
+	vec_release(&s->free_processes);
+	vec_release(&s->free_threads);
 	vec_release(&s->markers);
 	vec_release(&s->files);
 	u64map_release(&s->process_of_pid);
@@ -41,11 +43,29 @@ void session_release(struct session *s)
 
 /* ---- processes and threads ---- */
 
+static void set_name(struct session *s, uint32_t *name, uint32_t id)
+{
+	strings_hold(s->strings, id);
+	strings_drop(s->strings, *name);
+	*name = id;
+}
+
 static uint32_t process_add(struct session *s, uint32_t pid)
 {
-	vec_push(&s->processes, (struct process){ .pid = pid });
-	u64map_set(&s->process_of_pid, pid, (uint32_t)s->processes.nr - 1);
-	return (uint32_t)s->processes.nr - 1;
+	struct process p = { .pid = pid };
+	uint32_t index = (uint32_t)s->processes.nr;
+
+	if (s->free_processes.nr) {
+		index = *vec_last(&s->free_processes);
+		s->free_processes.nr--;
+		/* Empty; its generation goes on. */
+		p.space = s->processes.at[index].space;
+		s->processes.at[index] = p;
+	} else {
+		vec_push(&s->processes, p);
+	}
+	u64map_set(&s->process_of_pid, pid, index);
+	return index;
 }
 
 static uint32_t process_of(struct session *s, uint32_t pid)
@@ -62,16 +82,22 @@ static uint64_t thread_key(uint32_t pid, uint32_t tid)
 
 static uint32_t thread_add(struct session *s, uint32_t pid, uint32_t tid)
 {
-	uint32_t process = process_of(s, pid);
+	struct thread t = { .pid = pid, .tid = tid, .serial = ++s->nr_serials };
+	uint32_t index = (uint32_t)s->threads.nr;
 
-	vec_push(&s->threads,
-		 (struct thread){ .pid = pid,
-				  .tid = tid,
-				  .process = process,
-				  .name = s->processes.at[process].name });
-	s->processes.at[process].nr_threads++;
-	u64map_set(&s->thread_of_ids, thread_key(pid, tid), (uint32_t)s->threads.nr - 1);
-	return (uint32_t)s->threads.nr - 1;
+	t.process = process_of(s, pid);
+	set_name(s, &t.name, s->processes.at[t.process].name);
+	if (s->free_threads.nr) {
+		index = *vec_last(&s->free_threads);
+		s->free_threads.nr--;
+		s->threads.at[index] = t;
+	} else {
+		vec_push(&s->threads, t);
+	}
+	s->processes.at[t.process].nr_threads++;
+	s->processes.at[t.process].nr_kept++;
+	u64map_set(&s->thread_of_ids, thread_key(pid, tid), index);
+	return index;
 }
 
 uint32_t session_find_thread(const struct session *s, uint32_t pid, uint32_t tid)
@@ -88,14 +114,51 @@ uint32_t session_thread(struct session *s, uint32_t pid, uint32_t tid)
 	return index != UINT32_MAX ? index : thread_add(s, pid, tid);
 }
 
+/* The ids may stand for another one by now. */
+static void forget_ids(struct u64map *m, uint64_t key, uint32_t index)
+{
+	const uint32_t *known = u64map_get(m, key);
+
+	if (known && *known == index)
+		u64map_remove(m, key);
+}
+
+static void forget_process(struct session *s, uint32_t process)
+{
+	struct process *p = &s->processes.at[process];
+
+	forget_ids(&s->process_of_pid, p->pid, process);
+	space_clear(&p->space);
+	strings_drop(s->strings, p->name);
+	vec_push(&s->free_processes, process);
+}
+
+static void forget_thread(struct session *s, uint32_t thread)
+{
+	struct thread *t = &s->threads.at[thread];
+
+	forget_ids(&s->thread_of_ids, thread_key(t->pid, t->tid), thread);
+	strings_drop(s->strings, t->name);
+	vec_push(&s->free_threads, thread);
+	if (!--s->processes.at[t->process].nr_kept)
+		forget_process(s, t->process);
+}
+
 static void thread_end(struct session *s, uint32_t thread)
 {
 	struct thread *t = &s->threads.at[thread];
+	uint32_t *oldest = &s->ended[s->nr_ended % SESSION_ENDED_KEPT];
 
 	if (t->is_ended)
 		return;
 	t->is_ended = true;
 	s->processes.at[t->process].nr_threads--;
+	if (!s->forgets_ended)
+		return;
+	if (s->nr_ended >= SESSION_ENDED_KEPT)
+		forget_thread(s, *oldest);
+	*oldest = thread;
+	s->nr_ended++;
 }
 
 bool session_is_last_thread(const struct session *s, uint32_t thread)
@@ -127,7 +190,7 @@ static void take_new_process(struct session *s, const struct record *r)
 	if (from == UINT32_MAX)
 		return;
 	space_fork(&s->processes.at[child].space, &s->processes.at[from].space);
-	s->processes.at[child].name = s->processes.at[from].name;
+	set_name(s, &s->processes.at[child].name, s->processes.at[from].name);
 }
 
 static void take_exit(struct session *s, const struct record *r)
@@ -140,7 +203,7 @@ static void take_exit(struct session *s, const struct record *r)
 
 static void take_fork(struct session *s, const struct record *r)
 {
-	uint32_t parent;
+	uint32_t parent, thread;
 
 	/* Ids that are used again: the EXIT between was lost. */
 	take_exit(s, r);
@@ -148,9 +211,9 @@ static void take_fork(struct session *s, const struct record *r)
 	if (r->task.ppid != r->pid)
 		take_new_process(s, r);
 	parent = session_find_thread(s, r->task.ppid, r->task.ptid);
-	thread_add(s, r->pid, r->tid);
+	thread = thread_add(s, r->pid, r->tid);
 	if (parent != UINT32_MAX)
-		vec_last(&s->threads)->name = s->threads.at[parent].name;
+		set_name(s, &s->threads.at[thread].name, s->threads.at[parent].name);
 }
 
 static void take_comm(struct session *s, const struct record *r)
@@ -158,10 +221,13 @@ static void take_comm(struct session *s, const struct record *r)
 	uint32_t index = session_thread(s, r->pid, r->tid);
 	struct thread *t = &s->threads.at[index];
 	struct process *p = &s->processes.at[t->process];
+	uint32_t name;
 
-	t->name = strings_id(s->strings, r->comm.name);
+	name = strings_hold_n(s->strings, r->comm.name, strlen(r->comm.name));
+	set_name(s, &t->name, name);
 	if (r->pid == r->tid || r->comm.is_exec)
-		p->name = t->name;
+		set_name(s, &p->name, name);
+	strings_drop(s->strings, name);
 	if (r->comm.is_exec)
 		space_clear(&p->space);
 }

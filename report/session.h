@@ -9,8 +9,9 @@
  *	code = session_locate(&s, process, cpumode, addr);
  *	session_release(&s);
  *
- * Processes and threads are known by dense indexes that stay; a pid that is used again gets a new
- * one. Nothing of the recording's is trusted: ids without introduction are made up when first seen.
+ * Processes and threads are known by dense indexes; a pid that is used again gets a new one. They
+ * stay, or with forgets_ended they are used again some time after the end of whom they stood for.
+ * Nothing of the recording's is trusted: ids without introduction are made up when first seen.
  */
 #ifndef REPORT_SESSION_H
 #define REPORT_SESSION_H
@@ -29,6 +30,7 @@ struct process {
 	uint32_t pid;
 	uint32_t name;		/* of its first thread, or the last exec; "" where never said */
 	uint32_t nr_threads;	/* known and not ended */
+	uint32_t nr_kept;	/* known, ended or not */
 };
 
 struct thread {
@@ -36,7 +38,11 @@ struct thread {
 	uint32_t process;	/* index in session.processes */
 	uint32_t name;		/* "" where never said */
 	bool is_ended;
+	uint32_t serial;	/* no two threads have one, whatever their indexes */
 };
+
+/* How many threads are known after their end: what was on its way when it came is still theirs. */
+#define SESSION_ENDED_KEPT 64
 
 struct marker {
 	uint32_t id, flags;	/* enum marker_flags */
@@ -64,6 +70,11 @@ struct session {
 	struct strings *strings;
 	VEC(struct process) processes;
 	VEC(struct thread) threads;
+	bool forgets_ended;		/* to be set before the first record */
+	VEC(uint32_t) free_processes, free_threads;
+	uint32_t ended[SESSION_ENDED_KEPT];	/* threads, the oldest at nr_ended % that many */
+	uint64_t nr_ended;
+	uint32_t nr_serials;
 	VEC(struct marker) markers;
 	VEC(struct file_copy) files;
 	struct u64map process_of_pid, thread_of_ids, marker_of_id, file_of_id;

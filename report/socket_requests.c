@@ -36,13 +36,6 @@ void socket_requests_release(struct socket_requests *s)
 
 /* ---- who works on what ---- */
 
-static struct worker *worker_of(struct socket_requests *s, uint32_t thread)
-{
-	while (s->workers.nr <= thread)
-		vec_push(&s->workers, (struct worker){ .slot = NO_SLOT });
-	return &s->workers.at[thread];
-}
-
 /* An answered request is over when nobody works on it any more. */
 static void close_if_over(struct socket_requests *s, uint32_t slot)
 {
@@ -65,6 +58,22 @@ static void work_on(struct socket_requests *s, struct worker *w, uint32_t slot)
 		return;
 	s->open->slots.at[before].nr_workers--;
 	close_if_over(s, before);
+}
+
+static struct worker *worker_of(struct socket_requests *s, uint32_t thread)
+{
+	uint32_t serial = s->session->threads.at[thread].serial;
+	struct worker *w;
+
+	while (s->workers.nr <= thread)
+		vec_push(&s->workers, (struct worker){ .slot = NO_SLOT });
+	w = &s->workers.at[thread];
+	if (w->serial == serial)
+		return w;
+	work_on(s, w, NO_SLOT);
+	w->serial = serial;
+	w->is_known = false;
+	return w;
 }
 
 /* The thread's time on the CPU up to its mark is that of what it worked on. */
@@ -468,7 +477,9 @@ void socket_requests_record(struct socket_requests *s, const struct record *rec)
 
 uint32_t socket_requests_of(const struct socket_requests *s, uint32_t thread)
 {
-	return thread < s->workers.nr ? s->workers.at[thread].slot : NO_SLOT;
+	if (thread >= s->workers.nr || s->workers.at[thread].serial != s->session->threads.at[thread].serial)
+		return NO_SLOT;
+	return s->workers.at[thread].slot;
 }
 
 void socket_requests_finish(struct socket_requests *s)

@@ -32,6 +32,7 @@
 /* A thread, by the index that it has in the session. */
 struct worker {
 	uint32_t slot;		/* of the request that it works on; NO_SLOT: none */
+	uint32_t serial;	/* its thread's: indexes are used again */
 	bool is_known;		/* cpu_ns is */
 	uint64_t cpu_ns;	/* at its last mark */
 };

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <check.h>
+#include <stdio.h>
 
 #include "report/session.h"
 #include "tests/recording_builder.h"
@@ -13,6 +14,7 @@ struct fixture {
 	struct symbolizer *symbolizer;
 	struct reader *reader;
 	struct session session;
+	bool forgets_ended;
 };
 
 static void setup(struct fixture *f)
@@ -34,6 +36,7 @@ static void take(struct fixture *f)
 	ck_assert_int_eq(reader_open_bytes(bytes, len, &f->reader, &e), 0);
 	f->symbolizer = symbolizer_new(&options, &f->strings);
 	session_init(&f->session, f->reader, f->symbolizer, &f->strings);
+	f->session.forgets_ended = f->forgets_ended;
 	while (reader_next(f->reader, &r, &e) > 0)
 		session_record(&f->session, &r);
 	session_finish(&f->session);
@@ -448,6 +451,59 @@ START_TEST(session_knows_the_last_thread_of_a_process)
 }
 END_TEST
 
+/* Threads and processes come and go, each with a name of its own; those that stay keep theirs. */
+static void add_generations(struct fixture *f, uint32_t nr)
+{
+	uint64_t time = 10;
+	uint32_t i;
+
+	builder_comm(&f->b, 0, 10, 10, "server", false);
+	builder_mmap(&f->b, 0, 10, 0x1000, 0x1000, 0, "/no/such/server");
+	builder_fork(&f->b, 1, 10, 11, 10, 10);
+	builder_comm(&f->b, 2, 10, 11, "stays", false);
+	for (i = 0; i < nr; i++) {
+		uint32_t tid = 1000 + i % 30000, pid = 40000 + i % 20000;
+		char name[16];
+
+		snprintf(name, sizeof(name), "t%u", i);
+		builder_fork(&f->b, time++, 10, tid, 10, 10);
+		builder_comm(&f->b, time++, 10, tid, name, false);
+		builder_fork(&f->b, time++, pid, pid, 10, 10);
+		builder_mmap(&f->b, time++, pid, 0x5000 + 0x1000 * (i % 2), 0x1000, 0, "/no/such/child");
+		builder_exit(&f->b, time++, 10, tid);
+		builder_exit(&f->b, time++, pid, pid);
+	}
+}
+
+START_TEST(session_forgets_who_has_ended)
+{
+	enum { NR = 50000 };
+	struct fixture f;
+	uint32_t last = NR - 1, last_pid = 40000 + last % 20000;
+
+	setup(&f);
+	f.forgets_ended = true;
+	add_generations(&f, NR);
+	take(&f);
+	ck_assert_uint_le(f.session.threads.nr, SESSION_ENDED_KEPT + 5);
+	ck_assert_uint_le(f.session.processes.nr, SESSION_ENDED_KEPT + 5);
+	ck_assert_uint_le(f.session.thread_of_ids.pairs.nr, SESSION_ENDED_KEPT + 5);
+	ck_assert_uint_le(f.session.process_of_pid.pairs.nr, SESSION_ENDED_KEPT + 5);
+	ck_assert_uint_le(f.strings.text.nr, SESSION_ENDED_KEPT + 20);
+	ck_assert_str_eq(thread_name(&f, 10, 10), "server");
+	ck_assert_str_eq(thread_name(&f, 10, 11), "stays");
+	ck_assert_str_eq(module_of(&f, user_code(&f, 10, 0x1000)), "/no/such/server");
+	ck_assert_str_eq(module_of(&f, user_code(&f, 10, 0x5000)), "[unknown]");
+	/* Whose end was just now is still known, and has nothing of who had its index before. */
+	ck_assert_str_eq(module_of(&f, user_code(&f, last_pid, 0x1000)), "/no/such/server");
+	ck_assert_str_eq(module_of(&f, user_code(&f, last_pid, 0x6000)), "/no/such/child");
+	ck_assert_str_eq(module_of(&f, user_code(&f, last_pid, 0x5000)), "[unknown]");
+	/* Who ended long ago is not, and may be met again. */
+	ck_assert_str_eq(module_of(&f, user_code(&f, 40000, 0x1000)), "[unknown]");
+	teardown(&f);
+}
+END_TEST
+
 /* 1000 children of a process share its mappings with it. */
 START_TEST(session_copies_no_mappings_for_a_fork)
 {
@@ -485,6 +541,7 @@ Suite *check_session_suite(void)
 	tcase_add_test(tc, session_tells_files_from_code_made_at_run_time);
 	tcase_add_loop_test(tc, session_takes_what_the_recorder_counted, 0, 2);
 	tcase_add_loop_test(tc, session_knows_the_last_thread_of_a_process, 0, 2);
+	tcase_add_test(tc, session_forgets_who_has_ended);
 	tcase_add_test(tc, session_copies_no_mappings_for_a_fork);
 	tcase_add_loop_test(tc, session_assembles_files, 0, ARRAY_LEN(chunk_cases));
 	tcase_add_test(tc, session_keeps_markers_and_counts_losses);

@@ -145,11 +145,11 @@ static void add_request(void *self, const struct session *session, const struct 
 	str_addf(&o->text, " c%" PRIu64, r->cpu_ns);
 }
 
-static void run(struct outcome *o, uint32_t flags, const char *script)
+/* Releases the builder. */
+static void run_built(struct outcome *o, struct recording_builder *b, bool forgets_ended)
 {
-	struct endpoint_options endpoints = { 0 };
+	static const struct endpoint_options endpoints;
 	struct feed_listener listener = { .self = o, .request_ended = add_request };
-	struct recording_builder b;
 	struct reader *reader;
 	struct err e = { 0 };
 	const void *bytes;
@@ -157,13 +157,21 @@ static void run(struct outcome *o, uint32_t flags, const char *script)
 
 	*o = (struct outcome){ 0 };
 	strings_id(&o->strings, "");
-	build(&b, flags, script);
-	bytes = builder_finish(&b, &len);
+	bytes = builder_finish(b, &len);
 	feed_init(&o->feed, &o->strings, NULL, &endpoints, &listener);
+	o->feed.forgets_ended = forgets_ended;
 	ck_assert_int_eq(reader_open_bytes(bytes, len, &reader, &e), 0);
 	ck_assert_int_eq(feed_reader(&o->feed, reader, "test", &e), 0);
 	reader_free(reader);
-	builder_release(&b);
+	builder_release(b);
+}
+
+static void run(struct outcome *o, uint32_t flags, const char *script)
+{
+	struct recording_builder b;
+
+	build(&b, flags, script);
+	run_built(o, &b, false);
 }
 
 static void outcome_release(struct outcome *o)
@@ -274,6 +282,26 @@ START_TEST(http_alone_is_taken_where_asked_for)
 }
 END_TEST
 
+/* A mark after the end of its thread, whose index another one has later: that one works on nothing. */
+START_TEST(index_that_is_used_again_is_another_thread)
+{
+	struct recording_builder b;
+	struct outcome o;
+	uint32_t i;
+
+	build(&b, 0, "new 11 5;in 11 5 GET /a;exit 11;out 11 5 200+9");
+	for (i = 100; i < 100 + 2 * SESSION_ENDED_KEPT; i++) {
+		builder_fork(&b, i, 10, i, 10, 10);
+		builder_sample(&b, i, 10, i, (uint64_t[]){ 0x1000 }, 1);
+		builder_exit(&b, i, 10, i);
+	}
+	run_built(&o, &b, _i);
+	ck_assert_str_eq(str_cstr(&o.text), "GET /a 200 2-? c0");
+	ck_assert_uint_eq(o.feed.tallies.nr_outside, 2 * SESSION_ENDED_KEPT);
+	outcome_release(&o);
+}
+END_TEST
+
 /* Each connection counts once, however it goes on; one that was there before has its first bytes in the middle. */
 START_TEST(what_cannot_be_read_is_counted)
 {
@@ -293,7 +321,7 @@ END_TEST
 /* The most that there was at the end of a request. */
 struct extent {
 	struct outcome o;
-	size_t nr_places, nr_known, nr_open, nr_strings;
+	size_t nr_places, nr_known, nr_open, nr_strings, nr_workers;
 };
 
 static void note(size_t *most, size_t nr)
@@ -310,20 +338,26 @@ static void note_extent(void *self, const struct session *session, const struct 
 	note(&x->nr_places, a->by_bytes.connections.all.nr);
 	note(&x->nr_known, a->by_bytes.connections.place_of.pairs.nr);
 	note(&x->nr_open, a->open.slots.nr);
+	note(&x->nr_workers, a->by_bytes.workers.nr);
 	note(&x->nr_strings, x->o.strings.text.nr);
 	request_drop_strings(&open->request, &x->o.strings);
 }
 
-static void add_transfer(struct recording_builder *b, uint64_t time, struct socket_mark m, const char *bytes)
+static void add_transfer(struct recording_builder *b, uint64_t time, uint32_t tid, struct socket_mark m,
+			 const char *bytes)
 {
 	m.ns = time;
 	m.bytes = strlen(bytes);
-	builder_socket_mark(b, time, 10, 11, m, bytes, strlen(bytes));
+	builder_socket_mark(b, time, 10, tid, m, bytes, strlen(bytes));
 }
 
-/* A client's, and one to another server, as a proxy has them; the client asks for what nobody else did. */
+/*
+ * A client's, and one to another server, as a proxy has them, in a thread of their own; the client asks for
+ * what nobody else did.
+ */
 static void add_connections(struct recording_builder *b, uint64_t time, uint32_t i)
 {
+	uint32_t tid = 100 + i;
 	struct socket_name name = { .family = AF_INET, .local_port = 80 };
 	struct socket_mark m = { .conn = 2 * i, .flags = SOCKET_IS_NEW }, up = m;
 	char asks[64];
@@ -331,19 +365,21 @@ static void add_connections(struct recording_builder *b, uint64_t time, uint32_t
 	up.conn++;
 	up.flags |= SOCKET_IS_OUTGOING;
 	m.kind = up.kind = SOCKET_OPEN;
-	builder_socket_mark(b, time, 10, 11, m, &name, sizeof(name));
+	builder_fork(b, time, 10, tid, 10, 10);
+	builder_socket_mark(b, time, 10, tid, m, &name, sizeof(name));
 	name.local_port = (uint16_t)(1024 + i);
-	builder_socket_mark(b, time + 1, 10, 11, up, &name, sizeof(name));
+	builder_socket_mark(b, time + 1, 10, tid, up, &name, sizeof(name));
 	snprintf(asks, sizeof(asks), "GET /user/%u HTTP/1.1\r\n\r\n", i);
 	m.kind = SOCKET_IN;
-	add_transfer(b, time + 2, m, asks);
+	add_transfer(b, time + 2, tid, m, asks);
 	up.kind = SOCKET_OUT;
-	add_transfer(b, time + 3, up, asks);
+	add_transfer(b, time + 3, tid, up, asks);
 	m.kind = SOCKET_OUT;
-	add_transfer(b, time + 4, m, "HTTP/1.1 204 x\r\n\r\n");
+	add_transfer(b, time + 4, tid, m, "HTTP/1.1 204 x\r\n\r\n");
 	m.kind = up.kind = SOCKET_CLOSE;
-	add_transfer(b, time + 5, up, "");
-	add_transfer(b, time + 6, m, "");
+	add_transfer(b, time + 5, tid, up, "");
+	add_transfer(b, time + 6, tid, m, "");
+	builder_exit(b, time + 7, 10, tid);
 }
 
 /* Connections come and go, and what stays in memory is what is open. */
@@ -366,6 +402,7 @@ START_TEST(memory_is_what_is_open)
 		add_connections(&b, 10 * i, i);
 	bytes = builder_finish(&b, &len);
 	feed_init(&x.o.feed, &x.o.strings, NULL, &endpoints, &listener);
+	x.o.feed.forgets_ended = true;
 	ck_assert_int_eq(reader_open_bytes(bytes, len, &reader, &e), 0);
 	ck_assert_int_eq(feed_reader(&x.o.feed, reader, "test", &e), 0);
 	ck_assert_uint_eq(x.o.feed.nr_requests, NR);
@@ -373,6 +410,7 @@ START_TEST(memory_is_what_is_open)
 	ck_assert_uint_eq(x.nr_places, 2);
 	ck_assert_uint_le(x.nr_known, 2);
 	ck_assert_uint_le(x.nr_open, 2);
+	ck_assert_uint_le(x.nr_workers, SESSION_ENDED_KEPT + 2);
 	ck_assert_uint_le(x.nr_strings, 20);
 	reader_free(reader);
 	builder_release(&b);
@@ -387,6 +425,7 @@ Suite *check_socket_requests_suite(void)
 
 	tcase_add_loop_test(tc, marks_become_requests, 0, ARRAY_LEN(cases));
 	tcase_add_test(tc, http_alone_is_taken_where_asked_for);
+	tcase_add_loop_test(tc, index_that_is_used_again_is_another_thread, 0, 2);
 	tcase_add_test(tc, what_cannot_be_read_is_counted);
 	tcase_add_test(tc, memory_is_what_is_open);
 	suite_add_tcase(s, tc);
