@@ -29,6 +29,7 @@ static const struct script {
 	{ "real_http", { CAN_BPF }, "nginx wrk node /usr/bin/python3 /usr/bin/gunicorn" },
 	{ "real_databases", { CAN_BPF },
 	  "redis-server redis-benchmark memcached pgbench runuser /usr/lib/postgresql/*/bin/postgres" },
+	{ "fastcgi", { CAN_BPF }, "nginx /usr/bin/python3" },
 	{ "forks", { CAN_BPF }, "gcc" },
 	{ "threads_2000", { CAN_BPF }, "gcc" },
 	{ "kill9", { CAN_BPF }, "gcc" },
