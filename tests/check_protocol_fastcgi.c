@@ -159,36 +159,11 @@ END_TEST
 
 START_TEST(cut_script_ends)
 {
-	struct exchange x;
-	size_t i, len;
-
-	for (len = 0; len < 200; len++) {
-		exchange_init(&x, &protocol_fastcgi);
-		for (i = 0; i < SCRIPT_STEPS && cases[_i].steps[i].verb; i++) {
-			const struct script_step *s = &cases[_i].steps[i];
-			size_t known = s->len < len ? s->len : len;
-			uint64_t total = s->len + s->nr_unknown;
-
-			if (s->verb == SCRIPT_IN)
-				exchange_in_n(&x, s->bytes, known, total);
-			else if (s->verb == SCRIPT_OUT)
-				exchange_out_n(&x, s->bytes, known, total);
-		}
-		ck_assert_uint_le(exchange_nr_began(&x), 2);
-		exchange_release(&x);
-	}
+	script_check_known(&protocol_fastcgi, &cases[_i], 200, 2);
 }
 END_TEST
 
-static const struct {
-	const char *bytes;
-	size_t len;
-	enum recognition want;
-} firsts[] = {
-#define FIRST(s, want)                                                                             \
-	{                                                                                          \
-		s, sizeof(s) - 1, want                                                             \
-	}
+static const struct script_first firsts[] = {
 	FIRST("", RECOGNIZED_MAYBE),
 	FIRST("\1", RECOGNIZED_MAYBE),
 	FIRST("\1\1\0\1\0\x08\0", RECOGNIZED_MAYBE),
@@ -202,14 +177,11 @@ static const struct {
 	FIRST("\1\x09\0\1\0\x10\0\0", RECOGNIZED_NOT),
 	FIRST("GET / HTTP/1.1\r\n", RECOGNIZED_NOT),
 	FIRST("\x16\3\1\2\0", RECOGNIZED_NOT),
-#undef FIRST
 };
 
 START_TEST(first_bytes_are_recognized)
 {
-	ck_assert_int_eq(
-		protocol_fastcgi.recognize((const uint8_t *)firsts[_i].bytes, firsts[_i].len),
-		firsts[_i].want);
+	script_check_first(&protocol_fastcgi, &firsts[_i]);
 }
 END_TEST
 

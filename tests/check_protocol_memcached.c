@@ -179,36 +179,11 @@ END_TEST
 
 START_TEST(cut_script_ends)
 {
-	struct exchange x;
-	size_t i, len;
-
-	for (len = 0; len < 100; len++) {
-		exchange_init(&x, &protocol_memcached);
-		for (i = 0; i < SCRIPT_STEPS && cases[_i].steps[i].verb; i++) {
-			const struct script_step *s = &cases[_i].steps[i];
-			size_t known = s->len < len ? s->len : len;
-			uint64_t total = s->len + s->nr_unknown;
-
-			if (s->verb == SCRIPT_IN)
-				exchange_in_n(&x, s->bytes, known, total);
-			else if (s->verb == SCRIPT_OUT)
-				exchange_out_n(&x, s->bytes, known, total);
-		}
-		ck_assert_uint_le(exchange_nr_began(&x), 6);
-		exchange_release(&x);
-	}
+	script_check_known(&protocol_memcached, &cases[_i], 100, 6);
 }
 END_TEST
 
-static const struct {
-	const char *bytes;
-	size_t len;
-	enum recognition want;
-} firsts[] = {
-#define FIRST(s, want)                                                                             \
-	{                                                                                          \
-		s, sizeof(s) - 1, want                                                             \
-	}
+static const struct script_first firsts[] = {
 	FIRST("", RECOGNIZED_MAYBE),
 	FIRST("g", RECOGNIZED_MAYBE),
 	FIRST("get", RECOGNIZED_MAYBE),
@@ -238,14 +213,11 @@ static const struct {
 	FIRST("\x16\3\1\2\0", RECOGNIZED_NOT),
 	FIRST("\1\1\0\1\0\x08\0\0", RECOGNIZED_NOT),
 	FIRST("d\0\0\0\5x", RECOGNIZED_NOT),
-#undef FIRST
 };
 
 START_TEST(first_bytes_are_recognized)
 {
-	ck_assert_int_eq(
-		protocol_memcached.recognize((const uint8_t *)firsts[_i].bytes, firsts[_i].len),
-		firsts[_i].want);
+	script_check_first(&protocol_memcached, &firsts[_i]);
 }
 END_TEST
 

@@ -177,49 +177,44 @@ START_TEST(cut_script_ends)
 }
 END_TEST
 
-static const struct {
-	const char *bytes;
-	enum recognition want;
-} firsts[] = {
-	{ "", RECOGNIZED_MAYBE },
-	{ "*", RECOGNIZED_MAYBE },
-	{ "*3\r\n$", RECOGNIZED_MAYBE },
-	{ "*3\r\n$3\r\nSE", RECOGNIZED_MAYBE },
-	{ "*3\r\n$3\r\nSET", RECOGNIZED },
-	{ GET, RECOGNIZED },
-	{ "*1\r\n$10\r\nJSON.MERGE\r\n", RECOGNIZED },
-	{ "*3\r\n:1\r\n", RECOGNIZED_NOT },
-	{ "*0\r\n", RECOGNIZED_NOT },
-	{ "*1\r\n$3\r\n\x01\x02\x03\r\n", RECOGNIZED_NOT },
-	{ "*1\r\n$3\r\nGETS\r\n", RECOGNIZED_NOT },
-	{ "*99999999\r\n", RECOGNIZED_NOT },
-	{ "PI", RECOGNIZED_MAYBE },
-	{ "PING", RECOGNIZED_MAYBE },
-	{ "PING\r", RECOGNIZED_MAYBE },
-	{ "PING\r\n", RECOGNIZED },
-	{ "ping\n", RECOGNIZED },
-	{ "PING\rx", RECOGNIZED_NOT },
-	{ "PINGS\r\n", RECOGNIZED_NOT },
-	{ "GET k", RECOGNIZED_MAYBE },
-	{ "GET k\r\n", RECOGNIZED },
-	{ "get k\r\n", RECOGNIZED_NOT },
-	{ "set k 0 0 1\r\n", RECOGNIZED_NOT },
-	{ "GET\r\n", RECOGNIZED_NOT },
-	{ "GET /", RECOGNIZED_NOT },
-	{ "GET / HTTP/1.1\r\n", RECOGNIZED_NOT },
-	{ "GET x HTTP/1.1\r\n", RECOGNIZED_NOT },
-	{ "GET http://x", RECOGNIZED_NOT },
-	{ "POST / HTTP/1.1\r\n", RECOGNIZED_NOT },
-	{ "\x16\x03\x01", RECOGNIZED_NOT },
-	{ "\x80\x01", RECOGNIZED_NOT },
-	{ "+OK\r\n", RECOGNIZED_NOT },
+static const struct script_first firsts[] = {
+	FIRST("", RECOGNIZED_MAYBE),
+	FIRST("*", RECOGNIZED_MAYBE),
+	FIRST("*3\r\n$", RECOGNIZED_MAYBE),
+	FIRST("*3\r\n$3\r\nSE", RECOGNIZED_MAYBE),
+	FIRST("*3\r\n$3\r\nSET", RECOGNIZED),
+	FIRST(GET, RECOGNIZED),
+	FIRST("*1\r\n$10\r\nJSON.MERGE\r\n", RECOGNIZED),
+	FIRST("*3\r\n:1\r\n", RECOGNIZED_NOT),
+	FIRST("*0\r\n", RECOGNIZED_NOT),
+	FIRST("*1\r\n$3\r\n\x01\x02\x03\r\n", RECOGNIZED_NOT),
+	FIRST("*1\r\n$3\r\nGETS\r\n", RECOGNIZED_NOT),
+	FIRST("*99999999\r\n", RECOGNIZED_NOT),
+	FIRST("PI", RECOGNIZED_MAYBE),
+	FIRST("PING", RECOGNIZED_MAYBE),
+	FIRST("PING\r", RECOGNIZED_MAYBE),
+	FIRST("PING\r\n", RECOGNIZED),
+	FIRST("ping\n", RECOGNIZED),
+	FIRST("PING\rx", RECOGNIZED_NOT),
+	FIRST("PINGS\r\n", RECOGNIZED_NOT),
+	FIRST("GET k", RECOGNIZED_MAYBE),
+	FIRST("GET k\r\n", RECOGNIZED),
+	FIRST("get k\r\n", RECOGNIZED_NOT),
+	FIRST("set k 0 0 1\r\n", RECOGNIZED_NOT),
+	FIRST("GET\r\n", RECOGNIZED_NOT),
+	FIRST("GET /", RECOGNIZED_NOT),
+	FIRST("GET / HTTP/1.1\r\n", RECOGNIZED_NOT),
+	FIRST("GET x HTTP/1.1\r\n", RECOGNIZED_NOT),
+	FIRST("GET http://x", RECOGNIZED_NOT),
+	FIRST("POST / HTTP/1.1\r\n", RECOGNIZED_NOT),
+	FIRST("\x16\x03\x01", RECOGNIZED_NOT),
+	FIRST("\x80\x01", RECOGNIZED_NOT),
+	FIRST("+OK\r\n", RECOGNIZED_NOT),
 };
 
 START_TEST(first_bytes_are_recognized)
 {
-	ck_assert_int_eq(protocol_redis.recognize((const uint8_t *)firsts[_i].bytes,
-						  strlen(firsts[_i].bytes)),
-			 firsts[_i].want);
+	script_check_first(&protocol_redis, &firsts[_i]);
 }
 END_TEST
 

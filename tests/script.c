@@ -19,6 +19,21 @@ static void play_piece(struct exchange *x, const struct script_step *s, size_t f
 		exchange_out_n(x, s->bytes + from, to - from, total);
 }
 
+void script_step_play(struct exchange *x, const struct script_step *s)
+{
+	play_piece(x, s, 0, s->len);
+}
+
+/* The first bytes of the step; the others did not travel. */
+static void play_known(struct exchange *x, const struct script_step *s, size_t nr_known)
+{
+	struct script_step step = *s;
+
+	step.len = s->len < nr_known ? s->len : nr_known;
+	step.nr_unknown += s->len - step.len;
+	script_step_play(x, &step);
+}
+
 /* The step in pieces of so many bytes, the first one of `first`. */
 static void play_step(struct exchange *x, const struct script_step *s, size_t first, size_t piece)
 {
@@ -33,19 +48,32 @@ static void play_step(struct exchange *x, const struct script_step *s, size_t fi
 	} while (at < s->len);
 }
 
-/* The step that is split, and where; a step that there is not: none is. */
-static void play(const struct protocol *p, const struct script *s, size_t split, size_t first)
+static const char *name_of(const struct script *s)
+{
+	return s->name ? s->name : s->want;
+}
+
+/* The step that is split, and where; a step that there is not: none is. How many requests began. */
+static uint64_t play(const struct protocol *p, const struct script *s, size_t split, size_t first)
 {
 	struct exchange x;
+	uint64_t nr_began;
 	size_t i;
 
 	exchange_init(&x, p);
 	for (i = 0; i < SCRIPT_STEPS && s->steps[i].verb; i++)
 		play_step(&x, &s->steps[i], i == split ? first : s->steps[i].len, s->steps[i].len);
-	ck_assert_msg(!strcmp(str_cstr(&x.said), s->want), "%s, step %zu split at %zu: %s", s->name,
+	ck_assert_msg(!strcmp(str_cstr(&x.said), s->want), "%s, step %zu split at %zu: %s", name_of(s),
 		      split, first, str_cstr(&x.said));
 	ck_assert_uint_eq(x.nr_skipped, s->want_skipped);
+	nr_began = exchange_nr_began(&x);
 	exchange_release(&x);
+	return nr_began;
+}
+
+uint64_t script_play(const struct protocol *p, const struct script *s)
+{
+	return play(p, s, SCRIPT_STEPS, 0);
 }
 
 static void play_bytes(const struct protocol *p, const struct script *s)
@@ -56,8 +84,9 @@ static void play_bytes(const struct protocol *p, const struct script *s)
 	exchange_init(&x, p);
 	for (i = 0; i < SCRIPT_STEPS && s->steps[i].verb; i++)
 		play_step(&x, &s->steps[i], 1, 1);
-	ck_assert_msg(!strcmp(str_cstr(&x.said), s->want), "%s, by bytes: %s", s->name,
+	ck_assert_msg(!strcmp(str_cstr(&x.said), s->want), "%s, by bytes: %s", name_of(s),
 		      str_cstr(&x.said));
+	ck_assert_uint_eq(x.nr_skipped, s->want_skipped);
 	exchange_release(&x);
 }
 
@@ -65,7 +94,7 @@ void script_check(const struct protocol *p, const struct script *s)
 {
 	size_t i, at;
 
-	play(p, s, SCRIPT_STEPS, 0);
+	script_play(p, s);
 	for (i = 0; i < SCRIPT_STEPS && s->steps[i].verb; i++)
 		for (at = 1; at < s->steps[i].len; at++)
 			play(p, s, i, at);
@@ -75,7 +104,6 @@ void script_check(const struct protocol *p, const struct script *s)
 void script_check_cuts(const struct protocol *p, const struct script *s, const char *ask,
 		       const char *answer)
 {
-	struct script_step step;
 	struct exchange x;
 	size_t i, len, nr = 0;
 
@@ -83,19 +111,36 @@ void script_check_cuts(const struct protocol *p, const struct script *s, const c
 		nr = s->steps[i].len > nr ? s->steps[i].len : nr;
 	for (len = 0; len <= nr; len++) {
 		exchange_init(&x, p);
-		for (i = 0; i < SCRIPT_STEPS && s->steps[i].verb; i++) {
-			step = s->steps[i];
-			step.len = step.len < len ? step.len : len;
-			step.nr_unknown += s->steps[i].len - step.len;
-			play_piece(&x, &step, 0, step.len);
-		}
+		for (i = 0; i < SCRIPT_STEPS && s->steps[i].verb; i++)
+			play_known(&x, &s->steps[i], len);
 		exchange_in(&x, ask, 0);
 		exchange_out(&x, answer, 0);
 		exchange_close(&x);
 		ck_assert_msg(exchange_nr_ended(&x) == exchange_nr_began(&x), "%s, %zu known: %s",
-			      s->name, len, str_cstr(&x.said));
+			      name_of(s), len, str_cstr(&x.said));
 		exchange_release(&x);
 	}
+}
+
+void script_check_known(const struct protocol *p, const struct script *s, size_t nr_known_max,
+			uint64_t nr_began_max)
+{
+	struct exchange x;
+	size_t i, len;
+
+	for (len = 0; len < nr_known_max; len++) {
+		exchange_init(&x, p);
+		for (i = 0; i < SCRIPT_STEPS && s->steps[i].verb; i++)
+			if (s->steps[i].verb != SCRIPT_CLOSE)
+				play_known(&x, &s->steps[i], len);
+		ck_assert_uint_le(exchange_nr_began(&x), nr_began_max);
+		exchange_release(&x);
+	}
+}
+
+void script_check_first(const struct protocol *p, const struct script_first *f)
+{
+	ck_assert_int_eq(p->recognize((const uint8_t *)f->bytes, f->len), f->want);
 }
 
 /* Steps: u8 verb, u8 length, u8 unknown bytes, the bytes. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A connection as a table's row: what the server reads and writes, and what a parser says of it, in
- * whatever pieces the bytes come.
+ * whatever pieces the bytes come. The name may be left out.
  *
  *	static const struct script cases[] = {
  *		{ "one get", { IN("GET k\r\n"), OUT("$-1\r\n") }, "1 began; 1 GET; 1 ended; " },
@@ -44,6 +44,20 @@ struct script {
 	uint64_t want_skipped;
 };
 
+/* What first bytes say of their protocol. */
+struct script_first {
+	const char *bytes;
+	size_t len;
+	enum recognition want;
+};
+
+#define FIRST(s, want) { s, sizeof(s) - 1, want }
+
+/* Plays one step. */
+struct exchange;
+void script_step_play(struct exchange *x, const struct script_step *s);
+/* Plays it as it is; how many requests began. */
+uint64_t script_play(const struct protocol *p, const struct script *s);
 /*
  * Plays it: as it is; with each step in two pieces, split at every byte; and a byte at a time.
  */
@@ -55,6 +69,10 @@ void script_check(const struct protocol *p, const struct script *s);
  */
 void script_check_cuts(const struct protocol *p, const struct script *s, const char *ask,
 		       const char *answer);
+/* The same without an end: no more than so many begin, whatever is known. */
+void script_check_known(const struct protocol *p, const struct script *s, size_t nr_known_max,
+			uint64_t nr_began_max);
+void script_check_first(const struct protocol *p, const struct script_first *f);
 /* Seeds for tests/fuzz/fuzz_protocols.c: see there. */
 struct str;
 void script_add_seed(struct str *b, uint8_t protocol, const struct script *s);
