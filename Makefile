@@ -27,7 +27,7 @@ O := build/$(CROSS_ARCH)
 CC := $(CROSS)gcc
 SYSROOT := $(O)/sysroot
 CROSS_LIBS := $(SYSROOT)/usr/lib/$(CROSS_TRIPLET):$(SYSROOT)/lib/$(CROSS_TRIPLET)
-CROSS_SUITES := $(shell sed -n 's/^\tX(\([a-z_0-9]*\)).*/\1/p' tests/cross/main.c)
+CROSS_SUITES := $(shell sed -n 's/^\tX(\([a-z_0-9]*\)).*/\1/p' tests/suites.h)
 PKG_CFLAGS :=
 endif
 

@@ -17,29 +17,17 @@
 #include "tests/chains.h"
 #include "tests/harness.h"
 #include "tests/seeds.h"
+#include "tests/suites.h"
 
-/* One line a suite, which check_NAME.c exports as check_NAME_suite(). */
+/* As in suites.h. */
 #define SUITES(X)                                                                                  \
-	X(str)                                                                                     \
-	X(hash)                                                                                    \
-	X(vec)                                                                                     \
-	X(crew)                                                                                    \
-	X(cursor)                                                                                  \
-	X(arena)                                                                                   \
-	X(units)                                                                                   \
-	X(err)                                                                                     \
-	X(nearest)                                                                                 \
-	X(decode)                                                                                  \
+	SUITES_EVERYWHERE(X)                                                                       \
 	X(reader)                                                                                  \
 	X(writer)                                                                                  \
 	X(sink)                                                                                    \
-	X(rule)                                                                                    \
-	X(expression)                                                                              \
 	X(cfi)                                                                                     \
 	X(unwind)                                                                                  \
 	X(stack_walker)                                                                            \
-	X(note)                                                                                    \
-	X(feature)                                                                                 \
 	X(ring)                                                                                    \
 	X(merge)                                                                                   \
 	X(drain)                                                                                   \
@@ -55,7 +43,7 @@
 	X(spec)                                                                                    \
 	X(usdt)                                                                                    \
 	X(locate)                                                                                  \
-	X(exits)	\
+	X(exits)                                                                                   \
 	X(socket_requests)                                                                         \
 	X(connection)                                                                              \
 	X(socket_way)                                                                              \
@@ -84,13 +72,11 @@
 	X(render_pstats)                                                                           \
 	X(selection)                                                                               \
 	X(session)                                                                                 \
-	X(space)                                                                                   \
 	X(symbolizer)                                                                              \
 	X(debug_path)                                                                              \
 	X(inflate)                                                                                 \
 	X(kallsyms)                                                                                \
-	X(line_table)                                                                              \
-	X(source_kernel)	\
+	X(source_kernel)                                                                           \
 	X(table)                                                                                   \
 	X(fuzz_run)                                                                                \
 	X(cmd_probes)                                                                              \

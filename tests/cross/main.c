@@ -5,28 +5,12 @@
 
 #include "base/alloc.h"
 #include "tests/harness.h"
-
-#define SUITES(X)                                                                                  \
-	X(str)                                                                                     \
-	X(hash)                                                                                    \
-	X(vec)                                                                                     \
-	X(crew)                                                                                    \
-	X(cursor)                                                                                  \
-	X(arena)                                                                                   \
-	X(units)                                                                                   \
-	X(err)                                                                                     \
-	X(nearest)                                                                                 \
-	X(decode)                                                                                  \
-	X(note)                                                                                    \
-	X(feature)                                                                                 \
-	X(space)                                                                                   \
-	X(rule)                                                                                    \
-	X(expression)
+#include "tests/suites.h"
 
 #define DECLARE(name) Suite *check_##name##_suite(void);
-SUITES(DECLARE)
+SUITES_EVERYWHERE(DECLARE)
 #define MAKE(name) check_##name##_suite,
-static Suite *(*const suites[])(void) = { SUITES(MAKE) };
+static Suite *(*const suites[])(void) = { SUITES_EVERYWHERE(MAKE) };
 
 int main(void)
 {
