@@ -120,7 +120,7 @@ $(O)/cross-check: $(O)/tests/cross/main.o $(CROSS_SUITES:%=$(O)/tests/check_%.o)
 		-lcheck_pic -lsubunit -ldw -lelf -lm -lrt -lpthread -l:libstdc++.so.6
 endif
 
-# The BPF objects are embedded by an .incbin in the .c that loads them.
+# The BPF objects, and the script of flame graphs, are embedded by an .incbin in the .c that has to do with them.
 $(O)/%.bpf.o: %.bpf.c | $(READY)
 	$(call say,BPF,$<)
 	$(Q)mkdir -p $(@D)
@@ -129,6 +129,7 @@ $(O)/%.bpf.o: %.bpf.c | $(READY)
 $(O)/collector/follow.o: $(O)/collector/follow.bpf.o
 $(O)/collector/marker_probe.o: $(O)/collector/probe.bpf.o
 $(O)/collector/marker_socket.o: $(O)/collector/socket_calls.bpf.o $(O)/collector/socket_traced.bpf.o
+$(O)/report/render_flamegraph.o $(O)/fuzz/obj/report/render_flamegraph.o: report/flamegraph.js
 
 -include $(OBJS:.o=.d) $(TEST_OBJS:.o=.d) $(BPF_OBJS:.o=.d) $(O)/wperf.d
 

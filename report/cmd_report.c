@@ -34,7 +34,8 @@ static const char help[] =
 	"      --by WHAT         a table for each endpoint (default), request, status, method,\n"
 	"                        thread, process, or one for all: none\n" VIEW_HELP_ROWS
 	"      --format FORMAT   table (default), json, jsonl, pstats (a .prof of all tables),\n"
-	"                        folded (stacks, for flame graphs), speedscope\n"
+	"                        folded (stacks, for flame graphs), flamegraph (SVG),\n"
+	"                        speedscope\n"
 	"  -o, --output FILE     to FILE instead of stdout\n"
 	"      --tee FILE        to stdout and to FILE\n" VIEW_HELP_PROFILES VIEW_HELP_CODE
 		OPTIONS_HELP_TALK;

@@ -9,7 +9,7 @@
 #include "base/str.h"
 #include "base/units.h"
 
-#define RENDERERS(X) X(table) X(json) X(jsonl) X(pstats) X(folded) X(speedscope)
+#define RENDERERS(X) X(table) X(json) X(jsonl) X(pstats) X(folded) X(flamegraph) X(speedscope)
 
 #define RENDERER_PLACE(name) &render_##name,
 static const struct renderer *const renderers[] = { RENDERERS(RENDERER_PLACE) };

@@ -24,7 +24,7 @@ struct renderer {
 };
 
 extern const struct renderer render_table, render_json, render_jsonl, render_pstats, render_folded,
-	render_speedscope;
+	render_speedscope, render_flamegraph;
 
 /* NULL: no such format. */
 const struct renderer *renderer_find(const char *name);

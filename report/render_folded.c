@@ -8,8 +8,8 @@
  *
  * The outermost frame is the table that the stack is of, unless there is one for all. Numbers are
  * nanoseconds, or counts of the event where it is no clock: whole, so that they add up. A semicolon
- * in a name is shown as a colon, and the kernel's functions end in _[k], which flamegraph.pl gives a
- * colour of their own.
+ * in a name is shown as a colon, and the kernel's functions end in _[k], which flamegraph.pl gives
+ *a colour of their own.
  */
 #include "report/render.h"
 
@@ -20,14 +20,14 @@
 
 /* A line of one table, without its number. */
 struct line {
-	size_t at, len;		/* in lines.text */
+	size_t at, len; /* in lines.text */
 	uint64_t amount;
 };
 
 struct lines {
 	struct str text;
 	VEC(struct line) list;
-	VEC(uint32_t) frames;	/* scratch */
+	VEC(uint32_t) frames; /* scratch */
 };
 
 static void add_frame(struct str *b, const char *s, size_t len)
@@ -92,7 +92,8 @@ static void write_lines(struct lines *l, FILE *out)
 		struct line *line = &l->list.at[first];
 		uint64_t amount = 0;
 
-		for (end = first; end < l->list.nr && !by_text(line, &l->list.at[end], l->text.s); end++)
+		for (end = first; end < l->list.nr && !by_text(line, &l->list.at[end], l->text.s);
+		     end++)
 			amount += l->list.at[end].amount;
 		fwrite(l->text.s + line->at, 1, line->len, out);
 		fprintf(out, " %" PRIu64 "\n", amount);
@@ -106,7 +107,7 @@ static int write_folded(const struct profile *p, const struct table_plan *plan, 
 	uint32_t i;
 
 	(void)plan;
-	vec_each(&p->groups, g) {
+	vec_each (&p->groups, g) {
 		str_clear(&l.text);
 		l.list.nr = 0;
 		for (i = 1; i < g->tree.nodes.nr; i++)

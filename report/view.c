@@ -13,7 +13,7 @@ void view_release(struct view *v)
 
 static int find_format(const char *name, const struct renderer **ret_renderer, struct err *e)
 {
-	static const char *const planned[] = { "flamegraph", "pprof", "callgrind" };
+	static const char *const planned[] = { "pprof", "callgrind" };
 	size_t i;
 
 	*ret_renderer = renderer_find(name);

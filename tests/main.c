@@ -70,6 +70,7 @@
 	X(turns)                                                                                   \
 	X(render)                                                                                  \
 	X(render_pstats)                                                                           \
+	X(render_stacks)                                                                           \
 	X(selection)                                                                               \
 	X(session)                                                                                 \
 	X(symbolizer)                                                                              \

@@ -44,7 +44,7 @@ _wperf_values()
 		name nfl pcalls stdname time tottime" ;;
 	"requests --sort") echo "begin elapsed cpu path" ;;
 	"live --format") echo "table jsonl" ;;
-	"report --format") echo "table json jsonl pstats folded speedscope" ;;
+	"report --format") echo "table json jsonl pstats folded flamegraph speedscope" ;;
 	*" --format") echo "table json jsonl" ;;
 	esac
 }
