@@ -37,6 +37,27 @@ bool note_parse_file(struct cursor c, struct note_file *ret)
 	return true;
 }
 
+bool note_parse_function(struct cursor c, struct note_function *ret)
+{
+	struct note_function f = { 0 };
+
+	f.id = cursor_u32(&c);
+	f.flags = cursor_u32(&c);
+	f.pid = cursor_u32(&c);
+	f.line = cursor_u32(&c);
+	f.off = cursor_u64(&c);
+	f.build_id.len = cursor_u8(&c);
+	if (f.build_id.len > BUILD_ID_MAX)
+		return false;
+	cursor_copy(&c, f.build_id.bytes, f.build_id.len);
+	f.file = cursor_str(&c);
+	f.name = cursor_str(&c);
+	if (c.failed)
+		return false;
+	*ret = f;
+	return true;
+}
+
 /* An empty key ends the list; so does a list that was cut. */
 static bool next_key(struct cursor *payload, const char **ret_key)
 {
@@ -74,5 +95,20 @@ bool note_next_tally(struct cursor *payload, const char **ret_key, uint64_t *ret
 		return false;
 	*ret_key = key;
 	*ret_count = count;
+	return true;
+}
+
+bool note_next_node(struct cursor *payload, struct note_node *ret)
+{
+	struct note_node n;
+
+	n.node = cursor_u32(payload);
+	if (payload->failed || !n.node)
+		return false;
+	n.parent = cursor_u32(payload);
+	n.function = cursor_u32(payload);
+	if (payload->failed)
+		return false;
+	*ret = n;
 	return true;
 }

@@ -16,6 +16,9 @@
  *	FILE	u32 id, u32 kind (enum file_kind), u32 pid, u64 size, u64 off, u8 build-id length, build-id,
  *		str path, u32 chunk length, chunk. One note a chunk of the file, chunks in order.
  *	TALLY	str key, u64 count, again and again to an empty key. Written at the end; the last one wins.
+ *	FUNCTION	u32 id, u32 flags (enum function_flags), u32 pid, u32 line, u64 off, u8 build-id length,
+ *		build-id, str file, str name. Of an id the flags of all are or'ed.
+ *	NODES	u32 node, u32 parent, u32 function, again and again to a node 0: see call_mark.h
  */
 #ifndef RECORDING_NOTE_H
 #define RECORDING_NOTE_H
@@ -25,7 +28,14 @@
 
 #define NOTE_UPDATE_TYPE 0x6665726570770001ULL	/* "wperf" and a version */
 
-enum note_kind { NOTE_INFO = 1, NOTE_MARKER = 2, NOTE_FILE = 3, NOTE_TALLY = 4 };
+enum note_kind {
+	NOTE_INFO = 1,
+	NOTE_MARKER = 2,
+	NOTE_FILE = 3,
+	NOTE_TALLY = 4,
+	NOTE_FUNCTION = 5,
+	NOTE_NODES = 6,
+};
 
 /* The copy of a file that would be gone, or out of reach, when the report is made. */
 enum file_kind {
@@ -60,11 +70,34 @@ struct note_file {
 	uint32_t chunk_len;
 };
 
+enum function_flags {
+	FUNCTION_IS_NAMED = 1,	/* file, line and name are as they are to be shown; else they are looked up */
+	FUNCTION_IS_TIMED = 2,	/* rows have the time that was spent in it */
+	FUNCTION_IS_INEXACT = 4,	/* some of its calls are in no row */
+};
+
+/* A function whose calls are counted. */
+struct note_function {
+	uint32_t id, flags;
+	uint32_t pid;		/* 0: of every process that maps the file */
+	uint32_t line;		/* of a named one; else 0 */
+	uint64_t off;		/* of its entry in the file; of a named one 0 */
+	struct build_id build_id;
+	const char *file;	/* as mapped; of a named one its source */
+	const char *name;
+};
+
+struct note_node {
+	uint32_t node, parent, function;
+};
+
 /* Each false: the payload is cut short or makes no sense; *ret is untouched then. Strings lend. */
 bool note_parse_marker(struct cursor payload, struct note_marker *ret);
 bool note_parse_file(struct cursor payload, struct note_file *ret);
-/* The next pair of an INFO or TALLY payload; false at the end. Advances the cursor. */
+bool note_parse_function(struct cursor payload, struct note_function *ret);
+/* The next of an INFO, TALLY or NODES payload; false at the end. Advances the cursor. */
 bool note_next_info(struct cursor *payload, const char **ret_key, const char **ret_value);
 bool note_next_tally(struct cursor *payload, const char **ret_key, uint64_t *ret_count);
+bool note_next_node(struct cursor *payload, struct note_node *ret);
 
 #endif

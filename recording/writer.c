@@ -13,6 +13,7 @@
 enum {
 	RECORD_MAX = 65528,
 	FILE_CHUNK_BYTES = 56 * 1024,
+	NODES_PER_NOTE = 4096,
 	PIPE_IDS_MAX = 8000,
 };
 
@@ -256,6 +257,39 @@ void writer_note_tally(struct writer *w, const struct tally *tallies, size_t nr)
 	}
 	add_u8(w, 0);
 	record_end(w, begin);
+}
+
+void writer_note_function(struct writer *w, const struct note_function *f)
+{
+	size_t begin = note_begin(w, NOTE_FUNCTION);
+
+	add_u32(w, f->id);
+	add_u32(w, f->flags);
+	add_u32(w, f->pid);
+	add_u32(w, f->line);
+	add_u64(w, f->off);
+	add_u8(w, f->build_id.len);
+	add(w, f->build_id.bytes, f->build_id.len);
+	add_bounded_str(w, f->file);
+	add_bounded_str(w, f->name);
+	record_end(w, begin);
+}
+
+void writer_note_nodes(struct writer *w, const struct note_node *nodes, size_t nr)
+{
+	size_t i, begin = 0;
+
+	for (i = 0; i < nr; i++) {
+		if (i % NODES_PER_NOTE == 0)
+			begin = note_begin(w, NOTE_NODES);
+		add_u32(w, nodes[i].node);
+		add_u32(w, nodes[i].parent);
+		add_u32(w, nodes[i].function);
+		if (i % NODES_PER_NOTE == NODES_PER_NOTE - 1 || i == nr - 1) {
+			add_u32(w, 0);
+			record_end(w, begin);
+		}
+	}
 }
 
 /* Where they find no room, the header names none. */

@@ -89,6 +89,9 @@ struct tally {
 	uint64_t count;
 };
 void writer_note_tally(struct writer *w, const struct tally *tallies, size_t nr);
+void writer_note_function(struct writer *w, const struct note_function *f);
+/* Any number of them. */
+void writer_note_nodes(struct writer *w, const struct note_node *nodes, size_t nr);
 
 /* Bytes of the whole recording so far. */
 uint64_t writer_nr_bytes(const struct writer *w);

@@ -128,6 +128,67 @@ START_TEST(cut_payloads_are_refused)
 }
 END_TEST
 
+static void add_function(struct sketch *s, uint8_t id_len)
+{
+	sketch_u32(s, 5);
+	sketch_u32(s, FUNCTION_IS_NAMED);
+	sketch_u32(s, 17);
+	sketch_u32(s, 4);
+	sketch_u64(s, 0);
+	sketch_u8(s, id_len);
+	sketch_add(s, "0123456789abcdefghijk", id_len < 21 ? id_len : 21);
+	sketch_str(s, "app.py");
+	sketch_str(s, "fib");
+}
+
+START_TEST(functions_are_whole_or_refused)
+{
+	static const uint8_t id_lens[] = { 0, 20, 21, 255 };
+	struct note_function f = { .id = 42 };
+	struct sketch s = { 0 };
+	uint8_t *copy;
+	size_t len;
+
+	add_function(&s, id_lens[_i]);
+	for (len = 0; len < s.bytes.len; len++) {
+		ck_assert(!note_parse_function(payload_of(&s, len, &copy), &f));
+		ck_assert_uint_eq(f.id, 42);
+		free(copy);
+	}
+	ck_assert(note_parse_function(payload_of(&s, len, &copy), &f) == (id_lens[_i] <= 20));
+	if (id_lens[_i] <= 20) {
+		ck_assert_uint_eq(f.id, 5);
+		ck_assert_uint_eq(f.flags, FUNCTION_IS_NAMED);
+		ck_assert_uint_eq(f.pid, 17);
+		ck_assert_uint_eq(f.line, 4);
+		ck_assert_str_eq(f.file, "app.py");
+		ck_assert_str_eq(f.name, "fib");
+		ck_assert_uint_eq(f.build_id.len, id_lens[_i]);
+	}
+	free(copy);
+	sketch_release(&s);
+}
+END_TEST
+
+START_TEST(nodes_end_with_0_or_a_cut)
+{
+	static const uint32_t words[] = { 1, 0, 7, 2, 1, 8, 0, 3, 1, 9 };
+	size_t len;
+
+	for (len = 0; len <= sizeof(words); len++) {
+		uint8_t *copy = xmemdup(words, len);
+		struct cursor c = cursor_of(copy, len);
+		struct note_node n;
+		unsigned int nr = 0;
+
+		for (; note_next_node(&c, &n); nr++)
+			ck_assert_mem_eq(&n, words + 3 * nr, sizeof(n));
+		ck_assert_uint_eq(nr, len >= 24 ? 2 : len >= 12 ? 1 : 0);
+		free(copy);
+	}
+}
+END_TEST
+
 #define TEXT(t)                                                                                    \
 	{                                                                                          \
 		t, sizeof(t) - 1                                                                   \
@@ -199,6 +260,8 @@ Suite *check_note_suite(void)
 	tcase_add_test(tc, cut_payloads_are_refused);
 	tcase_add_loop_test(tc, info_pairs_end_with_an_empty_key_or_a_cut, 0, ARRAY_LEN(infos));
 	tcase_add_test(tc, tallies_are_counts);
+	tcase_add_loop_test(tc, functions_are_whole_or_refused, 0, 4);
+	tcase_add_test(tc, nodes_end_with_0_or_a_cut);
 	suite_add_tcase(s, tc);
 	return s;
 }

@@ -100,6 +100,31 @@ static void append_sample(struct writing *x, uint32_t pid, uint64_t time, uint64
 
 static const struct note_marker marker = { 0, MARKER_IS_CALL, "func:main", "main" };
 
+static const struct note_function function = {
+	.id = 7,
+	.flags = FUNCTION_IS_TIMED,
+	.pid = SERVER,
+	.line = 4,
+	.off = 0x1234,
+	.build_id = { 20, "0123456789abcdefghi" },
+	.file = "/usr/bin/none",
+	.name = "work",
+};
+
+/* More than fit one record. */
+enum { NR_NODES = 10000 };
+
+static void write_nodes(struct writer *w)
+{
+	struct note_node *nodes = xcalloc(NR_NODES, sizeof(*nodes));
+	uint32_t i;
+
+	for (i = 0; i < NR_NODES; i++)
+		nodes[i] = (struct note_node){ i + 1, i, 3 * i };
+	writer_note_nodes(w, nodes, NR_NODES);
+	free(nodes);
+}
+
 /* Something of every record but losses, of which perf would speak. */
 static void write_without_losses(struct writing *x)
 {
@@ -123,6 +148,8 @@ static void write_without_losses(struct writing *x)
 	writer_note_info(x->w, info);
 	writer_note_marker(x->w, &marker);
 	writer_note_file(x->w, &file, "file!");
+	writer_note_function(x->w, &function);
+	write_nodes(x->w);
 	writer_comm(x->w, SERVER, SERVER, "server");
 	writer_fork(x->w, SERVER, CHILD, SERVER, SERVER);
 	writer_mmap(x->w, &m);
@@ -171,6 +198,36 @@ static void expect_notes(struct reader *reader)
 	ck_assert_str_eq(f.path, "perf.map");
 }
 
+static void expect_calls(struct reader *reader)
+{
+	struct note_function f;
+	struct note_node n;
+	struct record r;
+	struct err e;
+	uint32_t i = 0;
+
+	ck_assert_int_eq(reader_next(reader, &r, &e), 1);
+	ck_assert_uint_eq(r.note.kind, NOTE_FUNCTION);
+	ck_assert(note_parse_function(r.note.payload, &f));
+	ck_assert_uint_eq(f.id, function.id);
+	ck_assert_uint_eq(f.flags, function.flags);
+	ck_assert_uint_eq(f.pid, function.pid);
+	ck_assert_uint_eq(f.line, function.line);
+	ck_assert_uint_eq(f.off, function.off);
+	ck_assert_mem_eq(&f.build_id, &function.build_id, sizeof(f.build_id));
+	ck_assert_str_eq(f.file, function.file);
+	ck_assert_str_eq(f.name, function.name);
+	while (i < NR_NODES) {
+		ck_assert_int_eq(reader_next(reader, &r, &e), 1);
+		ck_assert_uint_eq(r.note.kind, NOTE_NODES);
+		for (; note_next_node(&r.note.payload, &n); i++) {
+			ck_assert_uint_eq(n.node, i + 1);
+			ck_assert_uint_eq(n.parent, i);
+			ck_assert_uint_eq(n.function, 3 * i);
+		}
+	}
+}
+
 static void expect_mmaps(struct reader *reader)
 {
 	struct record r;
@@ -202,6 +259,7 @@ static void expect_everything(struct reader *reader)
 	struct err e;
 
 	expect_notes(reader);
+	expect_calls(reader);
 	ck_assert_int_eq(reader_next(reader, &r, &e), 1);
 	ck_assert_uint_eq(r.type, PERF_RECORD_COMM);
 	ck_assert_uint_eq(r.pid, SERVER);
@@ -320,7 +378,7 @@ START_TEST(file_without_an_end_is_readable)
 	ck_assert_int_eq(reader_open(path, &reader, &x.e), 0);
 	while (reader_next(reader, &r, &x.e) > 0)
 		nr++;
-	ck_assert_uint_eq(nr, 11);
+	ck_assert_uint_eq(nr, 15);
 	ck_assert(reader_is_truncated(reader));
 	reader_free(reader);
 }

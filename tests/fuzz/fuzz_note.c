@@ -27,10 +27,22 @@ static void check_file(struct cursor c, const uint8_t *data, size_t size)
 	assert(f.chunk >= data && f.chunk_len <= (size_t)(data + size - f.chunk));
 }
 
+static void check_function(struct cursor c, const uint8_t *data, size_t size)
+{
+	struct note_function f;
+
+	if (!note_parse_function(c, &f))
+		return;
+	check_str(f.file, data, size);
+	check_str(f.name, data, size);
+	assert(f.build_id.len <= BUILD_ID_MAX);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const char *key, *value;
 	struct note_marker m;
+	struct note_node n;
 	struct cursor c;
 	uint64_t count;
 
@@ -54,6 +66,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	case NOTE_TALLY:
 		while (note_next_tally(&c, &key, &count))
 			check_str(key, data, size);
+		return 0;
+	case NOTE_FUNCTION:
+		check_function(c, data, size);
+		return 0;
+	case NOTE_NODES:
+		while (note_next_node(&c, &n))
+			assert(n.node);
 		return 0;
 	default:
 		check_file(c, data, size);
