@@ -46,13 +46,25 @@ void attribute_record(struct attribute *a, const struct record *r)
 	}
 }
 
-const struct open_request *attribute_sample(struct attribute *a, uint32_t thread, uint64_t weight)
+static uint32_t slot_of(const struct attribute *a, uint32_t thread)
 {
 	uint32_t slot = mark_requests_of(&a->by_marks, thread);
+
+	return slot == NO_SLOT ? socket_requests_of(&a->by_bytes, thread) : slot;
+}
+
+const struct open_request *attribute_request(const struct attribute *a, uint32_t thread)
+{
+	uint32_t slot = slot_of(a, thread);
+
+	return slot == NO_SLOT ? NULL : &a->open.slots.at[slot];
+}
+
+const struct open_request *attribute_sample(struct attribute *a, uint32_t thread, uint64_t weight)
+{
+	uint32_t slot = slot_of(a, thread);
 	struct open_request *r;
 
-	if (slot == NO_SLOT)
-		slot = socket_requests_of(&a->by_bytes, thread);
 	if (slot == NO_SLOT)
 		return NULL;
 	r = &a->open.slots.at[slot];

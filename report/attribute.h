@@ -37,6 +37,8 @@ void attribute_release(struct attribute *a);
 void attribute_record(struct attribute *a, const struct record *r);
 /* Adds a sample to the request that the thread works on and returns it; NULL: outside. */
 const struct open_request *attribute_sample(struct attribute *a, uint32_t thread, uint64_t weight);
+/* The same without adding anything. */
+const struct open_request *attribute_request(const struct attribute *a, uint32_t thread);
 /* Closes what is open. */
 void attribute_finish(struct attribute *a);
 

@@ -22,6 +22,7 @@ void feed_release(struct feed *f)
 {
 	arena_release(&f->arena);
 	vec_release(&f->ignored);
+	vec_release(&f->worked_on);
 }
 
 /* ---- weights ---- */
@@ -246,18 +247,111 @@ static void feed_sample(struct feed *f, const struct record *r)
 		f->listener.sample(f->listener.self, &s);
 }
 
+/* ---- counted calls ---- */
+
+static bool has_calls(const struct record *r)
+{
+	struct cursor c;
+
+	if (r->type != PERF_RECORD_SAMPLE || !r->event || !r->event->is_bpf_output)
+		return false;
+	c = cursor_of(r->sample.raw, r->sample.raw_len);
+	return cursor_u32(&c) == CALL_MARK_MAGIC;
+}
+
+bool feed_calls_stack(const struct feed_calls *c, struct stacks *stacks, struct stack_weight *ret)
+{
+	uint32_t node;
+
+	if (!call_tree_node(c->tree, stacks, c->session, c->row->node, &node))
+		return false;
+	if (c->is_late)
+		stacks->locations.at[stacks->nodes.at[node].location].is_inexact = true;
+	*ret = (struct stack_weight){ .node = node, .ncalls = c->row->ncalls, .self_ns = c->row->self_ns };
+	return true;
+}
+
+static void give_row(struct feed *f, const struct feed_calls *c)
+{
+	if (f->listener.calls && !f->listener.calls(f->listener.self, c))
+		f->tallies.nr_calls_nameless += c->row->ncalls;
+}
+
+static uint64_t id_of(const struct open_request *r)
+{
+	return r ? r->request.id : 0;
+}
+
+/*
+ * Counts are of the time since the thread's last mark. If it works on another request now than it did
+ * then, somebody else has ended the one, and the counts may belong to both.
+ */
+static bool has_moved_on(const struct feed *f, uint32_t thread, const struct open_request *now)
+{
+	return thread < f->worked_on.nr && f->worked_on.at[thread] != id_of(now);
+}
+
+static void note_worked_on(struct feed *f, const struct record *r)
+{
+	uint32_t thread = session_thread(&f->session, r->pid, r->tid);
+
+	while (f->worked_on.nr <= thread)
+		vec_push(&f->worked_on, 0);
+	f->worked_on.at[thread] = id_of(attribute_request(&f->attribute, thread));
+}
+
+/* False: it is cut short. */
+static bool take_calls(struct feed *f, const struct record *r)
+{
+	struct cursor c = cursor_of(r->sample.raw, r->sample.raw_len);
+	struct feed_calls calls = { .session = &f->session, .tree = &f->calls };
+	struct call_counts head;
+	struct call_row row;
+	unsigned int i;
+
+	cursor_copy(&c, &head, sizeof(head));
+	if (c.failed)
+		return false;
+	calls.thread = session_thread(&f->session, r->pid, r->tid);
+	calls.request = attribute_request(&f->attribute, calls.thread);
+	calls.is_late = head.flags & CALL_IS_LATE || has_moved_on(f, calls.thread, calls.request);
+	f->tallies.nr_calls_late += calls.is_late;
+	if (head.flags & CALL_IS_PARTIAL) {
+		f->tallies.nr_calls_partial++;
+		give_row(f, &calls);
+	}
+	calls.row = &row;
+	for (i = 0; i < head.nr; i++) {
+		cursor_copy(&c, &row, sizeof(row));
+		if (c.failed)
+			return false;
+		give_row(f, &calls);
+	}
+	return true;
+}
+
 static int feed_record(struct feed *f, const struct record *r, const char *path, struct err *e)
 {
 	int err = 0;
 
+	if (has_calls(r)) {
+		f->attribute.nr_unreadable_marks += !take_calls(f, r);
+		f->nr_read++;
+		note_time(f, r->time);
+		return 0;
+	}
 	attribute_record(&f->attribute, r);
 	session_record(&f->session, r);
+	if (r->type == PERF_RECORD_EVENT_UPDATE)
+		call_tree_note(&f->calls, &f->session, r);
 	if (r->type != PERF_RECORD_SAMPLE || !r->event)
 		return 0;
 	f->nr_read++;
 	note_time(f, r->time);
-	if (r->event->is_bpf_output)
+	if (r->event->is_bpf_output) {
+		note_worked_on(f, r);
 		return 0;
+	}
 	if (!f->event)
 		err = choose_event(f, r->event, path, e);
 	if (err)
@@ -286,8 +380,10 @@ static void begin_input(struct feed *f, struct reader *reader)
 	session_init(&f->session, reader, f->symbolizer, f->strings);
 	f->session.forgets_ended = f->forgets_ended;
 	attribute_init(&f->attribute, &f->session, f->endpoints, &listener, f->nr_requests);
+	call_tree_init(&f->calls);
 	f->event = NULL;
 	f->ignored.nr = 0;
+	f->worked_on.nr = 0;
 	f->nr_read = 0;
 	if (f->listener.input_begins)
 		f->listener.input_begins(f->listener.self, &f->session);
@@ -333,12 +429,13 @@ static void warn_of_input(const struct feed *f, const char *path, const struct r
 static void end_input(struct feed *f)
 {
 	const struct attribute *a = &f->attribute;
-	const struct session *s = &f->session;
+	struct session *s = &f->session;
 
 	session_finish(&f->session);
 	attribute_finish(&f->attribute);
+	f->has_call_times |= f->calls.is_timed;
 	if (f->listener.input_ended)
-		f->listener.input_ended(f->listener.self, s);
+		f->listener.input_ended(f->listener.self, s, &f->calls);
 	end_times(f);
 	end_weights(f);
 	end_depth(f);
@@ -395,6 +492,7 @@ int feed_reader(struct feed *f, struct reader *reader, const char *name, struct 
 	if (!err)
 		warn_of_input(f, name, reader, &order);
 	describe_input(f, name, reader);
+	call_tree_release(&f->calls);
 	attribute_release(&f->attribute);
 	session_release(&f->session);
 	order_release(&order);
@@ -426,6 +524,12 @@ void feed_describe(const struct feed *f, struct profile *p)
 	p->is_truncated = f->is_truncated;
 	p->freq_hz = f->freq_hz;
 	p->seconds_per_weight = feed_seconds_per_weight(f, &p->unit);
+	p->has_call_times = f->has_call_times || f->calls.is_timed;
+	p->seconds_per_sample_weight = strcmp(p->unit, "seconds") ? 0 : p->seconds_per_weight;
+	if (p->has_call_times) {
+		p->unit = "seconds";
+		p->seconds_per_weight = 1.0 / (double)NS_PER_SEC;
+	}
 	p->input = f->input;
 	p->event = f->event_name;
 	p->hostname = f->hostname;

@@ -15,8 +15,11 @@
 #ifndef REPORT_FEED_H
 #define REPORT_FEED_H
 
+#include "recording/call_mark.h"
 #include "report/attribute.h"
+#include "report/call_tree.h"
 #include "report/profile.h"
+#include "report/weights.h"
 
 struct feed_sample {
 	struct session *session;
@@ -26,15 +29,30 @@ struct feed_sample {
 	uint64_t weight;			/* see feed_seconds_per_weight() */
 };
 
+/* A row of counted calls. */
+struct feed_calls {
+	struct session *session;
+	struct call_tree *tree;
+	uint32_t thread;
+	const struct open_request *request;	/* NULL: outside */
+	const struct call_row *row;		/* NULL: some calls were not counted, nobody knows which */
+	bool is_late;				/* it may belong to an earlier one */
+};
+
 /* Any of them may be NULL. What they are given is lent for the call. */
 struct feed_listener {
 	void *self;
 	void (*input_begins)(void *self, const struct session *session);
 	void (*sample)(void *self, const struct feed_sample *s);
+	/* False: the recording does not say whose calls these are. */
+	bool (*calls)(void *self, const struct feed_calls *c);
 	void (*request_ended)(void *self, const struct session *session,
 			      const struct open_request *r);
-	void (*input_ended)(void *self, const struct session *session);
+	void (*input_ended)(void *self, struct session *session, struct call_tree *calls);
 };
+
+/* The row as a stack among those of the samples. False: no note tells which function it is. */
+bool feed_calls_stack(const struct feed_calls *c, struct stacks *stacks, struct stack_weight *ret);
 
 struct feed {
 	struct strings *strings;		/* lent */
@@ -46,8 +64,10 @@ struct feed {
 	/* of the input at hand */
 	struct session session;
 	struct attribute attribute;
+	struct call_tree calls;
 	const struct event_desc *event;		/* that time is taken from */
 	VEC(uint64_t) ignored;			/* samples by index of the event */
+	VEC(uint64_t) worked_on;		/* by thread: its request after its last mark; 0: none */
 	uint64_t nr_read;			/* samples and marks */
 	uint64_t input_weight;
 	uint64_t input_begin_ns, input_end_ns;
@@ -62,6 +82,7 @@ struct feed {
 	uint64_t duration_ns;			/* the sum */
 	uint64_t nr_requests;
 	bool has_markers, is_truncated, has_event, is_clock;
+	bool has_call_times;
 	double freq_hz;
 	const char *input, *event_name, *unit, *hostname, *os_release, *arch, *cmdline, *marker;
 };

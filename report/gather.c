@@ -201,32 +201,70 @@ static void count_request(struct gather *gather, struct gathered *it, const stru
 
 /* ---- samples and requests ---- */
 
-static void add_to_group(struct gather *g, uint32_t id, struct stack_weight s)
+static uint32_t merged(const struct gather *g, uint32_t id)
 {
 	while (g->groups.at[id].merged_into != id)
 		id = g->groups.at[id].merged_into;
+	return id;
+}
+
+static void add_to_group(struct gather *g, uint32_t id, struct stack_weight s)
+{
 	s.group = 0;
-	weights_add(&g->groups.at[id].weights, &s);
+	weights_add(&g->groups.at[merged(g, id)].weights, &s);
+}
+
+static uint32_t owner_of_thread(struct gather *g, const struct session *session, uint32_t thread)
+{
+	if (!is_by_owner(g))
+		return 0;
+	return group_of_owner(g, g->by == BY_THREAD ? thread : session->threads.at[thread].process);
+}
+
+static struct weights *open_weights(struct gather *g, const struct open_request *request)
+{
+	while (g->open.nr <= request->slot)
+		vec_push(&g->open, (struct weights){ 0 });
+	return &g->open.at[request->slot];
+}
+
+/* Of what is in no request. owner: of its thread. */
+static uint32_t group_without_request(struct gather *g, uint32_t owner)
+{
+	if (is_by_owner(g))
+		return owner;
+	return g->by == BY_NONE ? group_of_all(g) : group_outside(g);
+}
+
+void gather_stack(struct gather *g, const struct session *session, uint32_t thread,
+		  const struct open_request *request, struct stack_weight s)
+{
+	s.group = owner_of_thread(g, session, thread);
+	if (request)
+		weights_add(open_weights(g, request), &s);
+	else if (g->has_selection)
+		g->nr_filtered += s.nr_samples;
+	else
+		add_to_group(g, group_without_request(g, s.group), s);
 }
 
 void gather_sample(struct gather *g, const struct session *session, uint32_t thread,
 		   const struct open_request *request, uint32_t node, uint64_t weight)
 {
-	struct stack_weight s = { .node = node, .nr_samples = 1, .weight = weight };
+	gather_stack(g, session, thread, request,
+		     (struct stack_weight){ .node = node, .nr_samples = 1, .weight = weight });
+}
 
-	if (is_by_owner(g))
-		s.group = group_of_owner(g, g->by == BY_THREAD ? thread :
-							 session->threads.at[thread].process);
+void gather_partial(struct gather *g, const struct session *session, uint32_t thread,
+		    const struct open_request *request)
+{
+	uint32_t owner = owner_of_thread(g, session, thread), id;
+
 	if (request) {
-		while (g->open.nr <= request->slot)
-			vec_push(&g->open, (struct weights){ 0 });
-		weights_add(&g->open.at[request->slot], &s);
-	} else if (g->has_selection) {
-		g->nr_filtered++;
-	} else if (is_by_owner(g)) {
-		add_to_group(g, s.group, s);
-	} else {
-		add_to_group(g, g->by == BY_NONE ? group_of_all(g) : group_outside(g), s);
+		open_weights(g, request)->is_partial = true;
+	} else if (!g->has_selection) {
+		id = merged(g, group_without_request(g, owner));
+		g->groups.at[id].weights.is_partial = true;
 	}
 }
 
@@ -235,10 +273,10 @@ static void fold(struct gather *g, const struct request *r, uint32_t owner, cons
 {
 	uint32_t id = is_by_owner(g) ? owner : group_of_request(g, r);
 
-	while (g->groups.at[id].merged_into != id)
-		id = g->groups.at[id].merged_into;
+	id = merged(g, id);
 	count_method(g, &g->groups.at[id], r->method);
 	count_request(g, &g->groups.at[id], r);
+	g->groups.at[id].weights.is_partial |= w->is_partial;
 	vec_each(&w->list, s)
 		add_to_group(g, is_by_owner(g) ? s->group : id, *s);
 }
@@ -355,6 +393,7 @@ static void merge_groups(struct gather *g, uint32_t into_id, uint32_t from_id)
 		count_status(&into->group, it->status, it->nr);
 	vec_each(&from->weights.list, s)
 		weights_add(&into->weights, s);
+	into->weights.is_partial |= from->weights.is_partial;
 	group_release(&from->group);
 	weights_release(&from->weights);
 	from->group = (struct group){ 0 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Samples to the tables that they belong in. A request's samples wait, summed by stack, until the
+ * Samples and counted calls to the tables that they belong in. A request's wait, summed by stack, until the
  * request has ended, since only then it is known whether the selection takes it; memory is that of
  * the open requests, of --slowest's candidates, and of the distinct stacks of each table.
  *
@@ -61,9 +61,14 @@ struct gather {
 void gather_init(struct gather *g, enum group_by by, const struct selection *selection,
 		 struct strings *strings);
 void gather_release(struct gather *g);
-/* request: the one that the thread works on, or NULL. */
+/* request: the one that the thread works on, or NULL. s: a sample, or counted calls; its group is set here. */
+void gather_stack(struct gather *g, const struct session *session, uint32_t thread,
+		  const struct open_request *request, struct stack_weight s);
 void gather_sample(struct gather *g, const struct session *session, uint32_t thread,
 		   const struct open_request *request, uint32_t node, uint64_t weight);
+/* Calls of that time were not counted. */
+void gather_partial(struct gather *g, const struct session *session, uint32_t thread,
+		    const struct open_request *request);
 /* A request ended. */
 void gather_request(struct gather *g, const struct open_request *request);
 /*

@@ -27,6 +27,23 @@ static void on_sample(void *self, const struct feed_sample *s)
 			      stacks_node(&l->stacks, s->session, process, s->record), s->weight);
 }
 
+static bool on_calls(void *self, const struct feed_calls *c)
+{
+	struct live *l = self;
+	struct stack_weight s = { 0 };
+
+	if (!c->request)
+		return true;
+	if (!c->row) {
+		gather_partial(&l->gather, c->session, c->thread, c->request);
+		return true;
+	}
+	if (!feed_calls_stack(c, &l->stacks, &s))
+		return false;
+	gather_stack(&l->gather, c->session, c->thread, c->request, s);
+	return true;
+}
+
 static void show(struct live *l)
 {
 	struct profile *p = &l->profile;
@@ -60,6 +77,7 @@ void live_init(struct live *l, const struct live_options *o)
 	struct feed_listener listener = { .self = l,
 					  .input_begins = on_input,
 					  .sample = on_sample,
+					  .calls = on_calls,
 					  .request_ended = on_request };
 
 	*l = (struct live){ .options = o };

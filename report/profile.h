@@ -40,14 +40,15 @@ struct function {
 /* Time in one function while another called it directly. */
 struct caller_sums {
 	uint32_t caller;	/* index in profile.functions */
-	uint64_t ncalls;
+	uint64_t ncalls, primitive_calls;	/* the pair is on the stack once; COUNT_UNKNOWN: not counted */
 	uint64_t nr_samples;	/* innermost frame is the function, called by this caller */
 	uint64_t self, cum;	/* weights; cum counts a sample once, as the function's own does */
 };
 
 struct function_sums {
 	uint32_t function;	/* index in profile.functions */
-	uint64_t ncalls, primitive_calls;	/* COUNT_UNKNOWN: nothing was counted */
+	uint64_t ncalls, primitive_calls;	/* COUNT_UNKNOWN: nothing was counted, or who called is not known */
+	bool is_inexact;	/* there were more calls than these */
 	uint64_t nr_samples;	/* innermost frame is the function */
 	uint64_t nr_cum_samples;	/* function anywhere in the chain, once a sample */
 	uint64_t self, cum;	/* weights of the same */
@@ -70,7 +71,8 @@ struct group {
 	VEC(uint64_t) elapsed_ns;	/* of the finished ones, sorted */
 	VEC(struct status_count) status;	/* by status; unknown ones are not in it */
 	uint64_t nr_samples, weight;	/* sum over functions' self: conservation */
-	uint64_t calls, primitive_calls;	/* COUNT_UNKNOWN where nothing was counted */
+	uint64_t calls, primitive_calls;	/* COUNT_UNKNOWN as above */
+	bool is_inexact;	/* one of its functions is */
 	VEC(struct function_sums) functions;	/* by std_name: what sorting is stable against */
 	struct stack_tree tree;	/* of its stacks; empty unless asked for */
 	/* --by request only */
@@ -94,6 +96,12 @@ struct group {
 	  "processes could not be followed")                                                       \
 	X(files_unreachable, "file with code could not be read while recording",                   \
 	  "files with code could not be read while recording")                                     \
+	X(calls_nameless, "call of a function that the recording does not name",                   \
+	  "calls of functions that the recording does not name")                                   \
+	X(calls_late, "time counted calls came late: their functions' numbers are marked ~",        \
+	  "times counted calls came late: their functions' numbers are marked ~")                  \
+	X(calls_partial, "time calls were not counted yet: numbers of that time are marked ~",      \
+	  "times calls were not counted yet: numbers of those times are marked ~")                 \
 	X(unmatched_ends, "end of a request without its begin",                                    \
 	  "ends of requests without their begin")                                                  \
 	X(unfinished, "request without an end", "requests without an end")                         \
@@ -135,10 +143,12 @@ struct profile {
 	VEC(struct group) groups;	/* by weight, largest first; the outside group last */
 	struct tallies tallies;
 	const char *unit;	/* "seconds"; else the event's name, where its counts are no time */
-	double seconds_per_weight;	/* 1e-9 for clocks; 1 where unit is not seconds */
+	double seconds_per_weight;	/* 1e-9 for clocks and counted times; 1 where unit is not seconds */
+	double seconds_per_sample_weight;	/* of samples that stand beside counted times */
 	uint64_t begin_ns;	/* of the recording; of several, the earliest */
 	uint64_t duration_ns;	/* of all recordings together */
 	bool has_markers;	/* requests could have been seen */
+	bool has_call_times;	/* what was counted has the time of it, too */
 	/* of the recording, for "recording" in JSON; NULL where not known. Lent. */
 	const char *input, *event, *hostname, *os_release, *arch, *cmdline, *marker;
 	double freq_hz;		/* 0 where a fixed period was asked for */

@@ -237,6 +237,12 @@ static void add_logged_request(json_t *o, const struct profile *p, const struct 
 	json_object_set_new(o, "requests", count(g->nr_requests));
 }
 
+/* Whether the calls are all there were; null where none were counted. */
+static json_t *exact(uint64_t calls, bool is_inexact)
+{
+	return calls == COUNT_UNKNOWN ? json_null() : json_boolean(!is_inexact);
+}
+
 /* All of a group but its functions. */
 static void add_group(json_t *o, const struct profile *p, const struct group *g, bool is_logged)
 {
@@ -261,6 +267,7 @@ static void add_group(json_t *o, const struct profile *p, const struct group *g,
 	json_object_set_new(o, "unfinished", count(g->nr_unfinished));
 	json_object_set_new(o, "by", json_string(bys[g->by]));
 	json_object_set_new(o, "outside", json_boolean(g->is_outside));
+	json_object_set_new(o, "exact", exact(g->calls, g->is_inexact));
 }
 
 /* A function without line information has no line: pstats' 0 would be an invented one. */
@@ -299,6 +306,7 @@ static json_t *function_object(const struct profile *p, const struct table_row *
 	vec_each(&s->callers, it)
 		json_array_append_new(callers, caller_object(p, it));
 	json_object_set_new(o, "callers", callers);
+	json_object_set_new(o, "exact", exact(s->ncalls, s->is_inexact));
 	return o;
 }
 

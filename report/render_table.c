@@ -5,7 +5,8 @@
  * get_print_list, print_title, print_line), a line of dashes and an empty one. One line of ours,
  * about the requests, stands below PATH.
  *
- * Where pstats knows a number of calls and we do not, "-" stands in the column, right-justified.
+ * Where pstats knows a number of calls and we do not, "-" stands in the column, right-justified; "~" stands
+ * before a number that some calls are missing in.
  */
 #include "report/render.h"
 
@@ -106,7 +107,7 @@ static void add_header(struct str *b, const struct profile *p, const struct grou
 	if (g->calls == COUNT_UNKNOWN)
 		str_addf(b, "%" PRIu64 " sample%s", g->nr_samples, g->nr_samples == 1 ? "" : "s");
 	else
-		str_addf(b, "%" PRIu64 " function calls", g->calls);
+		str_addf(b, "%s%" PRIu64 " function calls", g->is_inexact ? "~" : "", g->calls);
 	if (g->calls != COUNT_UNKNOWN && g->primitive_calls != COUNT_UNKNOWN &&
 	    g->calls != g->primitive_calls)
 		str_addf(b, " (%" PRIu64 " primitive calls)", g->primitive_calls);
@@ -130,14 +131,15 @@ static void add_row(struct str *b, const struct profile *p, const struct table_r
 	const struct function_sums *s = row->sums;
 	double self = profile_seconds(p, s->self), cum = profile_seconds(p, s->cum);
 	int decimals = render_is_time(p) ? 3 : 0;
+	const char *about = s->is_inexact ? "~" : "";
 	char calls[48];
 
 	if (s->ncalls == COUNT_UNKNOWN)
 		snprintf(calls, sizeof(calls), "-");
 	else if (s->primitive_calls == COUNT_UNKNOWN || s->primitive_calls == s->ncalls)
-		snprintf(calls, sizeof(calls), "%" PRIu64, s->ncalls);
+		snprintf(calls, sizeof(calls), "%s%" PRIu64, about, s->ncalls);
 	else
-		snprintf(calls, sizeof(calls), "%" PRIu64 "/%" PRIu64, s->ncalls,
+		snprintf(calls, sizeof(calls), "%s%" PRIu64 "/%" PRIu64, about, s->ncalls,
 			 s->primitive_calls);
 	str_addf(b, "%9s %8.*f", calls, decimals, self);
 	add_per_call(b, self, s->ncalls);

@@ -25,6 +25,21 @@ static void on_sample(void *self, const struct feed_sample *s)
 		gather_sample(&r->by_request, s->session, s->thread, s->request, node, s->weight);
 }
 
+static bool on_calls(void *self, const struct feed_calls *c)
+{
+	struct report *r = self;
+	struct stack_weight s = { 0 };
+
+	if (!c->row) {
+		gather_partial(&r->gather, c->session, c->thread, c->request);
+		return true;
+	}
+	if (!feed_calls_stack(c, &r->stacks, &s))
+		return false;
+	gather_stack(&r->gather, c->session, c->thread, c->request, s);
+	return true;
+}
+
 static void on_request(void *self, const struct session *session,
 		       const struct open_request *request)
 {
@@ -37,10 +52,11 @@ static void on_request(void *self, const struct session *session,
 	request_drop_strings(&request->request, r->options->strings);
 }
 
-static void on_input_end(void *self, const struct session *session)
+static void on_input_end(void *self, struct session *session, struct call_tree *calls)
 {
 	struct report *r = self;
 
+	call_tree_finish(calls, &r->stacks, session);
 	gather_end_input(&r->gather, session);
 }
 
@@ -49,6 +65,7 @@ void report_init(struct report *r, const struct report_options *o)
 	struct feed_listener listener = { .self = r,
 					  .input_begins = on_input,
 					  .sample = on_sample,
+					  .calls = on_calls,
 					  .request_ended = on_request,
 					  .input_ended = on_input_end };
 

@@ -108,31 +108,72 @@ static uint32_t function_of_kernel(struct resolve *r)
 						  .is_kernel = true });
 }
 
+/* The symbolizer knows where the function is defined, and mostly how it is called. */
+static uint32_t function_of_entry(struct resolve *r, const struct location *l)
+{
+	const struct frame *frames;
+	struct frame frame;
+	size_t nr;
+
+	symbolizer_resolve(r->symbolizer, l->module, (struct code_addr){ .addr = l->addr }, &frames, &nr);
+	/* What is inlined at its entry is no part of who it is. */
+	frame = frames[nr - 1];
+	if (!frame.function)
+		frame.function = l->name;
+	return function_of_frame(r, &frame);
+}
+
+static uint32_t function_of_named(struct resolve *r, const struct location *l)
+{
+	return function_id(r, &(struct function){ .name = l->name,
+						  .file = l->file,
+						  .line = (uint32_t)l->addr,
+						  .module = l->file });
+}
+
 /* ---- chains ---- */
 
-static struct place place_of(struct resolve *r, uint32_t location_id)
+static void add_functions(struct resolve *r, const struct location *l)
 {
-	const struct location *l = &r->stacks->locations.at[location_id];
 	const struct frame *frames;
-	struct place place;
 	size_t nr, i;
+
+	switch (l->kind) {
+	case LOCATION_FUNCTION:
+		vec_push(&r->functions, function_of_entry(r, l));
+		break;
+	case LOCATION_NAMED:
+		vec_push(&r->functions, function_of_named(r, l));
+		break;
+	case LOCATION_UNKNOWN:
+		vec_push(&r->functions, NO_FUNCTION);
+		break;
+	default:
+		symbolizer_resolve(r->symbolizer, l->module, (struct code_addr){ l->addr, l->is_return },
+				   &frames, &nr);
+		for (i = 0; i < nr; i++)
+			vec_push(&r->functions, function_of_frame(r, &frames[i]));
+	}
+}
+
+struct place resolve_place(struct resolve *r, uint32_t location_id)
+{
+	struct place place;
 
 	while (r->places.nr < r->stacks->locations.nr)
 		vec_push(&r->places, (struct place){ 0 });
 	if (r->places.at[location_id].nr)
 		return r->places.at[location_id];
-	symbolizer_resolve(r->symbolizer, l->module, (struct code_addr){ l->addr, l->is_return },
-			   &frames, &nr);
-	place = (struct place){ (uint32_t)r->functions.nr, (uint32_t)nr };
-	for (i = 0; i < nr; i++)
-		vec_push(&r->functions, function_of_frame(r, &frames[i]));
+	place.first = (uint32_t)r->functions.nr;
+	add_functions(r, &r->stacks->locations.at[location_id]);
+	place.nr = (uint32_t)r->functions.nr - place.first;
 	r->places.at[location_id] = place;
 	return place;
 }
 
 static void add_place(struct resolve *r, uint32_t location)
 {
-	struct place place = place_of(r, location);
+	struct place place = resolve_place(r, location);
 	uint32_t i;
 
 	for (i = 0; i < place.nr; i++)
@@ -151,7 +192,7 @@ static bool cut_at_root(struct resolve *r)
 
 	if (!r->options->root)
 		return true;
-	while (i > 0 && !r->is_root.at[r->chain.at[i - 1]])
+	while (i > 0 && (r->chain.at[i - 1] == NO_FUNCTION || !r->is_root.at[r->chain.at[i - 1]]))
 		i--;
 	r->chain.nr = i;
 	return i > 0;

@@ -17,11 +17,15 @@ enum kernel_frames { KERNEL_FRAMES(KERNEL_FRAMES_ID) NR_KERNEL_FRAMES };
 
 struct resolve_options {
 	enum kernel_frames kernel;
+	bool is_native;		/* where the time of calls was counted: samples too */
 	const char *root;	/* glob, or part of the name of a function; NULL: all is shown */
 	/* function_sums.callers too: of programs with many paths the largest part of a profile. */
 	bool wants_callers;
 	bool wants_trees;	/* group.tree: as large as the stacks are different */
 };
+
+/* In a chain: who called is not known. */
+#define NO_FUNCTION UINT32_MAX
 
 /* The functions of one location, innermost first. */
 struct place {
@@ -45,9 +49,12 @@ void resolve_init(struct resolve *r, const struct resolve_options *options,
 		  const struct stacks *stacks, struct symbolizer *symbolizer,
 		  struct profile *profile);
 void resolve_release(struct resolve *r);
+/* The functions of one location; nr is 1 at least. */
+struct place resolve_place(struct resolve *r, uint32_t location);
 /*
- * Leaves the node's functions in r->chain: at least one, and indexes in profile->functions. False:
- * --root is not on this stack, and the chain says nothing.
+ * Leaves the node's functions in r->chain: at least one, and indexes in profile->functions; behind
+ * the first there may be NO_FUNCTION. False: --root is not on this stack, and the chain says
+ * nothing.
  */
 bool resolve_chain(struct resolve *r, uint32_t node);
 

@@ -264,7 +264,7 @@ static bool is_jit_path(const struct session *s, const char *path)
 	return false;
 }
 
-static uint32_t module_of_file(struct session *s, const char *path, const struct build_id *recorded)
+uint32_t session_module(struct session *s, const char *path, const struct build_id *recorded)
 {
 	struct module_key key = { .kind = MODULE_ELF, .path = path };
 	uint32_t path_id = strings_id(s->strings, path), module;
@@ -325,7 +325,7 @@ static void take_mmap(struct session *s, const struct record *r)
 		m.module = module_of_jit(s, r->mmap.path, r->pid);
 	} else {
 		m.off = r->mmap.off;
-		m.module = module_of_file(s, r->mmap.path, &r->mmap.build_id);
+		m.module = session_module(s, r->mmap.path, &r->mmap.build_id);
 	}
 	process = process_of(s, r->pid);
 	space_map(&s->processes.at[process].space, m);

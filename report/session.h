@@ -115,6 +115,8 @@ uint64_t session_epoch_ns(const struct session *s, uint64_t ns);
 /* NULL: the marker was never introduced. Lent until the next record. */
 const struct marker *session_marker(const struct session *s, uint32_t id);
 
+/* The module of a file as it was mapped; recorded->len is 0 where its records have no build-id. */
+uint32_t session_module(struct session *s, const char *path, const struct build_id *recorded);
 /* addr as the process sees it in the mode PERF_RECORD_MISC_USER, _KERNEL ... Never fails. */
 struct code session_locate(struct session *s, uint32_t process, unsigned int cpumode,
 			   uint64_t addr);

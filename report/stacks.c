@@ -124,17 +124,19 @@ static void read_frames(struct stacks *s, const struct record *r, const struct u
 
 /* ---- from frames to the tree ---- */
 
-static uint32_t location_id(struct stacks *s, const struct location *l)
+static bool same_location(const struct location *a, const struct location *b)
 {
-	uint64_t hash = hash_mix(l->addr, (uint64_t)l->module << 1 | l->is_return);
+	return a->addr == b->addr && a->module == b->module && a->is_return == b->is_return &&
+	       a->kind == b->kind && a->name == b->name && a->file == b->file;
+}
 
-	hashidx_each(&s->location_index, hash, id) {
-		const struct location *old = &s->locations.at[id];
+uint32_t stacks_location(struct stacks *s, const struct location *l)
+{
+	uint64_t hash = hash_mix(l->addr, (uint64_t)(l->module ^ l->name) << 1 | l->is_return);
 
-		if (old->addr == l->addr && old->module == l->module &&
-		    old->is_return == l->is_return)
+	hashidx_each(&s->location_index, hash, id)
+		if (same_location(&s->locations.at[id], l))
 			return id;
-	}
 	vec_push(&s->locations, *l);
 	hashidx_add(&s->location_index, hash, (uint32_t)s->locations.nr - 1);
 	return (uint32_t)s->locations.nr - 1;
@@ -154,16 +156,16 @@ static uint32_t locate(struct stacks *s, struct session *session, uint32_t proce
 	    known->is_return == f->is_return)
 		return known->location_plus_1 - 1;
 	code = session_locate(session, process, f->cpumode, f->ip);
-	id = location_id(s, &(struct location){ .addr = code.addr,
-						.module = code.module,
-						.is_return = f->is_return,
-						.is_kernel = code.is_kernel });
+	id = stacks_location(s, &(struct location){ .addr = code.addr,
+						    .module = code.module,
+						    .is_return = f->is_return,
+						    .is_kernel = code.is_kernel });
 	*known = (struct known_code){ f->ip,  process,	  generation,
 				      id + 1, f->cpumode, f->is_return };
 	return id;
 }
 
-static uint32_t node_below(struct stacks *s, uint32_t caller, uint32_t location)
+uint32_t stacks_node_below(struct stacks *s, uint32_t caller, uint32_t location)
 {
 	uint64_t hash = hash_mix(caller, location);
 
@@ -181,7 +183,7 @@ static uint32_t walk(struct stacks *s, struct session *session, uint32_t process
 	size_t i;
 
 	for (i = s->frames.nr; i-- > 0;)
-		node = node_below(s, node, locate(s, session, process, &s->frames.at[i]));
+		node = stacks_node_below(s, node, locate(s, session, process, &s->frames.at[i]));
 	return node;
 }
 

@@ -18,11 +18,21 @@
 #include "report/session.h"
 #include "report/stack_dumps.h"
 
+enum location_kind {
+	LOCATION_CODE,
+	LOCATION_FUNCTION,	/* the whole function that begins there: its calls are counted */
+	LOCATION_NAMED,		/* a function that came with its names; module is 0 */
+	LOCATION_UNKNOWN,	/* who called is not known; all else is 0 */
+};
+
 /* A place in code; equal places have equal indexes. */
 struct location {
-	uint64_t addr;		/* in the module: enum module_kind */
+	uint64_t addr;		/* in the module: enum module_kind; of a named one its line */
 	uint32_t module;
+	uint32_t name, file;	/* strings: of a named one; of a function what its file calls it */
 	bool is_return, is_kernel;
+	bool is_inexact;	/* calls of it were not counted; not looked at when places are compared */
+	uint8_t kind;		/* enum location_kind */
 };
 
 struct stack_node {
@@ -60,5 +70,8 @@ void stacks_forget_processes(struct stacks *s);
  */
 uint32_t stacks_node(struct stacks *s, struct session *session, uint32_t process,
 		     const struct record *sample);
+/* The index of a place, and the node of it under a caller's: for what came as no chain. */
+uint32_t stacks_location(struct stacks *s, const struct location *l);
+uint32_t stacks_node_below(struct stacks *s, uint32_t caller, uint32_t location);
 
 #endif

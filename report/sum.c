@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "report/sum.h"
 
+#include "base/units.h"
+
 /*
  * A stack as sums need it: which functions and which pairs are on it, each once, so that recursion
  * counts once. The innermost function and the pair that it is in come first: they take the self
@@ -10,11 +12,26 @@ struct shape {
 	uint32_t first;		/* in sum.members: nr_functions functions, then nr_pairs pairs */
 	uint32_t nr_functions, nr_pairs;
 	bool is_known, is_left_out;
+	bool is_recursive, is_pair_recursive;	/* the innermost function, or pair, is on it again */
+	bool has_pair;				/* its caller is known */
+	bool is_open;				/* somewhere on it who called is not known */
+};
+
+struct call_total {
+	uint64_t ncalls, primitive;
+	bool is_primitive_unknown;
+};
+
+/* Its calls are counted wherever it runs, so that where there is no row of it, it was not called. */
+struct counting {
+	bool is_counted, is_inexact;
 };
 
 /* What is summed up in the group at hand, by function and by pair of a function and its caller. */
 struct function_total {
 	uint64_t nr_samples, nr_cum_samples, self, cum;
+	struct call_total calls;
+	bool is_touched;
 	uint64_t last_stack;	/* number of the last one whose shape has it */
 	uint32_t nr_callers, in_group;	/* of the group at hand */
 };
@@ -22,6 +39,8 @@ struct function_total {
 struct pair_total {
 	uint32_t function, caller;
 	uint64_t nr_samples, nr_cum_samples, self, cum;
+	struct call_total calls;
+	bool is_touched;
 	uint64_t last_stack;
 };
 
@@ -31,12 +50,15 @@ struct sum {
 	VEC(struct shape) shapes;		/* by node */
 	VEC(uint32_t) members;
 	VEC(struct function_total) functions;	/* by function */
+	VEC(struct counting) counting;		/* by function */
+	size_t nr_locations;			/* of the stacks', that were looked at for it */
 	VEC(uint32_t) ranks;			/* of functions, by std_name */
 	VEC(uint32_t) touched;			/* functions that the group has */
 	VEC(struct pair_total) pairs;
 	VEC(uint32_t) touched_pairs;
 	struct hashidx pair_index;
 	uint64_t nr_stacks;
+	double ns_per_weight;	/* of samples; 0: they are left out, since calls have their time */
 	uint64_t nr_left_out;
 };
 
@@ -56,6 +78,7 @@ void sum_free(struct sum *t)
 	vec_release(&t->shapes);
 	vec_release(&t->members);
 	vec_release(&t->functions);
+	vec_release(&t->counting);
 	vec_release(&t->ranks);
 	vec_release(&t->touched);
 	vec_release(&t->pairs);
@@ -83,7 +106,7 @@ static void add_functions(struct sum *t, const struct resolve *r)
 	while (t->functions.nr < r->profile->functions.nr)
 		vec_push(&t->functions, (struct function_total){ 0 });
 	vec_each(&r->chain, f) {
-		if (t->functions.at[*f].last_stack == t->nr_stacks)
+		if (*f == NO_FUNCTION || t->functions.at[*f].last_stack == t->nr_stacks)
 			continue;
 		t->functions.at[*f].last_stack = t->nr_stacks;
 		vec_push(&t->members, *f);
@@ -95,13 +118,30 @@ static void add_pairs(struct sum *t, const struct resolve *r)
 	size_t i;
 
 	for (i = 0; i + 1 < r->chain.nr; i++) {
-		uint32_t id = pair_of(t, r->chain.at[i], r->chain.at[i + 1]);
+		uint32_t id;
 
+		if (r->chain.at[i] == NO_FUNCTION || r->chain.at[i + 1] == NO_FUNCTION)
+			continue;
+		id = pair_of(t, r->chain.at[i], r->chain.at[i + 1]);
 		if (t->pairs.at[id].last_stack == t->nr_stacks)
 			continue;
 		t->pairs.at[id].last_stack = t->nr_stacks;
 		vec_push(&t->members, id);
 	}
+}
+
+static void learn_recursion(const struct resolve *r, struct shape *shape)
+{
+	const uint32_t *chain = r->chain.at;
+	size_t i;
+
+	for (i = 1; i < r->chain.nr; i++) {
+		shape->is_open |= chain[i] == NO_FUNCTION;
+		shape->is_recursive |= chain[i] == chain[0];
+		shape->is_pair_recursive |= i + 1 < r->chain.nr && chain[i] == chain[0] &&
+					    chain[i + 1] == chain[1];
+	}
+	shape->has_pair = r->chain.nr > 1 && chain[1] != NO_FUNCTION;
 }
 
 static void learn_shape(struct sum *t, uint32_t node)
@@ -116,6 +156,7 @@ static void learn_shape(struct sum *t, uint32_t node)
 	t->nr_stacks++;
 	shape.is_left_out = !resolve_chain(r, node);
 	if (!shape.is_left_out) {
+		learn_recursion(r, &shape);
 		add_functions(t, r);
 		shape.nr_functions = (uint32_t)t->members.nr - shape.first;
 		if (r->options->wants_callers)
@@ -123,6 +164,34 @@ static void learn_shape(struct sum *t, uint32_t node)
 		shape.nr_pairs = (uint32_t)t->members.nr - shape.first - shape.nr_functions;
 	}
 	t->shapes.at[node] = shape;
+}
+
+/* What is told to be inexact may be known already. */
+static void learn_counting(struct sum *t)
+{
+	struct resolve *r = t->resolve;
+	const struct stacks *stacks = r->stacks;
+	size_t i;
+
+	for (i = 0; i < stacks->locations.nr; i++) {
+		const struct location *l = &stacks->locations.at[i];
+		struct place place;
+		uint32_t function;
+
+		if (l->kind != LOCATION_FUNCTION && l->kind != LOCATION_NAMED)
+			continue;
+		if (i < t->nr_locations && !l->is_inexact)
+			continue;
+		place = resolve_place(r, (uint32_t)i);
+		function = r->functions.at[place.first];
+		while (t->counting.nr < r->profile->functions.nr)
+			vec_push(&t->counting, (struct counting){ 0 });
+		t->counting.at[function].is_counted = true;
+		t->counting.at[function].is_inexact |= l->is_inexact;
+	}
+	t->nr_locations = stacks->locations.nr;
+	while (t->counting.nr < r->profile->functions.nr)
+		vec_push(&t->counting, (struct counting){ 0 });
 }
 
 static const char *std_name(const struct profile *p, uint32_t function)
@@ -157,6 +226,17 @@ static void rank_functions(struct sum *t)
 
 /* ---- one group ---- */
 
+/* A call of what is called already, further out, is not primitive. */
+static void count_calls(struct call_total *total, const struct stack_weight *s, bool is_recursive,
+			bool is_open)
+{
+	total->ncalls += s->ncalls;
+	if (is_recursive)
+		return;
+	total->primitive += s->ncalls;
+	total->is_primitive_unknown |= is_open && s->ncalls;
+}
+
 static void count_functions(struct sum *t, const struct shape *shape, const struct stack_weight *s)
 {
 	const uint32_t *ids = t->members.at + shape->first;
@@ -165,8 +245,9 @@ static void count_functions(struct sum *t, const struct shape *shape, const stru
 	for (i = 0; i < shape->nr_functions; i++) {
 		struct function_total *f = &t->functions.at[ids[i]];
 
-		if (!f->nr_cum_samples)
+		if (!f->is_touched)
 			vec_push(&t->touched, ids[i]);
+		f->is_touched = true;
 		f->nr_cum_samples += s->nr_samples;
 		f->cum += s->weight;
 	}
@@ -182,34 +263,67 @@ static void count_pairs(struct sum *t, const struct shape *shape, const struct s
 	for (i = 0; i < shape->nr_pairs; i++) {
 		struct pair_total *p = &t->pairs.at[ids[i]];
 
-		if (!p->nr_cum_samples) {
+		if (!p->is_touched) {
 			vec_push(&t->touched_pairs, ids[i]);
 			t->functions.at[p->function].nr_callers++;
 		}
+		p->is_touched = true;
 		p->nr_cum_samples += s->nr_samples;
 		p->cum += s->weight;
 	}
-	if (shape->nr_pairs) {
+	if (shape->has_pair && shape->nr_pairs) {
 		t->pairs.at[ids[0]].nr_samples += s->nr_samples;
 		t->pairs.at[ids[0]].self += s->weight;
 	}
 }
 
-static void count_stack(struct sum *t, struct group *g, const struct stack_weight *s)
+static void count_counted(struct sum *t, const struct shape *shape, const struct stack_weight *s)
 {
-	const struct shape *shape = &t->shapes.at[s->node];
+	const uint32_t *ids = t->members.at + shape->first;
 
-	if (shape->is_left_out) {
-		t->nr_left_out += s->nr_samples;
+	count_calls(&t->functions.at[ids[0]].calls, s, shape->is_recursive, shape->is_open);
+	if (shape->has_pair && shape->nr_pairs)
+		count_calls(&t->pairs.at[ids[shape->nr_functions]].calls, s,
+			    shape->is_pair_recursive, shape->is_open);
+}
+
+static bool is_counted(const struct sum *t, const struct stack_weight *s)
+{
+	const struct stacks *stacks = t->resolve->stacks;
+	uint8_t kind = stacks->locations.at[stacks->nodes.at[s->node].location].kind;
+
+	return kind != LOCATION_CODE;
+}
+
+/* In the unit of the profile. */
+static struct stack_weight in_unit(const struct sum *t, const struct stack_weight *s, bool has_calls)
+{
+	struct stack_weight out = *s;
+
+	if (!t->profile->has_call_times)
+		return out;
+	out.weight = has_calls ? s->self_ns : (uint64_t)((double)s->weight * t->ns_per_weight + 0.5);
+	return out;
+}
+
+static void count_stack(struct sum *t, struct group *g, const struct stack_weight *stack)
+{
+	const struct shape *shape = &t->shapes.at[stack->node];
+	bool has_calls = is_counted(t, stack);
+	struct stack_weight s = in_unit(t, stack, has_calls);
+
+	if (shape->is_left_out || (!has_calls && !t->ns_per_weight)) {
+		t->nr_left_out += s.nr_samples;
 		return;
 	}
-	g->nr_samples += s->nr_samples;
-	g->weight += s->weight;
-	count_functions(t, shape, s);
-	count_pairs(t, shape, s);
-	if (t->resolve->options->wants_trees && s->nr_samples && resolve_chain(t->resolve, s->node))
-		stack_tree_add(&g->tree, t->resolve->chain.at, t->resolve->chain.nr, s->nr_samples,
-			       s->weight);
+	g->nr_samples += s.nr_samples;
+	g->weight += s.weight;
+	count_functions(t, shape, &s);
+	count_pairs(t, shape, &s);
+	if (has_calls)
+		count_counted(t, shape, &s);
+	if (t->resolve->options->wants_trees && s.nr_samples && resolve_chain(t->resolve, s.node))
+		stack_tree_add(&g->tree, t->resolve->chain.at, t->resolve->chain.nr, s.nr_samples, s.weight);
 }
 
 /* ---- from totals to the group ---- */
@@ -231,6 +345,33 @@ static int by_cum(const void *a, const void *b, void *sum)
 	return by_rank(&x->caller, &y->caller, sum);
 }
 
+static uint64_t primitive_of(const struct call_total *c)
+{
+	return c->is_primitive_unknown ? COUNT_UNKNOWN : c->primitive;
+}
+
+static void set_calls(struct function_sums *s, const struct call_total *c, bool is_inexact)
+{
+	s->ncalls = c->ncalls;
+	s->primitive_calls = primitive_of(c);
+	s->is_inexact = is_inexact;
+}
+
+/* Of a group that has none counted they stay unknown. */
+static void add_calls(struct group *g, const struct function_sums *s)
+{
+	if (s->ncalls == COUNT_UNKNOWN)
+		return;
+	if (g->calls == COUNT_UNKNOWN)
+		g->calls = g->primitive_calls = 0;
+	g->calls += s->ncalls;
+	if (s->primitive_calls == COUNT_UNKNOWN || g->primitive_calls == COUNT_UNKNOWN)
+		g->primitive_calls = COUNT_UNKNOWN;
+	else
+		g->primitive_calls += s->primitive_calls;
+	g->is_inexact |= s->is_inexact;
+}
+
 /* Hands the pairs to their functions, which the group has already. */
 static void move_callers(struct sum *t, struct group *g)
 {
@@ -246,9 +387,15 @@ static void move_callers(struct sum *t, struct group *g)
 		}
 		vec_push(&sums->callers, (struct caller_sums){ .caller = p->caller,
 							       .ncalls = COUNT_UNKNOWN,
+							       .primitive_calls = COUNT_UNKNOWN,
 							       .nr_samples = p->nr_samples,
 							       .self = p->self,
 							       .cum = p->cum });
+		/* Who calls is known of those that are counted, too. */
+		if (t->counting.at[p->function].is_counted && t->counting.at[p->caller].is_counted) {
+			vec_last(&sums->callers)->ncalls = p->calls.ncalls;
+			vec_last(&sums->callers)->primitive_calls = primitive_of(&p->calls);
+		}
 		*p = (struct pair_total){ .function = p->function, .caller = p->caller };
 	}
 	vec_each(&g->functions, f)
@@ -257,7 +404,7 @@ static void move_callers(struct sum *t, struct group *g)
 }
 
 /* Hands the totals to the group and leaves them zero for the next one. */
-static void move_totals(struct sum *t, struct group *g)
+static void move_totals(struct sum *t, struct group *g, bool is_partial)
 {
 	if (!t->touched.nr)
 		return;
@@ -265,6 +412,7 @@ static void move_totals(struct sum *t, struct group *g)
 	vec_reserve(&g->functions, t->touched.nr);
 	vec_each(&t->touched, id) {
 		struct function_total *f = &t->functions.at[*id];
+		const struct counting *counting = &t->counting.at[*id];
 
 		f->in_group = (uint32_t)g->functions.nr;
 		vec_push(&g->functions, (struct function_sums){ .function = *id,
@@ -274,6 +422,9 @@ static void move_totals(struct sum *t, struct group *g)
 								.nr_cum_samples = f->nr_cum_samples,
 								.self = f->self,
 								.cum = f->cum });
+		if (counting->is_counted)
+			set_calls(vec_last(&g->functions), &f->calls, counting->is_inexact || is_partial);
+		add_calls(g, vec_last(&g->functions));
 	}
 	move_callers(t, g);
 	vec_each(&t->touched, id)
@@ -295,24 +446,36 @@ static int by_weight(const void *a, const void *b, void *profile)
 	return (x->request_id > y->request_id) - (x->request_id < y->request_id);
 }
 
+/* Where calls have their own time, it is in nanoseconds, and samples are no part of it unless asked for. */
+static double ns_per_weight(const struct sum *t)
+{
+	const struct profile *p = t->profile;
+
+	if (!p->has_call_times)
+		return 1;
+	return t->resolve->options->is_native ? p->seconds_per_sample_weight * (double)NS_PER_SEC : 0;
+}
+
 uint64_t sum_groups(struct sum *t, struct gather *g)
 {
 	struct profile *p = t->profile;
 
 	t->nr_left_out = 0;
+	t->ns_per_weight = ns_per_weight(t);
 	vec_each(&g->groups, it)
 		vec_each(&it->weights.list, s)
 			learn_shape(t, s->node);
+	learn_counting(t);
 	rank_functions(t);
 	vec_each(&g->groups, it) {
 		struct group *group = &it->group;
 
 		vec_each(&it->weights.list, s)
 			count_stack(t, group, s);
-		move_totals(t, group);
+		move_totals(t, group, it->weights.is_partial);
 		weights_release(&it->weights);
 		/* Under --root a request that never came there is no part of the answer. */
-		if (group->nr_samples ||
+		if (group->functions.nr ||
 		    (!t->resolve->options->root && (group->nr_requests || group->nr_unfinished)))
 			vec_push(&p->groups, *group);
 		else

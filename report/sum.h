@@ -22,8 +22,8 @@ struct sum *sum_new(struct profile *p, struct resolve *r);
 void sum_free(struct sum *s);
 /*
  * Moves the gathered groups into profile->groups, sums up their functions and callers, and sorts
- * both as profile.h says. Groups without requests and samples are dropped. Returns how many samples
- * --root left out.
+ * both as profile.h says. Groups without requests, samples and counted calls are dropped. Returns how
+ * many samples were left out: by --root, or because calls were counted with their time.
  */
 uint64_t sum_groups(struct sum *s, struct gather *g);
 

@@ -70,6 +70,9 @@ int view_take(struct view *v, int opt, const char *arg, struct err *e)
 		break;
 	case VIEW_KERNEL:
 		return take_kernel(v, arg, e);
+	case VIEW_NATIVE:
+		v->resolve.is_native = true;
+		break;
 	}
 	return 0;
 }

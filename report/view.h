@@ -24,6 +24,7 @@ enum view_value {
 	VIEW_NO_INLINE,
 	VIEW_NO_DEMANGLE,
 	VIEW_KERNEL,
+	VIEW_NATIVE,
 	VIEW_OWN,
 };
 
@@ -36,6 +37,7 @@ enum view_value {
 		{ "filename-format", required_argument, NULL, VIEW_FILENAME_FORMAT },              \
 		{ "no-inline", no_argument, NULL, VIEW_NO_INLINE },                                \
 		{ "no-demangle", no_argument, NULL, VIEW_NO_DEMANGLE },                            \
+		{ "native", no_argument, NULL, VIEW_NATIVE },                                      \
 	{                                                                                          \
 		"kernel", required_argument, NULL, VIEW_KERNEL                                     \
 	}
@@ -54,7 +56,9 @@ enum view_value {
 #define VIEW_HELP_CODE                                                                             \
 	"      --no-inline       inlined calls belong to the function they were inlined into\n"    \
 	"      --no-demangle     names of C++ and Rust functions as the linker sees them\n"        \
-	"      --kernel HOW      the kernel's functions: show (default), fold, hide\n"
+	"      --kernel HOW      the kernel's functions: show (default), fold, hide\n"              \
+	"      --native          beside functions of Python whose calls were counted, what was\n"    \
+	"                        sampled\n"
 
 struct view {
 	struct table_options table;

@@ -51,11 +51,14 @@ void weights_add(struct weights *w, const struct stack_weight *more)
 	}
 	known->nr_samples += more->nr_samples;
 	known->weight += more->weight;
+	known->ncalls += more->ncalls;
+	known->self_ns += more->self_ns;
 }
 
 void weights_clear(struct weights *w)
 {
 	w->list.nr = 0;
+	w->is_partial = false;
 	if (w->index.nr)
 		hashidx_clear(&w->index);
 }
@@ -63,5 +66,6 @@ void weights_clear(struct weights *w)
 void weights_release(struct weights *w)
 {
 	vec_release(&w->list);
+	w->is_partial = false;
 	hashidx_release(&w->index);
 }

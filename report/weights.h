@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Samples summed by (group, stack). A request mostly has a handful of stacks, a recording has many
- * thousands: up to a few the list is searched, beyond that it is indexed. Valid when zeroed.
+ * Samples and counted calls summed by (group, stack). A request mostly has a handful of stacks, a
+ * recording has many thousands: up to a few the list is searched, beyond that it is indexed. Valid when zeroed.
  */
 #ifndef REPORT_WEIGHTS_H
 #define REPORT_WEIGHTS_H
@@ -13,10 +13,12 @@ struct stack_weight {
 	uint32_t group;		/* where a request's samples go to several groups; else 0 */
 	uint32_t node;		/* stacks.h */
 	uint64_t nr_samples, weight;
+	uint64_t ncalls, self_ns;	/* of a counted stack: call_mark.h */
 };
 
 struct weights {
 	VEC(struct stack_weight) list;
+	bool is_partial;	/* calls are missing in it */
 	struct hashidx index;	/* of the list, once it is long */
 };
 

@@ -50,8 +50,8 @@ static void make_counted(struct fake_profile *f)
 	f->p.cmdline = "python3 app.py";
 	make_tallies(f, 1000, 993);
 	fake_calls(g, s, 13529, 1);
-	vec_push(&s->callers, (struct caller_sums){ fib, 13528, 5, 5 * MS, 5 * MS });
-	vec_push(&s->callers, (struct caller_sums){ index, 1, 0, 0, 5 * MS });
+	vec_push(&s->callers, (struct caller_sums){ fib, 13528, 0, 5, 5 * MS, 5 * MS });
+	vec_push(&s->callers, (struct caller_sums){ index, 1, 1, 0, 0, 5 * MS });
 	fake_calls(g, fake_sums(g, index, 1 * MS, 6 * MS), 344, 339);
 	fake_stack(g, (uint32_t[]){ fib, fib, index }, 3, 3 * MS);
 	fake_stack(g, (uint32_t[]){ fib, fib, fib, index }, 4, 2 * MS);
@@ -173,6 +173,22 @@ static void make_cycles(struct fake_profile *f)
 	fake_stack(g, &work, 1, 10);
 }
 
+/* Some calls are missing in a row: it says so, and the header, which is their sum. */
+static void make_inexact(struct fake_profile *f)
+{
+	struct group *g = fake_group(f, BY_ENDPOINT, "/", "GET");
+	struct function_sums *s = fake_sums(g, fake_function(f, "app.py", 4, "fib", NULL), MS, MS);
+
+	fake_calls(g, s, 1000, 10);
+	s->is_inexact = true;
+	fake_calls(g, fake_sums(g, fake_function(f, "app.py", 9, "index", NULL), MS, 2 * MS), 3, 3);
+	fake_sums(g, fake_function(f, "lib.c", 1, "work", NULL), MS, MS);
+	g->is_inexact = true;
+	f->p.tallies.nr_calls_nameless = 1;
+	f->p.tallies.nr_calls_late = 2;
+	f->p.tallies.nr_calls_partial = 1;
+}
+
 static void make_nothing(struct fake_profile *f)
 {
 	(void)f;
@@ -186,6 +202,7 @@ static const struct model models[] = {
 	{ "requests", make_requests, NULL, NULL },
 	{ "escapes", make_escapes, NULL, NULL },
 	{ "cycles", make_cycles, NULL, NULL },
+	{ "inexact", make_inexact, NULL, NULL },
 	{ "nothing", make_nothing, NULL, NULL },
 };
 

@@ -47,6 +47,7 @@
 	X(socket_requests)                                                                         \
 	X(connection)                                                                              \
 	X(socket_way)                                                                              \
+	X(calls)                                                                                   \
 	X(attribute)                                                                               \
 	X(demangle)                                                                                \
 	X(durations)                                                                               \

@@ -268,6 +268,32 @@ void builder_perf_map(struct recording_builder *b, uint32_t pid, const char *tex
 	str_release(&p);
 }
 
+void builder_function(struct recording_builder *b, const struct note_function *f)
+{
+	const uint32_t head[] = { f->id, f->flags, f->pid, f->line };
+	struct str p = { 0 };
+
+	str_add_bytes(&p, head, sizeof(head));
+	str_add_bytes(&p, &f->off, sizeof(f->off));
+	str_add_bytes(&p, &f->build_id.len, sizeof(f->build_id.len));
+	str_add_bytes(&p, f->build_id.bytes, f->build_id.len);
+	str_add_bytes(&p, f->file, strlen(f->file) + 1);
+	str_add_bytes(&p, f->name, strlen(f->name) + 1);
+	builder_note(b, NOTE_FUNCTION, p.s, p.len);
+	str_release(&p);
+}
+
+void builder_nodes(struct recording_builder *b, const struct note_node *nodes, size_t nr)
+{
+	const uint32_t end = 0;
+	struct str p = { 0 };
+
+	str_add_bytes(&p, nodes, nr * sizeof(*nodes));
+	str_add_bytes(&p, &end, sizeof(end));
+	builder_note(b, NOTE_NODES, p.s, p.len);
+	str_release(&p);
+}
+
 /* IDENTIFIER, TID, TIME, CPU, RAW: u32 length, bytes, padded so that both are a multiple of 8. */
 static void add_mark(struct recording_builder *b, uint64_t time, uint32_t pid, uint32_t tid,
 		     const void *head, size_t head_len, const void *bytes, size_t len)
@@ -295,6 +321,16 @@ void builder_mark(struct recording_builder *b, uint64_t time, uint32_t pid, uint
 	m.label_len = label ? (uint32_t)strlen(label) : 0;
 	m.flags |= label ? MARK_HAS_LABEL : 0;
 	add_mark(b, time, pid, tid, &m, sizeof(m), label, m.label_len);
+}
+
+void builder_calls(struct recording_builder *b, uint64_t time, uint32_t pid, uint32_t tid,
+		   unsigned int flags, const struct call_row *rows, size_t nr)
+{
+	struct call_counts head = { .magic = CALL_MARK_MAGIC,
+				    .flags = (unsigned short)flags,
+				    .nr = (unsigned short)nr };
+
+	add_mark(b, time, pid, tid, &head, sizeof(head), rows, nr * sizeof(*rows));
 }
 
 void builder_socket_mark(struct recording_builder *b, uint64_t time, uint32_t pid, uint32_t tid,

@@ -22,6 +22,7 @@
 
 #include "base/str.h"
 #include "base/vec.h"
+#include "recording/call_mark.h"
 #include "recording/mark.h"
 #include "recording/note.h"
 #include "recording/socket_mark.h"
@@ -62,6 +63,11 @@ void builder_marker(struct recording_builder *b, uint32_t id, uint32_t flags, co
 void builder_perf_map(struct recording_builder *b, uint32_t pid, const char *text);
 void builder_note(struct recording_builder *b, enum note_kind kind, const void *payload,
 		  size_t len);
+void builder_function(struct recording_builder *b, const struct note_function *f);
+void builder_nodes(struct recording_builder *b, const struct note_node *nodes, size_t nr);
+/* Counted calls of a thread: flags are enum call_flags. */
+void builder_calls(struct recording_builder *b, uint64_t time, uint32_t pid, uint32_t tid,
+		   unsigned int flags, const struct call_row *rows, size_t nr);
 /* m.magic and m.label_len are filled in; label may be NULL. */
 void builder_mark(struct recording_builder *b, uint64_t time, uint32_t pid, uint32_t tid,
 		  struct mark_head m, const char *label);

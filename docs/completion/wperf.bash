@@ -6,7 +6,7 @@ _wperf_commands="record report requests live probes"
 _wperf_selection="--path --method --status --slower-than --faster-than --path-raw --path-pattern"
 _wperf_input="-i --input --slowest"
 _wperf_view="--root -s --sort --restrict --format --profile-dir --filename-format --no-inline
-	--no-demangle --kernel"
+	--no-demangle --kernel --native"
 _wperf_sampling="-p --pid --duration -F --freq -c --count -e --event --call-graph --marker
 	--max-size -m --mmap-pages"
 _wperf_talk="-v --verbose -q --quiet -h --help"
@@ -53,7 +53,7 @@ _wperf_values()
 _wperf_takes_value()
 {
 	case "$1 $2" in
-	*" --path-raw" | *" --no-inline" | *" --no-demangle" | *" --summary" | *" --no-progress") return 1 ;;
+	*" --path-raw" | *" --no-inline" | *" --no-demangle" | *" --native" | *" --summary" | *" --no-progress") return 1 ;;
 	*" -v" | *" --verbose" | *" -q" | *" --quiet" | *" -h" | *" --help") return 1 ;;
 	*" -"*) return 0 ;;
 	esac

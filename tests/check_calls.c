@@ -1,0 +1,503 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Counted calls, from a recording's rows to the tables'. */
+#include <check.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "collector/maps.h"
+#include "report/report.h"
+#include "tests/harness.h"
+#include "tests/recording_builder.h"
+
+Suite *check_calls_suite(void);
+
+#define MS BUILDER_PERIOD_NS
+
+/*
+ * A script is a recording, one word a record, at times 1, 2, 3 ...:
+ *
+ *	F1:fib		function 1 is fib, in app.py at line 1
+ *	T1:fib		the same, and its time is counted, too
+ *	I1:fib		some of its calls are in no row
+ *	N2<1:3		node 2 is function 3, called by node 1 (0: by none; ?: not known by whom)
+ *	C11:2*5		thread 11 called node 2 5 times; C11:2*5+7: and spent 7 ms in it
+ *	Z11:2*5		the same, late
+ *	P11		thread 11 had calls that were not counted
+ *	B11:/a E11	a request begins and ends on thread 11; B11:/a#7 E12#7: with an id
+ *	S11		a sample on thread 11, 1 ms, of app.so
+ *	X12		the thread ends
+ *
+ * In C and Z, L3 instead of a node is function 3, whoever called. Threads are those of process 10.
+ */
+static void add_function(struct recording_builder *b, uint32_t flags, const char *word)
+{
+	struct note_function f = { .flags = FUNCTION_IS_NAMED | flags, .pid = 10, .file = "app.py" };
+
+	f.id = f.line = (uint32_t)strtoul(word, NULL, 10);
+	f.name = strchr(word, ':') + 1;
+	builder_function(b, &f);
+}
+
+static void add_node(struct recording_builder *b, const char *word)
+{
+	const char *caller = strchr(word, '<') + 1, *function = strchr(word, ':') + 1;
+	const struct note_node n = {
+		.node = (uint32_t)strtoul(word, NULL, 10),
+		.parent = *caller == '?' ? CALL_UNKNOWN : (uint32_t)strtoul(caller, NULL, 10),
+		.function = (uint32_t)strtoul(function, NULL, 10),
+	};
+
+	builder_nodes(b, &n, 1);
+}
+
+static void add_row(struct recording_builder *b, uint64_t time, uint32_t tid, unsigned int flags,
+		    const char *word)
+{
+	const char *node = strchr(word, ':') + 1, *self = strchr(word, '+');
+	struct call_row row = { 0 };
+
+	row.node = *node == 'L' ? CALL_LONE | (unsigned int)strtoul(node + 1, NULL, 10) :
+				  (unsigned int)strtoul(node, NULL, 10);
+	row.ncalls = strtoull(strchr(word, '*') + 1, NULL, 10);
+	row.self_ns = self ? strtoull(self + 1, NULL, 10) * MS : 0;
+	builder_calls(b, time, 10, tid, flags, &row, 1);
+}
+
+static void add_mark(struct recording_builder *b, uint64_t time, uint32_t tid, const char *word)
+{
+	const char *label = strchr(word, '/'), *id = strchr(word, '#');
+	struct mark_head m = { .kind = *word == 'B' ? MARK_BEGIN : MARK_END, .marker = id ? 2 : 1 };
+	char *text = label ? xstrndup(label, strcspn(label, "#")) : NULL;
+
+	m.flags = id ? MARK_HAS_ID : 0;
+	m.id = id ? strtoull(id + 1, NULL, 10) : 0;
+	builder_mark(b, time, 10, tid, m, text);
+	free(text);
+}
+
+static void build_word(struct recording_builder *b, uint64_t time, const char *word)
+{
+	uint32_t tid = (uint32_t)strtoul(word + 1, NULL, 10);
+
+	switch (*word) {
+	case 'F':
+		add_function(b, 0, word + 1);
+		break;
+	case 'T':
+		add_function(b, FUNCTION_IS_TIMED, word + 1);
+		break;
+	case 'I':
+		add_function(b, FUNCTION_IS_INEXACT, word + 1);
+		break;
+	case 'N':
+		add_node(b, word + 1);
+		break;
+	case 'C':
+	case 'Z':
+		add_row(b, time, tid, *word == 'Z' ? CALL_IS_LATE : 0, word);
+		break;
+	case 'P':
+		builder_calls(b, time, 10, tid, CALL_IS_PARTIAL, NULL, 0);
+		break;
+	case 'S':
+		builder_sample(b, time, 10, tid, (uint64_t[]){ 0x1010 }, 1);
+		break;
+	case 'X':
+		builder_exit(b, time, 10, tid);
+		break;
+	default:
+		add_mark(b, time, tid, word);
+	}
+}
+
+struct fixture {
+	struct recording_builder b;
+	struct endpoint_options endpoints;
+	struct selection_options selection_options;
+	struct selection *selection;
+	struct strings strings;
+	struct report_options options;
+	struct report report;
+	const struct profile *p;
+	struct str text;
+};
+
+static void setup(struct fixture *f)
+{
+	*f = (struct fixture){ 0 };
+	log_set_level(LOG_QUIET);
+	builder_init(&f->b, NULL);
+	builder_comm(&f->b, 0, 10, 10, "server", false);
+	builder_mmap(&f->b, 0, 10, 0x1000, 0x1000, 0, "/no/such/app.so");
+	builder_marker(&f->b, 1, 0, "handle");
+	builder_marker(&f->b, 2, MARKER_HAS_ID, "task");
+	f->options.resolve.wants_callers = true;
+}
+
+static void build(struct fixture *f, const char *script)
+{
+	char *words = xstrdup(script), *rest = words, *word;
+	uint64_t time = 0;
+
+	while ((word = strsep(&rest, " ")) != NULL)
+		build_word(&f->b, ++time, word);
+	free(words);
+}
+
+static void run(struct fixture *f)
+{
+	struct reader *reader;
+	struct err e = { 0 };
+	const void *bytes;
+	size_t len;
+
+	ck_assert_msg(!selection_new(&f->selection_options, &f->selection, &e), "%s", e.what);
+	f->options.selection = f->selection;
+	f->options.strings = &f->strings;
+	f->options.endpoints = &f->endpoints;
+	report_init(&f->report, &f->options);
+	bytes = builder_finish(&f->b, &len);
+	ck_assert_int_eq(reader_open_bytes(bytes, len, &reader, &e), 0);
+	ck_assert_msg(!report_reader(&f->report, reader, "test", &e), "%s", e.what);
+	reader_free(reader);
+	f->p = report_finish(&f->report);
+}
+
+static void teardown(struct fixture *f)
+{
+	report_release(&f->report);
+	selection_free(f->selection);
+	selection_options_release(&f->selection_options);
+	endpoint_options_release(&f->endpoints);
+	strings_release(&f->strings);
+	builder_release(&f->b);
+	str_release(&f->text);
+}
+
+static const char *name_of(const struct fixture *f, uint32_t function)
+{
+	return strings_text(&f->strings, f->p->functions.at[function].name);
+}
+
+static void add_calls(struct str *b, uint64_t ncalls, uint64_t primitive, bool is_inexact)
+{
+	if (ncalls == COUNT_UNKNOWN) {
+		str_add_char(b, '-');
+		return;
+	}
+	str_addf(b, "%s%" PRIu64, is_inexact ? "~" : "", ncalls);
+	if (primitive == COUNT_UNKNOWN)
+		str_add(b, "/?");
+	else if (primitive != ncalls)
+		str_addf(b, "/%" PRIu64, primitive);
+}
+
+/*
+ * "/a ~14/5 9ms: fib 13/4 7 9 (main 1, fib 12/3), main 1 2 9 ()": calls, time; and of each function its
+ * calls, ms of its own and below, and callers. What there is nothing of is left out.
+ */
+static const char *text_of(struct fixture *f)
+{
+	str_clear(&f->text);
+	vec_each(&f->p->groups, g) {
+		str_addf(&f->text, "%s%s ", f->text.len ? " | " : "", strings_text(&f->strings, g->path));
+		add_calls(&f->text, g->calls, g->primitive_calls, g->is_inexact);
+		if (g->weight)
+			str_addf(&f->text, " %" PRIu64 "ms", g->weight / MS);
+		vec_each(&g->functions, s) {
+			str_addf(&f->text, "%s%s ", s == g->functions.at ? ": " : ", ", name_of(f, s->function));
+			add_calls(&f->text, s->ncalls, s->primitive_calls, s->is_inexact);
+			if (s->cum)
+				str_addf(&f->text, " %" PRIu64 " %" PRIu64, s->self / MS, s->cum / MS);
+			vec_each(&s->callers, c) {
+				str_addf(&f->text, "%s%s ", c == s->callers.at ? " (" : ", ", name_of(f, c->caller));
+				add_calls(&f->text, c->ncalls, c->primitive_calls, false);
+			}
+			if (s->callers.nr)
+				str_add_char(&f->text, ')');
+		}
+	}
+	return str_cstr(&f->text);
+}
+
+#define TREE "F1:main F2:fib F3:leaf N1<0:1 N2<1:2 N3<2:2 N4<3:2 N5<3:3 "
+
+static const struct {
+	const char *script, *root, *want;
+	uint64_t nr_nameless, nr_late, nr_partial;
+} cases[] = {
+	/* calls belong to what the thread works on when they are told */
+	{ "F1:f N1<0:1 C11:1*2 B11:/a C11:1*3 E11 C11:1*4", NULL,
+	  "/a 3: f 3 | (outside) 6: f 6", 0, 0, 0 },
+	{ "F1:f N1<0:1 B11:/a B12:/b C12:1*3 C11:1*1 C13:1*9 E11 E12", NULL,
+	  "/a 1: f 1 | /b 3: f 3 | (outside) 9: f 9", 0, 0, 0 },
+	/* several rows are added up */
+	{ "F1:f N1<0:1 B11:/a C11:1*3 C11:1*4 E11 B11:/a C11:1*5 E11", NULL, "/a 12: f 12", 0, 0, 0 },
+	/* recursion: a call is primitive where the function is not called already */
+	{ TREE "B11:/a C11:1*1 C11:2*2 C11:3*5 C11:4*7 C11:5*11 E11", NULL,
+	  "/a 26/14: main 1, fib 14/2 (main 2, fib 12/5), leaf 11 (fib 11)", 0, 0, 0 },
+	/* what was called before and runs still has no calls, and is there for what it calls */
+	{ TREE "C11:1*1 B11:/a C11:5*2 E11", NULL,
+	  "/a 2: main 0, fib 0 (main 0, fib 0), leaf 2 (fib 2) | (outside) 1: main 1", 0, 0, 0 },
+	/* below a function: of the outermost one's callers nothing is left */
+	{ TREE "B11:/a C11:1*1 C11:2*2 C11:3*5 C11:5*11 E11", "fib",
+	  "/a 18/13: fib 7/2 (fib 5), leaf 11 (fib 11)", 0, 0, 0 },
+	{ TREE "B11:/a C11:1*1 E11 B11:/b C11:2*1 E11", "fib", "/b 1: fib 1", 0, 0, 0 },
+	/* who called is not known: the total is right, and nothing else is said */
+	{ "F1:f F2:g N1<?:1 N2<1:2 B11:/a C11:1*3 C11:2*4 E11", NULL, "/a 7/?: f 3/?, g 4/? (f 4/?)", 0, 0, 0 },
+	{ "F1:f F2:g N1<0:1 B11:/a C11:L2*3 C11:1*1 E11", NULL, "/a 4/?: f 1, g 3/?", 0, 0, 0 },
+	{ "F1:f F2:g N1<9:1 N2<1:2 B11:/a C11:1*3 C11:2*2 E11", NULL, "/a 5/?: f 3/?, g 2/? (f 2/?)", 0, 0, 0 },
+	/* nobody knows whose calls these are */
+	{ "F1:f N1<0:1 N2<1:7 B11:/a C11:1*3 C11:2*4 C11:9*5 C11:L9*1 E11", NULL, "/a 3: f 3", 10, 0, 0 },
+	/* a parent that is no older than its child would be a loop */
+	{ "F1:f N1<2:1 N2<1:1 B11:/a C11:2*3 C11:1*1 E11", NULL, "/a 4/?: f 4/? (f 3/?)", 0, 0, 0 },
+	{ "F1:f N5<5:1 B11:/a C11:5*3 E11", NULL, "/a 3/?: f 3/?", 0, 0, 0 },
+	/* nothing was called */
+	{ "F1:f N1<0:1", NULL, "", 0, 0, 0 },
+	{ "F1:f N1<0:1 B11:/a S11 E11", NULL, "/a - 1ms: 0x10 - 1 1", 0, 0, 0 },
+	/* the same note again changes nothing */
+	{ "F1:f F1:g N1<0:1 N1<0:7 B11:/a C11:1*3 E11", NULL, "/a 3: f 3", 0, 0, 0 },
+
+	/* calls are missing, and it is known of which function: at any time */
+	{ "F1:f F2:g N1<0:1 N2<0:2 B11:/a C11:1*3 C11:2*2 I1:f E11", NULL, "/a ~5: f ~3, g 2", 0, 0, 0 },
+	{ "I1:f F2:g N1<0:1 N2<0:2 B11:/a C11:1*3 E11 B11:/b C11:2*2 E11", NULL,
+	  "/a ~3: f ~3 | /b 2: g 2", 0, 0, 0 },
+	/* or in which time */
+	{ "F1:f F2:g N1<0:1 N2<0:2 B11:/a C11:1*3 P11 C11:2*2 E11 B11:/b C11:1*1 E11", NULL,
+	  "/a ~5: f ~3, g ~2 | /b 1: f 1", 0, 0, 1 },
+	{ "F1:f N1<0:1 P11 C11:1*1 B11:/b C11:1*1 E11", NULL, "/b 1: f 1 | (outside) ~1: f ~1", 0, 0, 1 },
+	/* they came late, and may be another request's: so may others of that function be */
+	{ "F1:f F2:g N1<0:1 N2<0:2 B11:/a C11:1*3 C11:2*1 E11 B11:/b Z11:1*3 E11", NULL,
+	  "/a ~4: f ~3, g 1 | /b ~3: f ~3", 0, 1, 0 },
+	/* somebody else ended the request that the thread had worked on */
+	{ "F1:f N1<0:1 B11:/a#7 C11:1*1 E12#7 C11:1*2", NULL, "/a ~1: f ~1 | (outside) ~2: f ~2", 0, 1, 0 },
+	{ "F1:f N1<0:1 B11:/a#7 E12#7 B11:/b C11:1*2 E11", NULL, "/a - | /b 2: f 2", 0, 0, 0 },
+
+	/* where time is counted, samples are no part of it */
+	{ "T1:main T2:fib N1<0:1 N2<1:2 N3<2:2 B11:/a C11:1*1+2 C11:2*1+3 C11:3*4+4 S11 E11", NULL,
+	  "/a 6/2 9ms: main 1 2 9, fib 5/1 7 7 (main 1, fib 4)", 0, 0, 0 },
+	{ "T1:main T2:fib N1<0:1 N2<1:2 B11:/a C11:1*0+2 C11:2*1+3 E11", "fib",
+	  "/a 1 3ms: fib 1 3 3", 0, 0, 0 },
+	/* where it is not, they are all of it */
+	{ "F1:f N1<0:1 B11:/a C11:1*2 S11 S11 E11", NULL, "/a 2 2ms: f 2, 0x10 - 2 2", 0, 0, 0 },
+};
+
+START_TEST(calls_are_summed)
+{
+	struct fixture f;
+
+	setup(&f);
+	build(&f, cases[_i].script);
+	f.options.resolve.root = cases[_i].root;
+	run(&f);
+	ck_assert_str_eq(text_of(&f), cases[_i].want);
+	ck_assert_uint_eq(f.p->tallies.nr_calls_nameless, cases[_i].nr_nameless);
+	ck_assert_uint_eq(f.p->tallies.nr_calls_late, cases[_i].nr_late);
+	ck_assert_uint_eq(f.p->tallies.nr_calls_partial, cases[_i].nr_partial);
+	teardown(&f);
+}
+END_TEST
+
+/* --native: both, in seconds. */
+START_TEST(sampled_rows_stand_beside_timed_ones)
+{
+	struct fixture f;
+
+	setup(&f);
+	build(&f, "T1:f N1<0:1 B11:/a C11:1*2+5 S11 S11 E11");
+	f.options.resolve.is_native = true;
+	run(&f);
+	ck_assert_str_eq(text_of(&f), "/a 2 7ms: f 2 5 5, 0x10 - 2 2");
+	ck_assert_str_eq(f.p->unit, "seconds");
+	teardown(&f);
+}
+END_TEST
+
+static const struct {
+	enum group_by by;
+	const char *path, *slowest, *want;
+} group_cases[] = {
+	{ BY_ENDPOINT, NULL, NULL, "/a 1: f 1 | /b 2: f 2 | (outside) 4: f 4" },
+	{ BY_REQUEST, NULL, NULL, "/a 1: f 1 | /b 2: f 2 | (outside) 4: f 4" },
+	{ BY_NONE, NULL, NULL, "(all) 7: f 7" },
+	{ BY_THREAD, NULL, NULL, "server/11 5: f 5 | server/12 2: f 2" },
+	{ BY_PROCESS, NULL, NULL, "server/10 7: f 7" },
+	/* what is outside of requests is not among those that were asked for */
+	{ BY_ENDPOINT, "a", NULL, "/a 1: f 1" },
+	{ BY_ENDPOINT, NULL, "1", "/b 2: f 2" },
+};
+
+START_TEST(calls_are_where_samples_would_be)
+{
+	struct fixture f;
+
+	setup(&f);
+	build(&f, "F1:f N1<0:1 B11:/a B12:/b C11:1*1 E11 C12:1*2 C11:1*4 E12");
+	f.options.by = group_cases[_i].by;
+	f.options.resolve.wants_callers = false;
+	if (group_cases[_i].path)
+		vec_push(&f.selection_options.path, group_cases[_i].path);
+	f.selection_options.slowest = group_cases[_i].slowest;
+	run(&f);
+	ck_assert_str_eq(text_of(&f), group_cases[_i].want);
+	teardown(&f);
+}
+END_TEST
+
+/* Where a mapping of this program is that holds an address. */
+static struct maps_entry mapping_of(const struct maps *maps, uint64_t addr)
+{
+	vec_each(&maps->entries, m)
+		if (addr >= m->start && addr < m->end)
+			return *m;
+	ck_abort_msg("no mapping at %" PRIx64, addr);
+}
+
+/* Not static, so that its symbol is there. */
+void check_calls_counted(void);
+void check_calls_counted(void)
+{
+	__asm__ volatile("nop");
+}
+
+/* The samples of a function and its calls are found by address, one by one: they are one row. */
+START_TEST(counted_and_sampled_is_one_row)
+{
+	uint64_t addr = (uint64_t)(uintptr_t)check_calls_counted;
+	struct note_function note = { .id = 1, .name = "counted" };
+	const struct note_node node = { .node = 1, .function = 1 };
+	const struct call_row row = { .node = 1, .ncalls = 7 };
+	struct maps maps = { 0 };
+	struct maps_entry m;
+	struct err e = { 0 };
+	struct fixture f;
+
+	ck_assert_int_eq(maps_read(&maps, getpid(), &e), 0);
+	m = mapping_of(&maps, addr);
+	setup(&f);
+	builder_mmap(&f.b, 0, 10, m.start, m.end - m.start, m.off, m.path);
+	builder_sample(&f.b, 1, 10, 10, (uint64_t[]){ addr + 1 }, 1);
+	note.file = m.path;
+	note.off = addr - m.start + m.off;
+	builder_function(&f.b, &note);
+	builder_nodes(&f.b, &node, 1);
+	builder_calls(&f.b, 2, 10, 10, 0, &row, 1);
+	run(&f);
+	ck_assert_str_eq(text_of(&f), "(outside) 7 1ms: check_calls_counted 7 1 1");
+	teardown(&f);
+	maps_release(&maps);
+}
+END_TEST
+
+/* Of a file that is not there any more the name is the one that the recording has. */
+START_TEST(counted_without_a_file_has_its_name)
+{
+	const struct note_function note = { .id = 1, .file = "/no/such/app.so", .off = 0x20, .name = "work" };
+	const struct note_node node = { .node = 1, .function = 1 };
+	const struct call_row row = { .node = 1, .ncalls = 7 };
+	struct fixture f;
+
+	setup(&f);
+	builder_function(&f.b, &note);
+	builder_nodes(&f.b, &node, 1);
+	builder_calls(&f.b, 2, 10, 10, 0, &row, 1);
+	run(&f);
+	ck_assert_str_eq(text_of(&f), "(outside) 7: work 7");
+	ck_assert_str_eq(strings_text(&f.strings, f.p->functions.at[0].std_name), "app.so:0(work)");
+	teardown(&f);
+}
+END_TEST
+
+/* A record that says more rows than it has, and one that is no head. */
+START_TEST(cut_counts_are_left_out)
+{
+	const struct note_function note = { .id = 1, .flags = FUNCTION_IS_NAMED, .file = "f", .name = "f" };
+	const struct note_node node = { .node = 1, .function = 1 };
+	const struct call_row row = { .node = 1, .ncalls = 7 };
+	struct fixture f;
+	char *head;
+
+	setup(&f);
+	builder_function(&f.b, &note);
+	builder_nodes(&f.b, &node, 1);
+	builder_calls(&f.b, 2, 10, 10, 0, &row, 1);
+	/* Behind the head are a row and 4 bytes of padding. */
+	head = f.b.bytes.s + f.b.bytes.len - 4 - sizeof(row) - sizeof(struct call_counts);
+	head[offsetof(struct call_counts, nr)] = 9;
+	builder_calls(&f.b, 3, 10, 10, 0, &row, 1);
+	run(&f);
+	ck_assert_str_eq(text_of(&f), "(outside) 14: f 14");
+	teardown(&f);
+}
+END_TEST
+
+/* Whatever is counted: what is in the groups is what was told, each call once. */
+START_TEST(calls_are_conserved)
+{
+	uint64_t state = (uint64_t)_i + 1, nr_calls = 0, in_groups = 0, in_functions = 0;
+	struct str script = { 0 };
+	struct fixture f;
+	int i;
+
+	str_add(&script, TREE "N6<5:1 N7<6:3");
+	for (i = 0; i < 300; i++) {
+		unsigned int tid, node, n;
+
+		state = state * 6364136223846793005ULL + 1442695040888963407ULL;
+		tid = 11 + (unsigned int)(state >> 33) % 3;
+		node = 1 + (unsigned int)(state >> 40) % 7;
+		n = (unsigned int)(state >> 50) % 100;
+		switch (state >> 60 & 7) {
+		case 0:
+			str_addf(&script, " B%u:/%c", tid, 'a' + (int)(n % 3));
+			break;
+		case 1:
+			str_addf(&script, " E%u", tid);
+			break;
+		case 2:
+			str_addf(&script, " S%u", tid);
+			break;
+		default:
+			str_addf(&script, " C%u:%u*%u", tid, node, n);
+			nr_calls += n;
+		}
+	}
+	setup(&f);
+	build(&f, str_cstr(&script));
+	f.options.by = (enum group_by)(_i % NR_GROUP_BYS);
+	run(&f);
+	vec_each(&f.p->groups, g) {
+		in_groups += g->calls == COUNT_UNKNOWN ? 0 : g->calls;
+		vec_each(&g->functions, s) {
+			uint64_t of_callers = 0;
+
+			in_functions += s->ncalls == COUNT_UNKNOWN ? 0 : s->ncalls;
+			vec_each(&s->callers, c)
+				of_callers += c->ncalls;
+			ck_assert_uint_le(of_callers, s->ncalls);
+		}
+	}
+	ck_assert_uint_eq(in_groups, nr_calls);
+	ck_assert_uint_eq(in_functions, nr_calls);
+	teardown(&f);
+	str_release(&script);
+}
+END_TEST
+
+Suite *check_calls_suite(void)
+{
+	Suite *s = suite_create("calls");
+	TCase *tc = tcase_create("calls");
+
+	tcase_add_loop_test(tc, calls_are_summed, 0, ARRAY_LEN(cases));
+	tcase_add_test(tc, sampled_rows_stand_beside_timed_ones);
+	tcase_add_loop_test(tc, calls_are_where_samples_would_be, 0, ARRAY_LEN(group_cases));
+	tcase_add_test(tc, counted_and_sampled_is_one_row);
+	tcase_add_test(tc, counted_without_a_file_has_its_name);
+	tcase_add_test(tc, cut_counts_are_left_out);
+	tcase_add_loop_test(tc, calls_are_conserved, 0, 14);
+	suite_add_tcase(s, tc);
+	return s;
+}
