@@ -107,7 +107,7 @@ $(O)/%.o: %.c | $(READY)
 
 ifneq ($(CROSS),)
 .PHONY: cross cross-check
-CROSS_OBJS := $(filter-out %/follow.o %/marker_probe.o %/marker_socket.o %/operand.o,$(OBJS))
+CROSS_OBJS := $(filter-out %/call_core.o %/follow.o %/marker_probe.o %/marker_socket.o %/operand.o,$(OBJS))
 cross: $(CROSS_OBJS) $(O)/cross-check
 cross-check: cross
 	$(Q)qemu-$(CROSS_ARCH)-static -L /usr/$(CROSS_TRIPLET) -E LD_LIBRARY_PATH=$(CROSS_LIBS) $(O)/cross-check
@@ -127,6 +127,7 @@ $(O)/%.bpf.o: %.bpf.c | $(READY)
 	$(Q)$(CLANG) -target bpf -mcpu=v3 -O2 -g -Wall -I. -I/usr/include/$(MULTIARCH) \
 		-MMD -MP -c -o $@ $<
 $(O)/collector/follow.o: $(O)/collector/follow.bpf.o
+$(O)/collector/call_core.o: $(O)/collector/calls.bpf.o
 $(O)/collector/marker_probe.o: $(O)/collector/probe.bpf.o
 $(O)/collector/marker_socket.o: $(O)/collector/socket_calls.bpf.o $(O)/collector/socket_traced.bpf.o
 $(O)/report/render_flamegraph.o $(O)/fuzz/obj/report/render_flamegraph.o: report/flamegraph.js
@@ -185,6 +186,7 @@ $(O)/fuzz/obj/%.o: %.c | $(READY)
 	$(Q)$(CLANG) $(filter-out -O2 -fsanitize=%,$(ALL_CFLAGS)) $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link \
 		-MMD -MP -c -o $@ $<
 $(O)/fuzz/obj/collector/follow.o: $(O)/collector/follow.bpf.o
+$(O)/fuzz/obj/collector/call_core.o: $(O)/collector/calls.bpf.o
 $(O)/fuzz/obj/collector/marker_probe.o: $(O)/collector/probe.bpf.o
 $(O)/fuzz/obj/collector/marker_socket.o: $(O)/collector/socket_calls.bpf.o $(O)/collector/socket_traced.bpf.o
 $(O)/fuzz/wperf.a: $(FUZZ_OBJS)

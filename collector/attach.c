@@ -170,6 +170,8 @@ static bool is_about_request(int error)
 /* What nobody asked for by name may be missing. */
 static bool are_markers_optional(const struct attachment *a)
 {
+	if (a->counting)
+		return false;
 	vec_each(&a->markers, m)
 		if (m->spec.kind != MARKER_SPEC_AUTO)
 			return false;
@@ -183,17 +185,18 @@ static void drop_markers(struct attachment *a, const struct err *why)
 	vec_each(&a->markers, m)
 		marker_release(m);
 	a->markers.nr = 0;
-	a->sampler_config.has_marks = false;
+	a->sampler_config.has_marks = a->counting != NULL;
 }
 
 /* *e says why there are no events per CPU. */
-static int refuse_markers(struct err *e)
+static int refuse_markers(const struct attachment *a, struct err *e)
 {
 	const struct err why = *e;
 	const char *remedy = why.remedy[0] ? why.remedy : PRIVILEGES_REMEDY;
 	int len = (int)strlen(remedy) - str_ends(remedy, ".");
 
-	err_set(e, why.code, "markers need BPF and events per CPU: %s", why.what);
+	err_set(e, why.code, "%s BPF and events per CPU: %s",
+		a->counting ? "counting calls needs" : "markers need", why.what);
 	if (!in_first_pid_namespace())
 		return err_remedy(e, "Run it on the host, or in a container that shares its pids "
 				     "(--pid=host); --marker none samples without.");
@@ -207,7 +210,7 @@ static int open_sampler(struct attachment *a, struct err *e)
 	if (!err || is_about_request(err))
 		return err;
 	if (!are_markers_optional(a))
-		return refuse_markers(e);
+		return refuse_markers(a, e);
 	drop_markers(a, e);
 	log_verbose("events per CPU: %s", e->what);
 	return open_per_thread(a, e);
@@ -240,16 +243,19 @@ static int prepare_markers(struct attachment *a, struct err *e)
 	/* The sources keep pointers to the specs: the array does not grow any more. */
 	for (i = 0; !err && i < a->markers.nr; i++)
 		err = marker_prepare(&a->markers.at[i], (uint32_t)i, &target, e);
+	if (!err)
+		err = counting_prepare(&a->counting, c->call_specs, &target, e);
 	free(program);
 	return err;
 }
 
 static int attach_markers(struct attachment *a, struct err *e)
 {
+	const struct marker_ways ways = { a->follow, &a->sampler, a->writer, counting_core(a->counting) };
 	int err;
 
 	vec_each(&a->markers, m) {
-		err = m->source->attach(m->self, a->follow, &a->sampler, a->writer, e);
+		err = m->source->attach(m->self, &ways, e);
 		if (err && !are_markers_optional(a))
 			return err;
 		if (err) {
@@ -323,6 +329,10 @@ int attachment_open(struct attachment *a, const struct recorder_config *config,
 	if (!err)
 		err = open_writer(a, signals, e);
 	if (!err)
+		err = counting_load(a->counting, e);
+	if (!err)
+		err = counting_attach(a->counting, &a->processes, &a->sampler, a->writer, e);
+	if (!err)
 		err = attach_markers(a, e);
 	return err;
 }
@@ -366,6 +376,7 @@ int attachment_begin(struct attachment *a, struct err *e)
 	int err = 0;
 
 	sampler_enable(&a->sampler);
+	counting_start(a->counting);
 	snapshot_kernel(a->writer);
 	keep_vdso(a->keep);
 	snapshot_processes(a);
@@ -380,6 +391,7 @@ void attachment_release(struct attachment *a)
 {
 	vec_each(&a->markers, m)
 		marker_release(m);
+	counting_free(a->counting);
 	sampler_release(&a->sampler);
 	follow_free(a->follow);
 	keep_free(a->keep);

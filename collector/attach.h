@@ -16,6 +16,7 @@
 #ifndef COLLECTOR_ATTACH_H
 #define COLLECTOR_ATTACH_H
 
+#include "collector/counting.h"
 #include "collector/follow.h"
 #include "collector/keep.h"
 #include "collector/marker.h"
@@ -36,6 +37,7 @@ struct attachment {
 	struct keep *keep;
 	struct workload workload;
 	VEC(struct marker) markers;
+	struct counting *counting;	/* NULL: no calls are counted */
 	VEC(int) pidfds;		/* of the processes given with -p */
 
 	/* What it took to get there. */

@@ -47,6 +47,8 @@ static const char usage[] =
 	"                           begin=PROBE,end=PROBE[,label=argN:str][,id=argN]\n"
 	"                             PROBE: FUNCTION[@MODULE][%return] or usdt:PROVIDER:NAME\n"
 	"                           none\n"
+	"      --calls PATTERN[@MODULE]\n"
+	"                         count every call of these functions exactly; a glob: 'parse_*@libfoo.so*'\n"
 	"      --max-size BYTES   stop at that size (K, M, G)\n"
 	"  -m, --mmap-pages N     size of a CPU's ring: pages (a power of two), or bytes with K, M\n"
 	"      --no-progress      no line on a terminal that says how far it is\n"
@@ -56,7 +58,7 @@ static const char usage[] =
 
 struct options {
 	struct recorder_config config;
-	VEC(const char *) markers;
+	VEC(const char *) markers, calls;
 	const char *event;
 	bool has_freq, has_count;
 };
@@ -166,7 +168,8 @@ static int parse_option(int opt, struct options *o, struct err *e)
 		vec_push(&o->markers, optarg);
 		return 0;
 	case OPT_CALLS:
-		return err_set(e, -ENOTSUP, "--calls %s: counting calls is not in this version", optarg);
+		vec_push(&o->calls, optarg);
+		return 0;
 	case OPT_MAX_SIZE:
 		return parse_bytes(optarg, &c->max_bytes) && c->max_bytes ?
 			       0 : bad_number("--max-size", optarg, e);
@@ -216,9 +219,12 @@ static void choose_markers(struct options *o)
 			vec_remove(&o->markers, i, 1);
 		else
 			i++;
-	o->config.sampler.has_marks = o->markers.nr > 0;
+	/* Counts come the way that marks do. */
+	o->config.sampler.has_marks = o->markers.nr > 0 || o->calls.nr > 0;
 	vec_push(&o->markers, NULL);
 	o->config.marker_specs = o->markers.at;
+	vec_push(&o->calls, NULL);
+	o->config.call_specs = o->calls.at;
 }
 
 /* Threads become their processes, and each process is there once: twice would count its time twice. */
@@ -352,5 +358,6 @@ out:
 		err_print(&e, stderr);
 	pids_release(&o.config.pids);
 	vec_release(&o.markers);
+	vec_release(&o.calls);
 	return status;
 }

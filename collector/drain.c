@@ -45,8 +45,10 @@ static bool saw_mark(struct drain *d, const struct record *rec)
 
 static bool saw_sample(struct drain *d, const struct record *rec)
 {
-	if (rec->event->is_bpf_output)
+	if (rec->event->is_bpf_output) {
+		counting_see(d->counting, rec);
 		return saw_mark(d, rec);
+	}
 	d->nr_samples++;
 	kernel_names_see(&d->kernel_names, rec);
 	return true;
@@ -141,14 +143,17 @@ static bool is_kept(struct drain *d, const struct record *rec)
 	case PERF_RECORD_SAMPLE:
 		return saw_sample(d, rec);
 	case PERF_RECORD_MMAP2:
-		if (is_of_target(d, rec->pid))
+		if (is_of_target(d, rec->pid)) {
+			counting_see(d->counting, rec);
 			saw_mmap2(d, rec);
+		}
 		return false;
 	case PERF_RECORD_COMM:
 	case PERF_RECORD_FORK:
 	case PERF_RECORD_EXIT:
 		if (!is_of_target(d, rec->pid))
 			return false;
+		counting_see(d->counting, rec);
 		if (d->walker)
 			stack_walker_record(d->walker, rec);
 		if (rec->type == PERF_RECORD_EXIT)
@@ -201,6 +206,7 @@ static void forget_ended(struct drain *d)
 			continue;
 		}
 		keep_perf_map(d->keep, p.pid);
+		counting_forget(d->counting, p.pid);
 		if (d->follow)
 			follow_forget(d->follow, p.pid);
 		if (d->walker)

@@ -9,6 +9,7 @@
 #ifndef COLLECTOR_DRAIN_H
 #define COLLECTOR_DRAIN_H
 
+#include "collector/counting.h"
 #include "collector/follow.h"
 #include "collector/keep.h"
 #include "collector/kernel_names.h"
@@ -33,6 +34,7 @@ struct drain {
 	struct writer *writer;
 	struct keep *keep;
 	struct stack_walker *walker;	/* NULL: chains are as the kernel wrote them */
+	struct counting *counting;	/* NULL unless set after drain_init(); lent */
 	struct merge merge;
 	struct iovec parts[DRAIN_PARTS];	/* what goes out next, */
 	int nr_parts;

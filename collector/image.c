@@ -288,8 +288,9 @@ bool image_symbol_vaddr(const struct image *m, const char *name, size_t len, uin
 }
 
 struct dwarf_search {
-	const char *name;
-	bool found;
+	bool (*take)(void *self, const char *name);
+	void *self;
+	bool is_over;
 };
 
 static int check_function(Dwarf_Die *die, void *arg)
@@ -297,19 +298,39 @@ static int check_function(Dwarf_Die *die, void *arg)
 	struct dwarf_search *s = arg;
 	const char *name = dwarf_diename(die);
 
-	if (!name || strcmp(name, s->name) || dwarf_hasattr(die, DW_AT_declaration))
+	if (!name || dwarf_hasattr(die, DW_AT_declaration))
 		return DWARF_CB_OK;
-	s->found = true;
-	return DWARF_CB_ABORT;
+	s->is_over = !s->take(s->self, name);
+	return s->is_over ? DWARF_CB_ABORT : DWARF_CB_OK;
+}
+
+void image_each_source(const struct image *m, bool (*take)(void *self, const char *name), void *self)
+{
+	struct dwarf_search s = { .take = take, .self = self };
+	Dwarf_Die *cu = NULL;
+	Dwarf_Addr bias;
+
+	while (!s.is_over && (cu = dwfl_module_nextcu(m->module, cu, &bias)))
+		dwarf_getfuncs(cu, check_function, &s, 0);
+}
+
+struct name_search {
+	const char *name;
+	bool found;
+};
+
+static bool is_other_name(void *self, const char *name)
+{
+	struct name_search *s = self;
+
+	s->found = !strcmp(name, s->name);
+	return !s->found;
 }
 
 bool image_has_source(const struct image *m, const char *name)
 {
-	struct dwarf_search s = { .name = name };
-	Dwarf_Die *cu = NULL;
-	Dwarf_Addr bias;
+	struct name_search s = { .name = name };
 
-	while (!s.found && (cu = dwfl_module_nextcu(m->module, cu, &bias)))
-		dwarf_getfuncs(cu, check_function, &s, 0);
+	image_each_source(m, is_other_name, &s);
 	return s.found;
 }

@@ -22,6 +22,16 @@ struct marker_target {
 	const char *program;		/* or a program that does not run yet; NULL: none */
 };
 
+struct call_core;
+
+/* What marks come from and go to; lent while the marker is attached. */
+struct marker_ways {
+	struct follow *follow;
+	const struct sampler *sampler;
+	struct writer *writer;
+	const struct call_core *calls;	/* whose counts go ahead of marks; NULL: none are counted */
+};
+
 struct marker_counts {
 	uint64_t nr_begins, nr_ends;
 	uint64_t nr_unsent;	/* marks that the recording does not know of */
@@ -32,8 +42,7 @@ struct marker_source {
 	bool (*takes)(const struct marker_spec *spec);
 	int (*prepare)(const struct marker_spec *spec, uint32_t id, const struct marker_target *target,
 		       void **ret_self, struct err *e);
-	int (*attach)(void *self, struct follow *follow, const struct sampler *sampler,
-		      struct writer *w, struct err *e);
+	int (*attach)(void *self, const struct marker_ways *ways, struct err *e);
 	void (*counts)(const void *self, struct marker_counts *ret);
 	/* Detaches; NULL is a no-op. */
 	void (*release)(void *self);

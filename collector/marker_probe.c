@@ -14,6 +14,7 @@
 
 #include "base/log.h"
 #include "collector/bpf_object.h"
+#include "collector/call_core.h"
 #include "collector/locate.h"
 #include "collector/marker.h"
 #include "collector/privileges.h"
@@ -279,23 +280,37 @@ static void write_note(const struct probe_marker *m, struct writer *w)
 	writer_note_marker(w, &note);
 }
 
-static int probe_attach(void *self, struct follow *follow, const struct sampler *sampler,
-			struct writer *w, struct err *e)
+static int load(struct probe_marker *m, const struct marker_ways *ways, struct err *e)
 {
-	struct probe_marker *m = self;
-	const struct bpf_shared_map shared[] = { { "targets", follow_map_fd(follow) }, { NULL, -1 } };
+	const struct bpf_shared_map shared[] = { { "targets", follow_map_fd(ways->follow) }, { NULL, -1 } };
+	struct bpf_object *object;
 	int err;
 
-	err = bpf_object_load_embedded("probe", bpf_object_probe, bpf_object_probe_end, shared,
-				       &m->object, e);
+	err = bpf_object_open_embedded("probe", bpf_object_probe, bpf_object_probe_end, shared,
+				       &object, e);
+	if (err)
+		return err;
+	err = call_core_join(ways->calls, object, e);
+	if (!err)
+		err = bpf_object_load("probe", object, e);
+	if (!err)
+		m->object = object;
+	return err;
+}
+
+static int probe_attach(void *self, const struct marker_ways *ways, struct err *e)
+{
+	struct probe_marker *m = self;
+	int err = load(m, ways, e);
+
 	if (err)
 		return err;
 	m->program_fd = bpf_program__fd(bpf_object__find_program_by_name(m->object, "probe_hit"));
 	m->sites_fd = bpf_object__find_map_fd_by_name(m->object, "sites");
 	m->counts_fd = bpf_object__find_map_fd_by_name(m->object, "counts");
-	write_note(m, w);
-	err = marker_give_rings(m->object, sampler, e);
-	return err ? err : attach_sites(m, sampler->is_unwound, e);
+	write_note(m, ways->writer);
+	err = marker_give_rings(m->object, ways->sampler, e);
+	return err ? err : attach_sites(m, ways->sampler->is_unwound, e);
 }
 
 /* ---- counts ---- */

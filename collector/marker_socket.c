@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
+#include "collector/call_core.h"
 #include "collector/marker.h"
 #include "collector/socket.h"
 #include "collector/socket_way.h"
@@ -25,7 +26,7 @@ static const struct {
 	const char *name;
 	const uint8_t *begin, *end;
 	const char *programs[8];
-} ways[] = {
+} objects[] = {
 	[SOCKET_BY_CALLS] = { "socket_calls", bpf_object_socket_calls, bpf_object_socket_calls_end,
 			      { "socket_switch", "socket_exit", "socket_enter" } },
 	[SOCKET_BY_TRACES] = { "socket_traced", bpf_object_socket_traced, bpf_object_socket_traced_end,
@@ -162,14 +163,14 @@ static int socket_prepare(const struct marker_spec *spec, uint32_t id,
  * Programs that not every kernel takes: the first needs a helper that is new there, the other one a
  * tracepoint.
  */
-static void choose_programs(struct bpf_object *object, const struct follow *follow,
+static void choose_programs(struct bpf_object *object, const struct marker_ways *ways,
 			    struct socket_config *config)
 {
 	struct bpf_program *sampled = bpf_object__find_program_by_name(object, "socket_sampled");
 	struct bpf_program *sends = bpf_object__find_program_by_name(object, "socket_sends");
 
 	config->tells_waits_at_once =
-		follow_runs_before_samples(follow) ||
+		ways->calls || follow_runs_before_samples(ways->follow) ||
 		libbpf_probe_bpf_helper(BPF_PROG_TYPE_PERF_EVENT, BPF_FUNC_task_storage_get, NULL) != 1;
 	bpf_program__set_autoload(sampled, !config->tells_waits_at_once);
 	if (sends)
@@ -177,7 +178,7 @@ static void choose_programs(struct bpf_object *object, const struct follow *foll
 }
 
 /* The programs' only constant. */
-static int set_config(const struct socket_marker *m, const struct follow *follow,
+static int set_config(const struct socket_marker *m, const struct marker_ways *ways,
 		      struct bpf_object *object)
 {
 	struct bpf_map *constants = bpf_object__find_map_by_name(object, ".rodata");
@@ -187,28 +188,30 @@ static int set_config(const struct socket_marker *m, const struct follow *follow
 	for (i = 0; i < ARRAY_LEN(calls); i++)
 		if (calls[i].nr < SOCKET_MAX_SYSCALLS)
 			config.call_of[calls[i].nr] = (unsigned char)calls[i].call;
-	choose_programs(object, follow, &config);
+	choose_programs(object, ways, &config);
 	return bpf_map__set_initial_value(constants, &config, sizeof(config));
 }
 
-static int load(struct socket_marker *m, struct follow *follow, struct err *e)
+static int load(struct socket_marker *m, const struct marker_ways *ways, struct err *e)
 {
-	const struct bpf_shared_map shared[] = { { "targets", follow_map_fd(follow) }, { NULL, -1 } };
+	const struct bpf_shared_map shared[] = { { "targets", follow_map_fd(ways->follow) }, { NULL, -1 } };
 	int nr_cpus = libbpf_num_possible_cpus(), err;
 	struct bpf_object *object;
 
-	err = bpf_object_open_embedded(ways[m->way].name, ways[m->way].begin, ways[m->way].end, shared, &object, e);
+	err = bpf_object_open_embedded(objects[m->way].name, objects[m->way].begin, objects[m->way].end, shared, &object, e);
 	if (err)
 		return err;
-	err = set_config(m, follow, object);
+	err = set_config(m, ways, object);
 	if (!err)
 		err = bpf_map__set_max_entries(bpf_object__find_map_by_name(object, "buffers"),
 					       (uint32_t)nr_cpus * SOCKET_BUFFERS_PER_CPU);
 	if (err) {
 		bpf_object__close(object);
-		return err_set(e, err, "cannot set the BPF program '%s' up: %m", ways[m->way].name);
+		return err_set(e, err, "cannot set the BPF program '%s' up: %m", objects[m->way].name);
 	}
-	err = bpf_object_load(ways[m->way].name, object, e);
+	err = call_core_join(ways->calls, object, e);
+	if (!err)
+		err = bpf_object_load(objects[m->way].name, object, e);
 	if (!err)
 		m->object = object;
 	return err;
@@ -234,7 +237,7 @@ static int cannot_attach(const char *name, int error, struct err *e)
 
 static int attach_programs(struct socket_marker *m, struct err *e)
 {
-	const char *const *name = ways[m->way].programs;
+	const char *const *name = objects[m->way].programs;
 	size_t i;
 
 	for (i = 0; i < ARRAY_LEN(m->links) && name[i]; i++) {
@@ -257,8 +260,7 @@ static void run_before_samples(const struct socket_marker *m, struct follow *fol
 		follow_run_before_samples(follow, bpf_program__fd(p));
 }
 
-static int socket_attach(void *self, struct follow *follow, const struct sampler *sampler,
-			 struct writer *w, struct err *e)
+static int socket_attach(void *self, const struct marker_ways *ways, struct err *e)
 {
 	struct socket_marker *m = self;
 	const struct note_marker note = {
@@ -267,18 +269,18 @@ static int socket_attach(void *self, struct follow *follow, const struct sampler
 		.spec = m->spec->text,
 		.name = "",
 	};
-	int err = load(m, follow, e);
+	int err = load(m, ways, e);
 
 	if (err)
 		return err;
 	m->counts_fd = bpf_object__find_map_fd_by_name(m->object, "counts");
 	err = tell_listening(m, e);
 	if (!err)
-		err = marker_give_rings(m->object, sampler, e);
+		err = marker_give_rings(m->object, ways->sampler, e);
 	if (err)
 		return err;
-	writer_note_marker(w, &note);
-	run_before_samples(m, follow);
+	writer_note_marker(ways->writer, &note);
+	run_before_samples(m, ways->follow);
 	return attach_programs(m, e);
 }
 

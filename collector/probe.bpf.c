@@ -149,8 +149,11 @@ static __u32 read_label(struct pt_regs *ctx, const struct probe_program *site, s
 	return (__u32)(len - 1) & (MARK_LABEL_MAX - 1);
 }
 
+#include "collector/calls_flush.bpf.h"
+
 static long send(void *ctx, void *mark, __u64 size)
 {
+	calls_flush(ctx);
 	return bpf_perf_event_output(ctx, &rings, BPF_F_CURRENT_CPU, mark, size);
 }
 

@@ -73,6 +73,7 @@ static int start(struct recorder *r, struct err *e)
 	if (err)
 		return err;
 	drain_init(&r->drain, &a->sampler, a->follow, a->writer, a->keep, a->walker);
+	r->drain.counting = a->counting;
 	clocks_ns(&r->begin_ns, &r->begin_epoch_ns);
 	write_times(r);
 	return attachment_begin(a, e);
@@ -181,6 +182,7 @@ static void record(struct recorder *r)
 			look_at_polled(r);
 		drain_rings(&r->drain, false);
 		now = monotonic_ns();
+		counting_tick(r->attachment.counting, now);
 		progress_show(&r->progress, now);
 	}
 	r->end_ns = now;
@@ -307,8 +309,10 @@ static int finish(struct recorder *r, struct err *e)
 	struct attachment *a = &r->attachment;
 	int err;
 
+	counting_stop(a->counting);
 	sampler_disable(&a->sampler);
 	drain_rings(&r->drain, true);
+	counting_finish(a->counting);
 	count_untold_losses(r);
 	keep_perf_maps(r);
 	keep_kernel_names(r);

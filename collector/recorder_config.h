@@ -17,6 +17,7 @@ struct recorder_config {
 	struct sampler_config sampler;
 	bool is_default_event;		/* nobody asked for it: it is told */
 	const char *const *marker_specs;	/* NULL-terminated; empty: none */
+	const char *const *call_specs;		/* the same */
 	int argc;
 	char **argv;
 	bool is_quiet, has_no_progress;

@@ -41,7 +41,7 @@ enum socket_call {
 struct socket_config {
 	unsigned char call_of[SOCKET_MAX_SYSCALLS];	/* enum socket_call, by number */
 	unsigned int only_port;		/* connections accepted on this one alone; 0: on all */
-	unsigned int tells_waits_at_once;	/* no sample would make the thread tell them before it */
+	unsigned int tells_waits_at_once;	/* no sample would make it, or calls are counted from here on */
 };
 
 struct socket_counts {

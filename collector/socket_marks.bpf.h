@@ -182,10 +182,15 @@ static void release_buffer(struct buffer *b)
 	__sync_lock_test_and_set(&b->is_taken, 0);
 }
 
+#include "collector/calls_flush.bpf.h"
+
 static void send(void *ctx, void *mark, __u64 size)
 {
-	long err = bpf_perf_event_output(ctx, &rings, BPF_F_CURRENT_CPU, mark, size);
+	long err;
 	struct socket_counts *c;
+
+	calls_flush(ctx);
+	err = bpf_perf_event_output(ctx, &rings, BPF_F_CURRENT_CPU, mark, size);
 
 	/* A full ring counts its losses itself, in a PERF_RECORD_LOST. */
 	if (err && err != -ENOSPC && (c = count()))

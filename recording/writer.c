@@ -174,6 +174,27 @@ void writer_mmap(struct writer *w, const struct writer_mmap *m)
 	record_end(w, begin);
 }
 
+/* In the order of perf_event_open(2); the length of the raw part makes the record a multiple of 8. */
+void writer_mark(struct writer *w, size_t event, const struct writer_mark *m)
+{
+	const struct writer_event *of = &w->config->events[event];
+	size_t begin = record_begin(w, PERF_RECORD_SAMPLE, PERF_RECORD_MISC_USER);
+	uint64_t asked = of->attr.sample_type;
+
+	add_u64(w, of->ids.nr ? of->ids.at[0] : 0);
+	if (asked & PERF_SAMPLE_IP)
+		add_u64(w, 0);
+	add_u32(w, m->pid);
+	add_u32(w, m->tid);
+	add_u64(w, m->time);
+	add_u64(w, 0);
+	if (asked & PERF_SAMPLE_PERIOD)
+		add_u64(w, 1);
+	add_u32(w, (uint32_t)((m->len + sizeof(uint32_t) + 7) / 8 * 8 - sizeof(uint32_t)));
+	add(w, m->bytes, m->len);
+	record_end(w, begin);
+}
+
 void writer_lost(struct writer *w, uint64_t nr_lost)
 {
 	const struct writer_event *first = &w->config->events[0];

@@ -74,6 +74,14 @@ struct writer_mmap {
 	bool is_kernel;
 };
 void writer_mmap(struct writer *w, const struct writer_mmap *m);
+/* A sample of the BPF output event, the event-th of the recording, with these bytes as its raw part. */
+struct writer_mark {
+	uint32_t pid, tid;
+	uint64_t time;
+	const void *bytes;
+	size_t len;
+};
+void writer_mark(struct writer *w, size_t event, const struct writer_mark *m);
 /* Records that found no room in a ring, where the kernel did not write it down itself. */
 void writer_lost(struct writer *w, uint64_t nr_lost);
 /* All rings were drained once: see report/order.h. */

@@ -80,6 +80,8 @@ static const char help[] =
 	"      --duration SECONDS\n"
 	"                        stop after that long; so do SIGINT, SIGTERM, the target's end\n"
 	"      --marker SPEC     where requests begin and end; default auto\n"
+	"      --calls PATTERN[@MODULE]\n"
+	"                        count every call of these functions; see wperf record\n"
 	"  -F, --freq HZ         samples a second and CPU, default 999\n"
 	"  -c, --count N         a sample every N events instead\n"
 	"  -e, --event NAME      what to sample by\n"

@@ -7,7 +7,7 @@ _wperf_selection="--path --method --status --slower-than --faster-than --path-ra
 _wperf_input="-i --input --slowest"
 _wperf_view="--root -s --sort --restrict --format --profile-dir --filename-format --no-inline
 	--no-demangle --kernel --native"
-_wperf_sampling="-p --pid --duration -F --freq -c --count -e --event --call-graph --marker
+_wperf_sampling="-p --pid --duration -F --freq -c --count -e --event --call-graph --marker --calls
 	--max-size -m --mmap-pages"
 _wperf_talk="-v --verbose -q --quiet -h --help"
 

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A BPF program on places in one file, for one process: all its threads, and no other process, even
+ * where that has the same file mapped. Everything is taken away when the descriptors are closed.
+ *
+ * One uprobe-multi link where the kernel has them (6.6), else a perf event and a link for each place.
+ */
+#ifndef COLLECTOR_CALL_LINK_H
+#define COLLECTOR_CALL_LINK_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/vec.h"
+
+/* BPF_TRACE_UPROBE_MULTI of linux/bpf.h: what the program that is for those links expects. */
+#define CALL_LINK_MULTI_TYPE 48
+
+struct call_place {
+	uint64_t off;		/* in the file */
+	uint64_t semaphore_off;	/* in the file; 0: none */
+	uint64_t cookie;
+};
+
+/* Valid when zeroed. */
+struct call_link {
+	VEC(int) fds;
+};
+
+struct call_programs {
+	int multi_fd;	/* loaded to expect CALL_LINK_MULTI_TYPE; negative: none */
+	int single_fd;
+};
+
+/*
+ * path opens the file. -ESRCH: the process is gone; -EPERM; -EMFILE where the kernel has no
+ * uprobe-multi links and RLIMIT_NOFILE is too low for so many places. The link is empty then.
+ */
+int call_link_attach(struct call_link *l, const struct call_programs *programs, const char *path,
+		     const struct call_place *places, size_t nr, uint32_t pid, struct err *e);
+void call_link_release(struct call_link *l);
+
+#endif

@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "collector/call_native.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+
+/* ---- probes ---- */
+
+static void note_function(struct call_native *n, size_t index, uint32_t more_flags)
+{
+	const struct call_function *f = &n->functions.at[index];
+	const struct call_file *file = &n->files.at[f->file];
+	struct note_function note = { .id = (uint32_t)index + 1,
+				      .flags = more_flags,
+				      .off = f->off,
+				      .build_id = file->build_id,
+				      .file = file->module,
+				      .name = f->name };
+
+	writer_note_function(n->writer, &note);
+}
+
+/* The functions of one file that are counted; ids: their indexes. */
+struct places {
+	VEC(struct call_place) at;
+	VEC(size_t) ids;
+};
+
+static void places_of(const struct call_native *n, size_t file, uint32_t generation, struct places *ret)
+{
+	size_t i;
+
+	for (i = 0; i < n->functions.nr; i++) {
+		const struct call_function *f = &n->functions.at[i];
+
+		if (f->file != file || f->is_off)
+			continue;
+		vec_push(&ret->at, (struct call_place){
+					   .off = f->off + f->placement.off,
+					   .cookie = CALLS_COOKIE(i + 1, f->placement.sp_add, generation),
+				   });
+		vec_push(&ret->ids, i);
+	}
+}
+
+static void places_release(struct places *p)
+{
+	vec_release(&p->at);
+	vec_release(&p->ids);
+}
+
+static bool is_final(int error)
+{
+	return error == -ESRCH || error == -EPERM || error == -EACCES || error == -EMFILE;
+}
+
+/*
+ * One place that the kernel takes no probe on makes it refuse all: which one it is shows when they are
+ * fewer. That one is given up.
+ */
+static int attach_range(struct call_native *n, struct call_attached *a, const struct places *p, size_t from,
+			size_t to, struct err *e)
+{
+	const struct call_file *file = &n->files.at[a->file];
+	struct call_link link = { 0 };
+	int err;
+
+	err = call_link_attach(&link, &n->programs, file->open_path, p->at.at + from, to - from, a->pid, e);
+	if (!err) {
+		vec_each(&link.fds, fd)
+			vec_push(&a->link.fds, *fd);
+		vec_release(&link.fds);
+		return 0;
+	}
+	if (is_final(err))
+		return err;
+	if (to - from > 1) {
+		size_t middle = from + (to - from) / 2;
+
+		err = attach_range(n, a, p, from, middle, e);
+		return err ? err : attach_range(n, a, p, middle, to, e);
+	}
+	log_warn("calls of %s in %s cannot be counted: %s", n->functions.at[p->ids.at[from]].name, file->module,
+		 e->what);
+	n->functions.at[p->ids.at[from]].is_off = true;
+	note_function(n, p->ids.at[from], FUNCTION_IS_INEXACT);
+	return 0;
+}
+
+static int attach_file(struct call_native *n, uint32_t pid, size_t file, struct err *e)
+{
+	struct call_attached a = { .pid = pid, .file = file };
+	struct places p = { 0 };
+	int err = 0;
+
+	places_of(n, file, n->core->generation, &p);
+	if (p.at.nr)
+		err = attach_range(n, &a, &p, 0, p.at.nr, e);
+	places_release(&p);
+	if (a.link.fds.nr)
+		vec_push(&n->attached, a);
+	return err;
+}
+
+static int attach_process(struct call_native *n, uint32_t pid, size_t first_file, struct err *e)
+{
+	size_t file;
+	int err = 0;
+
+	for (file = first_file; file < n->files.nr && !err; file++)
+		err = attach_file(n, pid, file, e);
+	return err;
+}
+
+int call_native_attach(struct call_native *n, struct call_core *core, const struct pids *pids,
+		       struct writer *w, struct err *e)
+{
+	size_t nr_attached = 0, i;
+	int err = 0;
+
+	n->core = core;
+	n->writer = w;
+	n->programs = call_core_programs(core);
+	for (i = 0; i < n->functions.nr; i++)
+		note_function(n, i, 0);
+	vec_each(&pids->at, pid) {
+		err = attach_process(n, *pid, 0, e);
+		if (err && err != -ESRCH)
+			return err;
+		nr_attached += !err;
+		vec_push(&n->pids.at, *pid);
+	}
+	/* A worker that ended meanwhile is no reason to give up on the others. */
+	return nr_attached ? 0 : err;
+}
+
+/* ---- what comes later ---- */
+
+static void follow_new_files(struct call_native *n, size_t first_file, size_t first_function)
+{
+	struct err e = { 0 };
+	size_t i;
+
+	for (i = first_function; i < n->functions.nr; i++)
+		note_function(n, i, FUNCTION_IS_INEXACT);
+	vec_each(&n->pids.at, pid)
+		attach_process(n, *pid, first_file, &e);
+}
+
+void call_native_follow(struct call_native *n, uint32_t pid)
+{
+	size_t nr_files = n->files.nr, nr_functions = n->functions.nr;
+	struct err e = { 0 };
+
+	if (!pids_has(&n->pids, pid)) {
+		if (!attach_process(n, pid, 0, &e)) {
+			vec_push(&n->pids.at, pid);
+			call_core_write_partial(n->core, pid, pid);
+		}
+	}
+	if (locate_process(&n->locate, (int)pid, &e))
+		return;
+	call_native_search(n);
+	if (n->files.nr == nr_files)
+		return;
+	follow_new_files(n, nr_files, nr_functions);
+}
+
+bool call_native_knows(const struct call_native *n, const char *path)
+{
+	vec_each(&n->files, f)
+		if (!strcmp(f->module, path))
+			return true;
+	return *path != '/';
+}
+
+void call_native_forget(struct call_native *n, uint32_t pid)
+{
+	size_t i = 0;
+
+	while (i < n->attached.nr) {
+		if (n->attached.at[i].pid != pid) {
+			i++;
+			continue;
+		}
+		call_link_release(&n->attached.at[i].link);
+		vec_remove(&n->attached, i, 1);
+	}
+	for (i = 0; i < n->pids.at.nr; i++)
+		if (n->pids.at.at[i] == pid)
+			vec_remove(&n->pids.at, i--, 1);
+}
+
+/*
+ * The new probes are there, and count nothing, before the old ones go; at one moment the ones count and
+ * the others do not.
+ */
+void call_native_take_off(struct call_native *n, const size_t *functions, size_t nr)
+{
+	VEC(struct call_attached) old = { 0 };
+	struct err e = { 0 };
+	size_t i;
+
+	for (i = 0; i < nr; i++) {
+		n->functions.at[functions[i]].is_off = true;
+		note_function(n, functions[i], FUNCTION_IS_INEXACT);
+	}
+	memcpy(&old, &n->attached, sizeof(old));
+	memset(&n->attached, 0, sizeof(n->attached));
+	call_core_prepare_generation(n->core);
+	vec_each(&n->pids.at, pid)
+		attach_process(n, *pid, 0, &e);
+	call_core_next_generation(n->core);
+	vec_each(&old, a)
+		call_link_release(&a->link);
+	vec_release(&old);
+}
+
+void call_native_free(struct call_native *n)
+{
+	if (!n)
+		return;
+	vec_each(&n->attached, a)
+		call_link_release(&a->link);
+	vec_release(&n->attached);
+	vec_each(&n->patterns, p) {
+		free(p->name);
+		free(p->module);
+	}
+	vec_release(&n->patterns);
+	vec_release(&n->functions);
+	vec_release(&n->files);
+	pids_release(&n->pids);
+	locate_release(&n->locate);
+	free(n);
+}

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * --calls PATTERN[@MODULE]: which native functions those are, and the probes on them.
+ *
+ *	call_native_prepare(&n, &patterns, &target, e);
+ *	... nr_functions = n->functions.nr + CALL_NATIVE_SPARE; the core is made ...
+ *	call_native_attach(n, core, &pids, w, e);
+ *	... call_native_follow(n, pid) when a process has come or has mapped another file ...
+ *	call_native_free(n);
+ */
+#ifndef COLLECTOR_CALL_NATIVE_H
+#define COLLECTOR_CALL_NATIVE_H
+
+#include "collector/call_core.h"
+#include "collector/call_link.h"
+#include "collector/call_place.h"
+#include "collector/locate.h"
+#include "collector/marker.h"
+
+/* Room for functions of files that are mapped later. */
+#define CALL_NATIVE_SPARE 4096
+
+struct call_pattern {
+	const char *text;	/* as given */
+	char *name;		/* glob */
+	char *module;		/* glob; NULL: any */
+};
+
+/* One that was searched: as struct locate_file has it, whose place among others may change. */
+struct call_file {
+	const char *open_path, *module;
+	uint64_t dev, inode;
+	struct build_id build_id;
+};
+
+struct call_function {
+	size_t file;		/* index in call_native.files */
+	uint64_t off;
+	const char *name;	/* as in the file */
+	struct call_placement placement;
+	bool is_off;		/* its probe was taken away, or could not be placed */
+};
+
+/* The probes on one file in one process. */
+struct call_attached {
+	uint32_t pid;
+	size_t file;		/* index in call_native.files */
+	struct call_link link;
+};
+
+struct call_native {
+	VEC(struct call_pattern) patterns;
+	struct locate locate;
+	VEC(struct call_file) files;		/* those that were searched */
+	VEC(struct call_function) functions;	/* the id of the i-th is i + 1 */
+	size_t nr_functions_max;
+	VEC(struct call_attached) attached;
+	struct pids pids;			/* where they are attached */
+	struct call_core *core;			/* lent, as is the writer */
+	struct writer *writer;
+	struct call_programs programs;
+};
+
+/*
+ * -ENOENT: no function of a running target has such a name, or it has no body since it is inlined
+ * wherever it is called: the error says which. Of a program that does not run yet only its own
+ * functions are known; its libraries' are looked for when they are there.
+ */
+int call_native_prepare(struct call_native **ret_native, const char *const *specs, size_t nr_specs,
+			const struct marker_target *target, struct err *e);
+/* Finds the functions of files that were not searched yet: call_native_search.c. */
+void call_native_search(struct call_native *n);
+/* Probes in these processes, and a note of each function. They count when the core is started. */
+int call_native_attach(struct call_native *n, struct call_core *core, const struct pids *pids,
+		       struct writer *w, struct err *e);
+/* A file of that path was searched. */
+bool call_native_knows(const struct call_native *n, const char *path);
+/* A new process, or one that has mapped something: what is missing is attached. */
+void call_native_follow(struct call_native *n, uint32_t pid);
+void call_native_forget(struct call_native *n, uint32_t pid);
+/* Takes probes of functions, by index, away for good: their rows say so. */
+void call_native_take_off(struct call_native *n, const size_t *functions, size_t nr);
+/* NULL is a no-op. */
+void call_native_free(struct call_native *n);
+
+#endif

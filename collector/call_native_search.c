@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which functions --calls means, and where in each its probe goes. */
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <fnmatch.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/str.h"
+#include "collector/build_id.h"
+#include "collector/call_native.h"
+#include "collector/signature.h"
+
+/* Of a symbol without a size so many bytes are looked at; longer functions are not read whole. */
+enum { UNKNOWN_SIZE_BYTES = 16, MAX_CODE_BYTES = 1 << 20 };
+
+/* ---- patterns ---- */
+
+/* A function's name may have an "@" only as the begin of its version, which nobody writes here. */
+static int add_pattern(struct call_native *n, const char *text, struct err *e)
+{
+	const char *at = strrchr(text, '@');
+	struct call_pattern p = { .text = text };
+
+	if (!*text || at == text || (at && !at[1])) {
+		err_set(e, -EINVAL, "--calls %s: not a function", text);
+		return err_remedy(e, "It takes PATTERN[@MODULE]: 'parse_*', 'malloc@libc.so*'");
+	}
+	p.name = at ? xstrndup(text, (size_t)(at - text)) : xstrdup(text);
+	p.module = at ? xstrdup(at + 1) : NULL;
+	vec_push(&n->patterns, p);
+	return 0;
+}
+
+static bool is_glob(const char *s)
+{
+	return strpbrk(s, "*?[") != NULL;
+}
+
+/*
+ * By the symbol as it is, by its name in the source, or by that with its parameters. Names of C++ have
+ * brackets of their own: what is no good glob may still be the name.
+ */
+static bool is_named(const char *pattern, const char *symbol, const struct signature *sig)
+{
+	char *plain = xstrndup(symbol, strcspn(symbol, "@"));
+	bool yes = !fnmatch(pattern, plain, 0) || !fnmatch(pattern, sig->name, 0) ||
+		   !fnmatch(pattern, sig->full, 0) || !strcmp(pattern, sig->name) ||
+		   !strcmp(pattern, sig->full);
+
+	free(plain);
+	return yes;
+}
+
+static bool is_wanted(const struct call_native *n, const struct locate_file *f, const char *symbol)
+{
+	struct signature sig;
+	bool yes = false;
+
+	signature_of(symbol, &sig);
+	if (sig.name)
+		vec_each(&n->patterns, p)
+			yes |= locate_file_matches(f, p->module) && is_named(p->name, symbol, &sig);
+	signature_release(&sig);
+	return yes;
+}
+
+/* ---- places ---- */
+
+static void say_placement(const struct call_function *f, const struct call_file *file)
+{
+	const struct call_placement *p = &f->placement;
+
+	if (p->kind == CALL_PLACE_NONE)
+		log_warn("calls of %s in %s are not counted: %s", f->name, file->module, p->why);
+	else if (p->kind == CALL_PLACE_EMULATED)
+		log_verbose("counts %s in %s at +%u: %s", f->name, file->module, p->off, p->text);
+	else
+		log_verbose("counts %s in %s at +0, stepped: %s: %s", f->name, file->module, p->text, p->why);
+}
+
+static void place(struct call_function *f, int fd, uint64_t size)
+{
+	size_t len = size && size < MAX_CODE_BYTES ? size : size ? MAX_CODE_BYTES : UNKNOWN_SIZE_BYTES;
+	uint8_t *code = xmalloc(len);
+	ssize_t got = pread(fd, code, len, (off_t)f->off);
+
+	call_place_find(code, got > 0 ? (size_t)got : 0, &f->placement);
+	free(code);
+}
+
+static void add_function(struct call_native *n, const struct image_symbol *sym, int fd)
+{
+	struct call_function f = { .file = n->files.nr - 1, .off = sym->off, .name = sym->name };
+
+	place(&f, fd, sym->size);
+	say_placement(&f, &n->files.at[f.file]);
+	if (f.placement.kind != CALL_PLACE_NONE)
+		vec_push(&n->functions, f);
+}
+
+static bool has_room(const struct call_native *n)
+{
+	return !n->nr_functions_max || n->functions.nr < n->nr_functions_max;
+}
+
+/* Symbols come by their place: of several names of one place the first that is wanted will do. */
+static void search_file(struct call_native *n, const struct locate_file *f, const struct image *m)
+{
+	int fd = open(f->open_path, O_RDONLY | O_CLOEXEC);
+	uint64_t last_off = 0;
+
+	if (fd < 0)
+		return;
+	vec_each(&m->symbols, sym) {
+		if (!sym->is_function || sym->off == last_off || !is_wanted(n, f, sym->name))
+			continue;
+		if (sym->is_indirect) {
+			log_verbose("%s in %s is indirect: the one that was chosen for this processor is counted "
+				    "where it is named", sym->name, f->module);
+			continue;
+		}
+		if (!has_room(n))
+			break;
+		last_off = sym->off;
+		add_function(n, sym, fd);
+	}
+	close(fd);
+}
+
+/* ---- what was inlined ---- */
+
+struct inlined {
+	const struct call_native *n;
+	const struct locate_file *file;
+	VEC(const char *) names;	/* of the source, that have no symbol */
+};
+
+static const char *last_part(const char *name)
+{
+	const char *colons = strrchr(name, ':');
+
+	return colons ? colons + 1 : name;
+}
+
+static bool has_body(const struct image *m, const char *name)
+{
+	vec_each(&m->symbols, sym) {
+		struct signature sig;
+		bool yes;
+
+		if (!strstr(sym->name, name))
+			continue;
+		signature_of(sym->name, &sig);
+		yes = sig.name && str_starts(last_part(sig.name), name);
+		signature_release(&sig);
+		if (yes)
+			return true;
+	}
+	return false;
+}
+
+static bool note_inlined(void *self, const char *name)
+{
+	struct inlined *i = self;
+	bool is_asked = false;
+
+	vec_each(&i->n->patterns, p)
+		is_asked |= is_glob(p->name) && locate_file_matches(i->file, p->module) &&
+			    (p->module || i->file->is_main) && !fnmatch(last_part(p->name), name, 0);
+	vec_each(&i->names, known)
+		is_asked &= strcmp(*known, name) != 0;
+	if (is_asked && !has_body(i->file->image, name))
+		vec_push(&i->names, name);
+	return true;
+}
+
+/* Of a name without a glob the search's error says it, or there is a body. */
+static void say_inlined(const struct call_native *n, const struct locate_file *f)
+{
+	struct inlined i = { .n = n, .file = f };
+	bool is_asked = false;
+
+	vec_each(&n->patterns, p)
+		is_asked |= is_glob(p->name) && strcmp(p->name, "*") && locate_file_matches(f, p->module) &&
+			    (p->module || f->is_main);
+	if (!is_asked)
+		return;
+	image_each_source(f->image, note_inlined, &i);
+	vec_each(&i.names, name)
+		log_warn("calls of %s in %s cannot be counted: it was inlined wherever it is called", *name,
+			 f->module);
+	vec_release(&i.names);
+}
+
+/* ---- the whole ---- */
+
+static bool is_searched(const struct call_native *n, const struct locate_file *f)
+{
+	vec_each(&n->files, known)
+		if (known->dev == f->dev && known->inode == f->inode)
+			return true;
+	return false;
+}
+
+static bool is_of_interest(const struct call_native *n, const struct locate_file *f)
+{
+	vec_each(&n->patterns, p)
+		if (locate_file_matches(f, p->module))
+			return true;
+	return false;
+}
+
+void call_native_search(struct call_native *n)
+{
+	size_t i;
+
+	for (i = 0; i < n->locate.files.nr; i++) {
+		struct locate_file *f = &n->locate.files.at[i];
+		struct call_file file = { f->open_path, f->module, f->dev, f->inode, { 0 } };
+
+		if (is_searched(n, f))
+			continue;
+		build_id_of_path(f->open_path, &file.build_id);
+		vec_push(&n->files, file);
+		if (!is_of_interest(n, f) || !locate_image(f))
+			continue;
+		search_file(n, f, f->image);
+		say_inlined(n, f);
+	}
+}
+
+static int find_files(struct call_native *n, const struct marker_target *target, struct err *e)
+{
+	size_t nr_found = 0;
+	int err = 0;
+
+	if (target->program)
+		return locate_program(&n->locate, target->program, e);
+	vec_each(&target->pids->at, pid) {
+		err = locate_process(&n->locate, (int)*pid, e);
+		nr_found += !err;
+	}
+	return nr_found ? 0 : err;
+}
+
+static bool has_functions_of(const struct call_native *n, const struct call_pattern *p)
+{
+	vec_each(&n->functions, f) {
+		struct signature sig;
+		bool yes;
+
+		signature_of(f->name, &sig);
+		yes = is_named(p->name, f->name, &sig);
+		signature_release(&sig);
+		if (yes)
+			return true;
+	}
+	return false;
+}
+
+/* Libraries of a program that does not run yet are not known. */
+static int check_found(struct call_native *n, const struct marker_target *target, struct err *e)
+{
+	if (target->program)
+		return 0;
+	vec_each(&n->patterns, p) {
+		const struct probe_name name = { .function = p->name, .module = p->module };
+
+		if (has_functions_of(n, p))
+			continue;
+		if (!is_glob(p->name))
+			return locate_miss(&n->locate, &name, e);
+		err_set(e, -ENOENT, "--calls %s: no function that can be counted is named like that", p->text);
+		return err_remedy(e, "wperf probes -p %u '*' lists what can be named.",
+				  target->pids->at.nr ? target->pids->at.at[0] : 0);
+	}
+	return 0;
+}
+
+int call_native_prepare(struct call_native **ret_native, const char *const *specs, size_t nr_specs,
+			const struct marker_target *target, struct err *e)
+{
+	struct call_native *n = xcalloc(1, sizeof(*n));
+	size_t i;
+	int err = 0;
+
+	for (i = 0; i < nr_specs && !err; i++)
+		err = add_pattern(n, specs[i], e);
+	if (!err)
+		err = find_files(n, target, e);
+	if (!err) {
+		call_native_search(n);
+		err = check_found(n, target, e);
+	}
+	if (!err && n->functions.nr > CALLS_MAX_FUNCTIONS)
+		err = err_set(e, -E2BIG, "--calls: %zu functions, more than %d", n->functions.nr,
+			      CALLS_MAX_FUNCTIONS);
+	if (err) {
+		call_native_free(n);
+		return err;
+	}
+	n->nr_functions_max = n->functions.nr + CALL_NATIVE_SPARE;
+	*ret_native = n;
+	return 0;
+}

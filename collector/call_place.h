@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Where in a function a probe goes that counts its calls. A probe is a breakpoint. Behind it the kernel
+ * does what stood there: some instructions it emulates (push, nop, jumps and calls to fixed places),
+ * the others it runs one by one out of line, which takes a second trap and an order of magnitude longer. So the
+ * probe goes to the first instruction of the entry block that is emulated: up to the block's end each
+ * call comes by exactly once, if no jump leads there from further down.
+ *
+ * Not to a nop of five bytes: Linux 6.18 and later make a call of these, which pushes onto the user's
+ * stack.
+ *
+ * x86-64. What the kernel emulates: arch/x86/kernel/uprobes.c, branch_setup_xol_ops() and
+ * push_setup_xol_ops(), 6.18.
+ */
+#ifndef COLLECTOR_CALL_PLACE_H
+#define COLLECTOR_CALL_PLACE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum call_place_kind {
+	CALL_PLACE_NONE,	/* a probe would be unsafe, or count something else than calls */
+	CALL_PLACE_EMULATED,
+	CALL_PLACE_STEPPED,	/* at the entry, since nothing that is emulated can be had */
+};
+
+struct call_placement {
+	enum call_place_kind kind;
+	uint32_t off;		/* from the function's first byte */
+	uint32_t sp_add;	/* bytes that the stack pointer is below its value at the entry there */
+	const char *why;	/* of CALL_PLACE_NONE and _STEPPED; static */
+	char text[64];		/* the instruction; "" where there is none */
+};
+
+/* Pure. code: the whole function, len bytes. */
+void call_place_find(const uint8_t *code, size_t len, struct call_placement *ret);
+
+#endif

@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+/*
+ * Native functions' calls. There is a probe at the entry, or a few instructions behind it, and none at
+ * the exits: a call has returned when another one is made with a stack pointer that lies at or above
+ * its own. So nothing rewrites return addresses, and whoever leaves a function by other ways than
+ * returning (longjmp, exceptions, tail calls) does no harm.
+ *
+ * A thread may run on several stacks: a signal's, coroutines'. Which one it is on is known by the
+ * mapping that its stack pointer lies in.
+ */
+#include <linux/bpf.h>
+#include <linux/errno.h>
+#include <linux/ptrace.h>
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERF_EVENT_ARRAY);
+	__type(key, __u32);
+	__type(value, __u32);
+} rings SEC(".maps");
+
+#include "collector/calls.bpf.h"
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+struct task_struct {
+	int pid, tgid;
+};
+
+struct vm_area_struct {
+	unsigned long vm_start, vm_end;
+};
+
+struct seq_file;
+
+struct bpf_iter_meta {
+	struct seq_file *seq;
+};
+
+struct bpf_iter__task {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
+};
+
+#pragma clang attribute pop
+
+/* max_entries is set when it is known how many there are. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct call_hits);
+} call_hits SEC(".maps");
+
+/* ---- which stack ---- */
+
+struct place {
+	__u64 begin, end;
+};
+
+static long see_mapping(struct task_struct *task, struct vm_area_struct *vma, struct place *ret)
+{
+	ret->begin = BPF_CORE_READ(vma, vm_start);
+	ret->end = BPF_CORE_READ(vma, vm_end);
+	return 0;
+}
+
+/* A place that was in use is another stack's from now on: who called there is not known any more. */
+static __u32 take_place(struct call_thread *t, const struct place *place)
+{
+	struct call_stack *s;
+	__u32 i;
+
+	for (i = 0; i < CALLS_MAX_STACKS; i++)
+		if (!calls_stack(t, i)->end)
+			break;
+	if (i == CALLS_MAX_STACKS)
+		i = 1 + t->current % (CALLS_MAX_STACKS - 1);
+	s = calls_stack(t, i);
+	s->root = s->end ? CALL_UNKNOWN : CALL_ROOT;
+	s->begin = place->begin;
+	s->end = place->end;
+	s->nr_frames = 0;
+	return i;
+}
+
+/* The stack pointer is not on the stack where it was. Not even its mapping may be known. */
+static __noinline __u32 change_stack(struct call_thread *t, __u64 sp)
+{
+	struct place place = { 0 };
+	__u32 i;
+
+	for (i = 0; i < CALLS_MAX_STACKS; i++)
+		if (sp >= t->stacks[i].begin && sp < t->stacks[i].end)
+			return i;
+	if (bpf_find_vma(bpf_get_current_task_btf(), sp, see_mapping, &place, 0) || !place.end)
+		return t->current;
+	/* The first thread's grows downwards. */
+	for (i = 0; i < CALLS_MAX_STACKS; i++)
+		if (t->stacks[i].end == place.end) {
+			t->stacks[i].begin = place.begin;
+			return i;
+		}
+	return take_place(t, &place);
+}
+
+/* ---- who has returned ---- */
+
+/* 1: a is less than b. Both are far from the ends of what fits: no branch, which the verifier would follow. */
+static __always_inline __u64 is_less(__u64 a, __u64 b)
+{
+	return (a - b) >> 63;
+}
+
+/*
+ * The keys of the frames on a stack fall, from the outermost on: how many are above sp. 9 steps halve
+ * the longest one's to nothing.
+ */
+static __noinline __u32 nr_above(struct call_thread *t, __u32 first, __u32 nr, __u64 sp)
+{
+	__u64 low = 0, high = nr;
+	__u32 i;
+
+	for (i = 0; i < 9; i++) {
+		__u64 middle = (low + high) / 2, at = first + middle, is_above, is_open;
+
+		if (at >= CALLS_MAX_FRAMES)
+			return 0;
+		is_above = is_less(sp, t->frames[at].key);
+		is_open = is_less(low, high);
+		low += is_open * is_above * (middle + 1 - low);
+		high -= is_open * (1 - is_above) * (high - middle);
+	}
+	return low;
+}
+
+/* Mostly all have not, or all but the last one. */
+static __always_inline __u32 nr_active(struct call_thread *t, __u32 stack, __u32 nr, __u64 sp)
+{
+	struct call_frame *last;
+
+	if (nr > calls_room(stack))
+		nr = calls_room(stack);
+	last = nr ? calls_frame(t, stack, nr - 1) : 0;
+	if (!last || last->key > sp)
+		return nr;
+	return nr_above(t, calls_first_frame(stack), nr - 1, sp);
+}
+
+static __u32 leave_returned(struct call_thread *t, __u64 sp)
+{
+	__u32 stack = t->current & (CALLS_MAX_STACKS - 1);
+	struct call_stack *s = calls_stack(t, stack);
+
+	if (sp < s->begin || sp >= s->end) {
+		stack = change_stack(t, sp) & (CALLS_MAX_STACKS - 1);
+		t->current = stack;
+		s = calls_stack(t, stack);
+	}
+	if (s->nr_frames)
+		s->nr_frames = nr_active(t, stack, s->nr_frames, sp);
+	return stack;
+}
+
+/* ---- the probe ---- */
+
+static __noinline int enter(struct pt_regs *ctx, struct call_hits *hits, __u32 function, __u64 sp)
+{
+	struct call_thread *t = calls_begin();
+	__u32 stack, node;
+
+	if (!t) {
+		hits->nr_lost++;
+		calls_lost(1);
+		return 0;
+	}
+	stack = leave_returned(t, sp);
+	node = calls_enter(t, stack, sp, function);
+	if (!calls_add(ctx, t, node, 1, 0))
+		hits->nr_lost++;
+	calls_end(t);
+	return 0;
+}
+
+static __always_inline int hit(struct pt_regs *ctx)
+{
+	__u64 cookie = bpf_get_attach_cookie(ctx);
+	__u32 function = CALLS_COOKIE_FUNCTION(cookie), zero = 0;
+	struct call_state *state = bpf_map_lookup_elem(&call_state, &zero);
+	struct call_hits *hits = bpf_map_lookup_elem(&call_hits, &function);
+
+	if (!hits || !state || state->generation != CALLS_COOKIE_GENERATION(cookie))
+		return 0;
+	hits->nr++;
+	return enter(ctx, hits, function, ctx->rsp + CALLS_COOKIE_SP_ADD(cookie));
+}
+
+SEC("uprobe")
+int calls_hit(struct pt_regs *ctx)
+{
+	return hit(ctx);
+}
+
+/* The same, loaded for uprobe-multi links. */
+SEC("uprobe")
+int calls_hit_multi(struct pt_regs *ctx)
+{
+	return hit(ctx);
+}
+
+/* ---- ends ---- */
+
+SEC("raw_tp/sched_process_exit")
+int calls_exit(void *ctx)
+{
+	calls_flush(ctx);
+	return 0;
+}
+
+/* None of the functions that it was in is there any more. */
+SEC("raw_tp/sched_process_exec")
+int calls_exec(void *ctx)
+{
+	struct call_thread *t = bpf_task_storage_get(&call_threads, bpf_get_current_task_btf(), 0, 0);
+	__u32 i;
+
+	if (!t)
+		return 0;
+	calls_flush(ctx);
+	for (i = 0; i < CALLS_MAX_STACKS; i++) {
+		t->stacks[i].end = 0;
+		t->stacks[i].nr_frames = 0;
+	}
+	t->last_ns = 0;
+	return 0;
+}
+
+/* What threads have left that made no more marks, read when nothing is counted any more. */
+SEC("iter/task")
+int calls_rest(struct bpf_iter__task *ctx)
+{
+	struct task_struct *task = ctx->task;
+	struct call_rest rest;
+	struct call_thread *t;
+	__u32 nr;
+
+	if (!task)
+		return 0;
+	t = bpf_task_storage_get(&call_threads, task, 0, 0);
+	if (!t || (!t->head.nr && !(t->flags & CALL_IS_PARTIAL)))
+		return 0;
+	rest.pid = task->tgid;
+	rest.tid = task->pid;
+	nr = t->head.nr;
+	if (nr > CALL_ROWS_MAX)
+		return 0;
+	t->head.magic = CALL_MARK_MAGIC;
+	t->head.flags = t->flags;
+	bpf_seq_write(ctx->meta->seq, &rest, sizeof(rest));
+	bpf_seq_write(ctx->meta->seq, &t->head, sizeof(t->head) + nr * sizeof(t->rows[0]));
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

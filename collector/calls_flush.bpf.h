@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * Counted calls go ahead of marks: every program that sends a mark of the current thread calls
+ * calls_flush() right before. Where nothing is counted it is nothing, the verifier sees to that.
+ *
+ * The includer has the map `rings`; the others here are those of calls.bpf.c, shared (bpf_object.h).
+ */
+#ifndef COLLECTOR_CALLS_FLUSH_BPF_H
+#define COLLECTOR_CALLS_FLUSH_BPF_H
+
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+#include "collector/calls.h"
+
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct call_thread);
+} call_threads SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct call_totals);
+} call_totals SEC(".maps");
+
+/* A section, and so a map, of its own: set by whoever loads the object. */
+const volatile __u32 calls_are_counted SEC(".rodata.calls");
+
+static __always_inline struct call_totals *calls_totals(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&call_totals, &zero);
+}
+
+/* 0: nothing is left in the thread's rows. Else they stay: the ring is full. */
+static __always_inline long calls_send(void *ctx, struct call_thread *t)
+{
+	__u32 nr = t->head.nr, i;
+	struct call_totals *n;
+	long err;
+
+	if (!nr && !(t->flags & CALL_IS_PARTIAL))
+		return 0;
+	if (nr > CALL_ROWS_MAX)
+		return 0;
+	t->head.magic = CALL_MARK_MAGIC;
+	t->head.flags = t->flags;
+	err = bpf_perf_event_output(ctx, &rings, BPF_F_CURRENT_CPU, &t->head,
+				    sizeof(t->head) + nr * sizeof(t->rows[0]));
+	if (err) {
+		n = calls_totals();
+		if (n)
+			n->nr_unsent++;
+		return err;
+	}
+	for (i = 0; i < CALLS_INDEX_SLOTS / 8; i++)
+		((__u64 *)t->index)[i] = 0;
+	t->head.nr = 0;
+	t->flags = 0;
+	return 0;
+}
+
+/* Of the current thread. */
+static __noinline void calls_flush(void *ctx)
+{
+	struct call_thread *t;
+
+	if (!calls_are_counted)
+		return;
+	t = bpf_task_storage_get(&call_threads, bpf_get_current_task_btf(), 0, 0);
+	/* Busy: it is being switched out in the middle of a call, and this is a mark of before. */
+	if (!t || *(volatile __u32 *)&t->is_busy)
+		return;
+	if (calls_send(ctx, t))
+		t->flags |= CALL_IS_LATE;
+}
+
+#endif

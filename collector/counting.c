@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "collector/counting.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "base/log.h"
+#include "collector/call_native.h"
+
+struct counting {
+	struct call_core *core;
+	struct call_native *native;
+	struct pids to_follow;		/* processes that have come, or have mapped something */
+};
+
+int counting_prepare(struct counting **ret_counting, const char *const *specs,
+		     const struct marker_target *target, struct err *e)
+{
+	struct counting *c;
+	size_t nr = 0;
+	int err = 0;
+
+	for (; specs && specs[nr]; nr++)
+		if (!strcmp(specs[nr], "python"))
+			return err_set(e, -ENOTSUP, "--calls python: it is not in this version");
+	if (!nr)
+		return 0;
+	c = xcalloc(1, sizeof(*c));
+	err = call_native_prepare(&c->native, specs, nr, target, e);
+	if (err)
+		counting_free(c);
+	else
+		*ret_counting = c;
+	return err;
+}
+
+int counting_load(struct counting *c, struct err *e)
+{
+	return c ? call_core_new(&c->core, (uint32_t)c->native->nr_functions_max, e) : 0;
+}
+
+int counting_attach(struct counting *c, const struct pids *pids, const struct sampler *sampler,
+		    struct writer *w, struct err *e)
+{
+	int err;
+
+	if (!c)
+		return 0;
+	err = call_core_give_rings(c->core, sampler, w, e);
+	return err ? err : call_native_attach(c->native, c->core, pids, w, e);
+}
+
+const struct call_core *counting_core(const struct counting *c)
+{
+	return c ? c->core : NULL;
+}
+
+void counting_start(struct counting *c)
+{
+	if (c)
+		call_core_start(c->core);
+}
+
+static void follow(struct counting *c, uint32_t pid)
+{
+	if (!pids_has(&c->to_follow, pid))
+		vec_push(&c->to_follow.at, pid);
+}
+
+void counting_see(struct counting *c, const struct record *rec)
+{
+	if (!c)
+		return;
+	switch (rec->type) {
+	case PERF_RECORD_SAMPLE:
+		call_core_see(c->core, rec);
+		break;
+	case PERF_RECORD_FORK:
+		if (rec->pid != rec->task.ppid)
+			follow(c, rec->pid);
+		break;
+	case PERF_RECORD_COMM:
+		if (rec->misc & PERF_RECORD_MISC_COMM_EXEC)
+			follow(c, rec->pid);
+		break;
+	case PERF_RECORD_MMAP2:
+		if (rec->mmap.prot & PROT_EXEC && !call_native_knows(c->native, rec->mmap.path))
+			follow(c, rec->pid);
+		break;
+	}
+}
+
+void counting_forget(struct counting *c, uint32_t pid)
+{
+	if (c)
+		call_native_forget(c->native, pid);
+}
+
+void counting_tick(struct counting *c, uint64_t now_ns)
+{
+	(void)now_ns;
+	if (!c)
+		return;
+	vec_each(&c->to_follow.at, pid)
+		call_native_follow(c->native, *pid);
+	c->to_follow.at.nr = 0;
+}
+
+void counting_stop(struct counting *c)
+{
+	if (c)
+		call_core_stop(c->core);
+}
+
+void counting_finish(struct counting *c)
+{
+	if (c)
+		call_core_write_rest(c->core);
+}
+
+void counting_free(struct counting *c)
+{
+	if (!c)
+		return;
+	call_native_free(c->native);
+	call_core_free(c->core);
+	pids_release(&c->to_follow);
+	free(c);
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * --calls: whatever is counted, from the options to the recording. A recorder does
+ *
+ *	counting_prepare(&c, specs, &target, e);
+ *	counting_load(c, e);			before objects are loaded that send marks
+ *	counting_attach(c, &pids, &sampler, writer, e);
+ *	counting_start(c);			when the events are enabled
+ *	... counting_see(c, record) of each; counting_tick(c, now_ns) now and then ...
+ *	counting_stop(c);			before they are disabled
+ *	... the rings' last records ...
+ *	counting_finish(c);
+ *	counting_free(c);
+ *
+ * All take NULL where nothing is counted.
+ */
+#ifndef COLLECTOR_COUNTING_H
+#define COLLECTOR_COUNTING_H
+
+#include "collector/call_core.h"
+#include "collector/marker.h"
+
+struct counting;
+
+/* specs ends with NULL; none: *ret_counting is NULL. Errors are call_native_prepare()'s. */
+int counting_prepare(struct counting **ret_counting, const char *const *specs,
+		     const struct marker_target *target, struct err *e);
+int counting_load(struct counting *c, struct err *e);
+int counting_attach(struct counting *c, const struct pids *pids, const struct sampler *sampler,
+		    struct writer *w, struct err *e);
+/* For objects that send marks: call_core_join(). NULL: nothing is counted. */
+const struct call_core *counting_core(const struct counting *c);
+void counting_start(struct counting *c);
+/* A record of the target, before it is written. */
+void counting_see(struct counting *c, const struct record *rec);
+/* The process is gone, and so are its records. */
+void counting_forget(struct counting *c, uint32_t pid);
+void counting_tick(struct counting *c, uint64_t now_ns);
+void counting_stop(struct counting *c);
+/* After the rings' last records: what is left of the counts, and what they took, in one line. */
+void counting_finish(struct counting *c);
+/* Detaches. */
+void counting_free(struct counting *c);
+
+#endif
