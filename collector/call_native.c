@@ -234,6 +234,7 @@ void call_native_free(struct call_native *n)
 	}
 	vec_release(&n->patterns);
 	vec_release(&n->functions);
+	vec_release(&n->refused);
 	vec_release(&n->files);
 	pids_release(&n->pids);
 	locate_release(&n->locate);

@@ -53,6 +53,7 @@ struct call_native {
 	struct locate locate;
 	VEC(struct call_file) files;		/* those that were searched */
 	VEC(struct call_function) functions;	/* the id of the i-th is i + 1 */
+	VEC(struct call_function) refused;	/* have no place for a probe */
 	size_t nr_functions_max;
 	VEC(struct call_attached) attached;
 	struct pids pids;			/* where they are attached */

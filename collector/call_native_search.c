@@ -79,7 +79,8 @@ static void say_placement(const struct call_function *f, const struct call_file 
 	else if (p->kind == CALL_PLACE_EMULATED)
 		log_verbose("counts %s in %s at +%u: %s", f->name, file->module, p->off, p->text);
 	else
-		log_verbose("counts %s in %s at +0, stepped: %s: %s", f->name, file->module, p->text, p->why);
+		log_verbose("counts %s in %s at +%u, stepped: %s: %s", f->name, file->module, p->off,
+			    p->text, p->why);
 }
 
 static void place(struct call_function *f, int fd, uint64_t size)
@@ -98,7 +99,9 @@ static void add_function(struct call_native *n, const struct image_symbol *sym, 
 
 	place(&f, fd, sym->size);
 	say_placement(&f, &n->files.at[f.file]);
-	if (f.placement.kind != CALL_PLACE_NONE)
+	if (f.placement.kind == CALL_PLACE_NONE)
+		vec_push(&n->refused, f);
+	else
 		vec_push(&n->functions, f);
 }
 
@@ -247,19 +250,37 @@ static int find_files(struct call_native *n, const struct marker_target *target,
 	return nr_found ? 0 : err;
 }
 
+static bool is_of_pattern(const struct call_function *f, const struct call_pattern *p)
+{
+	struct signature sig;
+	bool yes;
+
+	signature_of(f->name, &sig);
+	yes = is_named(p->name, f->name, &sig);
+	signature_release(&sig);
+	return yes;
+}
+
 static bool has_functions_of(const struct call_native *n, const struct call_pattern *p)
 {
-	vec_each(&n->functions, f) {
-		struct signature sig;
-		bool yes;
-
-		signature_of(f->name, &sig);
-		yes = is_named(p->name, f->name, &sig);
-		signature_release(&sig);
-		if (yes)
+	vec_each(&n->functions, f)
+		if (is_of_pattern(f, p))
 			return true;
-	}
 	return false;
+}
+
+static int explain_nothing(struct call_native *n, const struct call_pattern *p, struct err *e)
+{
+	const struct probe_name name = { .function = p->name, .module = p->module };
+
+	vec_each(&n->refused, f)
+		if (is_of_pattern(f, p))
+			return err_set(e, -EOPNOTSUPP, "--calls %s: its calls cannot be counted: %s", p->text,
+				       f->placement.why);
+	if (!is_glob(p->name))
+		return locate_miss(&n->locate, &name, e);
+	err_set(e, -ENOENT, "--calls %s: no function is named like that", p->text);
+	return err_remedy(e, "wperf probes -p PID '*' lists what can be named.");
 }
 
 /* Libraries of a program that does not run yet are not known. */
@@ -267,17 +288,9 @@ static int check_found(struct call_native *n, const struct marker_target *target
 {
 	if (target->program)
 		return 0;
-	vec_each(&n->patterns, p) {
-		const struct probe_name name = { .function = p->name, .module = p->module };
-
-		if (has_functions_of(n, p))
-			continue;
-		if (!is_glob(p->name))
-			return locate_miss(&n->locate, &name, e);
-		err_set(e, -ENOENT, "--calls %s: no function that can be counted is named like that", p->text);
-		return err_remedy(e, "wperf probes -p %u '*' lists what can be named.",
-				  target->pids->at.nr ? target->pids->at.at[0] : 0);
-	}
+	vec_each(&n->patterns, p)
+		if (!has_functions_of(n, p))
+			return explain_nothing(n, p, e);
 	return 0;
 }
 

@@ -60,22 +60,30 @@ static bool is_emulated(const struct instruction *i)
 	}
 }
 
-/* What the kernel refuses to step over (good_insns_64, good_2byte_insns), as far as functions have it. */
-static bool is_refused(const struct instruction *i)
+/*
+ * The kernel steps over it; what it refuses (good_insns_64, good_2byte_insns, is_prefix_bad()), as far as
+ * functions have it, is not.
+ */
+static bool is_stepped(const struct instruction *i)
 {
-	if (i->in.encoding == ZYDIS_INSTRUCTION_ENCODING_EVEX || i->in.encoding == ZYDIS_INSTRUCTION_ENCODING_XOP)
-		return true;
-	if (i->in.attributes & ZYDIS_ATTRIB_HAS_LOCK)
-		return true;
+	if (i->in.encoding == ZYDIS_INSTRUCTION_ENCODING_EVEX ||
+	    i->in.encoding == ZYDIS_INSTRUCTION_ENCODING_XOP)
+		return false;
+	if (i->in.attributes & (ZYDIS_ATTRIB_HAS_LOCK | ZYDIS_ATTRIB_HAS_SEGMENT_CS |
+				ZYDIS_ATTRIB_HAS_SEGMENT_DS | ZYDIS_ATTRIB_HAS_SEGMENT_ES |
+				ZYDIS_ATTRIB_HAS_SEGMENT_SS))
+		return false;
+	if (i->in.mnemonic == ZYDIS_MNEMONIC_NOP && i->in.length == NOP5_BYTES)
+		return false;
 	switch (i->in.meta.category) {
 	case ZYDIS_CATEGORY_INTERRUPT:
 	case ZYDIS_CATEGORY_IO:
 	case ZYDIS_CATEGORY_IOSTRINGOP:
 	case ZYDIS_CATEGORY_SYSTEM:
 	case ZYDIS_CATEGORY_SYSRET:
-		return true;
+		return false;
 	default:
-		return i->in.mnemonic == ZYDIS_MNEMONIC_HLT || i->in.mnemonic == ZYDIS_MNEMONIC_UD2;
+		return i->in.mnemonic != ZYDIS_MNEMONIC_HLT && i->in.mnemonic != ZYDIS_MNEMONIC_UD2;
 	}
 }
 
@@ -141,9 +149,9 @@ static void describe(const struct instruction *i, struct call_placement *p)
 		p->text[0] = '\0';
 }
 
-/* Up to the end of the entry block, or where a jump leads to. */
-static bool find_emulated(const ZydisDecoder *decoder, const uint8_t *code, size_t len, size_t end,
-			  struct call_placement *p)
+/* Up to the end of the entry block, or where a jump leads to: the first that is fit. */
+static bool find_fit(const ZydisDecoder *decoder, const uint8_t *code, size_t len, size_t end,
+		     bool (*is_fit)(const struct instruction *i), struct call_placement *p)
 {
 	uint32_t sp_add = 0;
 	size_t at;
@@ -153,8 +161,7 @@ static bool find_emulated(const ZydisDecoder *decoder, const uint8_t *code, size
 
 		if (!decode(decoder, code + at, len - at, &i))
 			return false;
-		if (is_emulated(&i)) {
-			p->kind = CALL_PLACE_EMULATED;
+		if (is_fit(&i)) {
 			p->off = (uint32_t)at;
 			p->sp_add = sp_add;
 			describe(&i, p);
@@ -179,24 +186,26 @@ void call_place_find(const uint8_t *code, size_t len, struct call_placement *ret
 	ZydisDecoder decoder;
 	size_t target;
 
-	*ret = (struct call_placement){ .kind = CALL_PLACE_STEPPED };
+	*ret = (struct call_placement){ .kind = CALL_PLACE_NONE };
 	if (ZYAN_FAILED(ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64)) ||
 	    !decode(&decoder, code, len, &first)) {
 		refuse(ret, "its first byte begins no instruction");
 		return;
 	}
-	describe(&first, ret);
 	if (!first_target(&decoder, code, len, &target)) {
-		target = 0;
-		ret->why = "it has bytes that are no code, so that jumps may lead anywhere";
+		/* Jumps may lead anywhere but, most likely, to the entry. */
+		target = 1;
+		ret->why = "it has bytes that are no code";
 	} else if (!target) {
 		refuse(ret, "a loop leads back to its first instruction");
 		return;
 	}
-	if (target && find_emulated(&decoder, code, len, target, ret))
-		return;
-	if (is_refused(&first))
-		refuse(ret, "the kernel takes no probe on its first instruction");
-	else if (!ret->why)
-		ret->why = "nothing in its entry block is emulated";
+	if (find_fit(&decoder, code, len, target, is_emulated, ret)) {
+		ret->kind = CALL_PLACE_EMULATED;
+	} else if (find_fit(&decoder, code, len, target, is_stepped, ret)) {
+		ret->kind = CALL_PLACE_STEPPED;
+		ret->why = ret->why ? ret->why : "nothing in its entry block is emulated";
+	} else {
+		refuse(ret, "the kernel takes no probe on what it begins with");
+	}
 }

@@ -22,7 +22,7 @@
 enum call_place_kind {
 	CALL_PLACE_NONE,	/* a probe would be unsafe, or count something else than calls */
 	CALL_PLACE_EMULATED,
-	CALL_PLACE_STEPPED,	/* at the entry, since nothing that is emulated can be had */
+	CALL_PLACE_STEPPED,	/* nothing that is emulated can be had */
 };
 
 struct call_placement {

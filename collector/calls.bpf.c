@@ -2,8 +2,11 @@
 /*
  * Native functions' calls. There is a probe at the entry, or a few instructions behind it, and none at
  * the exits: a call has returned when another one is made with a stack pointer that lies at or above
- * its own. So nothing rewrites return addresses, and whoever leaves a function by other ways than
- * returning (longjmp, exceptions, tail calls) does no harm.
+ * its own; or when its return address is not there any more, since functions that are not counted have
+ * been called in its place. So nothing rewrites return addresses, and whoever leaves a function by other
+ * ways than returning (longjmp, exceptions, tail calls) does no harm. What stays unseen is a call that has
+ * returned while its word of the stack was left alone by those that came after it: then, it is taken for
+ * the caller of what these call. How often a function was called does not depend on it.
  *
  * A thread may run on several stacks: a signal's, coroutines'. Which one it is on is known by the
  * mapping that its stack pointer lies in.
@@ -25,8 +28,18 @@ struct {
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
+struct return_instance {
+	unsigned long stack, orig_ret_vaddr;
+	struct return_instance *next;
+};
+
+struct uprobe_task {
+	struct return_instance *return_instances;
+};
+
 struct task_struct {
 	int pid, tgid;
+	struct uprobe_task *utask;
 };
 
 struct vm_area_struct {
@@ -67,7 +80,10 @@ static long see_mapping(struct task_struct *task, struct vm_area_struct *vma, st
 	return 0;
 }
 
-/* A place that was in use is another stack's from now on: who called there is not known any more. */
+/*
+ * A place that was in use is another stack's from now on: who called there is not known any more. What
+ * is in one that was not comes from a thread whose stack could not be looked up at first.
+ */
 static __u32 take_place(struct call_thread *t, const struct place *place)
 {
 	struct call_stack *s;
@@ -79,14 +95,20 @@ static __u32 take_place(struct call_thread *t, const struct place *place)
 	if (i == CALLS_MAX_STACKS)
 		i = 1 + t->current % (CALLS_MAX_STACKS - 1);
 	s = calls_stack(t, i);
+	if (s->end)
+		s->nr_frames = 0;
 	s->root = s->end ? CALL_UNKNOWN : CALL_ROOT;
 	s->begin = place->begin;
 	s->end = place->end;
-	s->nr_frames = 0;
 	return i;
 }
 
-/* The stack pointer is not on the stack where it was. Not even its mapping may be known. */
+#define STACK_UNKNOWN CALLS_MAX_STACKS
+
+/*
+ * The stack pointer is not on the stack where it was. The mapping cannot be looked up while others are
+ * changed: a thread's first stack is taken for the one it is on all the same.
+ */
 static __noinline __u32 change_stack(struct call_thread *t, __u64 sp)
 {
 	struct place place = { 0 };
@@ -96,7 +118,7 @@ static __noinline __u32 change_stack(struct call_thread *t, __u64 sp)
 		if (sp >= t->stacks[i].begin && sp < t->stacks[i].end)
 			return i;
 	if (bpf_find_vma(bpf_get_current_task_btf(), sp, see_mapping, &place, 0) || !place.end)
-		return t->current;
+		return t->stacks[0].end ? STACK_UNKNOWN : 0;
 	/* The first thread's grows downwards. */
 	for (i = 0; i < CALLS_MAX_STACKS; i++)
 		if (t->stacks[i].end == place.end) {
@@ -136,6 +158,54 @@ static __noinline __u32 nr_above(struct call_thread *t, __u32 first, __u32 nr, _
 	return low;
 }
 
+enum {
+	CHECKED_FRAMES = 16,
+	RETURN_PROBES = 8,
+	PAGE_MASK = 0xfff,
+};
+
+/* A return probe puts the kernel's trampoline in the place of the return address, which the kernel keeps. */
+static __noinline int is_kept(__u64 key, __u32 check)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct return_instance *r = 0;
+	__u32 i;
+
+	if (!bpf_core_field_exists(r->orig_ret_vaddr) || !bpf_core_field_exists(task->utask))
+		return 0;
+	r = BPF_CORE_READ(task, utask, return_instances);
+	for (i = 0; i < RETURN_PROBES && r; i++) {
+		if (BPF_CORE_READ(r, stack) == key)
+			return (__u32)BPF_CORE_READ(r, orig_ret_vaddr) == check;
+		r = BPF_CORE_READ(r, next);
+	}
+	return 0;
+}
+
+static __always_inline int is_there(const struct call_frame *f)
+{
+	__u64 word = 0;
+
+	if (bpf_probe_read_user(&word, sizeof(word), (void *)f->key))
+		return 0;
+	/* The trampoline is where a page begins, as hardly anything is that one returns to. */
+	return (__u32)word == f->check || (!(word & PAGE_MASK) && is_kept(f->key, f->check));
+}
+
+/* Of the innermost ones, those up to the first whose return address is gone. */
+static __noinline __u32 nr_there(struct call_thread *t, __u32 stack, __u32 nr)
+{
+	__u32 from = nr > CHECKED_FRAMES ? nr - CHECKED_FRAMES : 0, i;
+
+	for (i = 0; i < CHECKED_FRAMES; i++) {
+		struct call_frame *f = from + i < nr ? calls_frame(t, stack, from + i) : 0;
+
+		if (!f || !is_there(f))
+			break;
+	}
+	return from + i;
+}
+
 /* Mostly all have not, or all but the last one. */
 static __always_inline __u32 nr_active(struct call_thread *t, __u32 stack, __u32 nr, __u64 sp)
 {
@@ -149,18 +219,23 @@ static __always_inline __u32 nr_active(struct call_thread *t, __u32 stack, __u32
 	return nr_above(t, calls_first_frame(stack), nr - 1, sp);
 }
 
+/* The stack that the thread is on, or STACK_UNKNOWN. */
 static __u32 leave_returned(struct call_thread *t, __u64 sp)
 {
 	__u32 stack = t->current & (CALLS_MAX_STACKS - 1);
 	struct call_stack *s = calls_stack(t, stack);
 
 	if (sp < s->begin || sp >= s->end) {
-		stack = change_stack(t, sp) & (CALLS_MAX_STACKS - 1);
+		stack = change_stack(t, sp);
+		if (stack >= CALLS_MAX_STACKS)
+			return STACK_UNKNOWN;
 		t->current = stack;
 		s = calls_stack(t, stack);
 	}
-	if (s->nr_frames)
+	if (s->nr_frames) {
 		s->nr_frames = nr_active(t, stack, s->nr_frames, sp);
+		s->nr_frames = nr_there(t, stack, s->nr_frames);
+	}
 	return stack;
 }
 
@@ -170,6 +245,7 @@ static __noinline int enter(struct pt_regs *ctx, struct call_hits *hits, __u32 f
 {
 	struct call_thread *t = calls_begin();
 	__u32 stack, node;
+	__u64 back = 0;
 
 	if (!t) {
 		hits->nr_lost++;
@@ -177,7 +253,8 @@ static __noinline int enter(struct pt_regs *ctx, struct call_hits *hits, __u32 f
 		return 0;
 	}
 	stack = leave_returned(t, sp);
-	node = calls_enter(t, stack, sp, function);
+	bpf_probe_read_user(&back, sizeof(back), (void *)sp);
+	node = stack < CALLS_MAX_STACKS ? calls_enter(t, stack, sp, back, function) : CALL_LONE | function;
 	if (!calls_add(ctx, t, node, 1, 0))
 		hits->nr_lost++;
 	calls_end(t);

@@ -6,12 +6,12 @@
  *	t = calls_begin();
  *	if (!t)
  *		... calls_lost(1)
- *	s = the call_stack that it runs on
- *	node = calls_enter(t, s, key, function);
+ *	stack = the one of t->stacks that it runs on
+ *	node = calls_enter(t, stack, key, check, function);
  *	calls_add(ctx, t, node, 1, 0);
  *	calls_end(t);
  *
- * and one that sees it left, s->nr_frames--. The includer has the map `rings`.
+ * and one that sees it left, calls_stack(t, stack)->nr_frames--. What key and check are is its own business. The includer has the map `rings`.
  */
 #ifndef COLLECTOR_CALLS_BPF_H
 #define COLLECTOR_CALLS_BPF_H
@@ -129,6 +129,8 @@ static __always_inline struct call_frame *calls_frame(struct call_thread *t, __u
 {
 	__u32 i = calls_first_frame(stack) + depth;
 
+	/* What is checked is what is used, for the verifier to see. */
+	barrier_var(i);
 	if (depth >= calls_room(stack) || i >= CALLS_MAX_FRAMES)
 		return 0;
 	return &t->frames[i];
@@ -142,7 +144,8 @@ static __always_inline struct call_stack *calls_stack(struct call_thread *t, __u
 }
 
 /* A function is entered, called by the innermost one of the stack. Its node. */
-static __always_inline __u32 calls_enter(struct call_thread *t, __u32 stack, __u64 key, __u32 function)
+static __always_inline __u32 calls_enter(struct call_thread *t, __u32 stack, __u64 key, __u32 check,
+					 __u32 function)
 {
 	struct call_stack *s = calls_stack(t, stack);
 	__u32 depth = s->nr_frames, node;
@@ -159,7 +162,7 @@ static __always_inline __u32 calls_enter(struct call_thread *t, __u32 stack, __u
 	if (frame) {
 		frame->key = key;
 		frame->node = node;
-		frame->function = function;
+		frame->check = check;
 		return node;
 	}
 	n = calls_totals();

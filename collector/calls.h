@@ -36,7 +36,8 @@
 /* A call that was not seen to return. */
 struct call_frame {
 	unsigned long long key;		/* native: the stack pointer at the function's entry */
-	unsigned int node, function;
+	unsigned int node;
+	unsigned int check;		/* native: the low half of what stood there, the return address */
 };
 
 struct call_stack {

@@ -41,6 +41,7 @@ static const struct script {
 	{ "perf_agrees", { CAN_BPF }, "perf redis-server" },
 	{ "stacks", { CAN_BPF }, "/usr/bin/python3 nginx redis-benchmark pgbench runuser wrk node perf" },
 	{ "walks", { CAN_BPF }, "gcc" },
+	{ "calls", { CAN_BPF }, "gcc" },
 	{ "pipe", { CAN_BPF }, "gcc bash" },
 	{ "merge", { CAN_BPF }, "gcc perf" },
 	{ "debuginfod", { CAN_SAMPLE_ALL }, "gcc debuginfod objcopy readelf" },

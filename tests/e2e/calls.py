@@ -1,0 +1,236 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Counted calls are all the calls there were: of programs that count for themselves, whatever way their
+functions are left in; and the programs are as they were before, whatever way wperf is left in."""
+from lib import *
+
+target = build("e2e_calls.c")
+FUNCTIONS = ("outer", "middle", "leaf", "jumper", "handler", "raiser", "coroutine", "worker", "deep")
+ASKED = [word for name in FUNCTIONS for word in ("--calls", name)]
+
+
+def counts_of(process):
+    """What the program printed up to done: {function: (calls, primitive calls)}, other lines."""
+    counts, others = {}, []
+    while True:
+        line = process.stdout.readline().split()
+        check(line, "the target ended")
+        if line == ["done"]:
+            return counts, others
+        if line[0] in FUNCTIONS:
+            counts[line[0]] = (int(line[1]), int(line[2]))
+        else:
+            others.append(" ".join(line))
+
+
+def go(process):
+    process.stdin.write("go\n")
+    process.stdin.flush()
+    return counts_of(process)
+
+
+def counted(profile, names=FUNCTIONS):
+    """{function: (calls, primitive)} of all groups, and the functions whose rows are inexact."""
+    found, inexact = {}, set()
+    for group in profile["groups"]:
+        for f in group["functions"]:
+            if f["function"] not in names or f["ncalls"] is None:
+                continue
+            if f["exact"] is False:
+                inexact.add(f["function"])
+            calls, primitive = found.get(f["function"], (0, 0))
+            primitive = None if None in (primitive, f["primitive_calls"]) else primitive + f["primitive_calls"]
+            found[f["function"]] = (calls + f["ncalls"], primitive)
+    return {name: n for name, n in found.items() if n[0]}, inexact
+
+
+def record_mode(mode, n, *args, options=()):
+    """One run of a mode while it is counted: what the program says, and what the report does."""
+    process = start_target(target, mode, str(n), *args, ready="ready", stdin=subprocess.PIPE)
+    recording = Recording("-p", process.pid, "--marker", "none", *options, *ASKED)
+    want, others = go(process)
+    recording.stop()
+    again, _ = go(process)
+    check(set(again) >= set(want), "the target is not what it was: %r" % again)
+    process.stdin.close()
+    equal("exit status of the target", process.wait(PATIENCE), 0)
+    got, inexact = counted(report(recording.file))
+    return want, got, inexact, others, recording
+
+
+def check_ways():
+    for mode, n in (("recursion", 1000), ("longjmp", 1000), ("signals", 500), ("sigaltstack", 500),
+                    ("contexts", 1000), ("threads", 50)):
+        want, got, inexact, *_ = record_mode(mode, n)
+        equal("calls, " + mode, got, want)
+        equal("inexact rows, " + mode, inexact, set())
+        step("%s: %d calls" % (mode, sum(calls for calls, _ in want.values())))
+
+
+def check_part():
+    """Where functions are not counted, they are between those that are, and in the places that those leave."""
+    for names in (("leaf", "middle"), ("leaf", "outer"), ("middle",)):
+        process = start_target(target, "recursion", "2000", ready="ready", stdin=subprocess.PIPE)
+        recording = Recording("-p", process.pid, "--marker", "none",
+                              *(word for name in names for word in ("--calls", name)))
+        want, _ = go(process)
+        recording.stop()
+        got, _ = counted(report(recording.file))
+        equal("calls of some", got, {name: n for name, n in want.items() if name in names})
+    step("some of them: %d calls" % sum(calls for calls, _ in got.values()))
+
+
+def check_depth():
+    """Below what is told apart the number is still right; how many were primitive is not known."""
+    want, got, *_ = record_mode("deep", 5)
+    equal("deep calls", got["deep"][0], want["deep"][0])
+    equal("primitive calls of what is too deep", got["deep"][1], None)
+    step("deeper than is told apart: %d calls" % want["deep"][0])
+
+
+def check_processes():
+    """Children have the probes' bytes, and may have counts of their own: the parent's are its own."""
+    for mode in ("fork", "vfork"):
+        process = start_target(target, mode, "100", ready="ready", stdin=subprocess.PIPE)
+        recording = Recording("-p", process.pid, "--marker", "none", *ASKED)
+        want, others = go(process)
+        equal("what went wrong in children, " + mode, others, [])
+        recording.stop()
+        groups = [g for g in report(recording.file, "--by", "process")["groups"]
+                  if g["path"].endswith("/%d" % process.pid)]
+        got, inexact = counted({"groups": groups})
+        equal("calls of the parent, " + mode, (got, inexact), (want, set()))
+        step("%s: %d calls of the parent" % (mode, sum(calls for calls, _ in want.values())))
+
+    process = start_target(target, "exec", "500", ready="ready", stdin=subprocess.PIPE)
+    recording = Recording("-p", process.pid, "--marker", "none", *ASKED)
+    before, _ = go(process)
+    equal("after exec", process.stdout.readline(), "ready\n")
+    after, _ = go(process)
+    recording.stop()
+    got, _ = counted(report(recording.file))
+    equal("calls before and after exec", got,
+          {name: (n + before[name][0], p + before[name][1]) for name, (n, p) in after.items()})
+    step("exec: %d calls" % sum(calls for calls, _ in got.values()))
+
+
+def check_worker():
+    """A process that is made while others are counted is counted, too, from a while after."""
+    process = start_target("sh", "-c", "echo up; read line; exec 3<&0; %s spin 50 <&3" % target, ready="up",
+                           stdin=subprocess.PIPE)
+    process.stdin.write("go\n")
+    process.stdin.flush()
+    child = wait_until("the child", lambda: children(process.pid))[0]
+    check(child, "no child")
+    equal("the child", process.stdout.readline(), "ready\n")
+    recording = Recording("-p", process.pid, "--marker", "none", "--calls", "middle", "--calls", "leaf")
+    want, _ = go(process)
+    process.stdin.close()
+    recording.stop() if recording.process.poll() is None else recording.wait()
+    got, inexact = counted(report(recording.file))
+    equal("calls of a child that was there", (got, inexact), (want, set()))
+    step("a child that was there: %d calls" % want["leaf"][0])
+
+
+def check_library():
+    """A library that is unmapped with probes in it, and mapped again."""
+    plugin = path("plugin.so")
+    run("gcc", "-O1", "-g", "-shared", "-fPIC", "-o", plugin, os.path.join(ROOT, "tests/targets/e2e_plugin.c"))
+    process = start_target(target, "dlclose", "300", plugin, ready="ready", stdin=subprocess.PIPE)
+    # Before the first dlopen nothing has such a name: a glob may match later.
+    recording = Recording("-p", process.pid, "--marker", "none", "--calls", "lea[f]", "--calls", "[iol]*")
+    want, others = go(process)
+    equal("what the library said", others, ["plugged %d" % sum(range(1, 301))])
+    time.sleep(1.2)
+    again, others = go(process)
+    equal("what the library said", others, ["plugged %d" % sum(range(1, 301))])
+    recording.stop()
+    process.stdin.close()
+    equal("exit status of the target", process.wait(PATIENCE), 0)
+    names = ("leaf", "inside")
+    got, inexact = counted(report(recording.file), names)
+    equal("calls of leaf", got["leaf"][0], again["leaf"][0])
+    # It was found after the first of its calls: that is said, and no call is made up.
+    check(300 <= got["inside"][0] <= 600, "calls of a library that came later: %r" % (got["inside"],))
+    equal("inexact rows", inexact, {"inside"})
+    step("dlclose: %d of 600 calls of what came later" % got["inside"][0])
+
+
+class Memory:
+    """The code of a function as a process has it."""
+
+    def __init__(self, pid, file, name):
+        self.pid, self.real = pid, os.path.realpath(file)
+        _, self.offset, self.size = Elf(self.real).function(name)
+        with open(self.real, "rb") as f:
+            f.seek(self.offset)
+            self.want = f.read(self.size)
+
+    def read(self):
+        with open("/proc/%d/maps" % self.pid) as maps:
+            for line in maps:
+                field = line.split()
+                begin, end = (int(x, 16) for x in field[0].split("-"))
+                offset = int(field[2], 16)
+                if field[-1] == self.real and "x" in field[1] and \
+                        offset <= self.offset < offset + end - begin:
+                    with open("/proc/%d/mem" % self.pid, "rb") as memory:
+                        memory.seek(begin + self.offset - offset)
+                        return memory.read(self.size)
+        fail("%s is not mapped by %d" % (self.real, self.pid))
+
+    def nr_breakpoints(self):
+        return sum(a != b and a == 0xcc for a, b in zip(self.read(), self.want))
+
+
+def libc_of(pid):
+    with open("/proc/%d/maps" % pid) as maps:
+        return next(line.split()[-1] for line in maps if "/libc.so" in line)
+
+
+def check_others():
+    """Who else has the same libc mapped has not one byte of it changed; and in the end nobody has."""
+    mine = start_target(target, "malloc", "20000", ready="ready", stdin=subprocess.PIPE)
+    other = start_target(target, "malloc", "20000", ready="ready", stdin=subprocess.PIPE)
+    libc = libc_of(mine.pid)
+    counted_code, other_code = Memory(mine.pid, libc, "malloc"), Memory(other.pid, libc, "malloc")
+    for with_signal in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
+        recording = Recording("-p", mine.pid, "--marker", "none", "--calls", "malloc@libc.so*", "--calls", "fre[e]@libc.so*")
+        go(mine)
+        go(other)
+        equal("breakpoints in the target", counted_code.nr_breakpoints(), 1)
+        equal("the other's code", other_code.read(), other_code.want)
+        recording.process.send_signal(with_signal)
+        recording.process.wait(PATIENCE)
+        wait_until("the target's code is whole", lambda: counted_code.read() == counted_code.want)
+        equal("the other's code", other_code.read(), other_code.want)
+        go(mine)
+        if with_signal != signal.SIGKILL:
+            got, inexact = counted(report(recording.file), ("malloc", "free"))
+            equal("calls of malloc and free", (got, inexact),
+                  ({"malloc": (20000, 20000), "free": (20000, 20000)}, set()))
+        step("libc is the target's alone, and whole after " + with_signal.name)
+
+
+def check_loss():
+    """A recorder that does not run, and a ring that is full soon: late, not wrong."""
+    process = start_target(target, "recursion", "4000", ready="ready", stdin=subprocess.PIPE)
+    recording = Recording("-p", process.pid, "--marker", "func:outer", "-m", "8", "-F", "4000",
+                          "--calls", "outer", "--calls", "middle", "--calls", "leaf")
+    recording.process.send_signal(signal.SIGSTOP)
+    want, _ = go(process)
+    recording.process.send_signal(signal.SIGCONT)
+    recording.stop()
+    profile = report(recording.file)
+    got, inexact = counted(profile)
+    equal("calls with a full ring", got, want)
+    check(profile["tallies"]["calls_late"] > 0, "nothing came late")
+    check("leaf" in inexact, "late rows are not marked: %r" % inexact)
+    table = wperf("report", "-i", recording.file, "--restrict", "leaf").stdout
+    check(re.search(r"^ *~\d+.*\(leaf\)$", table, re.M), "no ~ in:\n" + table)
+    step("a full ring: %d calls, %d times late" % (want["leaf"][0], profile["tallies"]["calls_late"]))
+
+
+for one in (check_ways, check_part, check_depth, check_processes, check_worker, check_library, check_others, check_loss):
+    if len(sys.argv) < 2 or one.__name__ in sys.argv[1:]:
+        one()

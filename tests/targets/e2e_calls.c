@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Calls that are left in every way there is. Each of the counted functions adds to a number of its
+ * own, so that the program knows what was called. A mode is run when a line comes in, "NAME CALLS PRIMITIVE"
+ * of each function is printed at its end, and then "done".
+ *
+ * e2e_calls MODE [N]: recursion, longjmp, signals, sigaltstack, contexts, threads, fork, vfork, exec,
+ * dlclose FILE, deep, wide, spin, malloc
+ */
+#include <dlfcn.h>
+#include <errno.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+#define FUNCTIONS(X) X(outer) X(middle) X(leaf) X(jumper) X(handler) X(raiser) X(coroutine) X(worker) X(deep)
+#define DEFINE_COUNT(name) static uint64_t nr_##name, primitive_##name;
+FUNCTIONS(DEFINE_COUNT)
+#define CALLED(name, is_primitive)                                                                 \
+	(__atomic_fetch_add(&nr_##name, 1, __ATOMIC_RELAXED),                                      \
+	 __atomic_fetch_add(&primitive_##name, (is_primitive), __ATOMIC_RELAXED))
+#define noinline __attribute__((noinline, noclone))
+
+#define PRINT_COUNT(name)                                                                          \
+	if (nr_##name)                                                                             \
+		printf(#name " %llu %llu\n", (unsigned long long)nr_##name,                        \
+		       (unsigned long long)primitive_##name);
+
+static void print_counts(void)
+{
+	FUNCTIONS(PRINT_COUNT)
+	printf("done\n");
+	fflush(stdout);
+}
+
+/* Empty, and neither the first nor the last thing that its caller does. */
+static noinline void leaf(void)
+{
+	CALLED(leaf, 1);
+	__asm__ volatile("" ::: "memory");
+}
+
+static noinline void middle(int n)
+{
+	int i;
+
+	CALLED(middle, 1);
+	for (i = 0; i < n; i++)
+		leaf();
+	__asm__ volatile("" ::: "memory");
+}
+
+/* depth calls of itself, the first of which is primitive. */
+static noinline void outer(int depth, int is_inner)
+{
+	CALLED(outer, !is_inner);
+	if (depth > 1)
+		outer(depth - 1, 1);
+	middle(2);
+	__asm__ volatile("" ::: "memory");
+}
+
+static void run_recursion(int n)
+{
+	int i;
+
+	for (i = 0; i < n; i++) {
+		outer(1 + i % 5, 0);
+		leaf();
+	}
+}
+
+/* ---- longjmp ---- */
+
+static jmp_buf back;
+
+#pragma GCC diagnostic ignored "-Winfinite-recursion"
+/* Jumps out of all of its activations: the next call is primitive again. */
+static noinline void jumper(int depth, int is_inner)
+{
+	CALLED(jumper, !is_inner);
+	leaf();
+	if (depth == 1)
+		longjmp(back, 1);
+	jumper(depth - 1, 1);
+	__asm__ volatile("" ::: "memory");
+}
+
+static void run_longjmp(int n)
+{
+	volatile int i;
+
+	for (i = 0; i < n; i++)
+		if (!setjmp(back))
+			jumper(1 + i % 4, 0);
+}
+
+/* ---- signals ---- */
+
+static int is_on_own_stack;
+
+/*
+ * The handler calls what it interrupts: recursion, by what is on the stack. On a stack of its own the
+ * handler has no caller.
+ */
+static noinline void raiser(int is_inner)
+{
+	CALLED(raiser, !is_inner || is_on_own_stack);
+	if (!is_inner)
+		raise(SIGUSR1);
+	leaf();
+	__asm__ volatile("" ::: "memory");
+}
+
+static noinline void handler(int signal)
+{
+	(void)signal;
+	CALLED(handler, 1);
+	raiser(1);
+	outer(2, 0);
+	__asm__ volatile("" ::: "memory");
+}
+
+static void run_signals(int n, int flags)
+{
+	struct sigaction action = { .sa_handler = handler, .sa_flags = flags };
+	stack_t stack = { .ss_size = 65536 };
+	int i;
+
+	is_on_own_stack = flags & SA_ONSTACK;
+	if (is_on_own_stack) {
+		stack.ss_sp = mmap(NULL, stack.ss_size, PROT_READ | PROT_WRITE,
+				   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		sigaltstack(&stack, NULL);
+	}
+	sigaction(SIGUSR1, &action, NULL);
+	for (i = 0; i < n; i++) {
+		raiser(0);
+		middle(1);
+	}
+}
+
+/* ---- coroutines: each on a mapping of its own, with a guard page below ---- */
+
+enum { NR_COROUTINES = 3, COROUTINE_BYTES = 65536 };
+
+static ucontext_t main_context, contexts[NR_COROUTINES];
+
+/* Recursive, and switched away from in the midst of it. */
+static noinline void coroutine(int self, int depth)
+{
+	CALLED(coroutine, depth == 0);
+	leaf();
+	swapcontext(&contexts[self], &main_context);
+	if (depth < 3)
+		coroutine(self, depth + 1);
+	middle(1);
+	__asm__ volatile("" ::: "memory");
+}
+
+static void begin_coroutine(int self)
+{
+	for (;;)
+		coroutine(self, 0);
+}
+
+static void run_contexts(int n)
+{
+	int i;
+
+	for (i = 0; i < NR_COROUTINES; i++) {
+		char *at = mmap(NULL, 2 * COROUTINE_BYTES, PROT_READ | PROT_WRITE,
+				MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+		mprotect(at, COROUTINE_BYTES, PROT_NONE);
+		getcontext(&contexts[i]);
+		contexts[i].uc_stack.ss_sp = at + COROUTINE_BYTES;
+		contexts[i].uc_stack.ss_size = COROUTINE_BYTES;
+		makecontext(&contexts[i], (void (*)(void))begin_coroutine, 1, i);
+	}
+	for (i = 0; i < n; i++) {
+		outer(1 + i % 3, 0);
+		swapcontext(&main_context, &contexts[i % NR_COROUTINES]);
+	}
+}
+
+/* ---- threads and processes ---- */
+
+static noinline void *worker(void *n)
+{
+	int i;
+
+	CALLED(worker, 1);
+	for (i = 0; i < (int)(intptr_t)n; i++)
+		outer(2, 0);
+	return NULL;
+}
+
+static void run_threads(int n)
+{
+	pthread_t threads[64];
+	int i;
+
+	for (i = 0; i < 64; i++)
+		pthread_create(&threads[i], NULL, worker, (void *)(intptr_t)n);
+	for (i = 0; i < 64; i++)
+		pthread_join(threads[i], NULL);
+}
+
+/* What the children call is not printed. */
+static void run_fork(int n)
+{
+	int i, status;
+
+	for (i = 0; i < n; i++) {
+		pid_t child;
+
+		fflush(stdout);
+		outer(2, 0);
+		child = fork();
+		if (!child) {
+			middle(3);
+			_exit(0);
+		}
+		waitpid(child, &status, 0);
+	}
+}
+
+static void run_vfork(int n)
+{
+	int i, status;
+
+	for (i = 0; i < n; i++) {
+		pid_t child = vfork();
+
+		if (!child) {
+			execl("/bin/true", "true", NULL);
+			_exit(1);
+		}
+		waitpid(child, &status, 0);
+		if (status)
+			printf("vfork: %x\n", status);
+		outer(2, 0);
+	}
+}
+
+/* A library that is mapped and gone again, its function called in between. */
+static void run_dlclose(int n, const char *file)
+{
+	int i, sum = 0;
+
+	for (i = 0; i < n; i++) {
+		void *library = dlopen(file, RTLD_NOW);
+		int (*plugged)(int) = library ? (int (*)(int))dlsym(library, "plugged") : NULL;
+
+		if (!plugged) {
+			printf("dlopen: %s\n", dlerror());
+			return;
+		}
+		sum += plugged(i);
+		dlclose(library);
+		leaf();
+	}
+	printf("plugged %d\n", sum);
+}
+
+/* Deeper than calls are told apart, and back. */
+static noinline void deep(int depth, int is_inner)
+{
+	CALLED(deep, !is_inner);
+	if (depth > 1)
+		deep(depth - 1, 1);
+	__asm__ volatile("" ::: "memory");
+}
+
+static void run_spin(int n)
+{
+	int i;
+
+	for (i = 0; i < n; i++)
+		middle(1000);
+}
+
+static void run_malloc(int n)
+{
+	int i;
+
+	for (i = 0; i < n; i++) {
+		void *volatile p = malloc(100 + (size_t)i % 50);
+
+		free(p);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	const char *mode = argc > 1 ? argv[1] : "";
+	int n = argc > 2 ? atoi(argv[2]) : 10, i;
+	char line[64];
+
+	printf("ready\n");
+	fflush(stdout);
+	while (fgets(line, sizeof(line), stdin)) {
+		if (!strcmp(mode, "recursion"))
+			run_recursion(n);
+		else if (!strcmp(mode, "longjmp"))
+			run_longjmp(n);
+		else if (!strcmp(mode, "signals"))
+			run_signals(n, 0);
+		else if (!strcmp(mode, "sigaltstack"))
+			run_signals(n, SA_ONSTACK);
+		else if (!strcmp(mode, "contexts"))
+			run_contexts(n);
+		else if (!strcmp(mode, "threads"))
+			run_threads(n);
+		else if (!strcmp(mode, "fork"))
+			run_fork(n);
+		else if (!strcmp(mode, "vfork"))
+			run_vfork(n);
+		else if (!strcmp(mode, "dlclose"))
+			run_dlclose(n, argv[3]);
+		else if (!strcmp(mode, "spin"))
+			run_spin(n);
+		else if (!strcmp(mode, "malloc"))
+			run_malloc(n);
+		else if (!strcmp(mode, "deep"))
+			for (i = 0; i < n; i++)
+				deep(400 + 100 * i, 0);
+		else if (!strcmp(mode, "exec")) {
+			run_recursion(n);
+			print_counts();
+			execl("/proc/self/exe", "e2e_calls", "recursion", argv[2], NULL);
+		}
+		print_counts();
+	}
+	return 0;
+}
