@@ -244,7 +244,7 @@ static int prepare_markers(struct attachment *a, struct err *e)
 	for (i = 0; !err && i < a->markers.nr; i++)
 		err = marker_prepare(&a->markers.at[i], (uint32_t)i, &target, e);
 	if (!err)
-		err = counting_prepare(&a->counting, c->call_specs, &target, e);
+		err = counting_prepare(&a->counting, &c->counting, &target, e);
 	free(program);
 	return err;
 }

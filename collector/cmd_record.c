@@ -16,6 +16,7 @@
 
 enum {
 	DEFAULT_FREQ_HZ = 999,
+	DEFAULT_MAX_OVERHEAD_PCT = 10,
 	/*
 	 * All user stacks of nginx, Redis, PostgreSQL and Flask under load fit into 8 KiB. node needs 24:
 	 * libuv's loop has an array of 12 KiB on its stack. See docs/ARCHITECTURE.md for the numbers.
@@ -49,6 +50,8 @@ static const char usage[] =
 	"                           none\n"
 	"      --calls PATTERN[@MODULE]\n"
 	"                         count every call of these functions exactly; a glob: 'parse_*@libfoo.so*'\n"
+	"      --max-overhead PCT of the target's CPU time that counting may take, default 10: the hottest\n"
+	"                         functions are not counted any more then; 100: they all are\n"
 	"      --max-size BYTES   stop at that size (K, M, G)\n"
 	"  -m, --mmap-pages N     size of a CPU's ring: pages (a power of two), or bytes with K, M\n"
 	"      --no-progress      no line on a terminal that says how far it is\n"
@@ -109,6 +112,18 @@ static int bad_number(const char *option, const char *text, struct err *e)
 	return err_set(e, -EINVAL, "%s %s: not a number that it takes", option, text);
 }
 
+/* "10", "2.5", "10%". */
+static bool parse_pct(const char *text, double *ret_pct)
+{
+	char *end;
+	double pct = strtod(text, &end);
+
+	if (end == text || !(pct >= 0 && pct <= 100) || (*end && strcmp(end, "%")))
+		return false;
+	*ret_pct = pct;
+	return true;
+}
+
 static int parse_freq(const char *text, uint64_t *ret_hz, struct err *e)
 {
 	if (strcmp(text, "max"))
@@ -119,7 +134,7 @@ static int parse_freq(const char *text, uint64_t *ret_hz, struct err *e)
 	return err_set(e, -ENOENT, "-F max: kernel.perf_event_max_sample_rate says nothing");
 }
 
-enum { OPT_DURATION = 256, OPT_CALL_GRAPH, OPT_MARKER, OPT_CALLS, OPT_MAX_SIZE, OPT_NO_PROGRESS };
+enum { OPT_DURATION = 256, OPT_CALL_GRAPH, OPT_MARKER, OPT_CALLS, OPT_MAX_OVERHEAD, OPT_MAX_SIZE, OPT_NO_PROGRESS };
 
 static const struct option long_options[] = {
 	{ "pid", required_argument, NULL, 'p' },
@@ -131,6 +146,7 @@ static const struct option long_options[] = {
 	{ "call-graph", required_argument, NULL, OPT_CALL_GRAPH },
 	{ "marker", required_argument, NULL, OPT_MARKER },
 	{ "calls", required_argument, NULL, OPT_CALLS },
+	{ "max-overhead", required_argument, NULL, OPT_MAX_OVERHEAD },
 	{ "max-size", required_argument, NULL, OPT_MAX_SIZE },
 	{ "mmap-pages", required_argument, NULL, 'm' },
 	{ "no-progress", no_argument, NULL, OPT_NO_PROGRESS },
@@ -170,6 +186,9 @@ static int parse_option(int opt, struct options *o, struct err *e)
 	case OPT_CALLS:
 		vec_push(&o->calls, optarg);
 		return 0;
+	case OPT_MAX_OVERHEAD:
+		return parse_pct(optarg, &c->counting.max_overhead_pct) ?
+			       0 : bad_number("--max-overhead", optarg, e);
 	case OPT_MAX_SIZE:
 		return parse_bytes(optarg, &c->max_bytes) && c->max_bytes ?
 			       0 : bad_number("--max-size", optarg, e);
@@ -224,7 +243,7 @@ static void choose_markers(struct options *o)
 	vec_push(&o->markers, NULL);
 	o->config.marker_specs = o->markers.at;
 	vec_push(&o->calls, NULL);
-	o->config.call_specs = o->calls.at;
+	o->config.counting.specs = o->calls.at;
 }
 
 /* Threads become their processes, and each process is there once: twice would count its time twice. */
@@ -336,6 +355,7 @@ int cmd_record(int argc, char **argv)
 	int opt, err = 0, status;
 
 	o.config.sampler.stack_bytes = DEFAULT_STACK_BYTES;
+	o.config.counting.max_overhead_pct = DEFAULT_MAX_OVERHEAD_PCT;
 	optind = 0;
 	while (!err && (opt = cmdline_next(&line, argc, argv, &e)) != 0) {
 		if (opt == 'h') {

@@ -7,17 +7,19 @@
 #include <sys/mman.h>
 
 #include "base/log.h"
-#include "collector/call_native.h"
+#include "collector/call_cost.h"
 
 struct counting {
 	struct call_core *core;
 	struct call_native *native;
+	struct call_cost cost;
 	struct pids to_follow;		/* processes that have come, or have mapped something */
 };
 
-int counting_prepare(struct counting **ret_counting, const char *const *specs,
+int counting_prepare(struct counting **ret_counting, const struct counting_config *config,
 		     const struct marker_target *target, struct err *e)
 {
+	const char *const *specs = config->specs;
 	struct counting *c;
 	size_t nr = 0;
 	int err = 0;
@@ -28,6 +30,7 @@ int counting_prepare(struct counting **ret_counting, const char *const *specs,
 	if (!nr)
 		return 0;
 	c = xcalloc(1, sizeof(*c));
+	c->cost.max_share = config->max_overhead_pct / 100;
 	err = call_native_prepare(&c->native, specs, nr, target, e);
 	if (err)
 		counting_free(c);
@@ -38,7 +41,11 @@ int counting_prepare(struct counting **ret_counting, const char *const *specs,
 
 int counting_load(struct counting *c, struct err *e)
 {
-	return c ? call_core_new(&c->core, (uint32_t)c->native->nr_functions_max, e) : 0;
+	int err = c ? call_core_new(&c->core, (uint32_t)c->native->nr_functions_max, e) : 0;
+
+	if (c && !err)
+		call_cost_measure(&c->cost, c->core);
+	return err;
 }
 
 int counting_attach(struct counting *c, const struct pids *pids, const struct sampler *sampler,
@@ -100,12 +107,12 @@ void counting_forget(struct counting *c, uint32_t pid)
 
 void counting_tick(struct counting *c, uint64_t now_ns)
 {
-	(void)now_ns;
 	if (!c)
 		return;
 	vec_each(&c->to_follow.at, pid)
 		call_native_follow(c->native, *pid);
 	c->to_follow.at.nr = 0;
+	call_cost_tick(&c->cost, c->native, now_ns);
 }
 
 void counting_stop(struct counting *c)
@@ -116,8 +123,10 @@ void counting_stop(struct counting *c)
 
 void counting_finish(struct counting *c)
 {
-	if (c)
-		call_core_write_rest(c->core);
+	if (!c)
+		return;
+	call_core_write_rest(c->core);
+	call_cost_tell(&c->cost, c->native);
 }
 
 void counting_free(struct counting *c)
@@ -126,6 +135,7 @@ void counting_free(struct counting *c)
 		return;
 	call_native_free(c->native);
 	call_core_free(c->core);
+	call_cost_release(&c->cost);
 	pids_release(&c->to_follow);
 	free(c);
 }

@@ -2,7 +2,7 @@
 /*
  * --calls: whatever is counted, from the options to the recording. A recorder does
  *
- *	counting_prepare(&c, specs, &target, e);
+ *	counting_prepare(&c, &config, &target, e);
  *	counting_load(c, e);			before objects are loaded that send marks
  *	counting_attach(c, &pids, &sampler, writer, e);
  *	counting_start(c);			when the events are enabled
@@ -22,8 +22,13 @@
 
 struct counting;
 
-/* specs ends with NULL; none: *ret_counting is NULL. Errors are call_native_prepare()'s. */
-int counting_prepare(struct counting **ret_counting, const char *const *specs,
+struct counting_config {
+	const char *const *specs;	/* of --calls; ends with NULL */
+	double max_overhead_pct;	/* of the target's CPU time: the hottest are taken off; 100: none are */
+};
+
+/* No specs: *ret_counting is NULL. Errors are call_native_prepare()'s. Config is lent. */
+int counting_prepare(struct counting **ret_counting, const struct counting_config *config,
 		     const struct marker_target *target, struct err *e);
 int counting_load(struct counting *c, struct err *e);
 int counting_attach(struct counting *c, const struct pids *pids, const struct sampler *sampler,

@@ -3,6 +3,7 @@
 #ifndef COLLECTOR_RECORDER_CONFIG_H
 #define COLLECTOR_RECORDER_CONFIG_H
 
+#include "collector/counting.h"
 #include "collector/sampler.h"
 #include "collector/target.h"
 
@@ -17,7 +18,7 @@ struct recorder_config {
 	struct sampler_config sampler;
 	bool is_default_event;		/* nobody asked for it: it is told */
 	const char *const *marker_specs;	/* NULL-terminated; empty: none */
-	const char *const *call_specs;		/* the same */
+	struct counting_config counting;
 	int argc;
 	char **argv;
 	bool is_quiet, has_no_progress;

@@ -21,6 +21,7 @@ enum {
 	OPT_CALL_GRAPH,
 	OPT_MARKER,
 	OPT_CALLS,
+	OPT_MAX_OVERHEAD,
 	OPT_MAX_SIZE,
 	OPT_TEE,
 	OPT_REFUSED,
@@ -36,6 +37,7 @@ enum {
 		{ "call-graph", required_argument, NULL, OPT_CALL_GRAPH },                         \
 		{ "marker", required_argument, NULL, OPT_MARKER },                                 \
 		{ "calls", required_argument, NULL, OPT_CALLS },                                   \
+		{ "max-overhead", required_argument, NULL, OPT_MAX_OVERHEAD },                     \
 		{ "max-size", required_argument, NULL, OPT_MAX_SIZE },                             \
 	{                                                                                          \
 		"mmap-pages", required_argument, NULL, 'm'                                         \
@@ -82,6 +84,7 @@ static const char help[] =
 	"      --marker SPEC     where requests begin and end; default auto\n"
 	"      --calls PATTERN[@MODULE]\n"
 	"                        count every call of these functions; see wperf record\n"
+	"      --max-overhead PCT of the target's CPU time that counting may take, default 10\n"
 	"  -F, --freq HZ         samples a second and CPU, default 999\n"
 	"  -c, --count N         a sample every N events instead\n"
 	"  -e, --event NAME      what to sample by\n"

@@ -8,7 +8,7 @@ _wperf_input="-i --input --slowest"
 _wperf_view="--root -s --sort --restrict --format --profile-dir --filename-format --no-inline
 	--no-demangle --kernel --native"
 _wperf_sampling="-p --pid --duration -F --freq -c --count -e --event --call-graph --marker --calls
-	--max-size -m --mmap-pages"
+	--max-overhead --max-size -m --mmap-pages"
 _wperf_talk="-v --verbose -q --quiet -h --help"
 
 # The options of a command.

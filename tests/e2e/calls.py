@@ -47,7 +47,7 @@ def counted(profile, names=FUNCTIONS):
 def record_mode(mode, n, *args, options=()):
     """One run of a mode while it is counted: what the program says, and what the report does."""
     process = start_target(target, mode, str(n), *args, ready="ready", stdin=subprocess.PIPE)
-    recording = Recording("-p", process.pid, "--marker", "none", *options, *ASKED)
+    recording = Recording("-p", process.pid, "--marker", "none", "--max-overhead", "100", *options, *ASKED)
     want, others = go(process)
     recording.stop()
     again, _ = go(process)
@@ -71,7 +71,7 @@ def check_part():
     """Where functions are not counted, they are between those that are, and in the places that those leave."""
     for names in (("leaf", "middle"), ("leaf", "outer"), ("middle",)):
         process = start_target(target, "recursion", "2000", ready="ready", stdin=subprocess.PIPE)
-        recording = Recording("-p", process.pid, "--marker", "none",
+        recording = Recording("-p", process.pid, "--marker", "none", "--max-overhead", "100",
                               *(word for name in names for word in ("--calls", name)))
         want, _ = go(process)
         recording.stop()
@@ -92,7 +92,7 @@ def check_processes():
     """Children have the probes' bytes, and may have counts of their own: the parent's are its own."""
     for mode in ("fork", "vfork"):
         process = start_target(target, mode, "100", ready="ready", stdin=subprocess.PIPE)
-        recording = Recording("-p", process.pid, "--marker", "none", *ASKED)
+        recording = Recording("-p", process.pid, "--marker", "none", "--max-overhead", "100", *ASKED)
         want, others = go(process)
         equal("what went wrong in children, " + mode, others, [])
         recording.stop()
@@ -103,7 +103,7 @@ def check_processes():
         step("%s: %d calls of the parent" % (mode, sum(calls for calls, _ in want.values())))
 
     process = start_target(target, "exec", "500", ready="ready", stdin=subprocess.PIPE)
-    recording = Recording("-p", process.pid, "--marker", "none", *ASKED)
+    recording = Recording("-p", process.pid, "--marker", "none", "--max-overhead", "100", *ASKED)
     before, _ = go(process)
     equal("after exec", process.stdout.readline(), "ready\n")
     after, _ = go(process)
@@ -116,14 +116,14 @@ def check_processes():
 
 def check_worker():
     """A process that is made while others are counted is counted, too, from a while after."""
-    process = start_target("sh", "-c", "echo up; read line; exec 3<&0; %s spin 50 <&3" % target, ready="up",
+    process = start_target("sh", "-c", "echo up; read line; exec 3<&0; %s spin 3 <&3" % target, ready="up",
                            stdin=subprocess.PIPE)
     process.stdin.write("go\n")
     process.stdin.flush()
     child = wait_until("the child", lambda: children(process.pid))[0]
     check(child, "no child")
     equal("the child", process.stdout.readline(), "ready\n")
-    recording = Recording("-p", process.pid, "--marker", "none", "--calls", "middle", "--calls", "leaf")
+    recording = Recording("-p", process.pid, "--marker", "none", "--max-overhead", "100", "--calls", "middle", "--calls", "leaf")
     want, _ = go(process)
     process.stdin.close()
     recording.stop() if recording.process.poll() is None else recording.wait()
@@ -138,7 +138,7 @@ def check_library():
     run("gcc", "-O1", "-g", "-shared", "-fPIC", "-o", plugin, os.path.join(ROOT, "tests/targets/e2e_plugin.c"))
     process = start_target(target, "dlclose", "300", plugin, ready="ready", stdin=subprocess.PIPE)
     # Before the first dlopen nothing has such a name: a glob may match later.
-    recording = Recording("-p", process.pid, "--marker", "none", "--calls", "lea[f]", "--calls", "[iol]*")
+    recording = Recording("-p", process.pid, "--marker", "none", "--max-overhead", "100", "--calls", "lea[f]", "--calls", "[iol]*")
     want, others = go(process)
     equal("what the library said", others, ["plugged %d" % sum(range(1, 301))])
     time.sleep(1.2)
@@ -195,7 +195,7 @@ def check_others():
     libc = libc_of(mine.pid)
     counted_code, other_code = Memory(mine.pid, libc, "malloc"), Memory(other.pid, libc, "malloc")
     for with_signal in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
-        recording = Recording("-p", mine.pid, "--marker", "none", "--calls", "malloc@libc.so*", "--calls", "fre[e]@libc.so*")
+        recording = Recording("-p", mine.pid, "--marker", "none", "--max-overhead", "100", "--calls", "malloc@libc.so*", "--calls", "fre[e]@libc.so*")
         go(mine)
         go(other)
         equal("breakpoints in the target", counted_code.nr_breakpoints(), 1)
@@ -215,7 +215,7 @@ def check_others():
 def check_loss():
     """A recorder that does not run, and a ring that is full soon: late, not wrong."""
     process = start_target(target, "recursion", "4000", ready="ready", stdin=subprocess.PIPE)
-    recording = Recording("-p", process.pid, "--marker", "func:outer", "-m", "8", "-F", "4000",
+    recording = Recording("-p", process.pid, "--marker", "func:outer", "-m", "8", "-F", "4000", "--max-overhead", "100",
                           "--calls", "outer", "--calls", "middle", "--calls", "leaf")
     recording.process.send_signal(signal.SIGSTOP)
     want, _ = go(process)
@@ -231,6 +231,22 @@ def check_loss():
     step("a full ring: %d calls, %d times late" % (want["leaf"][0], profile["tallies"]["calls_late"]))
 
 
-for one in (check_ways, check_part, check_depth, check_processes, check_worker, check_library, check_others, check_loss):
+def check_overhead():
+    """What takes too much is not counted any more: it is said, its row says so, and the others stay exact."""
+    process = start_target(target, "spin", "3000", ready="ready", stdin=subprocess.PIPE)
+    recording = Recording("-p", process.pid, "--marker", "none", "--calls", "middle", "--calls", "leaf")
+    want, _ = go(process)
+    recording.stop()
+    has("what wperf said", recording.talk, "no more calls of leaf are counted")
+    check(re.search(r"\d+ calls counted, [0-9.]+ us each: [0-9.]+ % of the target's CPU time", recording.talk),
+          "no cost in:\n" + recording.talk)
+    got, inexact = counted(report(recording.file))
+    equal("calls of what takes little", got["middle"], want["middle"])
+    equal("inexact rows", inexact, {"leaf"})
+    check(0 < got["leaf"][0] < want["leaf"][0], "calls of what took too much: %r" % (got["leaf"],))
+    step("overhead: %d of %d calls, and all %d of the other" % (got["leaf"][0], want["leaf"][0], want["middle"][0]))
+
+
+for one in (check_ways, check_part, check_depth, check_processes, check_worker, check_library, check_others, check_loss, check_overhead):
     if len(sys.argv) < 2 or one.__name__ in sys.argv[1:]:
         one()

@@ -67,7 +67,7 @@ def callgrind(argv, stdin):
 
 def counted(argv, stdin):
     file, counts = path("counted.data"), {}
-    wperf("record", "-o", file, "--marker", "none", "--calls", "*@" + os.path.realpath(argv[0]), "--", *argv,
+    wperf("record", "-o", file, "--marker", "none", "--max-overhead", "100", "--calls", "*@" + os.path.realpath(argv[0]), "--", *argv,
           input=stdin, stdin=None)
     profile = report(file, "--no-demangle")
     for g in profile["groups"]:

@@ -287,7 +287,7 @@ static void run_spin(int n)
 	int i;
 
 	for (i = 0; i < n; i++)
-		middle(1000);
+		middle(10000);
 }
 
 static void run_malloc(int n)

@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "collector/call_cost.h"
+
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/str.h"
+#include "base/units.h"
+#include "collector/maps.h"
+
+/* ---- what a hit takes ---- */
+
+enum {
+	NR_CALLS = 500,		/* timed together: with 16 us each they take 8 ms */
+	NR_ROUNDS = 4,		/* the fastest counts: others may have had the CPU's caches */
+	FUNCTION = 0,		/* nobody's id */
+};
+
+void call_cost_emulated(void);
+void call_cost_stepped(void);
+__asm__(".pushsection .text\n"
+	"call_cost_emulated:\n"
+	"	push %rax\n"
+	"	pop %rax\n"
+	"	ret\n"
+	"call_cost_stepped:\n"
+	"	mov %rsp, %rax\n"
+	"	ret\n"
+	".popsection\n");
+
+static uint64_t thread_cpu_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+	return (uint64_t)now.tv_sec * NS_PER_SEC + (uint64_t)now.tv_nsec;
+}
+
+static double ns_of_call(void (*function)(void))
+{
+	double least = 0;
+	int round, i;
+
+	for (round = 0; round < NR_ROUNDS; round++) {
+		uint64_t begin = thread_cpu_ns();
+		double ns;
+
+		for (i = 0; i < NR_CALLS; i++)
+			function();
+		ns = (double)(thread_cpu_ns() - begin) / NR_CALLS;
+		least = !round || ns < least ? ns : least;
+	}
+	return least;
+}
+
+/* Where a function of ours lies in our file. */
+static bool off_of(void (*function)(void), uint64_t *ret_off)
+{
+	uint64_t addr = (uintptr_t)function;
+	struct maps maps = { 0 };
+	struct err ignored;
+	bool found = false;
+
+	if (maps_read(&maps, getpid(), &ignored))
+		return false;
+	vec_each(&maps.entries, m)
+		if (addr >= m->start && addr < m->end) {
+			*ret_off = addr - m->start + m->off;
+			found = true;
+		}
+	maps_release(&maps);
+	return found;
+}
+
+/* 0: it cannot be had. */
+static double ns_of_hit(const struct call_core *core, void (*function)(void))
+{
+	const struct call_programs programs = call_core_programs(core);
+	struct call_place place = { .cookie = CALLS_COOKIE(FUNCTION, 0, core->generation) };
+	struct call_link link = { 0 };
+	struct err ignored;
+	double without = ns_of_call(function), with;
+
+	if (!off_of(function, &place.off) ||
+	    call_link_attach(&link, &programs, "/proc/self/exe", &place, 1, (uint32_t)getpid(), &ignored))
+		return 0;
+	with = ns_of_call(function);
+	call_link_release(&link);
+	return with > without ? with - without : 0;
+}
+
+/* What our own thread has counted is nobody's. */
+static void forget_own_calls(const struct call_core *core)
+{
+	int fd = (int)syscall(SYS_pidfd_open, getpid(), 0);
+
+	if (fd < 0)
+		return;
+	bpf_map_delete_elem(bpf_object__find_map_fd_by_name(core->object, "call_threads"), &fd);
+	close(fd);
+}
+
+void call_cost_measure(struct call_cost *c, struct call_core *core)
+{
+	call_core_start(core);
+	c->ns_emulated = ns_of_hit(core, call_cost_emulated);
+	c->ns_stepped = ns_of_hit(core, call_cost_stepped);
+	call_core_stop(core);
+	forget_own_calls(core);
+	log_verbose("a hit of a probe takes %.2f us, or %.2f us where its instruction is not emulated",
+		    c->ns_emulated / 1000, c->ns_stepped / 1000);
+}
+
+/* ---- what the target takes ---- */
+
+/* /proc/PID/stat, fields 14 and 15 (proc_pid_stat(5)): ticks in user space and in the kernel. */
+static uint64_t cpu_ns_of(uint32_t pid)
+{
+	unsigned long long user = 0, kernel = 0;
+	char path[64], text[1024], *behind;
+	size_t len;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%u/stat", pid);
+	f = fopen(path, "re");
+	if (!f)
+		return 0;
+	len = fread(text, 1, sizeof(text) - 1, f);
+	fclose(f);
+	text[len] = '\0';
+	behind = strrchr(text, ')');
+	if (!behind || sscanf(behind + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu", &user,
+			      &kernel) != 2)
+		return 0;
+	return (user + kernel) * (NS_PER_SEC / (uint64_t)sysconf(_SC_CLK_TCK));
+}
+
+static uint64_t cpu_ns(const struct pids *pids)
+{
+	uint64_t sum = 0;
+
+	vec_each(&pids->at, pid)
+		sum += cpu_ns_of(*pid);
+	return sum;
+}
+
+/* ---- looks ---- */
+
+static double ns_of(const struct call_cost *c, const struct call_function *f)
+{
+	return f->placement.kind == CALL_PLACE_EMULATED ? c->ns_emulated : c->ns_stepped;
+}
+
+/* Sets what the probes of each function took since the last look; returns the sum. */
+static double look(struct call_cost *c, struct call_native *n)
+{
+	double sum = 0;
+	size_t i;
+
+	while (c->functions.nr < n->functions.nr)
+		vec_push(&c->functions, (struct call_cost_function){ 0 });
+	for (i = 0; i < n->functions.nr; i++) {
+		struct call_cost_function *f = &c->functions.at[i];
+		uint64_t nr_hits = call_core_hits(n->core, (uint32_t)i + 1).nr;
+
+		f->ns = (double)(nr_hits - f->nr_hits) * ns_of(c, &n->functions.at[i]);
+		f->nr_hits = nr_hits;
+		sum += f->ns;
+	}
+	return sum;
+}
+
+static int by_cost(const void *a, const void *b, void *cost)
+{
+	const struct call_cost *c = cost;
+	double x = c->functions.at[*(const size_t *)a].ns, y = c->functions.at[*(const size_t *)b].ns;
+
+	return (x < y) - (x > y);
+}
+
+static void say_taken_off(const struct call_native *n, const size_t *functions, size_t nr, double share)
+{
+	struct str names = { 0 };
+	size_t i;
+
+	for (i = 0; i < nr && i < 8; i++)
+		str_addf(&names, "%s%s", i ? ", " : "", n->functions.at[functions[i]].name);
+	log_warn("counting takes %.1f %% of the target's CPU time: no more calls of %s%s are counted", 100 * share,
+		 str_cstr(&names), nr > i ? " and others" : "");
+	str_release(&names);
+}
+
+/* The fewest that have to go, so that what is left takes no more than it may. */
+static void take_hottest_off(struct call_cost *c, struct call_native *n, double ns, double most_ns, double share)
+{
+	VEC(size_t) all = { 0 };
+	size_t i, nr = 0;
+
+	for (i = 0; i < n->functions.nr; i++)
+		if (!n->functions.at[i].is_off)
+			vec_push(&all, i);
+	if (all.nr)
+		qsort_r(all.at, all.nr, sizeof(*all.at), by_cost, c);
+	while (nr < all.nr && ns > most_ns)
+		ns -= c->functions.at[all.at[nr++]].ns;
+	if (nr) {
+		say_taken_off(n, all.at, nr, share);
+		call_native_take_off(n, all.at, nr);
+	}
+	vec_release(&all);
+}
+
+enum { LOOK_MS = 1000, LEAST_CPU_MS = 100 };
+
+void call_cost_tick(struct call_cost *c, struct call_native *n, uint64_t now_ns)
+{
+	uint64_t now_cpu_ns, took_ns;
+	double ns;
+
+	if (now_ns < c->next_ns)
+		return;
+	now_cpu_ns = cpu_ns(&n->pids);
+	/* Clock ticks are 10 ms: of less nothing can be said. Processes that ended take theirs along. */
+	took_ns = now_cpu_ns > c->cpu_ns ? now_cpu_ns - c->cpu_ns : 0;
+	if (c->next_ns && took_ns && took_ns < LEAST_CPU_MS * 1000000ULL)
+		return;
+	ns = look(c, n);
+	if (c->next_ns && took_ns) {
+		c->seen_cpu_ns += took_ns;
+		c->seen_ns += ns;
+		if (ns > c->max_share * (double)took_ns && c->max_share < 1)
+			take_hottest_off(c, n, ns, c->max_share * (double)took_ns, ns / (double)took_ns);
+	}
+	c->cpu_ns = now_cpu_ns;
+	c->next_ns = now_ns + LOOK_MS * 1000000ULL;
+}
+
+void call_cost_tell(struct call_cost *c, struct call_native *n)
+{
+	double ns = 0, each;
+	uint64_t nr_hits = 0;
+	size_t i;
+
+	look(c, n);
+	for (i = 0; i < n->functions.nr; i++) {
+		nr_hits += c->functions.at[i].nr_hits;
+		ns += (double)c->functions.at[i].nr_hits * ns_of(c, &n->functions.at[i]);
+	}
+	each = nr_hits ? ns / (double)nr_hits : 0;
+	if (!ns)
+		log_info("%llu calls counted", (unsigned long long)nr_hits);
+	else if (c->seen_cpu_ns)
+		log_info("%llu calls counted, %.2f us each: %.1f %% of the target's CPU time",
+			 (unsigned long long)nr_hits, each / 1000, 100 * c->seen_ns / (double)c->seen_cpu_ns);
+	else
+		log_info("%llu calls counted, %.2f us each: %.3f s of the target's CPU time",
+			 (unsigned long long)nr_hits, each / 1000, ns / (double)NS_PER_SEC);
+}
+
+void call_cost_release(struct call_cost *c)
+{
+	vec_release(&c->functions);
+}

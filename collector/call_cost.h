@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the probes of native functions take of the target's time: so many hits, times what a hit takes
+ * here, which is measured by calling a function of our own with a probe on it and without.
+ *
+ *	call_cost_measure(&cost, core);			before the core is started
+ *	... call_cost_tick(&cost, native, now_ns) now and then: takes the hottest off, if need be ...
+ *	call_cost_tell(&cost, native);
+ *	call_cost_release(&cost);
+ */
+#ifndef COLLECTOR_CALL_COST_H
+#define COLLECTOR_CALL_COST_H
+
+#include "collector/call_native.h"
+
+/* What the probes of one function took at the last look. */
+struct call_cost_function {
+	uint64_t nr_hits;
+	double ns;		/* since the look before */
+};
+
+struct call_cost {
+	double max_share;	/* of the target's CPU time; 1 and more: any */
+	double ns_emulated, ns_stepped;	/* of one hit; 0: it could not be measured */
+	uint64_t next_ns;	/* no look before that */
+	uint64_t cpu_ns;	/* of the target, at the last look, */
+	uint64_t seen_cpu_ns;	/* and of all looks together */
+	double seen_ns;		/* what the probes took of that */
+	VEC(struct call_cost_function) functions;	/* by index */
+};
+
+/* Some 50 ms. What fails leaves the times 0, and with them no share is known. */
+void call_cost_measure(struct call_cost *c, struct call_core *core);
+/* At most one look a second. */
+void call_cost_tick(struct call_cost *c, struct call_native *n, uint64_t now_ns);
+/* One line: hits, time of each, share. */
+void call_cost_tell(struct call_cost *c, struct call_native *n);
+void call_cost_release(struct call_cost *c);
+
+#endif
