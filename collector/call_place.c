@@ -202,6 +202,7 @@ void call_place_find(const uint8_t *code, size_t len, struct call_placement *ret
 	}
 	if (find_fit(&decoder, code, len, target, is_emulated, ret)) {
 		ret->kind = CALL_PLACE_EMULATED;
+		ret->why = NULL;
 	} else if (find_fit(&decoder, code, len, target, is_stepped, ret)) {
 		ret->kind = CALL_PLACE_STEPPED;
 		ret->why = ret->why ? ret->why : "nothing in its entry block is emulated";

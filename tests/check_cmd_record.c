@@ -35,7 +35,7 @@ static const struct {
 	{ "-v=3 -- true", 2, { "record: option -v takes no value\n", "Leave out =3." } },
 	{ "--verbose=3 -- true", 2, { "option --verbose takes no value\n", "Leave out =3." } },
 	{ "--help=3", 2, { "record: option --help takes no value\n" } },
-	{ "--ma=3 -- true", 2, { "option --ma is ambiguous\n", "be: --marker, --max-size." } },
+	{ "--ma=3 -- true", 2, { "option --ma is ambiguous\n", "be: --marker, --max-overhead, --max-size." } },
 	{ "--duration", 2, { "option --duration needs an argument\n" } },
 	{ "-o -- true", 2, { "option -o needs an argument, and -- is none\n" } },
 	{ "--marker -- true", 2, { "option --marker needs an argument, and -- is none\n" } },

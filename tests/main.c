@@ -44,6 +44,8 @@
 	X(usdt)                                                                                    \
 	X(locate)                                                                                  \
 	X(exits)                                                                                   \
+	X(call_place)                                                                              \
+	X(call_link)                                                                               \
 	X(socket_requests)                                                                         \
 	X(connection)                                                                              \
 	X(socket_way)                                                                              \

@@ -231,6 +231,32 @@ def check_loss():
     step("a full ring: %d calls, %d times late" % (want["leaf"][0], profile["tallies"]["calls_late"]))
 
 
+def names_counted(binary, *patterns, status=0):
+    done = wperf("record", "-v", "-o", path("names.data"), "--marker", "none", *(
+        word for pattern in patterns for word in ("--calls", pattern)), "--", binary, status=status)
+    return set(re.findall(r"counts (\S+) in", done.stderr)), done.stderr
+
+
+def check_names():
+    """Names of C++, static functions, globs, modules; what was inlined has no calls, and is named."""
+    binary = build("e2e_counted.cc", "-O2", "-std=c++17")
+    area = {"_ZNK6shapes6square4areaEi", "_ZNK6shapes5strip4areaEi"}
+    for pattern, want in (("shapes::*::area", area), ("shapes::strip::area", {"_ZNK6shapes5strip4areaEi"}),
+                          ("shapes::strip::area(int) const", {"_ZNK6shapes5strip4areaEi"}),
+                          ("_ZNK6shapes*area*", area), ("is_*@e2e_counted", {"_ZL6is_oddi", "_ZL7is_eveni"}),
+                          ("fib@" + binary, {"_ZL3fibi"}), ("fib@nothing", set())):
+        equal("functions of " + pattern, names_counted(binary, pattern)[0], want)
+    _, talk = names_counted(binary, "inlined_*")
+    has("what was inlined", talk, "calls of inlined_everywhere in %s cannot be counted: it was inlined" % binary)
+    process = start_target(target, "spin", "1", ready="ready", stdin=subprocess.PIPE)
+    for pattern, said in (("no_such_function", "no function 'no_such_function'"),
+                          ("no_such_*", "no function is named like that"),
+                          ("leaf@no_such_file", "no module 'no_such_file'")):
+        done = wperf("record", "-o", path("names.data"), "-p", str(process.pid), "--calls", pattern, status=USAGE)
+        has("a name that nothing has", done.stderr, said)
+    step("names: of C++, static, by module, inlined, none")
+
+
 def check_overhead():
     """What takes too much is not counted any more: it is said, its row says so, and the others stay exact."""
     process = start_target(target, "spin", "3000", ready="ready", stdin=subprocess.PIPE)
@@ -247,6 +273,6 @@ def check_overhead():
     step("overhead: %d of %d calls, and all %d of the other" % (got["leaf"][0], want["leaf"][0], want["middle"][0]))
 
 
-for one in (check_ways, check_part, check_depth, check_processes, check_worker, check_library, check_others, check_loss, check_overhead):
+for one in (check_ways, check_part, check_depth, check_processes, check_worker, check_library, check_others, check_loss, check_names, check_overhead):
     if len(sys.argv) < 2 or one.__name__ in sys.argv[1:]:
         one()

@@ -85,6 +85,11 @@ static noinline bool is_even(int n)
 	return !n || is_odd(n - 1);
 }
 
+static inline __attribute__((always_inline)) int inlined_everywhere(int n)
+{
+	return n * 3 + 1;
+}
+
 static noinline void work(int id, long *ret)
 {
 	std::vector<std::unique_ptr<shapes::shape>> all;
@@ -103,7 +108,7 @@ static noinline void work(int id, long *ret)
 	}
 	for (const auto &[name, n] : by_name)
 		total += n + static_cast<long>(name.size());
-	total += fib(12 + id % 3);
+	total += fib(12 + id % 3) + inlined_everywhere(id);
 	total += shapes::sum(std::vector<int>{ 1, 2, 3 });
 	total += static_cast<long>(shapes::sum(std::vector<double>{ 1.5, 2.5 }));
 	*ret = total;
