@@ -141,34 +141,39 @@ int call_native_attach(struct call_native *n, struct call_core *core, const stru
 
 /* ---- what comes later ---- */
 
-static void follow_new_files(struct call_native *n, size_t first_file, size_t first_function)
+/* Files that were not there: some of their functions' calls may have been made already. */
+static void search_new_files(struct call_native *n)
 {
+	size_t nr_files = n->files.nr, nr_functions = n->functions.nr, i;
 	struct err e = { 0 };
-	size_t i;
 
-	for (i = first_function; i < n->functions.nr; i++)
+	call_native_search(n);
+	for (i = nr_functions; i < n->functions.nr; i++)
 		note_function(n, i, FUNCTION_IS_INEXACT);
+	if (n->files.nr == nr_files)
+		return;
 	vec_each(&n->pids.at, pid)
-		attach_process(n, *pid, first_file, &e);
+		attach_process(n, *pid, nr_files, &e);
 }
 
 void call_native_follow(struct call_native *n, uint32_t pid)
 {
-	size_t nr_files = n->files.nr, nr_functions = n->functions.nr;
 	struct err e = { 0 };
 
 	if (!pids_has(&n->pids, pid)) {
-		if (!attach_process(n, pid, 0, &e)) {
-			vec_push(&n->pids.at, pid);
-			call_core_write_partial(n->core, pid, pid);
-		}
+		if (attach_process(n, pid, 0, &e))
+			return;
+		vec_push(&n->pids.at, pid);
+		call_core_write_partial(n->core, pid, pid);
 	}
-	if (locate_process(&n->locate, (int)pid, &e))
-		return;
-	call_native_search(n);
-	if (n->files.nr == nr_files)
-		return;
-	follow_new_files(n, nr_files, nr_functions);
+	if (!locate_process(&n->locate, (int)pid, &e))
+		search_new_files(n);
+}
+
+void call_native_map(struct call_native *n, uint32_t pid, const char *path)
+{
+	if (locate_path(&n->locate, pid, path))
+		search_new_files(n);
 }
 
 bool call_native_knows(const struct call_native *n, const char *path)

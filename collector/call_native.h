@@ -5,7 +5,7 @@
  *	call_native_prepare(&n, &patterns, &target, e);
  *	... nr_functions = n->functions.nr + CALL_NATIVE_SPARE; the core is made ...
  *	call_native_attach(n, core, &pids, w, e);
- *	... call_native_follow(n, pid) when a process has come or has mapped another file ...
+ *	... call_native_follow(), call_native_map() when a process has come or has mapped a file ...
  *	call_native_free(n);
  */
 #ifndef COLLECTOR_CALL_NATIVE_H
@@ -76,8 +76,10 @@ int call_native_attach(struct call_native *n, struct call_core *core, const stru
 		       struct writer *w, struct err *e);
 /* A file of that path was searched. */
 bool call_native_knows(const struct call_native *n, const char *path);
-/* A new process, or one that has mapped something: what is missing is attached. */
+/* A new process, or another program in it: what is missing is attached. */
 void call_native_follow(struct call_native *n, uint32_t pid);
+/* The process has mapped code of that file. */
+void call_native_map(struct call_native *n, uint32_t pid, const char *path);
 void call_native_forget(struct call_native *n, uint32_t pid);
 /* Takes probes of functions, by index, away for good: their rows say so. */
 void call_native_take_off(struct call_native *n, const size_t *functions, size_t nr);

@@ -9,11 +9,18 @@
 #include "base/log.h"
 #include "collector/call_cost.h"
 
+/* Code that was not known. */
+struct mapped {
+	uint32_t pid;
+	char *path;
+};
+
 struct counting {
 	struct call_core *core;
 	struct call_native *native;
 	struct call_cost cost;
-	struct pids to_follow;		/* processes that have come, or have mapped something */
+	struct pids to_follow;		/* processes that have come, or run another program */
+	VEC(struct mapped) mapped;
 };
 
 int counting_prepare(struct counting **ret_counting, const struct counting_config *config,
@@ -76,6 +83,21 @@ static void follow(struct counting *c, uint32_t pid)
 		vec_push(&c->to_follow.at, pid);
 }
 
+static void note_mapping(struct counting *c, uint32_t pid, const char *path)
+{
+	vec_each(&c->mapped, m)
+		if (!strcmp(m->path, path))
+			return;
+	vec_push(&c->mapped, (struct mapped){ pid, xstrdup(path) });
+}
+
+static void forget_mappings(struct counting *c)
+{
+	vec_each(&c->mapped, m)
+		free(m->path);
+	c->mapped.nr = 0;
+}
+
 void counting_see(struct counting *c, const struct record *rec)
 {
 	if (!c)
@@ -94,7 +116,7 @@ void counting_see(struct counting *c, const struct record *rec)
 		break;
 	case PERF_RECORD_MMAP2:
 		if (rec->mmap.prot & PROT_EXEC && !call_native_knows(c->native, rec->mmap.path))
-			follow(c, rec->pid);
+			note_mapping(c, rec->pid, rec->mmap.path);
 		break;
 	}
 }
@@ -112,6 +134,9 @@ void counting_tick(struct counting *c, uint64_t now_ns)
 	vec_each(&c->to_follow.at, pid)
 		call_native_follow(c->native, *pid);
 	c->to_follow.at.nr = 0;
+	vec_each(&c->mapped, m)
+		call_native_map(c->native, m->pid, m->path);
+	forget_mappings(c);
 	call_cost_tick(&c->cost, c->native, now_ns);
 }
 
@@ -136,6 +161,8 @@ void counting_free(struct counting *c)
 	call_native_free(c->native);
 	call_core_free(c->core);
 	call_cost_release(&c->cost);
+	forget_mappings(c);
+	vec_release(&c->mapped);
 	pids_release(&c->to_follow);
 	free(c);
 }

@@ -163,6 +163,28 @@ int locate_process(struct locate *l, int pid, struct err *e)
 	return rc;
 }
 
+bool locate_path(struct locate *l, uint32_t pid, const char *path)
+{
+	int root = root_of_process(pid), in_root = root < 0 ? -1 : root_find_file(root, path);
+	struct locate_file file = { .pid = pid };
+	bool is_new = false;
+	struct stat st;
+
+	if (in_root >= 0 && !fstat(in_root, &st) && S_ISREG(st.st_mode) && !is_listed(l, &st)) {
+		choose_road(l, &file, path, path, &in_root, &st);
+		file.module = arena_strndup(&l->arena, path, strlen(path));
+		file.dev = st.st_dev;
+		file.inode = st.st_ino;
+		add_file(l, file);
+		is_new = true;
+	}
+	if (in_root >= 0)
+		close(in_root);
+	if (root >= 0)
+		close(root);
+	return is_new;
+}
+
 int locate_program(struct locate *l, const char *path, struct err *e)
 {
 	struct locate_file file = { .is_main = true, .fd = -1 };

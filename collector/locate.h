@@ -72,6 +72,11 @@ struct probe_sites {
 	VEC(struct probe_site) sites;
 };
 
+/*
+ * Adds the file that a process has at a path, which it may have unmapped meanwhile. False: it is not to be
+ * had, or is listed already.
+ */
+bool locate_path(struct locate *l, uint32_t pid, const char *path);
 /* Adds the executable files that a process maps. -ESRCH, -EACCES, -EPERM. */
 int locate_process(struct locate *l, int pid, struct err *e);
 /* Adds a program that does not run yet. Its libraries are not known then. */

@@ -42,6 +42,8 @@ static const struct script {
 	{ "stacks", { CAN_BPF }, "/usr/bin/python3 nginx redis-benchmark pgbench runuser wrk node perf" },
 	{ "walks", { CAN_BPF }, "gcc" },
 	{ "calls", { CAN_BPF }, "gcc" },
+	{ "calls_probes", { CAN_BPF }, "gcc g++" },
+	{ "calls_many", { CAN_BPF }, "gcc" },
 	{ "calls_callgrind", { CAN_BPF }, "gcc g++ valgrind c++filt" },
 	{ "pipe", { CAN_BPF }, "gcc bash" },
 	{ "merge", { CAN_BPF }, "gcc perf" },

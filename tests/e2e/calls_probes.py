@@ -1,0 +1,151 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The probes behind counted calls: which functions get one, what they take, where they come and go, and that
+programs are as they were before when they are gone."""
+from calls_lib import *
+
+
+def check_library():
+    """A library that is unmapped with probes in it, and mapped again."""
+    plugin = path("plugin.so")
+    run("gcc", "-O1", "-g", "-shared", "-fPIC", "-o", plugin, os.path.join(ROOT, "tests/targets/e2e_plugin.c"))
+    process = start_target(target, "dlclose", "300", plugin, ready="ready", stdin=subprocess.PIPE)
+    # Before the first dlopen nothing has such a name: a glob may match later.
+    recording = Recording("-p", process.pid, "--marker", "none", "--max-overhead", "100", "--calls", "lea[f]", "--calls", "[iol]*")
+    want, others = go(process)
+    equal("what the library said", others, ["plugged %d" % sum(range(1, 301))])
+    time.sleep(1.2)
+    again, others = go(process)
+    equal("what the library said", others, ["plugged %d" % sum(range(1, 301))])
+    recording.stop()
+    process.stdin.close()
+    equal("exit status of the target", process.wait(PATIENCE), 0)
+    names = ("leaf", "inside")
+    got, inexact = counted(report(recording.file), names)
+    equal("calls of leaf", got["leaf"][0], again["leaf"][0])
+    # It was found after the first of its calls: that is said, and no call is made up.
+    check(300 <= got["inside"][0] <= 600, "calls of a library that came later: %r" % (got["inside"],))
+    equal("inexact rows", inexact, {"inside"})
+    step("dlclose: %d of 600 calls of what came later" % got["inside"][0])
+
+
+class Memory:
+    """The code of a function as a process has it."""
+
+    def __init__(self, pid, file, name):
+        self.pid, self.real = pid, os.path.realpath(file)
+        _, self.offset, self.size = Elf(self.real).function(name)
+        with open(self.real, "rb") as f:
+            f.seek(self.offset)
+            self.want = f.read(self.size)
+
+    def read(self):
+        with open("/proc/%d/maps" % self.pid) as maps:
+            for line in maps:
+                field = line.split()
+                begin, end = (int(x, 16) for x in field[0].split("-"))
+                offset = int(field[2], 16)
+                if field[-1] == self.real and "x" in field[1] and \
+                        offset <= self.offset < offset + end - begin:
+                    with open("/proc/%d/mem" % self.pid, "rb") as memory:
+                        memory.seek(begin + self.offset - offset)
+                        return memory.read(self.size)
+        fail("%s is not mapped by %d" % (self.real, self.pid))
+
+    def nr_breakpoints(self):
+        return sum(a != b and a == 0xcc for a, b in zip(self.read(), self.want))
+
+
+def libc_of(pid):
+    with open("/proc/%d/maps" % pid) as maps:
+        return next(line.split()[-1] for line in maps if "/libc.so" in line)
+
+
+def check_others():
+    """Who else has the same libc mapped has not one byte of it changed; and in the end nobody has."""
+    mine = start_target(target, "malloc", "20000", ready="ready", stdin=subprocess.PIPE)
+    other = start_target(target, "malloc", "20000", ready="ready", stdin=subprocess.PIPE)
+    libc = libc_of(mine.pid)
+    counted_code, other_code = Memory(mine.pid, libc, "malloc"), Memory(other.pid, libc, "malloc")
+    for with_signal in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
+        recording = Recording("-p", mine.pid, "--marker", "none", "--max-overhead", "100", "--calls", "malloc@libc.so*", "--calls", "fre[e]@libc.so*")
+        go(mine)
+        go(other)
+        equal("breakpoints in the target", counted_code.nr_breakpoints(), 1)
+        equal("the other's code", other_code.read(), other_code.want)
+        recording.process.send_signal(with_signal)
+        recording.process.wait(PATIENCE)
+        wait_until("the target's code is whole", lambda: counted_code.read() == counted_code.want)
+        equal("the other's code", other_code.read(), other_code.want)
+        go(mine)
+        if with_signal != signal.SIGKILL:
+            got, inexact = counted(report(recording.file), ("malloc", "free"))
+            equal("calls of malloc and free", (got, inexact),
+                  ({"malloc": (20000, 20000), "free": (20000, 20000)}, set()))
+        step("libc is the target's alone, and whole after " + with_signal.name)
+
+
+def check_loss():
+    """A recorder that does not run, and a ring that is full soon: late, not wrong."""
+    process = start_target(target, "recursion", "4000", ready="ready", stdin=subprocess.PIPE)
+    recording = Recording("-p", process.pid, "--marker", "func:outer", "-m", "8", "-F", "4000", "--max-overhead", "100",
+                          "--calls", "outer", "--calls", "middle", "--calls", "leaf")
+    recording.process.send_signal(signal.SIGSTOP)
+    want, _ = go(process)
+    recording.process.send_signal(signal.SIGCONT)
+    recording.stop()
+    profile = report(recording.file)
+    got, inexact = counted(profile)
+    equal("calls with a full ring", got, want)
+    check(profile["tallies"]["calls_late"] > 0, "nothing came late")
+    check("leaf" in inexact, "late rows are not marked: %r" % inexact)
+    table = wperf("report", "-i", recording.file, "--restrict", "leaf").stdout
+    check(re.search(r"^ *~\d+.*\(leaf\)$", table, re.M), "no ~ in:\n" + table)
+    step("a full ring: %d calls, %d times late" % (want["leaf"][0], profile["tallies"]["calls_late"]))
+
+
+def names_counted(binary, *patterns, status=0):
+    done = wperf("record", "-v", "-o", path("names.data"), "--marker", "none", *(
+        word for pattern in patterns for word in ("--calls", pattern)), "--", binary, status=status)
+    return set(re.findall(r"counts (\S+) in", done.stderr)), done.stderr
+
+
+def check_names():
+    """Names of C++, static functions, globs, modules; what was inlined has no calls, and is named."""
+    binary = build("e2e_counted.cc", "-O2", "-std=c++17")
+    area = {"_ZNK6shapes6square4areaEi", "_ZNK6shapes5strip4areaEi"}
+    for pattern, want in (("shapes::*::area", area), ("shapes::strip::area", {"_ZNK6shapes5strip4areaEi"}),
+                          ("shapes::strip::area(int) const", {"_ZNK6shapes5strip4areaEi"}),
+                          ("_ZNK6shapes*area*", area), ("is_*@e2e_counted", {"_ZL6is_oddi", "_ZL7is_eveni"}),
+                          ("fib@" + binary, {"_ZL3fibi"}), ("fib@nothing", set())):
+        equal("functions of " + pattern, names_counted(binary, pattern)[0], want)
+    _, talk = names_counted(binary, "inlined_*")
+    has("what was inlined", talk, "calls of inlined_everywhere in %s cannot be counted: it was inlined" % binary)
+    process = start_target(target, "spin", "1", ready="ready", stdin=subprocess.PIPE)
+    for pattern, said in (("no_such_function", "no function 'no_such_function'"),
+                          ("no_such_*", "no function is named like that"),
+                          ("leaf@no_such_file", "no module 'no_such_file'")):
+        done = wperf("record", "-o", path("names.data"), "-p", str(process.pid), "--calls", pattern, status=USAGE)
+        has("a name that nothing has", done.stderr, said)
+    step("names: of C++, static, by module, inlined, none")
+
+
+def check_overhead():
+    """What takes too much is not counted any more: it is said, its row says so, and the others stay exact."""
+    process = start_target(target, "spin", "3000", ready="ready", stdin=subprocess.PIPE)
+    recording = Recording("-p", process.pid, "--marker", "none", "--calls", "middle", "--calls", "leaf")
+    want, _ = go(process)
+    recording.stop()
+    has("what wperf said", recording.talk, "no more calls of leaf are counted")
+    check(re.search(r"\d+ calls counted, [0-9.]+ us each: [0-9.]+ % of the target's CPU time", recording.talk),
+          "no cost in:\n" + recording.talk)
+    got, inexact = counted(report(recording.file))
+    equal("calls of what takes little", got["middle"], want["middle"])
+    equal("inexact rows", inexact, {"leaf"})
+    check(0 < got["leaf"][0] < want["leaf"][0], "calls of what took too much: %r" % (got["leaf"],))
+    step("overhead: %d of %d calls, and all %d of the other" % (got["leaf"][0], want["leaf"][0], want["middle"][0]))
+
+
+for one in (check_library, check_others, check_loss, check_names, check_overhead):
+    if len(sys.argv) < 2 or one.__name__ in sys.argv[1:]:
+        one()
