@@ -209,7 +209,10 @@ $(O)/bench/make_recording: $(O)/bench/make_recording.o $(O)/tests/recording_buil
 $(O)/bench/unwind_dumps: $(O)/bench/unwind_dumps.o $(OBJS)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
-bench: all examples $(O)/bench/spin $(O)/bench/make_recording $(O)/bench/unwind_dumps
+$(O)/bench/count_calls: $(O)/bench/count_calls.o $(OBJS)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+bench: all examples $(O)/bench/count_calls $(O)/bench/spin $(O)/bench/make_recording $(O)/bench/unwind_dumps
 	$(Q)WPERF=$(WPERF) O=$(O) bench/bench.py $(CASES)
 
 demo: all examples

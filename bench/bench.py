@@ -385,7 +385,20 @@ def bench_memory(tmp):
         line(f"  wperf {what}: peak resident, MB", spread(values, digits=0), "")
 
 
-CASES = {"sockets": bench_sockets, "memory": bench_memory, "lost": bench_lost, "own_cpu": bench_own_cpu, "report": bench_report,
+def bench_calls(tmp):
+    """A counted call whose first instruction the kernel does not emulate; probes on a thousand functions of a
+    process with a thousand threads."""
+    runs = [[float(x) for x in subprocess.run([f"{BUILD}/bench/count_calls"], capture_output=True, text=True,
+                                              check=True).stdout.split()] for _ in range(RUNS)]
+    entry, placed, attach, detach = zip(*runs)
+    ratio = statistics.median(e / p for e, p in zip(entry, placed))
+    line("a counted call, probe as placed, us", spread([n / 1000 for n in placed]), "", f"1/{ratio:.1f} of the next")
+    line("  probe on the first instruction, us", spread([n / 1000 for n in entry]), "")
+    line("1000 probes, 1000 threads: attach, ms", spread(attach, digits=0), "")
+    line("  detach, ms", spread(detach, digits=0), "")
+
+
+CASES = {"calls": bench_calls, "sockets": bench_sockets, "memory": bench_memory, "lost": bench_lost, "own_cpu": bench_own_cpu, "report": bench_report,
          "unwind_lost": bench_unwind_lost, "unwind_record": bench_unwind_record,
          "unwind_report": bench_unwind_report}
 
