@@ -26,6 +26,7 @@ struct connection {
 	bool is_complete;	/* all bytes since its first one have been seen */
 	bool is_opaque;		/* no request can be known of it, or none was asked for */
 	bool is_out;		/* the last bytes were the server's */
+	uint32_t pid;		/* of its last mark */
 	uint32_t name;		/* what a request is called that says no name */
 	const struct protocol *protocol;	/* NULL: no bytes yet */
 	void *parser;

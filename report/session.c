@@ -82,7 +82,7 @@ static uint64_t thread_key(uint32_t pid, uint32_t tid)
 
 static uint32_t thread_add(struct session *s, uint32_t pid, uint32_t tid)
 {
-	struct thread t = { .pid = pid, .tid = tid, .serial = ++s->nr_serials };
+	struct thread t = { .pid = pid, .tid = tid };
 	uint32_t index = (uint32_t)s->threads.nr;
 
 	t.process = process_of(s, pid);

@@ -38,7 +38,6 @@ struct thread {
 	uint32_t process;	/* index in session.processes */
 	uint32_t name;		/* "" where never said */
 	bool is_ended;
-	uint32_t serial;	/* no two threads have one, whatever their indexes */
 };
 
 /* How many threads are known after their end: what was on its way when it came is still theirs. */
@@ -74,7 +73,6 @@ struct session {
 	VEC(uint32_t) free_processes, free_threads;
 	uint32_t ended[SESSION_ENDED_KEPT];	/* threads, the oldest at nr_ended % that many */
 	uint64_t nr_ended;
-	uint32_t nr_serials;
 	VEC(struct marker) markers;
 	VEC(struct file_copy) files;
 	struct u64map process_of_pid, thread_of_ids, marker_of_id, file_of_id;

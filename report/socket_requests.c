@@ -31,6 +31,7 @@ void socket_requests_release(struct socket_requests *s)
 {
 	connections_release(&s->connections);
 	vec_release(&s->workers);
+	vec_release(&s->ended);
 	str_release(&s->text);
 }
 
@@ -62,18 +63,9 @@ static void work_on(struct socket_requests *s, struct worker *w, uint32_t slot)
 
 static struct worker *worker_of(struct socket_requests *s, uint32_t thread)
 {
-	uint32_t serial = s->session->threads.at[thread].serial;
-	struct worker *w;
-
 	while (s->workers.nr <= thread)
 		vec_push(&s->workers, (struct worker){ .slot = NO_SLOT });
-	w = &s->workers.at[thread];
-	if (w->serial == serial)
-		return w;
-	work_on(s, w, NO_SLOT);
-	w->serial = serial;
-	w->is_known = false;
-	return w;
+	return &s->workers.at[thread];
 }
 
 /* The thread's time on the CPU up to its mark is that of what it worked on. */
@@ -371,6 +363,7 @@ static void open_connection(struct socket_requests *s, const struct mark *m, str
 	/* Told of twice: the kernel's memory of it was needed for others. */
 	if (!c)
 		c = add_connection(s, m);
+	c->pid = m->rec->pid;
 	memcpy(&name, m->chunk.bytes, m->chunk.len < sizeof(name) ? m->chunk.len : sizeof(name));
 	/* Only requests are called by it, and an outgoing one's port is any. */
 	if (c->is_outgoing)
@@ -390,6 +383,7 @@ static void take_transfer(struct socket_requests *s, const struct mark *m, struc
 		c = add_connection(s, m);
 	if (!c)
 		return;
+	c->pid = m->rec->pid;
 	if (!c->is_outgoing)
 		feed_in(s, c, m, &more);
 	if (m->head.kind == SOCKET_CLOSE)
@@ -412,6 +406,39 @@ static void take(struct socket_requests *s, const struct mark *m, struct worker 
 		take_transfer(s, m, w);
 }
 
+/* ---- connections that nobody closes ---- */
+
+/* A mark that was held back comes when its thread leaves the CPU for good, which is after its EXIT. */
+#define LAST_MARK_NS (50 * 1000 * 1000ULL)
+
+static void close_all_of(struct socket_requests *s, const struct ended_process *p)
+{
+	const struct mark m = { .head.ns = p->ns };
+	size_t i;
+
+	for (i = 0; i < s->connections.all.nr; i++)
+		if (s->connections.all.at[i] && s->connections.all.at[i]->pid == p->pid)
+			close_connection(s, s->connections.all.at[i], &m);
+}
+
+/*
+ * The kernel closes what a process has not, and no call tells. Where another process has such a connection,
+ * too, it is met again.
+ */
+static void close_left_behind(struct socket_requests *s, uint64_t now_ns)
+{
+	size_t nr = 0;
+
+	while (nr < s->ended.nr && now_ns > s->ended.at[nr].ns + LAST_MARK_NS)
+		close_all_of(s, &s->ended.at[nr++]);
+	if (!nr)
+		return;
+	s->ended.nr -= nr;
+	memmove(s->ended.at, s->ended.at + nr, s->ended.nr * sizeof(*s->ended.at));
+}
+
+/* ---- marks as they come ---- */
+
 /* The next mark; false: it makes no sense. */
 static bool parse(struct cursor *c, struct mark *ret)
 {
@@ -430,12 +457,16 @@ bool socket_requests_mark(struct socket_requests *s, const struct record *rec)
 	uint32_t thread = session_thread(s->session, rec->pid, rec->tid);
 	struct mark m = { .rec = rec };
 
+	close_left_behind(s, rec->time);
 	/* What pads a sample is less than a mark. */
 	do {
 		if (!parse(&c, &m))
 			return false;
 		take(s, &m, worker_of(s, thread));
 	} while (cursor_left(&c) >= sizeof(m.head));
+	/* What it had held back comes behind its end. */
+	if (s->session->threads.at[thread].is_ended)
+		work_on(s, worker_of(s, thread), NO_SLOT);
 	return true;
 }
 
@@ -445,10 +476,14 @@ static void thread_ended(struct socket_requests *s, const struct record *rec)
 {
 	uint32_t thread = session_find_thread(s->session, rec->pid, rec->tid);
 
-	if (thread == UINT32_MAX || thread >= s->workers.nr)
+	if (thread == UINT32_MAX)
 		return;
-	work_on(s, &s->workers.at[thread], NO_SLOT);
-	s->workers.at[thread].is_known = false;
+	if (thread < s->workers.nr) {
+		work_on(s, &s->workers.at[thread], NO_SLOT);
+		s->workers.at[thread].is_known = false;
+	}
+	if (rec->type == PERF_RECORD_EXIT && session_is_last_thread(s->session, thread))
+		vec_push(&s->ended, (struct ended_process){ rec->pid, rec->time });
 }
 
 /* Marks may be among what was lost: nothing that is known of a connection is sure any more. */
@@ -469,6 +504,8 @@ static void lost(struct socket_requests *s)
 
 void socket_requests_record(struct socket_requests *s, const struct record *rec)
 {
+	if (rec->time)
+		close_left_behind(s, rec->time);
 	if (rec->type == PERF_RECORD_LOST)
 		lost(s);
 	else if (rec->type == PERF_RECORD_EXIT || rec->type == PERF_RECORD_FORK)
@@ -477,9 +514,7 @@ void socket_requests_record(struct socket_requests *s, const struct record *rec)
 
 uint32_t socket_requests_of(const struct socket_requests *s, uint32_t thread)
 {
-	if (thread >= s->workers.nr || s->workers.at[thread].serial != s->session->threads.at[thread].serial)
-		return NO_SLOT;
-	return s->workers.at[thread].slot;
+	return thread < s->workers.nr ? s->workers.at[thread].slot : NO_SLOT;
 }
 
 void socket_requests_finish(struct socket_requests *s)
@@ -488,6 +523,8 @@ void socket_requests_finish(struct socket_requests *s)
 
 	vec_each(&s->workers, w)
 		work_on(s, w, NO_SLOT);
+	vec_each(&s->ended, p)
+		close_all_of(s, p);
 	for (i = 0; i < s->connections.all.nr; i++)
 		if (s->connections.all.at[i])
 			close_connection(s, s->connections.all.at[i], NULL);

@@ -32,9 +32,14 @@
 /* A thread, by the index that it has in the session. */
 struct worker {
 	uint32_t slot;		/* of the request that it works on; NO_SLOT: none */
-	uint32_t serial;	/* its thread's: indexes are used again */
 	bool is_known;		/* cpu_ns is */
 	uint64_t cpu_ns;	/* at its last mark */
+};
+
+/* A process that has ended, and may have left connections that nobody closed. */
+struct ended_process {
+	uint32_t pid;
+	uint64_t ns;
 };
 
 struct socket_requests {
@@ -43,6 +48,7 @@ struct socket_requests {
 	struct open_requests *open;
 	struct connections connections;
 	VEC(struct worker) workers;
+	VEC(struct ended_process) ended;	/* whose connections are still theirs, oldest first */
 	uint64_t nr_skipped_bytes;	/* inbound, that did not travel, with requests among them maybe */
 	uint64_t nr_data_lost;		/* reads and writes whose bytes could not be had */
 	uint64_t nr_tls, nr_http2;	/* connections of which nothing can be known */

@@ -127,17 +127,27 @@ Server(("127.0.0.1", PORT), Handler).serve_forever()
 """
 
 
+# Its child ends without a word, and with it the answer, of which nothing else says how long it is.
+HASTY_CHILD = """
+    def shutdown_request(self, request):
+        os._exit(0)
+"""
+
+
 def check_forking():
     """Parent and child have the connection, and the parent closes its descriptor at some time."""
-    port = free_port()
-    text = FORKING_APP.replace("PORT", str(port))
-    server = start("/usr/bin/python3", write("forking_app.py", text))
-    wait_until("the forking server answers", lambda: answers(port))
-    asks = [("GET", "/a", 200, None), ("GET", "/b", 200, None)] * 40
-    with recorded(server.pid) as recording:
-        in_threads(ask_http, (port, asks, 1), (port, asks, 2), (port, asks, 20))
-    check_counts("a process for each connection", recording, http_books(asks * 3))
-    stop(server)
+    hasty = FORKING_APP.replace("HTTP/1.1", "HTTP/1.0").replace('self.send_header("Content-Length", "3")', "pass")
+    hasty = hasty.replace("import ", "import os, ").replace("queue_size = 64\n", "queue_size = 64\n" + HASTY_CHILD)
+    for what, text, lengths in (("a process for each connection", FORKING_APP, (1, 2, 20)),
+                                ("one that ends without closing it", hasty, (1, 1, 1))):
+        port = free_port()
+        server = start("/usr/bin/python3", write("forking_app.py", text.replace("PORT", str(port))))
+        wait_until("the forking server answers", lambda: answers(port))
+        asks = [("GET", "/a", 200, None), ("GET", "/b", 200, None)] * 10
+        with recorded(server.pid) as recording:
+            in_threads(ask_http, *((port, asks, length) for length in lengths))
+        check_counts(what, recording, http_books(asks * 3))
+        stop(server)
 
 
 def check_node():

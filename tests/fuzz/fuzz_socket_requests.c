@@ -4,7 +4,7 @@
  * the CPU that requests have is no more than the threads had.
  *
  * A step: kind, thread, connection, flags, length, and that many bytes. A kind beyond a mark's is a loss, an
- * exit, or the bytes as a sample's raw part as they stand.
+ * exit, or the bytes as a sample's raw part as they stand. Some take 60 ms.
  */
 #include <assert.h>
 #include <stdint.h>
@@ -17,6 +17,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { LOSS = 6, END_OF_THREAD = 7, RAW = 8, NR_STEPS = 9, NR_THREADS = 4, MAX_BYTES = 255 };
+enum { LONG_NS = 60 * 1000 * 1000 };
 
 struct state {
 	struct strings strings;
@@ -61,13 +62,18 @@ static void send_mark(struct state *s, struct record *rec, const uint8_t *step, 
 
 static void take_step(struct state *s, const uint8_t *step, const uint8_t *bytes)
 {
-	struct record rec = { .type = PERF_RECORD_SAMPLE, .pid = 10, .time = ++s->time };
+	struct record rec = { .type = PERF_RECORD_SAMPLE };
 	uint32_t kind = step[0] % NR_STEPS, slot;
 
+	/* Each thread is on its CPU all the time; two are of one process. */
+	s->time += step[3] & 64 ? LONG_NS : 1;
+	rec.time = s->time;
 	rec.tid = 10 + step[1] % NR_THREADS;
+	rec.pid = rec.tid == 11 ? 10 : rec.tid;
 	if (kind == LOSS || kind == END_OF_THREAD) {
 		rec.type = kind == LOSS ? PERF_RECORD_LOST : PERF_RECORD_EXIT;
 		socket_requests_record(&s->requests, &rec);
+		session_record(&s->session, &rec);
 	} else if (kind == RAW) {
 		rec.sample.raw = bytes;
 		rec.sample.raw_len = step[4];
