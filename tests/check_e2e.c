@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tests/e2e/NAME.py: wperf from its command line to its output, on programs that are run for it. */
+#include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/units.h"
 #include "tests/harness.h"
 
 Suite *check_e2e_suite(void);
@@ -59,10 +62,12 @@ static const char *tail(const struct str *s)
 START_TEST(script_passes)
 {
 	char *file = xasprintf("tests/e2e/%s.py", scripts[_i].name);
+	uint64_t begin_ns = monotonic_ns();
 	struct run r = { 0 };
 
 	setenv("BUILD_DIR", BUILD_DIR, 1);
 	run_program(&r, "python3", "-B", file);
+	printf("      %-20s %5.1f s\n", scripts[_i].name, (double)(monotonic_ns() - begin_ns) / 1e9);
 	ck_assert_msg(!r.status, "exit status %d; it said:\n%s%s", r.status, tail(&r.out), tail(&r.err));
 	run_release(&r);
 	free(file);

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/units.h"
 #include "tests/chains.h"
 #include "tests/harness.h"
 #include "tests/seeds.h"
@@ -150,12 +151,14 @@ static struct totals run_suites(int argc, char **argv, bool are_beside)
 
 	for (i = 0; i < ARRAY_LEN(suites); i++) {
 		int nr_before = srunner_ntests_run(runner);
+		uint64_t begin_ns = monotonic_ns();
 
 		if (is_beside(suites[i].name) != are_beside || !is_wanted(suites[i].name, argc, argv))
 			continue;
 		srunner_add_suite(runner, suites[i].make());
 		srunner_run(runner, suites[i].name, NULL, CK_SILENT);
-		printf("%4d  %s\n", srunner_ntests_run(runner) - nr_before, suites[i].name);
+		printf("%4d  %-20s %5.1f s\n", srunner_ntests_run(runner) - nr_before, suites[i].name,
+		       (double)(monotonic_ns() - begin_ns) / 1e9);
 		fflush(stdout);
 	}
 	harness_print_omissions();
