@@ -17,7 +17,7 @@ ASKED = [(b"/", "/", 200, 0), (b"/burn?ms=20", "/burn", 200, 0), (b"/slow?ms=15"
          (b"/\x01\x1b[31m\x7f", None, 404, 0), (b"/{\"a\":1},", None, 404, 0),
          (b"/\xff\xfe\xed\xa0\x80", None, 404, 0)]
 KEYS = ["wperf", "timestamp", "method", "path", "endpoint", "status", "elapsed", "requests", "time", "samples",
-        "calls", "primitive_calls", "id", "begin", "end", "thread", "unfinished", "by", "outside", "functions"]
+        "calls", "primitive_calls", "id", "begin", "end", "thread", "unfinished", "by", "outside", "exact", "functions"]
 
 
 def ask(nr_client, books):
@@ -141,7 +141,8 @@ outside = [group for group in map(json.loads, lines) if group["outside"]]
 equal("lines of what is outside", len(outside), 1)
 equal("its keys", list(outside[0]), KEYS)
 equal("what it has not", {key for key in KEYS if outside[0][key] is None},
-      {"timestamp", "method", "status", "elapsed", "calls", "primitive_calls", "id", "begin", "end", "thread"})
+      {"timestamp", "method", "status", "elapsed", "calls", "primitive_calls", "id", "begin", "end", "thread",
+       "exact"})
 check(all(len(json.loads(line)["functions"]) <= 5 for line in lines), "--restrict 5 lets more pass")
 status, _ = stop(server)
 equal("the server's exit status", status, 0)
