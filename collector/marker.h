@@ -44,6 +44,8 @@ struct marker_source {
 		       void **ret_self, struct err *e);
 	int (*attach)(void *self, const struct marker_ways *ways, struct err *e);
 	void (*counts)(const void *self, struct marker_counts *ret);
+	/* Now and then while it records; NULL: nothing has to be done. */
+	void (*tend)(void *self);
 	/* Detaches; NULL is a no-op. */
 	void (*release)(void *self);
 };

@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
+#include "base/log.h"
 #include "collector/call_core.h"
 #include "collector/marker.h"
 #include "collector/socket.h"
@@ -21,17 +22,19 @@
 BPF_OBJECT(socket_calls);
 BPF_OBJECT(socket_traced);
 
+enum { NR_PROGRAMS_MAX = 8, AT_SENDS = 3 };
+
 /* An object's programs are attached in this order: a thread's time counts from its first mark. */
 static const struct {
 	const char *name;
 	const uint8_t *begin, *end;
-	const char *programs[8];
+	const char *programs[NR_PROGRAMS_MAX];
 } objects[] = {
 	[SOCKET_BY_CALLS] = { "socket_calls", bpf_object_socket_calls, bpf_object_socket_calls_end,
 			      { "socket_switch", "socket_exit", "socket_enter" } },
 	[SOCKET_BY_TRACES] = { "socket_traced", bpf_object_socket_traced, bpf_object_socket_traced_end,
-			       { "socket_switch", "socket_state", "socket_destroyed", "socket_sends",
-				 "socket_sent", "socket_received" } },
+			       { "socket_switch", "socket_state", "socket_destroyed",
+				 [AT_SENDS] = "socket_sends", "socket_sent", "socket_received" } },
 };
 
 struct socket_marker {
@@ -41,7 +44,8 @@ struct socket_marker {
 	enum socket_way way;
 	struct bpf_object *object;
 	int counts_fd;
-	struct bpf_link *links[8];
+	bool has_late;		/* some answers are begun by a thread that did not just read the request */
+	struct bpf_link *links[NR_PROGRAMS_MAX];
 };
 
 static const struct {
@@ -235,21 +239,25 @@ static int cannot_attach(const char *name, int error, struct err *e)
 	return e->code = -EPERM;
 }
 
+static int attach_program(struct socket_marker *m, size_t i, struct err *e)
+{
+	const char *name = objects[m->way].programs[i];
+	struct bpf_program *p = bpf_object__find_program_by_name(m->object, name);
+
+	if (!bpf_program__autoload(p))
+		return 0;
+	m->links[i] = bpf_program__attach(p);
+	return m->links[i] ? 0 : cannot_attach(name, -errno, e);
+}
+
 static int attach_programs(struct socket_marker *m, struct err *e)
 {
-	const char *const *name = objects[m->way].programs;
+	int err = 0;
 	size_t i;
 
-	for (i = 0; i < ARRAY_LEN(m->links) && name[i]; i++) {
-		struct bpf_program *p = bpf_object__find_program_by_name(m->object, name[i]);
-
-		if (!bpf_program__autoload(p))
-			continue;
-		m->links[i] = bpf_program__attach(p);
-		if (!m->links[i])
-			return cannot_attach(name[i], -errno, e);
-	}
-	return 0;
+	for (i = 0; !err && i < NR_PROGRAMS_MAX && objects[m->way].programs[i]; i++)
+		err = attach_program(m, i, e);
+	return err;
 }
 
 static void run_before_samples(const struct socket_marker *m, struct follow *follow)
@@ -297,6 +305,7 @@ static struct socket_counts sum_counts(const struct socket_marker *m)
 		for (i = 0; i < nr_cpus; i++) {
 			sum.nr_begins += each[i].nr_begins;
 			sum.nr_ends += each[i].nr_ends;
+			sum.nr_late += each[i].nr_late;
 			sum.nr_unsent += each[i].nr_unsent;
 			sum.nr_io_uring += each[i].nr_io_uring;
 		}
@@ -314,10 +323,36 @@ static void socket_counts(const void *self, struct marker_counts *ret)
 				       .nr_io_uring = sum.nr_io_uring };
 }
 
+/*
+ * Who answers in the turn that read the request needs no tracepoint where a write begins, and each costs
+ * 0.1 us. Should it be missed, it is attached again, for good.
+ */
+static void socket_tend(void *self)
+{
+	enum { ANSWERS_THAT_TELL = 1000 };
+	struct socket_marker *m = self;
+	struct bpf_link **sends = &m->links[AT_SENDS];
+	struct socket_counts sum;
+	struct err e;
+
+	if (m->way != SOCKET_BY_TRACES || m->has_late)
+		return;
+	sum = sum_counts(m);
+	m->has_late = sum.nr_late > 0;
+	if (m->has_late && !*sends) {
+		if (attach_program(m, AT_SENDS, &e))
+			log_verbose("%s", e.what);
+	} else if (!m->has_late && *sends && sum.nr_ends >= ANSWERS_THAT_TELL) {
+		bpf_link__destroy(*sends);
+		*sends = NULL;
+	}
+}
+
 const struct marker_source marker_socket = {
 	.takes = socket_takes,
 	.prepare = socket_prepare,
 	.attach = socket_attach,
 	.counts = socket_counts,
+	.tend = socket_tend,
 	.release = socket_release,
 };

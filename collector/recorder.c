@@ -128,6 +128,13 @@ static bool target_has_ended(struct recorder *r)
 	return a->pidfds.nr > 0;
 }
 
+static void tend_markers(struct recorder *r)
+{
+	vec_each(&r->attachment.markers, m)
+		if (m->source->tend)
+			m->source->tend(m->self);
+}
+
 static int wait_ms(const struct recorder *r, uint64_t now)
 {
 	int slow = r->attachment.walker ? TICK_MS_WITHOUT_WAKEUPS_WITH_STACKS :
@@ -183,6 +190,7 @@ static void record(struct recorder *r)
 		drain_rings(&r->drain, false);
 		now = monotonic_ns();
 		counting_tick(r->attachment.counting, now);
+		tend_markers(r);
 		progress_show(&r->progress, now);
 	}
 	r->end_ns = now;

@@ -131,8 +131,10 @@ static void served_out(const struct transfer *t, struct telling *telling)
 		telling->flags = SOCKET_IS_ANSWER;
 		c->direction = DIRECTION_OUT;
 		n = count();
-		if (n)
+		if (n) {
 			n->nr_ends++;
+			n->nr_late += !thread->last;
+		}
 	}
 	telling->kind = SOCKET_OUT;
 	thread->has_answered = 1;
@@ -291,9 +293,13 @@ static void begins_answer(void *ctx, struct task_struct *task, struct thread *th
 			     .key = key,
 			     .conn = bpf_map_lookup_elem(&conns, &key),
 			     .kind = SOCKET_OUT };
+	struct socket_counts *n;
 
 	if (!t.conn || t.conn->role != ROLE_SERVED || t.conn->direction != DIRECTION_IN)
 		return;
+	n = count();
+	if (n)
+		n->nr_late++;
 	serves(thread, key, fd);
 	t.ns = bpf_ktime_get_ns();
 	send_plain(&t);
