@@ -170,6 +170,7 @@ static void merge_callers(const struct profile *p, struct callers *c)
 			continue;
 		}
 		last->ncalls += it->ncalls;
+		last->primitive_calls += it->primitive_calls;
 		last->self += it->self;
 		last->cum += it->cum;
 	}
@@ -193,8 +194,10 @@ static void add_sums(struct str *b, const struct profile *p,
 		cum += same[i]->cum;
 		vec_each(&same[i]->callers, it) {
 			vec_push(&c->list, *it);
+			if (it->primitive_calls == COUNT_UNKNOWN)
+				vec_last(&c->list)->primitive_calls = it->ncalls;
 			if (it->ncalls == COUNT_UNKNOWN)
-				vec_last(&c->list)->ncalls = 0;
+				vec_last(&c->list)->ncalls = vec_last(&c->list)->primitive_calls = 0;
 		}
 	}
 	merge_callers(p, c);
@@ -205,7 +208,7 @@ static void add_sums(struct str *b, const struct profile *p,
 		add_function(b, p, it->caller);
 		add_tuple(b, 4);
 		add_int(b, it->ncalls);
-		add_int(b, it->ncalls);
+		add_int(b, it->primitive_calls);
 		add_float(b, profile_seconds(p, it->self));
 		add_float(b, profile_seconds(p, it->cum));
 	}

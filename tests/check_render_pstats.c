@@ -55,9 +55,10 @@ static void make_first(struct fake_profile *f)
 	s = fake_sums(g, fib, 10 * TICK, 10 * TICK);
 	fake_calls(g, s, (1ULL << 31) + 2, 2);
 	vec_push(&s->callers,
-		 (struct caller_sums){ .caller = index, .ncalls = 2, .cum = 10 * TICK });
+		 (struct caller_sums){ .caller = index, .ncalls = 2, .primitive_calls = 2, .cum = 10 * TICK });
 	vec_push(&s->callers, (struct caller_sums){ .caller = fib,
 						    .ncalls = 1ULL << 31,
+						    .primitive_calls = 5,
 						    .nr_samples = 5,
 						    .self = 10 * TICK,
 						    .cum = 10 * TICK });
@@ -67,7 +68,7 @@ static void make_first(struct fake_profile *f)
 /* Two tables that share functions, one of which was not counted, and the largest of numbers. */
 static void make_second(struct fake_profile *f)
 {
-	struct caller_sums by_most = { .ncalls = 7, .nr_samples = 1, .self = TICK, .cum = TICK };
+	struct caller_sums by_most = { .ncalls = 7, .primitive_calls = 6, .nr_samples = 1, .self = TICK, .cum = TICK };
 	uint32_t fib, most;
 	struct function_sums *s;
 	struct group *g;
@@ -84,7 +85,7 @@ static void make_second(struct fake_profile *f)
 	vec_push(&s->callers, by_most);
 	g = fake_group(f, BY_ENDPOINT, "/b", "GET");
 	s = fake_sums(g, fib, 2 * TICK, 2 * TICK);
-	by_most.ncalls = COUNT_UNKNOWN;
+	by_most.ncalls = by_most.primitive_calls = COUNT_UNKNOWN;
 	by_most.self = by_most.cum = 2 * TICK;
 	vec_push(&s->callers, by_most);
 }
@@ -113,18 +114,18 @@ START_TEST(python_reads_and_adds)
 	str_addf(&want,
 		 "%s\n"
 		 "app.py\t4\tfib\t2147483650\t2\t" H10 "\t" H10 "\n"
-		 "< app.py\t4\tfib\t2147483648\t2147483648\t" H10 "\t" H10 "\n"
+		 "< app.py\t4\tfib\t2147483648\t5\t" H10 "\t" H10 "\n"
 		 "< app.py\t9\tindex\t2\t2\t" H0 "\t" H10 "\n"
 		 "app.py\t9\tindex\t0\t0\t" H3 "\t" H13 "\n"
 		 "%s\n"
 		 "app.py\t1\tmost\t18446744073709551614\t9223372036854775808\t" H0 "\t" H1 "\n"
 		 "app.py\t4\tfib\t7\t7\t" H3 "\t" H3 "\n"
-		 "< app.py\t1\tmost\t7\t7\t" H3 "\t" H3 "\n"
+		 "< app.py\t1\tmost\t7\t6\t" H3 "\t" H3 "\n"
 		 "all\n"
 		 "app.py\t4\tfib\t2147483657\t9\t" H13 "\t" H13 "\n"
-		 "< app.py\t4\tfib\t2147483648\t2147483648\t" H10 "\t" H10 "\n"
+		 "< app.py\t4\tfib\t2147483648\t5\t" H10 "\t" H10 "\n"
 		 "< app.py\t9\tindex\t2\t2\t" H0 "\t" H10 "\n"
-		 "< app.py\t1\tmost\t7\t7\t" H3 "\t" H3 "\n"
+		 "< app.py\t1\tmost\t7\t6\t" H3 "\t" H3 "\n"
 		 "app.py\t9\tindex\t0\t0\t" H3 "\t" H13 "\n"
 		 "app.py\t1\tmost\t18446744073709551614\t9223372036854775808\t" H0 "\t" H1 "\n"
 		 "total\t18446744075857035271\t9223372036854775817\t0x1.0000000000000p-6\n",
