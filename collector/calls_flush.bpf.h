@@ -73,11 +73,13 @@ static __noinline void calls_flush(void *ctx)
 	if (!calls_are_counted)
 		return;
 	t = bpf_task_storage_get(&call_threads, bpf_get_current_task_btf(), 0, 0);
-	/* Busy: it is being switched out in the middle of a call, and this is a mark of before. */
+	/* Busy: it was interrupted in the middle of a call, or of this, by a mark of what was before. */
 	if (!t || *(volatile __u32 *)&t->is_busy)
 		return;
+	*(volatile __u32 *)&t->is_busy = 1;
 	if (calls_send(ctx, t))
 		t->flags |= CALL_IS_LATE;
+	*(volatile __u32 *)&t->is_busy = 0;
 }
 
 #endif

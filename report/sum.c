@@ -306,6 +306,21 @@ static struct stack_weight in_unit(const struct sum *t, const struct stack_weigh
 	return out;
 }
 
+/* A function that is not known is left out, those around it are not. */
+static void add_to_tree(struct sum *t, struct group *g, const struct stack_weight *s)
+{
+	struct resolve *r = t->resolve;
+	size_t i, nr = 0;
+
+	if ((!s->nr_samples && !s->weight) || !resolve_chain(r, s->node))
+		return;
+	for (i = 0; i < r->chain.nr; i++)
+		if (r->chain.at[i] != NO_FUNCTION)
+			r->chain.at[nr++] = r->chain.at[i];
+	r->chain.nr = nr;
+	stack_tree_add(&g->tree, r->chain.at, nr, s->nr_samples, s->weight);
+}
+
 static void count_stack(struct sum *t, struct group *g, const struct stack_weight *stack)
 {
 	const struct shape *shape = &t->shapes.at[stack->node];
@@ -322,8 +337,8 @@ static void count_stack(struct sum *t, struct group *g, const struct stack_weigh
 	count_pairs(t, shape, &s);
 	if (has_calls)
 		count_counted(t, shape, &s);
-	if (t->resolve->options->wants_trees && s.nr_samples && resolve_chain(t->resolve, s.node))
-		stack_tree_add(&g->tree, t->resolve->chain.at, t->resolve->chain.nr, s.nr_samples, s.weight);
+	if (t->resolve->options->wants_trees)
+		add_to_tree(t, g, &s);
 }
 
 /* ---- from totals to the group ---- */

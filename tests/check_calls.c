@@ -315,6 +315,39 @@ START_TEST(sampled_rows_stand_beside_timed_ones)
 }
 END_TEST
 
+/* "main 2 (fib 3 (fib 4))": ms of each node, and what it called. */
+static void add_tree(struct fixture *f, const struct stack_tree *t, uint32_t caller)
+{
+	const char *separator = "";
+	size_t i;
+
+	for (i = 1; i < t->nodes.nr; i++) {
+		const struct tree_node *n = &t->nodes.at[i];
+
+		if (n->caller != caller)
+			continue;
+		str_addf(&f->text, "%s%s %" PRIu64 " (", separator, name_of(f, n->function), n->self / MS);
+		add_tree(f, t, (uint32_t)i);
+		str_add_char(&f->text, ')');
+		separator = ", ";
+	}
+}
+
+/* For renderers that draw stacks: where the time of calls was counted, it is theirs. */
+START_TEST(timed_calls_are_stacks)
+{
+	struct fixture f;
+
+	setup(&f);
+	build(&f, "T1:main T2:fib N1<0:1 N2<1:2 N3<2:2 N4<?:2 B11:/a C11:1*1+2 C11:2*1+3 C11:3*4+4 C11:4*1+1 S11 E11");
+	f.options.resolve.wants_trees = true;
+	run(&f);
+	add_tree(&f, &f.p->groups.at[0].tree, 0);
+	ck_assert_str_eq(str_cstr(&f.text), "main 2 (fib 3 (fib 4 ())), fib 1 ()");
+	teardown(&f);
+}
+END_TEST
+
 static const struct {
 	enum group_by by;
 	const char *path, *slowest, *want;
@@ -493,6 +526,7 @@ Suite *check_calls_suite(void)
 
 	tcase_add_loop_test(tc, calls_are_summed, 0, ARRAY_LEN(cases));
 	tcase_add_test(tc, sampled_rows_stand_beside_timed_ones);
+	tcase_add_test(tc, timed_calls_are_stacks);
 	tcase_add_loop_test(tc, calls_are_where_samples_would_be, 0, ARRAY_LEN(group_cases));
 	tcase_add_test(tc, counted_and_sampled_is_one_row);
 	tcase_add_test(tc, counted_without_a_file_has_its_name);
