@@ -45,6 +45,7 @@ static const struct script {
 	{ "stacks", { CAN_BPF }, "/usr/bin/python3 nginx redis-benchmark pgbench runuser wrk node perf" },
 	{ "walks", { CAN_BPF }, "gcc" },
 	{ "calls", { CAN_BPF }, "gcc" },
+	{ "calls_requests", { CAN_BPF }, "" },
 	{ "calls_probes", { CAN_BPF }, "gcc g++" },
 	{ "calls_many", { CAN_BPF }, "gcc" },
 	{ "calls_callgrind", { CAN_BPF }, "gcc g++ valgrind c++filt" },

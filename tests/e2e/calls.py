@@ -93,6 +93,24 @@ def check_worker():
     step("a child that was there: %d calls" % want["leaf"][0])
 
 
-for one in (check_ways, check_part, check_depth, check_processes, check_worker):
+def check_newcomer():
+    """One that begins while others are counted is counted from a while after, and its rows say so."""
+    first = "(sleep 10 | %s spin 1 >/dev/null) & sleep 0.5; echo up; read line; " % target
+    later = "(sleep 2; echo go; sleep 0.5; echo go) | %s spin 2" % target
+    process = start_target("sh", "-c", first + later, ready="up", stdin=subprocess.PIPE)
+    recording = Recording("-p", process.pid, "--marker", "none", "--max-overhead", "100", "--calls", "*@e2e_calls")
+    process.stdin.write("go\n")
+    process.stdin.flush()
+    equal("the child", process.stdout.readline(), "ready\n")
+    counts_of(process)
+    want, _ = counts_of(process)
+    recording.wait()
+    got, inexact = counted(report(recording.file))
+    equal("calls of a child that came", got, want)
+    check({"middle", "leaf"} <= inexact, "rows of a child that came are not marked: %r" % inexact)
+    step("a child that came: %d calls" % want["leaf"][0])
+
+
+for one in (check_ways, check_part, check_depth, check_processes, check_worker, check_newcomer):
     if len(sys.argv) < 2 or one.__name__ in sys.argv[1:]:
         one()
