@@ -226,6 +226,15 @@ void call_native_take_off(struct call_native *n, const size_t *functions, size_t
 	vec_release(&old);
 }
 
+void call_native_mark_lost(struct call_native *n)
+{
+	size_t i;
+
+	for (i = 0; i < n->functions.nr; i++)
+		if (call_core_hits(n->core, (uint32_t)i + 1).nr_lost)
+			note_function(n, i, FUNCTION_IS_INEXACT);
+}
+
 void call_native_free(struct call_native *n)
 {
 	if (!n)

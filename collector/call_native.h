@@ -83,6 +83,8 @@ void call_native_map(struct call_native *n, uint32_t pid, const char *path);
 void call_native_forget(struct call_native *n, uint32_t pid);
 /* Takes probes of functions, by index, away for good: their rows say so. */
 void call_native_take_off(struct call_native *n, const size_t *functions, size_t nr);
+/* At the end: functions of which calls were lost have rows that say so. */
+void call_native_mark_lost(struct call_native *n);
 /* NULL is a no-op. */
 void call_native_free(struct call_native *n);
 

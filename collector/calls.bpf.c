@@ -254,7 +254,10 @@ static __noinline int enter(struct pt_regs *ctx, struct call_hits *hits, __u32 f
 	}
 	stack = leave_returned(t, sp);
 	bpf_probe_read_user(&back, sizeof(back), (void *)sp);
-	node = stack < CALLS_MAX_STACKS ? calls_enter(t, stack, sp, back, function) : CALL_LONE | function;
+	if (stack < CALLS_MAX_STACKS)
+		node = calls_enter(t, stack, sp, back, function);
+	else
+		node = calls_without_caller(function);
 	if (!calls_add(ctx, t, node, 1, 0))
 		hits->nr_lost++;
 	calls_end(t);

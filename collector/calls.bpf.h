@@ -95,21 +95,25 @@ static __noinline __u32 calls_make_node(__u32 parent, __u32 function)
 	return other ? *other : 0;
 }
 
+/* In the place of a node. */
+static __always_inline __u32 calls_without_caller(__u32 function)
+{
+	struct call_totals *n = calls_totals();
+
+	if (n)
+		__sync_fetch_and_add(&n->nr_callerless, 1);
+	return CALL_LONE | function;
+}
+
 static __always_inline __u32 calls_child(__u32 parent, __u32 function)
 {
 	__u64 key = (__u64)parent << 32 | function;
 	__u32 *id = bpf_map_lookup_elem(&call_children, &key), node;
-	struct call_totals *n;
 
 	if (id)
 		return *id;
 	node = calls_make_node(parent, function);
-	if (node)
-		return node;
-	n = calls_totals();
-	if (n)
-		n->nr_nodeless++;
-	return CALL_LONE | function;
+	return node ? node : calls_without_caller(function);
 }
 
 /* ---- stacks ---- */
@@ -151,23 +155,18 @@ static __always_inline __u32 calls_enter(struct call_thread *t, __u32 stack, __u
 	__u32 depth = s->nr_frames, node;
 	struct call_frame *caller = depth ? calls_frame(t, stack, depth - 1) : 0;
 	struct call_frame *frame = calls_frame(t, stack, depth);
-	struct call_totals *n;
 
 	/* Where there is no room, others may be between, that were not written down. */
 	if (frame && (!depth || caller))
 		node = calls_child(caller ? caller->node : s->root, function);
 	else
-		node = CALL_LONE | function;
+		node = calls_without_caller(function);
 	s->nr_frames = depth + 1;
 	if (frame) {
 		frame->key = key;
 		frame->node = node;
 		frame->check = check;
-		return node;
 	}
-	n = calls_totals();
-	if (n)
-		n->nr_too_deep++;
 	return node;
 }
 

@@ -74,8 +74,7 @@ struct call_state {
 struct call_totals {
 	unsigned long long nr_unsent;	/* records that found no room, but whose counts wait */
 	unsigned long long nr_lost;	/* calls that are in no row */
-	unsigned long long nr_nodeless;	/* calls for whose node there was no room */
-	unsigned long long nr_too_deep;	/* calls deeper than is told apart */
+	unsigned long long nr_callerless;	/* calls of which it is not known who called: CALL_LONE */
 };
 
 /* By CPU and native function. */

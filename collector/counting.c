@@ -19,6 +19,7 @@ struct counting {
 	struct call_core *core;
 	struct call_native *native;
 	struct call_cost cost;
+	struct writer *writer;		/* lent */
 	struct pids to_follow;		/* processes that have come, or run another program */
 	VEC(struct mapped) mapped;
 };
@@ -62,6 +63,7 @@ int counting_attach(struct counting *c, const struct pids *pids, const struct sa
 
 	if (!c)
 		return 0;
+	c->writer = w;
 	err = call_core_give_rings(c->core, sampler, w, e);
 	return err ? err : call_native_attach(c->native, c->core, pids, w, e);
 }
@@ -148,9 +150,17 @@ void counting_stop(struct counting *c)
 
 void counting_finish(struct counting *c)
 {
+	struct call_totals totals;
+	struct tally tallies[2];
+
 	if (!c)
 		return;
 	call_core_write_rest(c->core);
+	call_native_mark_lost(c->native);
+	totals = call_core_totals(c->core);
+	tallies[0] = (struct tally){ "calls_lost", totals.nr_lost };
+	tallies[1] = (struct tally){ "calls_callerless", totals.nr_callerless };
+	writer_note_tally(c->writer, tallies, ARRAY_LEN(tallies));
 	call_cost_tell(&c->cost, c->native);
 }
 

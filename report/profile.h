@@ -96,6 +96,10 @@ struct group {
 	  "processes could not be followed")                                                       \
 	X(files_unreachable, "file with code could not be read while recording",                   \
 	  "files with code could not be read while recording")                                     \
+	X(calls_lost, "call was lost: its function's numbers are marked ~",                         \
+	  "calls were lost: their functions' numbers are marked ~")                                \
+	X(calls_callerless, "call was made deeper, or in more contexts, than are told apart: who called is not known", \
+	  "calls were made deeper, or in more contexts, than are told apart: who called is not known") \
 	X(calls_nameless, "call of a function that the recording does not name",                   \
 	  "calls of functions that the recording does not name")                                   \
 	X(calls_late, "time counted calls came late: their functions' numbers are marked ~",        \

@@ -136,7 +136,9 @@ static void add_row(struct str *b, const struct profile *p, const struct table_r
 
 	if (s->ncalls == COUNT_UNKNOWN)
 		snprintf(calls, sizeof(calls), "-");
-	else if (s->primitive_calls == COUNT_UNKNOWN || s->primitive_calls == s->ncalls)
+	else if (s->primitive_calls == COUNT_UNKNOWN)
+		snprintf(calls, sizeof(calls), "%s%" PRIu64 "/-", about, s->ncalls);
+	else if (s->primitive_calls == s->ncalls)
 		snprintf(calls, sizeof(calls), "%s%" PRIu64, about, s->ncalls);
 	else
 		snprintf(calls, sizeof(calls), "%s%" PRIu64 "/%" PRIu64, about, s->ncalls,

@@ -510,6 +510,8 @@ static void take_tally(struct session *s, struct cursor payload)
 	} ours[] = {
 		{ "lost", &s->nr_lost_told },
 		{ "marks_unsent", &s->nr_marks_unsent },
+		{ "calls_lost", &s->nr_calls_lost },
+		{ "calls_callerless", &s->nr_calls_callerless },
 		{ "io_uring", &s->nr_io_uring },
 		{ "processes_not_followed", &s->nr_processes_not_followed },
 		{ "files_unreachable", &s->nr_files_unreachable },

@@ -184,6 +184,11 @@ static void make_inexact(struct fake_profile *f)
 	fake_calls(g, fake_sums(g, fake_function(f, "app.py", 9, "index", NULL), MS, 2 * MS), 3, 3);
 	fake_sums(g, fake_function(f, "lib.c", 1, "work", NULL), MS, MS);
 	g->is_inexact = true;
+	s = fake_sums(g, fake_function(f, "deep.c", 1, "walk", NULL), MS, MS);
+	fake_calls(g, s, 500, 0);
+	s->primitive_calls = g->primitive_calls = COUNT_UNKNOWN;
+	f->p.tallies.nr_calls_lost = 7;
+	f->p.tallies.nr_calls_callerless = 500;
 	f->p.tallies.nr_calls_nameless = 1;
 	f->p.tallies.nr_calls_late = 2;
 	f->p.tallies.nr_calls_partial = 1;
