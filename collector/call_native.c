@@ -40,10 +40,12 @@ static void places_of(const struct call_native *n, size_t file, uint32_t generat
 
 		if (f->file != file || f->is_off)
 			continue;
-		vec_push(&ret->at, (struct call_place){
-					   .off = f->off + f->placement.off,
-					   .cookie = CALLS_COOKIE(i + 1, f->placement.sp_add, generation),
-				   });
+		vec_push(&ret->at,
+			 (struct call_place){ .off = f->off + f->placement.off,
+					      .cookie = CALLS_COOKIE(i + 1, n->files.at[file].is_go ?
+										   CALLS_NO_NESTING :
+										   f->placement.sp_add,
+								     generation) });
 		vec_push(&ret->ids, i);
 	}
 }

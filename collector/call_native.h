@@ -31,6 +31,7 @@ struct call_file {
 	const char *open_path, *module;
 	uint64_t dev, inode;
 	struct build_id build_id;
+	bool is_go;
 };
 
 struct call_function {

@@ -223,11 +223,14 @@ void call_native_search(struct call_native *n)
 
 	for (i = 0; i < n->locate.files.nr; i++) {
 		struct locate_file *f = &n->locate.files.at[i];
-		struct call_file file = { f->open_path, f->module, f->dev, f->inode, { 0 } };
+		struct call_file file = {
+			.open_path = f->open_path, .module = f->module, .dev = f->dev, .inode = f->inode
+		};
 
 		if (is_searched(n, f))
 			continue;
 		build_id_of_path(f->open_path, &file.build_id);
+		file.is_go = locate_file_is_go(f);
 		vec_push(&n->files, file);
 		if (!is_of_interest(n, f) || !locate_image(f))
 			continue;

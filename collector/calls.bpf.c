@@ -241,19 +241,21 @@ static __u32 leave_returned(struct call_thread *t, __u64 sp)
 
 /* ---- the probe ---- */
 
-static __noinline int enter(struct pt_regs *ctx, struct call_hits *hits, __u32 function, __u64 sp)
+static __noinline int enter(struct pt_regs *ctx, struct call_hits *hits, __u64 cookie)
 {
+	__u32 function = CALLS_COOKIE_FUNCTION(cookie), stack = STACK_UNKNOWN, node;
+	__u64 sp = ctx->rsp + CALLS_COOKIE_SP_ADD(cookie), back = 0;
 	struct call_thread *t = calls_begin();
-	__u32 stack, node;
-	__u64 back = 0;
 
 	if (!t) {
 		hits->nr_lost++;
 		calls_lost(1);
 		return 0;
 	}
-	stack = leave_returned(t, sp);
-	bpf_probe_read_user(&back, sizeof(back), (void *)sp);
+	if (CALLS_COOKIE_SP_ADD(cookie) != CALLS_NO_NESTING) {
+		stack = leave_returned(t, sp);
+		bpf_probe_read_user(&back, sizeof(back), (void *)sp);
+	}
 	if (stack < CALLS_MAX_STACKS)
 		node = calls_enter(t, stack, sp, back, function);
 	else
@@ -274,7 +276,7 @@ static __always_inline int hit(struct pt_regs *ctx)
 	if (!hits || !state || state->generation != CALLS_COOKIE_GENERATION(cookie))
 		return 0;
 	hits->nr++;
-	return enter(ctx, hits, function, ctx->rsp + CALLS_COOKIE_SP_ADD(cookie));
+	return enter(ctx, hits, cookie);
 }
 
 SEC("uprobe")

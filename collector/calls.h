@@ -90,6 +90,8 @@ struct call_hits {
 #define CALLS_COOKIE(function, sp_add, generation)                                                 \
 	((unsigned long long)(function) | (unsigned long long)(sp_add) << 32 |                     \
 	 (unsigned long long)(generation) << 48)
+/* In the place of sp_add: nothing can be told from the stack pointer. */
+#define CALLS_NO_NESTING 0xffff
 #define CALLS_COOKIE_FUNCTION(cookie)	((unsigned int)(cookie))
 #define CALLS_COOKIE_SP_ADD(cookie)	((unsigned int)((cookie) >> 32) & 0xffff)
 #define CALLS_COOKIE_GENERATION(cookie) ((unsigned int)((cookie) >> 48))

@@ -103,6 +103,8 @@ void probe_sites_release(struct probe_sites *s);
  * not have return probes (exits.h).
  */
 bool locate_may_unwind(const struct locate *l);
+/* Go's stacks are small, many lie in one mapping, and they move. */
+bool locate_file_is_go(const struct locate_file *f);
 /*
  * Puts in the place of each return probe probes on the function's own exits. Returns how many could
  * not be replaced: their function's length is not known, or its code makes no sense.

@@ -16,6 +16,7 @@ enum { MAX_CODE_BYTES = 1 << 20 };
 
 /* Sections of code that catches or cleans up (C++, Rust), and of Go's programs. */
 static const char *const unwinding_sections[] = { ".gcc_except_table", ".gopclntab", ".note.go.buildid" };
+static const char *const go_sections[] = { ".gopclntab", ".note.go.buildid" };
 
 /* They have such code in every process, and call nothing of the program's that could throw. */
 static const char *const runtime_libraries[] = { "libc.so*", "libc-2*.so", "libstdc++.so*",
@@ -33,17 +34,17 @@ static bool is_runtime(const struct locate_file *f)
 	return false;
 }
 
-static bool is_unwinding_section(const char *name)
+static bool is_among(const char *name, const char *const *names, size_t nr)
 {
 	size_t i;
 
-	for (i = 0; i < ARRAY_LEN(unwinding_sections); i++)
-		if (name && !strcmp(name, unwinding_sections[i]))
+	for (i = 0; i < nr; i++)
+		if (name && !strcmp(name, names[i]))
 			return true;
 	return false;
 }
 
-static bool elf_unwinds(Elf *elf)
+static bool elf_has_section(Elf *elf, const char *const *sections, size_t nr)
 {
 	Elf_Scn *section = NULL;
 	size_t names;
@@ -54,26 +55,37 @@ static bool elf_unwinds(Elf *elf)
 		GElf_Shdr header;
 
 		if (gelf_getshdr(section, &header) &&
-		    is_unwinding_section(elf_strptr(elf, names, header.sh_name)))
+		    is_among(elf_strptr(elf, names, header.sh_name), sections, nr))
 			return true;
 	}
 	return false;
 }
 
+static bool file_has_section(const struct locate_file *f, const char *const *sections, size_t nr)
+{
+	int fd = open(f->open_path, O_RDONLY | O_CLOEXEC);
+	bool is_known = elf_version(EV_CURRENT) != EV_NONE && fd >= 0;
+	Elf *elf = is_known ? elf_begin(fd, ELF_C_READ, NULL) : NULL;
+	bool found = elf_has_section(elf, sections, nr);
+
+	elf_end(elf);
+	if (fd >= 0)
+		close(fd);
+	return found;
+}
+
 bool locate_may_unwind(const struct locate *l)
 {
-	bool found = false;
+	vec_each(&l->files, f)
+		if (!is_runtime(f) &&
+		    file_has_section(f, unwinding_sections, ARRAY_LEN(unwinding_sections)))
+			return true;
+	return false;
+}
 
-	vec_each(&l->files, f) {
-		int fd = found || is_runtime(f) ? -1 : open(f->open_path, O_RDONLY | O_CLOEXEC);
-		Elf *elf = fd < 0 ? NULL : elf_begin(fd, ELF_C_READ, NULL);
-
-		found |= elf_unwinds(elf);
-		elf_end(elf);
-		if (fd >= 0)
-			close(fd);
-	}
-	return found;
+bool locate_file_is_go(const struct locate_file *f)
+{
+	return file_has_section(f, go_sections, ARRAY_LEN(go_sections));
 }
 
 /* The function itself, and the part that the compiler moved out of its way: NAME.cold. */

@@ -121,13 +121,20 @@ def check_names():
         equal("functions of " + pattern, names_counted(binary, pattern)[0], want)
     _, talk = names_counted(binary, "inlined_*")
     has("what was inlined", talk, "calls of inlined_everywhere in %s cannot be counted: it was inlined" % binary)
+    # As in a program of Go's, whose stacks say nothing of who called.
+    go_like = build("e2e_calls.c", "-DLIKE_GO", output="go_like")
+    process = start_target(go_like, "recursion", "100", ready="ready", stdin=subprocess.PIPE)
+    recording = Recording("-p", process.pid, "--marker", "none", "--max-overhead", "100", "--calls", "outer")
+    want, _ = go(process)
+    recording.stop()
+    equal("calls in Go", counted(report(recording.file))[0], {"outer": (want["outer"][0], None)})
     process = start_target(target, "spin", "1", ready="ready", stdin=subprocess.PIPE)
     for pattern, said in (("no_such_function", "no function 'no_such_function'"),
                           ("no_such_*", "no function is named like that"),
                           ("leaf@no_such_file", "no module 'no_such_file'")):
         done = wperf("record", "-o", path("names.data"), "-p", str(process.pid), "--calls", pattern, status=USAGE)
         has("a name that nothing has", done.stderr, said)
-    step("names: of C++, static, by module, inlined, none")
+    step("names: of C++, static, by module, inlined, Go's, none")
 
 
 def check_overhead():

@@ -22,6 +22,10 @@
 #include <ucontext.h>
 #include <unistd.h>
 
+#ifdef LIKE_GO
+__asm__(".pushsection .note.go.buildid,\"a\"\n.long 0\n.popsection\n");
+#endif
+
 #define FUNCTIONS(X) X(outer) X(middle) X(leaf) X(jumper) X(handler) X(raiser) X(coroutine) X(worker) X(deep)
 #define DEFINE_COUNT(name) static uint64_t nr_##name, primitive_##name;
 FUNCTIONS(DEFINE_COUNT)
