@@ -157,6 +157,7 @@ static void write_without_losses(struct writing *x)
 	m.build_id = (struct build_id){ 20, "0123456789abcdefghi" };
 	writer_mmap(x->w, &m);
 	append_sample(x, SERVER, 5000, 0x400100);
+	writer_mark(x->w, 1, &(struct writer_mark){ SERVER, CHILD, 6000, "marks!", 6 });
 	writer_finished_round(x->w);
 	writer_note_tally(x->w, tallies, ARRAY_LEN(tallies));
 }
@@ -277,6 +278,14 @@ static void expect_everything(struct reader *reader)
 	ck_assert_uint_eq(r.sample.chain.nr, 2);
 	ck_assert_ptr_eq(r.event, reader_event(reader, 0));
 	ck_assert_int_eq(reader_next(reader, &r, &e), 1);
+	ck_assert_uint_eq(r.type, PERF_RECORD_SAMPLE);
+	ck_assert_uint_eq(r.pid, SERVER);
+	ck_assert_uint_eq(r.tid, CHILD);
+	ck_assert_uint_eq(r.time, 6000);
+	ck_assert_ptr_eq(r.event, reader_event(reader, 1));
+	ck_assert_uint_ge(r.sample.raw_len, 6);
+	ck_assert_mem_eq(r.sample.raw, "marks!", 6);
+	ck_assert_int_eq(reader_next(reader, &r, &e), 1);
 	ck_assert_uint_eq(r.type, PERF_RECORD_FINISHED_ROUND);
 	ck_assert_int_eq(reader_next(reader, &r, &e), 1);
 	ck_assert_uint_eq(r.note.kind, NOTE_TALLY);
@@ -378,7 +387,7 @@ START_TEST(file_without_an_end_is_readable)
 	ck_assert_int_eq(reader_open(path, &reader, &x.e), 0);
 	while (reader_next(reader, &r, &x.e) > 0)
 		nr++;
-	ck_assert_uint_eq(nr, 15);
+	ck_assert_uint_eq(nr, 16);
 	ck_assert(reader_is_truncated(reader));
 	reader_free(reader);
 }
