@@ -177,6 +177,14 @@ static void merge_callers(const struct profile *p, struct callers *c)
 	c->list.nr = nr;
 }
 
+static void set_known(struct caller_sums *c)
+{
+	if (c->ncalls == COUNT_UNKNOWN)
+		c->ncalls = 0;
+	if (c->primitive_calls == COUNT_UNKNOWN)
+		c->primitive_calls = c->ncalls;
+}
+
 /* same: the nr sums of one function. c is scratch. */
 static void add_sums(struct str *b, const struct profile *p,
 		     const struct function_sums *const *same, size_t nr, struct callers *c)
@@ -194,10 +202,7 @@ static void add_sums(struct str *b, const struct profile *p,
 		cum += same[i]->cum;
 		vec_each(&same[i]->callers, it) {
 			vec_push(&c->list, *it);
-			if (it->primitive_calls == COUNT_UNKNOWN)
-				vec_last(&c->list)->primitive_calls = it->ncalls;
-			if (it->ncalls == COUNT_UNKNOWN)
-				vec_last(&c->list)->ncalls = vec_last(&c->list)->primitive_calls = 0;
+			set_known(vec_last(&c->list));
 		}
 	}
 	merge_callers(p, c);
@@ -260,22 +265,27 @@ static int write_pstats(const struct profile *p, const struct table_plan *plan, 
 	return render_finish(out, e);
 }
 
-static bool has_uncounted(const struct profile *p)
-{
-	vec_each(&p->groups, g)
-		vec_each(&g->functions, s)
-			if (s->ncalls == COUNT_UNKNOWN)
-				return true;
-	return false;
-}
+#define UNCOUNTED "calls that nobody counted are 0 in a .prof, which has to have numbers"
+#define INEXACT	  "calls that are missing in a count are missing in a .prof, which has no ~ for it"
+#define UNITLESS  "a .prof has no units: what its readers call seconds are counts of the event"
+#define AND	  "; and "
 
 static const char *remark(const struct profile *p)
 {
-#define UNCOUNTED "calls that nobody counted are 0 in a .prof, which has to have numbers"
-#define UNITLESS  "a .prof has no units: what its readers call seconds are counts of the event"
-	if (!has_uncounted(p))
-		return render_is_time(p) ? NULL : UNITLESS;
-	return render_is_time(p) ? UNCOUNTED : UNCOUNTED "; and " UNITLESS;
+	/* by what holds: something is not counted, is inexact, is no time */
+	static const char *const texts[2][2][2] = {
+		{ { NULL, UNITLESS }, { INEXACT, INEXACT AND UNITLESS } },
+		{ { UNCOUNTED, UNCOUNTED AND UNITLESS },
+		  { UNCOUNTED AND INEXACT, UNCOUNTED AND INEXACT AND UNITLESS } },
+	};
+	bool is_uncounted = false, is_inexact = false;
+
+	vec_each(&p->groups, g)
+		vec_each(&g->functions, s) {
+			is_uncounted |= s->ncalls == COUNT_UNKNOWN;
+			is_inexact |= s->is_inexact;
+		}
+	return texts[is_uncounted][is_inexact][!render_is_time(p)];
 }
 
 const struct renderer render_pstats = {

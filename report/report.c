@@ -28,15 +28,20 @@ static void on_sample(void *self, const struct feed_sample *s)
 static bool on_calls(void *self, const struct feed_calls *c)
 {
 	struct report *r = self;
+	bool is_both = has_second(r) && c->request;
 	struct stack_weight s = { 0 };
 
 	if (!c->row) {
 		gather_partial(&r->gather, c->session, c->thread, c->request);
+		if (is_both)
+			gather_partial(&r->by_request, c->session, c->thread, c->request);
 		return true;
 	}
 	if (!feed_calls_stack(c, &r->stacks, &s))
 		return false;
 	gather_stack(&r->gather, c->session, c->thread, c->request, s);
+	if (is_both)
+		gather_stack(&r->by_request, c->session, c->thread, c->request, s);
 	return true;
 }
 

@@ -58,7 +58,7 @@ static void make_first(struct fake_profile *f)
 		 (struct caller_sums){ .caller = index, .ncalls = 2, .primitive_calls = 2, .cum = 10 * TICK });
 	vec_push(&s->callers, (struct caller_sums){ .caller = fib,
 						    .ncalls = 1ULL << 31,
-						    .primitive_calls = 5,
+						    .primitive_calls = COUNT_UNKNOWN,
 						    .nr_samples = 5,
 						    .self = 10 * TICK,
 						    .cum = 10 * TICK });
@@ -68,7 +68,7 @@ static void make_first(struct fake_profile *f)
 /* Two tables that share functions, one of which was not counted, and the largest of numbers. */
 static void make_second(struct fake_profile *f)
 {
-	struct caller_sums by_most = { .ncalls = 7, .primitive_calls = 6, .nr_samples = 1, .self = TICK, .cum = TICK };
+	struct caller_sums by_most = { .ncalls = 7, .primitive_calls = 1, .nr_samples = 1, .self = TICK, .cum = TICK };
 	uint32_t fib, most;
 	struct function_sums *s;
 	struct group *g;
@@ -114,18 +114,18 @@ START_TEST(python_reads_and_adds)
 	str_addf(&want,
 		 "%s\n"
 		 "app.py\t4\tfib\t2147483650\t2\t" H10 "\t" H10 "\n"
-		 "< app.py\t4\tfib\t2147483648\t5\t" H10 "\t" H10 "\n"
+		 "< app.py\t4\tfib\t2147483648\t2147483648\t" H10 "\t" H10 "\n"
 		 "< app.py\t9\tindex\t2\t2\t" H0 "\t" H10 "\n"
 		 "app.py\t9\tindex\t0\t0\t" H3 "\t" H13 "\n"
 		 "%s\n"
 		 "app.py\t1\tmost\t18446744073709551614\t9223372036854775808\t" H0 "\t" H1 "\n"
 		 "app.py\t4\tfib\t7\t7\t" H3 "\t" H3 "\n"
-		 "< app.py\t1\tmost\t7\t6\t" H3 "\t" H3 "\n"
+		 "< app.py\t1\tmost\t7\t1\t" H3 "\t" H3 "\n"
 		 "all\n"
 		 "app.py\t4\tfib\t2147483657\t9\t" H13 "\t" H13 "\n"
-		 "< app.py\t4\tfib\t2147483648\t5\t" H10 "\t" H10 "\n"
+		 "< app.py\t4\tfib\t2147483648\t2147483648\t" H10 "\t" H10 "\n"
 		 "< app.py\t9\tindex\t2\t2\t" H0 "\t" H10 "\n"
-		 "< app.py\t1\tmost\t7\t6\t" H3 "\t" H3 "\n"
+		 "< app.py\t1\tmost\t7\t1\t" H3 "\t" H3 "\n"
 		 "app.py\t9\tindex\t0\t0\t" H3 "\t" H13 "\n"
 		 "app.py\t1\tmost\t18446744073709551614\t9223372036854775808\t" H0 "\t" H1 "\n"
 		 "total\t18446744075857035271\t9223372036854775817\t0x1.0000000000000p-6\n",
@@ -190,6 +190,9 @@ START_TEST(what_a_prof_cannot_say_is_remarked)
 	ck_assert_ptr_null(strstr(render_pstats.remark(&f.p), "units"));
 	f.p.unit = "cycles";
 	ck_assert_ptr_nonnull(strstr(render_pstats.remark(&f.p), "units"));
+	ck_assert_ptr_null(strstr(render_pstats.remark(&f.p), "~"));
+	f.p.groups.at[0].functions.at[0].is_inexact = true;
+	ck_assert_ptr_nonnull(strstr(render_pstats.remark(&f.p), "no ~ for it; and a .prof has"));
 	fake_profile_release(&f);
 }
 END_TEST

@@ -222,6 +222,30 @@ for sort, restrictions in (("time,nfl", ["0.5"]), ("cumulative,nfl", ["10"]), ("
     check(rows and len([line for line in head if "List reduced" in line]) == len(restrictions), ours)
 step("what --sort and --restrict print is what pstats prints of the file")
 
+# ---- counted calls ----
+NR_FIBS = 5
+example = start_target(os.path.join(BUILD, "examples/server"), ready=r"listening on 127\.0\.0\.1:(\d+)")
+with recorded(example.pid, args=("--calls", "fib", "--calls", "serve_fib")) as counted:
+    for _ in range(NR_FIBS):
+        connection = http.client.HTTPConnection("127.0.0.1", int(example.ready[1]), timeout=PATIENCE)
+        connection.request("GET", "/fib?n=15")
+        equal("status of /fib", connection.getresponse().status, 200)
+        connection.close()
+done = wperf("report", "-i", counted.file, "--path", "^/", "--profile-dir", path("counted"))
+check(re.search(r"^ *9865/5 .*\(fib\)$", done.stdout, re.M), "fib is not 9865/5 in:\n" + done.stdout)
+equal("files with counts", len(names("counted")), NR_FIBS)
+text = run(PYTHON, os.path.join(ROOT, "tests/prof_referee.py"),
+           *[os.path.join(path("counted"), name) for name in names("counted")]).stdout
+counts = collections.Counter(re.findall(r"^(< |(?!< ))[^\t]*\t\d+\t(fib|serve_fib)\t(\d+)\t(\d+)\t", text, re.M))
+# Of each request 1973 calls of fib, 1972 of them by itself, two of those by the first; and all of them added.
+for mark, name, calls, primitive_calls, times in (
+        ("", "fib", 1973, 1, NR_FIBS), ("< ", "fib", 1972, 2, NR_FIBS), ("< ", "serve_fib", 1, 1, NR_FIBS),
+        ("", "serve_fib", 1, 1, NR_FIBS), ("", "fib", 9865, 5, 1), ("< ", "fib", 9860, 10, 1)):
+    equal("%s%s %d/%d" % (mark, name, calls, primitive_calls),
+          counts[(mark, name, str(calls), str(primitive_calls))], times)
+stop(example)
+step("counted calls: fib is 1973/1 in each of %d files, and 9865/5 in all" % NR_FIBS)
+
 controller, terminal = pty.openpty()
 done = wperf("report", "-i", recording.file, "--format", "pstats", status=USAGE, stdout=terminal)
 equal("a .prof for a terminal", done.stderr,
