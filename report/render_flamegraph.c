@@ -233,9 +233,11 @@ static void draw(struct picture *pic, const struct box *box, const struct functi
 	}
 	str_add(b, "\n");
 	add_amount(b, pic->p, box->cum);
-	str_addf(b, ", %.2f %%, %" PRIu64 " sample%s</title>",
-		 100.0 * (double)box->cum / (double)pic->total, box->nr_samples,
-		 box->nr_samples == 1 ? "" : "s");
+	str_addf(b, ", %.2f %%", 100.0 * (double)box->cum / (double)pic->total);
+	if (box->nr_samples)
+		str_addf(b, ", %" PRIu64 " sample%s", box->nr_samples,
+			 box->nr_samples == 1 ? "" : "s");
+	str_add(b, "</title>");
 	str_addf(b, "<rect x=\"%.2f\" y=\"%u\" width=\"%.2f\" height=\"%u\" fill=\"", x, y, width,
 		 ROW - 1);
 	add_color(b, f, name, len);

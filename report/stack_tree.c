@@ -26,8 +26,9 @@ void stack_tree_add(struct stack_tree *t, const uint32_t *chain, size_t nr, uint
 
 	if (!t->nodes.nr)
 		vec_push(&t->nodes, (struct tree_node){ 0 });
-	while (nr)
-		at = child_of(t, at, chain[--nr]);
+	while (nr--)
+		if (chain[nr] != UINT32_MAX)
+			at = child_of(t, at, chain[nr]);
 	t->nodes.at[at].nr_samples += nr_samples;
 	t->nodes.at[at].self += weight;
 }

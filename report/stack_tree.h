@@ -26,7 +26,10 @@ struct stack_tree {
 };
 
 void stack_tree_release(struct stack_tree *t);
-/* chain: nr functions, innermost first, at least one. */
+/*
+ * chain: nr functions, innermost first, at least one. UINT32_MAX is one that is not known
+ * (resolve.h): it has no node.
+ */
 void stack_tree_add(struct stack_tree *t, const uint32_t *chain, size_t nr, uint64_t nr_samples,
 		    uint64_t weight);
 

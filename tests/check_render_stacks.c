@@ -10,6 +10,25 @@
 
 Suite *check_render_stacks_suite(void);
 
+START_TEST(callers_that_nobody_knows_have_no_node)
+{
+	struct stack_tree t = { 0 };
+
+	stack_tree_add(&t, (uint32_t[]){ 5, UINT32_MAX, 7 }, 3, 1, 10);
+	stack_tree_add(&t, (uint32_t[]){ 5, 7, UINT32_MAX }, 3, 0, 20);
+	stack_tree_add(&t, (uint32_t[]){ 7 }, 1, 2, 30);
+	ck_assert_uint_eq(t.nodes.nr, 3);
+	ck_assert_uint_eq(t.nodes.at[1].function, 7);
+	ck_assert_uint_eq(t.nodes.at[1].self, 30);
+	ck_assert_uint_eq(t.nodes.at[1].nr_samples, 2);
+	ck_assert_uint_eq(t.nodes.at[2].function, 5);
+	ck_assert_uint_eq(t.nodes.at[2].caller, 1);
+	ck_assert_uint_eq(t.nodes.at[2].self, 30);
+	ck_assert_uint_eq(t.nodes.at[2].nr_samples, 1);
+	stack_tree_release(&t);
+}
+END_TEST
+
 static void check_stacks(json_t *profile, size_t nr_frames)
 {
 	json_t *samples = json_object_get(profile, "samples"), *stack, *frame;
@@ -90,6 +109,7 @@ Suite *check_render_stacks_suite(void)
 	TCase *tc = tcase_create("render_stacks"), *referee = tcase_create("referee");
 	int nr = (int)nr_render_models();
 
+	tcase_add_test(tc, callers_that_nobody_knows_have_no_node);
 	tcase_add_loop_test(tc, speedscope_has_what_its_schema_requires, 0, nr);
 	suite_add_tcase(s, tc);
 	tcase_set_timeout(referee, 60);
