@@ -286,14 +286,14 @@ static void compare_at(struct comparison *c, Dwarf_Addr addr)
 	c->nr_same++;
 }
 
-/* Around each row of a unit. */
-static void compare_unit(struct comparison *c)
+/* Around every step-th row of a unit. */
+static void compare_unit(struct comparison *c, size_t step)
 {
 	size_t i;
 
 	if (dwarf_getsrclines(&c->unit, &c->rows, &c->nr_rows))
 		return;
-	for (i = 0; i < c->nr_rows; i++) {
+	for (i = 0; i < c->nr_rows; i += step) {
 		Dwarf_Addr addr = address_of(dwarf_onesrcline(c->rows, i));
 
 		compare_at(c, addr);
@@ -302,7 +302,7 @@ static void compare_unit(struct comparison *c)
 	}
 }
 
-static void compare_file(const char *path, size_t min_same)
+static void compare_file(const char *path, size_t step, size_t min_same)
 {
 	struct comparison c = { .nr_same = 0 };
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -314,7 +314,7 @@ static void compare_file(const char *path, size_t min_same)
 	source_lines_init(&c.lines, dw);
 	while (!dwarf_get_units(dw, cu, &cu, NULL, &type, &c.unit, NULL))
 		if (type == DW_UT_compile)
-			compare_unit(&c);
+			compare_unit(&c, step);
 	/* it knew them all itself */
 	vec_each(&c.lines.tables, t)
 		ck_assert_ptr_nonnull(*t);
@@ -332,7 +332,7 @@ START_TEST(lines_are_those_of_libdw)
 
 	snprintf(command, sizeof(command), "%s -o '%s' '%s'", ways[_i], out, file);
 	ck_assert_int_eq(system(command), 0);
-	compare_file(out, 30);
+	compare_file(out, 1, 30);
 }
 END_TEST
 
@@ -341,7 +341,7 @@ START_TEST(lines_of_the_tests_themselves_are_those_of_libdw)
 	char path[4096] = "";
 
 	ck_assert_int_gt(readlink("/proc/self/exe", path, sizeof(path) - 1), 0);
-	compare_file(path, 10000);
+	compare_file(path, 7, 10000);
 }
 END_TEST
 
