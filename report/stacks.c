@@ -3,11 +3,12 @@
 
 enum {
 	/*
-	 * Places for two each, so that memory is bounded (3 MB) whatever the recording holds. With
+	 * Places for two each, as many as there are chains, up to a bound (3 MB) whatever the recording holds. With
 	 * one for each, 7 % of 20,000 distinct stacks in 2^17 places were in each other's way; a
 	 * miss costs about 1 us.
 	 */
-	NR_KNOWN_CHAINS = 1 << 16,
+	MIN_KNOWN_CHAINS = 1 << 10,
+	MAX_KNOWN_CHAINS = 1 << 16,
 	NR_KNOWN_CODE = 1 << 14,
 };
 
@@ -30,7 +31,8 @@ struct known_code {
 void stacks_init(struct stacks *s)
 {
 	*s = (struct stacks){ 0 };
-	s->known_chains = xcalloc(NR_KNOWN_CHAINS, sizeof(*s->known_chains));
+	s->nr_places = MIN_KNOWN_CHAINS;
+	s->known_chains = xcalloc(s->nr_places, sizeof(*s->known_chains));
 	s->known_code = xcalloc(NR_KNOWN_CODE, sizeof(*s->known_code));
 	vec_push(&s->nodes, (struct stack_node){ 0 });
 }
@@ -50,7 +52,8 @@ void stacks_release(struct stacks *s)
 void stacks_forget_processes(struct stacks *s)
 {
 	stack_dumps_forget_processes(&s->dumps);
-	memset(s->known_chains, 0, NR_KNOWN_CHAINS * sizeof(*s->known_chains));
+	memset(s->known_chains, 0, s->nr_places * sizeof(*s->known_chains));
+	s->nr_remembered = 0;
 	memset(s->known_code, 0, NR_KNOWN_CODE * sizeof(*s->known_code));
 }
 
@@ -215,8 +218,9 @@ static void hash_chain(const struct record *r, uint32_t process, uint32_t genera
 }
 
 /* The node of a chain seen before, or 0. */
-static uint32_t recall(struct known_chain *known, const uint64_t hash[2])
+static uint32_t recall(const struct stacks *s, const uint64_t hash[2])
 {
+	const struct known_chain *known = &s->known_chains[hash[0] % s->nr_places];
 	size_t i;
 
 	for (i = 0; i < ARRAY_LEN(known->at); i++)
@@ -225,24 +229,50 @@ static uint32_t recall(struct known_chain *known, const uint64_t hash[2])
 	return 0;
 }
 
+static void place(struct stacks *s, const uint64_t hash[2], uint32_t node)
+{
+	struct known_chain *known = &s->known_chains[hash[0] % s->nr_places];
+
+	known->at[1] = known->at[0];
+	known->at[0].hash[0] = hash[0];
+	known->at[0].hash[1] = hash[1];
+	known->at[0].node = node;
+}
+
+static void make_places(struct stacks *s)
+{
+	struct known_chain *old = s->known_chains;
+	size_t nr_old = s->nr_places, i, n;
+
+	s->nr_places *= 4;
+	s->known_chains = xcalloc(s->nr_places, sizeof(*s->known_chains));
+	for (i = 0; i < nr_old; i++)
+		for (n = ARRAY_LEN(old->at); n-- > 0;)
+			if (old[i].at[n].node)
+				place(s, old[i].at[n].hash, old[i].at[n].node);
+	free(old);
+}
+
+static void remember(struct stacks *s, const uint64_t hash[2], uint32_t node)
+{
+	if (s->nr_remembered++ >= s->nr_places && s->nr_places < MAX_KNOWN_CHAINS)
+		make_places(s);
+	place(s, hash, node);
+}
+
 uint32_t stacks_node(struct stacks *s, struct session *session, uint32_t process,
 		     const struct record *sample)
 {
 	uint32_t generation = session->processes.at[process].space.generation, node;
 	const struct unwind_frames *user = unwound(s, session, process, sample);
-	struct known_chain *known;
 	uint64_t hash[2];
 
 	hash_chain(sample, process, generation, user, hash);
-	known = &s->known_chains[hash[0] % NR_KNOWN_CHAINS];
-	node = recall(known, hash);
+	node = recall(s, hash);
 	if (node)
 		return node;
 	read_frames(s, sample, user);
 	node = walk(s, session, process);
-	known->at[1] = known->at[0];
-	known->at[0].hash[0] = hash[0];
-	known->at[0].hash[1] = hash[1];
-	known->at[0].node = node;
+	remember(s, hash, node);
 	return node;
 }

@@ -54,6 +54,7 @@ struct stacks {
 	VEC(struct stack_node) nodes;
 	struct hashidx location_index, node_index;
 	struct known_chain *known_chains;
+	size_t nr_places, nr_remembered;	/* of known_chains, and in them */
 	struct known_code *known_code;
 	VEC(struct chain_frame) frames;		/* scratch */
 	struct stack_dumps dumps;
