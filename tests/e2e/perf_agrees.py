@@ -194,10 +194,11 @@ def explain_bpf(ours, theirs):
 def explain_plt(ours, theirs):
     """perf before 6.3 takes the entries of .plt to stand in the order of their relocations, which those
     of libc do not, and knows none of .plt.got, nor names for functions chosen at load time. So what
-    wperf calls NAME@plt, by the slot that the entry jumps through, is another's, "@plt" or "[unknown]"
-    there."""
+    wperf calls NAME@plt, by the slot that the entry jumps through, is another's, "@plt", "[unknown]"
+    or _init, the last symbol before them, there."""
     for key in [key for key in ours if key[0].endswith("@plt")]:
-        for other in [k for k in theirs if k[1] == key[1] and (k[0] == "?" or k[0].endswith("@plt"))]:
+        for other in [k for k in theirs if k[1] == key[1] and
+                      (k[0] in ("?", "_init") or k[0].endswith("@plt"))]:
             move(ours, theirs, key, other)
 
 
