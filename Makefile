@@ -175,7 +175,7 @@ FUZZERS := $(patsubst tests/fuzz/%.c,$(O)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c)
 # What fuzzers are linked with, half of all: a file that is missing here has names that the linker does not find.
 FUZZED := $(filter base/% recording/% unwinder/% symbolizer/%,$(SRCS)) \
 	$(patsubst %,collector/%.c,build_id maps operand ring signature spec target usdt) \
-	$(wildcard report/protocol*.c report/endpoint*.c) $(patsubst %,report/%.c,http1_line intake open_requests \
+	$(wildcard report/protocol*.c report/endpoint*.c) $(patsubst %,report/%.c,connection http1_line http1_partial intake open_requests \
 	outstanding postgres_messages prepared redis_recognize session socket_requests turns)
 FUZZ_OBJS := $(patsubst %.c,$(O)/fuzz/obj/%.o,$(FUZZED) tests/exchange.c)
 FUZZ_FLAGS := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined
