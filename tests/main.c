@@ -81,6 +81,7 @@
 	X(debug_path)                                                                              \
 	X(inflate)                                                                                 \
 	X(kallsyms)                                                                                \
+	X(line_table)                                                                              \
 	X(source_kernel)                                                                           \
 	X(table)                                                                                   \
 	X(fuzz_run)                                                                                \
