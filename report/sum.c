@@ -306,19 +306,12 @@ static struct stack_weight in_unit(const struct sum *t, const struct stack_weigh
 	return out;
 }
 
-/* A function that is not known is left out, those around it are not. */
 static void add_to_tree(struct sum *t, struct group *g, const struct stack_weight *s)
 {
 	struct resolve *r = t->resolve;
-	size_t i, nr = 0;
 
-	if ((!s->nr_samples && !s->weight) || !resolve_chain(r, s->node))
-		return;
-	for (i = 0; i < r->chain.nr; i++)
-		if (r->chain.at[i] != NO_FUNCTION)
-			r->chain.at[nr++] = r->chain.at[i];
-	r->chain.nr = nr;
-	stack_tree_add(&g->tree, r->chain.at, nr, s->nr_samples, s->weight);
+	if ((s->nr_samples || s->weight) && resolve_chain(r, s->node))
+		stack_tree_add(&g->tree, r->chain.at, r->chain.nr, s->nr_samples, s->weight);
 }
 
 static void count_stack(struct sum *t, struct group *g, const struct stack_weight *stack)
