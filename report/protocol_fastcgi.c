@@ -83,6 +83,8 @@ struct fastcgi {
 	uint64_t nr_begun;
 	VEC(struct request) requests; /* that have not ended */
 	struct record in, out;
+	bool is_in_body; /* the place was lost in the body of the only request */
+	uint64_t unseen_bytes; /* of it, since that began */
 };
 
 static void request_release(struct request *q)
@@ -338,6 +340,32 @@ static void lose_place(struct fastcgi *f, uint64_t nr_unknown, const struct exch
 	turns_lose_place(&f->turns, nr_unknown, l);
 }
 
+static void add_unseen(void *parser, uint64_t nr_bytes)
+{
+	struct fastcgi *f = parser;
+
+	f->unseen_bytes += nr_bytes;
+}
+
+/*
+ * Within a body, what did not travel is hardly a request: who sends another behind it, and does not wait, gets
+ * an answer that nobody asked for.
+ */
+static void lose_place_unseen(struct fastcgi *f, uint64_t nr_unknown, const struct exchange_listener *l)
+{
+	f->is_in_body = f->in.type == TYPE_STDIN && f->requests.nr == 1;
+	if (f->is_in_body)
+		add_unseen(f, nr_unknown);
+	lose_place(f, f->is_in_body ? 0 : nr_unknown, l);
+}
+
+static void take_unasked(struct fastcgi *f, const struct exchange_listener *l)
+{
+	if (f->unseen_bytes)
+		l->skipped(l->self, f->unseen_bytes);
+	f->unseen_bytes = 0;
+}
+
 static void begin_request(struct fastcgi *f, uint16_t id, const struct exchange_listener *l)
 {
 	struct request *old = find(f, id);
@@ -346,6 +374,7 @@ static void begin_request(struct fastcgi *f, uint16_t id, const struct exchange_
 		end_request(f, old, l);
 	if (!id || f->requests.nr == REQUESTS_MAX)
 		return;
+	f->unseen_bytes = 0;
 	vec_push(&f->requests, (struct request){ .id = id, .nr = ++f->nr_begun });
 	l->began(l->self, f->nr_begun);
 }
@@ -383,11 +412,13 @@ static bool step_in(struct fastcgi *f, struct intake *in, const struct exchange_
 	taken = take_head(&f->in, in);
 	if (taken == TAKEN_PART)
 		return false;
-	if (taken == TAKEN_UNKNOWN || !f->in.is_open || !open_in(f, l)) {
+	if (taken == TAKEN_UNKNOWN)
+		lose_place_unseen(f, in->unknown, l);
+	else if (!f->in.is_open || !open_in(f, l))
 		lose_place(f, in->unknown, l);
-		return false;
-	}
-	return true;
+	else
+		return true;
+	return false;
 }
 
 static bool is_answer_partial(const struct fastcgi *f)
@@ -399,9 +430,11 @@ static void fastcgi_inbound(void *parser, const struct chunk *c, const struct ex
 {
 	struct intake in = intake_of(c);
 	struct fastcgi *f = parser;
+	const struct exchange_listener quiet = { .self = f, .skipped = add_unseen };
 	struct turn turn;
 
-	turn = turns_read(&f->turns, &protocol_fastcgi, c, is_answer_partial(f), l);
+	turn = turns_read(&f->turns, &protocol_fastcgi, c, is_answer_partial(f), f->is_in_body ? &quiet : l);
+	f->is_in_body &= !turn.is_taken;
 	if (turn.is_over)
 		end_all(f, l);
 	while (turn.is_taken && step_in(f, &in, l))
@@ -455,6 +488,8 @@ static void fastcgi_outbound(void *parser, const struct chunk *c, const struct e
 		return;
 	while ((f->requests.nr || is_answer_partial(f)) && step_out(f, &in, l))
 		;
+	if (!f->requests.nr && (in.known || in.unknown))
+		take_unasked(f, l);
 }
 
 static void fastcgi_closed(void *parser, const struct exchange_listener *l)

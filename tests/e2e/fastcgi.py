@@ -76,7 +76,7 @@ def check_responder(what, where, in_nginx):
     nginx = start("nginx", "-p", scratch, "-c", conf, stderr=subprocess.DEVNULL)
     wait_until("nginx answers", lambda: answers(port))
     asks = [("GET", "/a?b=c", 200, None), ("GET", "/kept/a", 200, None), ("POST", "/form", 200, b"name=value&" * 30),
-            ("POST", "/kept/form", 200, b"name=value&" * 300), ("GET", "/kept/nowhere", 404, None),
+            ("POST", "/kept/form", 200, b"name=value&" * 3000), ("GET", "/kept/nowhere", 404, None),
             ("GET", "/nowhere", 404, None)] * 15
     with recorded(responder.pid) as recording:
         in_threads(ask_http, (port, asks), (port, asks, 7), (port, asks, 1))
