@@ -79,5 +79,7 @@ void call_core_write_rest(struct call_core *c);
 /* Over all CPUs. */
 struct call_totals call_core_totals(const struct call_core *c);
 struct call_hits call_core_hits(const struct call_core *c, uint32_t function);
+/* Of the functions 1 to nr. */
+void call_core_all_hits(const struct call_core *c, uint32_t nr, struct call_hits *ret);
 
 #endif

@@ -161,19 +161,21 @@ static double ns_of(const struct call_cost *c, const struct call_function *f)
 /* Sets what the probes of each function took since the last look; returns the sum. */
 static double look(struct call_cost *c, struct call_native *n)
 {
+	struct call_hits *hits = xcalloc(n->functions.nr + 1, sizeof(*hits));
 	double sum = 0;
 	size_t i;
 
+	call_core_all_hits(n->core, (uint32_t)n->functions.nr, hits);
 	while (c->functions.nr < n->functions.nr)
 		vec_push(&c->functions, (struct call_cost_function){ 0 });
 	for (i = 0; i < n->functions.nr; i++) {
 		struct call_cost_function *f = &c->functions.at[i];
-		uint64_t nr_hits = call_core_hits(n->core, (uint32_t)i + 1).nr;
 
-		f->ns = (double)(nr_hits - f->nr_hits) * ns_of(c, &n->functions.at[i]);
-		f->nr_hits = nr_hits;
+		f->ns = (double)(hits[i].nr - f->nr_hits) * ns_of(c, &n->functions.at[i]);
+		f->nr_hits = hits[i].nr;
 		sum += f->ns;
 	}
+	free(hits);
 	return sum;
 }
 

@@ -60,6 +60,7 @@ START_TEST(each_way_counts_each_call)
 				       { .off = off_of(check_call_link_second) + 3 } };
 	struct call_programs programs;
 	struct call_link link = { 0 };
+	struct call_hits hits[2];
 	struct call_core *core;
 	struct err e = { 0 };
 
@@ -80,6 +81,9 @@ START_TEST(each_way_counts_each_call)
 	call(10);
 	ck_assert_uint_eq(call_core_hits(core, 1).nr, 1000);
 	ck_assert_uint_eq(call_core_hits(core, 2).nr, 2000);
+	call_core_all_hits(core, 2, hits);
+	ck_assert_uint_eq(hits[0].nr, 1000);
+	ck_assert_uint_eq(hits[1].nr, 2000);
 	ck_assert_uint_eq(call_core_hits(core, 1).nr_lost, 0);
 	ck_assert_uint_eq(call_core_totals(core).nr_lost, 0);
 	call_link_release(&link);
