@@ -519,6 +519,51 @@ START_TEST(calls_are_conserved)
 }
 END_TEST
 
+/* Notes may be missing, come late, again, and make loops: calls have a place or are told of. */
+START_TEST(nothing_of_notes_is_trusted)
+{
+	uint64_t state = (uint64_t)_i + 77, nr_calls = 0, in_groups = 0;
+	struct str script = { 0 };
+	struct fixture f;
+	int i;
+
+	str_add(&script, "B11:/a");
+	for (i = 0; i < 300; i++) {
+		unsigned int a, b, c;
+
+		state = state * 6364136223846793005ULL + 1442695040888963407ULL;
+		a = (unsigned int)(state >> 33) % 12;
+		b = (unsigned int)(state >> 40) % 12;
+		c = (unsigned int)(state >> 50) % 12;
+		switch (state >> 60 & 7) {
+		case 0:
+			str_addf(&script, " F%u:f%u", a, b);
+			break;
+		case 1:
+		case 2:
+			str_addf(&script, " N%u<%u:%u", a, b, c);
+			break;
+		case 3:
+			str_addf(&script, " C11:L%u*%u", a, b);
+			nr_calls += b;
+			break;
+		default:
+			str_addf(&script, " C11:%u*%u", a, b);
+			nr_calls += b;
+		}
+	}
+	setup(&f);
+	build(&f, str_cstr(&script));
+	run(&f);
+	vec_each(&f.p->groups, g)
+		in_groups += g->calls == COUNT_UNKNOWN ? 0 : g->calls;
+	ck_assert_uint_eq(in_groups + f.p->tallies.nr_calls_nameless, nr_calls);
+	ck_assert_uint_gt(in_groups, 0);
+	teardown(&f);
+	str_release(&script);
+}
+END_TEST
+
 Suite *check_calls_suite(void)
 {
 	Suite *s = suite_create("calls");
@@ -532,6 +577,7 @@ Suite *check_calls_suite(void)
 	tcase_add_test(tc, counted_without_a_file_has_its_name);
 	tcase_add_test(tc, cut_counts_are_left_out);
 	tcase_add_loop_test(tc, calls_are_conserved, 0, 14);
+	tcase_add_loop_test(tc, nothing_of_notes_is_trusted, 0, 40);
 	suite_add_tcase(s, tc);
 	return s;
 }
