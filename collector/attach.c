@@ -193,14 +193,15 @@ static int refuse_markers(const struct attachment *a, struct err *e)
 {
 	const struct err why = *e;
 	const char *remedy = why.remedy[0] ? why.remedy : PRIVILEGES_REMEDY;
+	const char *without = a->counting ? "without --calls it samples" : "--marker none samples without";
 	int len = (int)strlen(remedy) - str_ends(remedy, ".");
 
 	err_set(e, why.code, "%s BPF and events per CPU: %s",
 		a->counting ? "counting calls needs" : "markers need", why.what);
 	if (!in_first_pid_namespace())
 		return err_remedy(e, "Run it on the host, or in a container that shares its pids "
-				     "(--pid=host); --marker none samples without.");
-	return err_remedy(e, "%.*s; --marker none samples without.", len, remedy);
+				     "(--pid=host); %s.", without);
+	return err_remedy(e, "%.*s; %s.", len, remedy, without);
 }
 
 static int open_sampler(struct attachment *a, struct err *e)

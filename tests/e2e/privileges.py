@@ -64,11 +64,13 @@ refused("a marker", talk, "markers need")
 for spec in ("socket", "http", "socket:80"):
     _, talk = record("--marker", spec, "--", forks, "calls", "3", status=NOT_PERMITTED)
     refused("--marker " + spec, talk, "markers need")
+_, talk = record("--calls", "work", "--", forks, "calls", "3", status=NOT_PERMITTED)
+refused("--calls", talk, "counting calls needs")
 _, talk = record("--marker", "auto", "--", forks, "calls", "3")
 has("--marker auto", talk, "no requests")
 check(process.poll() is None, "the target has ended")
 stop(process)
-step("refused: another user's process, markers")
+step("refused: another user's process, markers, counting")
 
 process = start_target(*NOBODY, threads, "100", ready="ready", stdin=subprocess.PIPE)
 _, talk = record("-p", str(process.pid), status=USAGE,
