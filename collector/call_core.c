@@ -34,7 +34,16 @@ static int set_constant(struct bpf_object *object)
 	return bpf_map__set_initial_value(constants, &yes, sizeof(yes));
 }
 
-static int load(struct call_core *c, uint32_t nr_functions, struct err *e)
+/* A kernel that does not know uprobe-multi links may refuse a program that is for them. */
+static int set_multi(struct bpf_object *object, bool has_multi)
+{
+	struct bpf_program *program = bpf_object__find_program_by_name(object, "calls_hit_multi");
+
+	return has_multi ? bpf_program__set_expected_attach_type(program, CALL_LINK_MULTI_TYPE) :
+			   bpf_program__set_autoload(program, false);
+}
+
+static int load(struct call_core *c, uint32_t nr_functions, bool has_multi, struct err *e)
 {
 	struct bpf_object *object;
 	int err;
@@ -49,9 +58,7 @@ static int load(struct call_core *c, uint32_t nr_functions, struct err *e)
 	if (!err)
 		err = set_constant(object);
 	if (!err)
-		err = bpf_program__set_expected_attach_type(
-			bpf_object__find_program_by_name(object, "calls_hit_multi"),
-			CALL_LINK_MULTI_TYPE);
+		err = set_multi(object, has_multi);
 	if (err) {
 		bpf_object__close(object);
 		return err_set(e, err, "cannot set the BPF program 'calls' up: %m");
@@ -89,8 +96,10 @@ static int attach_ends(struct call_core *c, struct err *e)
 int call_core_new(struct call_core **ret_core, uint32_t nr_functions, struct err *e)
 {
 	struct call_core *c = xcalloc(1, sizeof(*c));
-	int err = load(c, nr_functions, e);
+	int err = load(c, nr_functions, true, e);
 
+	if (err == -EOPNOTSUPP)
+		err = load(c, nr_functions, false, e);
 	if (!err) {
 		c->nodes = map_memory(c, "call_nodes", NODES_BYTES);
 		c->state = map_memory(c, "call_state", sizeof(*c->state));
