@@ -128,6 +128,7 @@ $(O)/%.bpf.o: %.bpf.c | $(READY)
 		-MMD -MP -c -o $@ $<
 $(O)/collector/follow.o: $(O)/collector/follow.bpf.o
 $(O)/collector/call_core.o: $(O)/collector/calls.bpf.o
+$(O)/collector/call_python.o: $(O)/collector/python.bpf.o
 $(O)/collector/marker_probe.o: $(O)/collector/probe.bpf.o
 $(O)/collector/marker_socket.o: $(O)/collector/socket_calls.bpf.o $(O)/collector/socket_traced.bpf.o
 $(O)/report/render_flamegraph.o $(O)/fuzz/obj/report/render_flamegraph.o: report/flamegraph.js
@@ -174,7 +175,7 @@ SECONDS := 600
 FUZZERS := $(patsubst tests/fuzz/%.c,$(O)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 # Half of all is in none of them: what runs, samples, sums up and draws. Who fuzzes one of these takes it out here.
 NOT_FUZZED := $(patsubst %,collector/%.c,attach bpf_object call% cmd_% counting drain event exits follow image keep kernel_names \
-	locate% mapped_file marker% merge perf_map pfm progress recorder root sampler snapshot socket_way stack_walker \
+	locate% mapped_file marker% merge perf_map pfm progress python% recorder root sampler snapshot socket_way stack_walker \
 	workload) \
 	$(patsubst %,report/%.c,attribute cmd_% durations feed feeder gather interrupt json_text list list_write live \
 	mark_requests options order output profile regex render% report resolve selection stack_dumps stacks sum table \

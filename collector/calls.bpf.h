@@ -172,38 +172,6 @@ static __always_inline __u32 calls_enter(struct call_thread *t, __u32 stack, __u
 
 /* ---- rows ---- */
 
-/* NULL: there is no room, and the ring is full. */
-static __always_inline struct call_row *calls_row(void *ctx, struct call_thread *t, __u32 node)
-{
-	__u32 hash = node * 0x9e3779b1U >> 24, slot = 0, i, nr;
-	__u8 row;
-
-	for (i = 0; i < 8; i++) {
-		slot = (hash + i) & (CALLS_INDEX_SLOTS - 1);
-		row = t->index[slot];
-		if (!row)
-			break;
-		if (row <= CALL_ROWS_MAX && t->rows[row - 1].node == node)
-			return &t->rows[row - 1];
-	}
-	nr = t->head.nr;
-	if (i == 8 || nr >= CALL_ROWS_MAX) {
-		if (calls_send(ctx, t))
-			return 0;
-		slot = hash & (CALLS_INDEX_SLOTS - 1);
-		nr = 0;
-	}
-	if (nr >= CALL_ROWS_MAX)
-		return 0;
-	t->index[slot] = nr + 1;
-	t->head.nr = nr + 1;
-	t->rows[nr].node = node;
-	t->rows[nr].zero = 0;
-	t->rows[nr].ncalls = 0;
-	t->rows[nr].self_ns = 0;
-	return &t->rows[nr];
-}
-
 /* False: they are lost, which is counted, and said with the thread's next record. */
 static __always_inline int calls_add(void *ctx, struct call_thread *t, __u32 node, __u64 ncalls,
 				     __u64 self_ns)

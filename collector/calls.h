@@ -52,6 +52,8 @@ struct call_thread {
 	unsigned short flags;		/* enum call_flags, of what is sent next */
 	unsigned short current;		/* in stacks */
 	unsigned long long last_ns;	/* up to here time was given to a node; 0: not at all */
+	unsigned int running;		/* the node that time goes to, where it is counted */
+	unsigned int zero;
 	struct call_stack stacks[CALLS_MAX_STACKS];
 	unsigned char index[CALLS_INDEX_SLOTS];	/* hash of a node -> its row and 1; 0: free */
 	struct call_counts head;	/* what is sent: it, */

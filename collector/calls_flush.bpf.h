@@ -65,8 +65,55 @@ static __always_inline long calls_send(void *ctx, struct call_thread *t)
 	return 0;
 }
 
+/* NULL: there is no room, and the ring is full. */
+static __always_inline struct call_row *calls_row(void *ctx, struct call_thread *t, __u32 node)
+{
+	__u32 hash = node * 0x9e3779b1U >> 24, slot = 0, i, nr;
+	__u8 row;
+
+	for (i = 0; i < 8; i++) {
+		slot = (hash + i) & (CALLS_INDEX_SLOTS - 1);
+		row = t->index[slot];
+		if (!row)
+			break;
+		if (row <= CALL_ROWS_MAX && t->rows[row - 1].node == node)
+			return &t->rows[row - 1];
+	}
+	nr = t->head.nr;
+	if (i == 8 || nr >= CALL_ROWS_MAX) {
+		if (calls_send(ctx, t))
+			return 0;
+		slot = hash & (CALLS_INDEX_SLOTS - 1);
+		nr = 0;
+	}
+	if (nr >= CALL_ROWS_MAX)
+		return 0;
+	t->index[slot] = nr + 1;
+	t->head.nr = nr + 1;
+	t->rows[nr].node = node;
+	t->rows[nr].zero = 0;
+	t->rows[nr].ncalls = 0;
+	t->rows[nr].self_ns = 0;
+	return &t->rows[nr];
+}
+
+/* Of the function that is running, and will be after the mark: what is before it belongs there. */
+static __always_inline void calls_pass_time(void *ctx, struct call_thread *t)
+{
+	__u64 now = bpf_ktime_get_ns();
+	struct call_row *row;
+
+	if (!t->last_ns || t->last_ns >= now)
+		return;
+	row = calls_row(ctx, t, t->running);
+	if (!row)
+		return;
+	row->self_ns += now - t->last_ns;
+	t->last_ns = now;
+}
+
 /* Of the current thread. */
-static __noinline void calls_flush(void *ctx)
+static __noinline __attribute__((unused)) void calls_flush(void *ctx)
 {
 	struct call_thread *t;
 
@@ -77,6 +124,7 @@ static __noinline void calls_flush(void *ctx)
 	if (!t || *(volatile __u32 *)&t->is_busy)
 		return;
 	*(volatile __u32 *)&t->is_busy = 1;
+	calls_pass_time(ctx, t);
 	if (calls_send(ctx, t))
 		t->flags |= CALL_IS_LATE;
 	*(volatile __u32 *)&t->is_busy = 0;

@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "collector/call_cost.h"
+#include "collector/call_python.h"
 
 /* Code that was not known. */
 struct mapped {
@@ -17,29 +18,50 @@ struct mapped {
 
 struct counting {
 	struct call_core *core;
-	struct call_native *native;
+	struct call_native *native;	/* NULL: none are counted */
+	struct call_python *python;	/* likewise */
 	struct call_cost cost;
 	struct writer *writer;		/* lent */
 	struct pids to_follow;		/* processes that have come, or run another program */
 	VEC(struct mapped) mapped;
 };
 
+static bool is_python(const char *spec)
+{
+	return !strcmp(spec, "python");
+}
+
+static int prepare(struct counting *c, const char *const *specs, const struct marker_target *target,
+		   struct err *e)
+{
+	VEC(const char *) native = { 0 };
+	bool has_python = false;
+	int err = 0;
+
+	for (; *specs; specs++) {
+		has_python |= is_python(*specs);
+		if (!is_python(*specs))
+			vec_push(&native, *specs);
+	}
+	if (native.nr)
+		err = call_native_prepare(&c->native, native.at, native.nr, target, e);
+	if (!err && has_python)
+		err = call_python_prepare(&c->python, target, e);
+	vec_release(&native);
+	return err;
+}
+
 int counting_prepare(struct counting **ret_counting, const struct counting_config *config,
 		     const struct marker_target *target, struct err *e)
 {
-	const char *const *specs = config->specs;
 	struct counting *c;
-	size_t nr = 0;
-	int err = 0;
+	int err;
 
-	for (; specs && specs[nr]; nr++)
-		if (!strcmp(specs[nr], "python"))
-			return err_set(e, -ENOTSUP, "--calls python: it is not in this version");
-	if (!nr)
+	if (!config->specs || !*config->specs)
 		return 0;
 	c = xcalloc(1, sizeof(*c));
 	c->cost.max_share = config->max_overhead_pct / 100;
-	err = call_native_prepare(&c->native, specs, nr, target, e);
+	err = prepare(c, config->specs, target, e);
 	if (err)
 		counting_free(c);
 	else
@@ -49,10 +71,15 @@ int counting_prepare(struct counting **ret_counting, const struct counting_confi
 
 int counting_load(struct counting *c, struct err *e)
 {
-	int err = c ? call_core_new(&c->core, (uint32_t)c->native->nr_functions_max, e) : 0;
+	int err;
 
-	if (c && !err)
+	if (!c)
+		return 0;
+	err = call_core_new(&c->core, c->native ? (uint32_t)c->native->nr_functions_max : 0, e);
+	if (!err && c->native)
 		call_cost_measure(&c->cost, c->core);
+	if (!err && c->python)
+		err = call_python_load(c->python, c->core, e);
 	return err;
 }
 
@@ -65,7 +92,11 @@ int counting_attach(struct counting *c, const struct pids *pids, const struct sa
 		return 0;
 	c->writer = w;
 	err = call_core_give_rings(c->core, sampler, w, e);
-	return err ? err : call_native_attach(c->native, c->core, pids, w, e);
+	if (!err && c->native)
+		err = call_native_attach(c->native, c->core, pids, w, e);
+	if (!err && c->python)
+		err = call_python_attach(c->python, pids, sampler, w, e);
+	return err;
 }
 
 const struct call_core *counting_core(const struct counting *c)
@@ -100,6 +131,12 @@ static void forget_mappings(struct counting *c)
 	c->mapped.nr = 0;
 }
 
+static bool knows(const struct counting *c, const char *path)
+{
+	return (!c->native || call_native_knows(c->native, path)) &&
+	       (!c->python || call_python_knows(c->python, path));
+}
+
 void counting_see(struct counting *c, const struct record *rec)
 {
 	if (!c)
@@ -117,7 +154,7 @@ void counting_see(struct counting *c, const struct record *rec)
 			follow(c, rec->pid);
 		break;
 	case PERF_RECORD_MMAP2:
-		if (rec->mmap.prot & PROT_EXEC && !call_native_knows(c->native, rec->mmap.path))
+		if (rec->mmap.prot & PROT_EXEC && !knows(c, rec->mmap.path))
 			note_mapping(c, rec->pid, rec->mmap.path);
 		break;
 	}
@@ -125,27 +162,55 @@ void counting_see(struct counting *c, const struct record *rec)
 
 void counting_forget(struct counting *c, uint32_t pid)
 {
-	if (c)
+	if (c && c->native)
 		call_native_forget(c->native, pid);
+	if (c && c->python)
+		call_python_forget(c->python, pid);
+}
+
+static void tick_native(struct counting *c, uint64_t now_ns)
+{
+	vec_each(&c->to_follow.at, pid)
+		call_native_follow(c->native, *pid);
+	vec_each(&c->mapped, m)
+		call_native_map(c->native, m->pid, m->path);
+	call_cost_tick(&c->cost, c->native, now_ns);
+}
+
+static void tick_python(struct counting *c)
+{
+	vec_each(&c->to_follow.at, pid)
+		call_python_follow(c->python, *pid);
+	vec_each(&c->mapped, m)
+		call_python_map(c->python, m->pid, m->path);
 }
 
 void counting_tick(struct counting *c, uint64_t now_ns)
 {
 	if (!c)
 		return;
-	vec_each(&c->to_follow.at, pid)
-		call_native_follow(c->native, *pid);
+	if (c->native)
+		tick_native(c, now_ns);
+	if (c->python)
+		tick_python(c);
 	c->to_follow.at.nr = 0;
-	vec_each(&c->mapped, m)
-		call_native_map(c->native, m->pid, m->path);
 	forget_mappings(c);
-	call_cost_tick(&c->cost, c->native, now_ns);
 }
 
 void counting_stop(struct counting *c)
 {
 	if (c)
 		call_core_stop(c->core);
+}
+
+static void tell_python(const struct call_python *p)
+{
+	struct python_hits hits = call_python_hits(p);
+	double each = p->config->probe_ns / 1000.0;
+
+	log_info("%llu calls of Python's functions; the probes' own %.2f us a hit (%.3f s) are taken out of the times",
+		 (unsigned long long)hits.nr_entries, each,
+		 (double)(hits.nr_entries + hits.nr_returns) * each / 1e6);
 }
 
 void counting_finish(struct counting *c)
@@ -156,12 +221,16 @@ void counting_finish(struct counting *c)
 	if (!c)
 		return;
 	call_core_write_rest(c->core);
-	call_native_mark_lost(c->native);
+	if (c->native)
+		call_native_mark_lost(c->native);
 	totals = call_core_totals(c->core);
 	tallies[0] = (struct tally){ "calls_lost", totals.nr_lost };
 	tallies[1] = (struct tally){ "calls_callerless", totals.nr_callerless };
 	writer_note_tally(c->writer, tallies, ARRAY_LEN(tallies));
-	call_cost_tell(&c->cost, c->native);
+	if (c->native)
+		call_cost_tell(&c->cost, c->native);
+	if (c->python)
+		tell_python(c->python);
 }
 
 void counting_free(struct counting *c)
@@ -169,6 +238,7 @@ void counting_free(struct counting *c)
 	if (!c)
 		return;
 	call_native_free(c->native);
+	call_python_free(c->python);
 	call_core_free(c->core);
 	call_cost_release(&c->cost);
 	forget_mappings(c);

@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "collector/call_python.h"
+
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "base/log.h"
+#include "base/str.h"
+
+BPF_OBJECT(python);
+
+/* ---- files ---- */
+
+/* python3.11, libpython3.11.so.1.0: what embeds an interpreter does so by the library. */
+static bool may_be_python(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return strstr(slash ? slash + 1 : path, "python") != NULL;
+}
+
+static bool is_searched(const struct call_python *p, const struct locate_file *f)
+{
+	vec_each(&p->files, it)
+		if (it->dev == f->dev && it->inode == f->inode)
+			return true;
+	return false;
+}
+
+/* Looks at files that were not looked at. Returns the last reason why one cannot be counted; 0: none. */
+static int search(struct call_python *p, struct err *e)
+{
+	int err = 0;
+
+	vec_each(&p->locate.files, f) {
+		struct python_file file = {
+			.open_path = f->open_path, .module = f->module, .dev = f->dev, .inode = f->inode
+		};
+		int found;
+
+		if (!may_be_python(f->module) || is_searched(p, f))
+			continue;
+		found = python_places_find(f->open_path, f->module, &file.places, e);
+		if (found && found != -ENOEXEC)
+			err = found;
+		p->nr_usable += !found;
+		vec_push(&p->files, file);
+	}
+	return err;
+}
+
+static int locate_target(struct call_python *p, const struct marker_target *target, struct err *e)
+{
+	int err = 0;
+	size_t nr = 0;
+
+	/* A script is no file with code: its interpreter comes when it runs. */
+	if (target->program) {
+		locate_program(&p->locate, target->program, e);
+		return 0;
+	}
+	vec_each(&target->pids->at, pid) {
+		err = locate_process(&p->locate, (int)*pid, e);
+		nr += !err;
+	}
+	return nr ? 0 : err;
+}
+
+int call_python_prepare(struct call_python **ret_python, const struct marker_target *target, struct err *e)
+{
+	struct call_python *p = xcalloc(1, sizeof(*p));
+	int err = locate_target(p, target, e);
+
+	if (!err)
+		err = search(p, e);
+	if (!err && !p->nr_usable && !target->program) {
+		err_set(e, -ENOENT, "--calls python: the target runs no Python");
+		err = err_remedy(e, "It looks for python* and libpython* among the files that the target maps");
+	}
+	if (p->nr_usable)
+		err = 0;
+	if (err)
+		call_python_free(p);
+	else
+		*ret_python = p;
+	return err;
+}
+
+/* ---- the program ---- */
+
+static int open_object(const struct call_core *core, struct bpf_object **ret_object, struct err *e)
+{
+	struct bpf_object *object;
+	int err = bpf_object_open_embedded("python", bpf_object_python, bpf_object_python_end, NULL, &object, e);
+
+	if (err)
+		return err;
+	err = bpf_program__set_expected_attach_type(bpf_object__find_program_by_name(object, "python_hit_multi"),
+						    CALL_LINK_MULTI_TYPE);
+	if (err) {
+		bpf_object__close(object);
+		return err_set(e, err, "cannot set the BPF program 'python' up: %m");
+	}
+	err = call_core_join(core, object, e);
+	if (!err)
+		err = bpf_object_load("python", object, e);
+	if (!err)
+		*ret_object = object;
+	return err;
+}
+
+static int program_fd(const struct call_python *p, const char *name)
+{
+	return bpf_program__fd(bpf_object__find_program_by_name(p->object, name));
+}
+
+static int map_fd(const struct call_python *p, const char *name)
+{
+	return bpf_object__find_map_fd_by_name(p->object, name);
+}
+
+/* Of the map's one page. */
+static struct python_config *map_config(const struct call_python *p)
+{
+	void *at = mmap(NULL, sizeof(*p->config), PROT_READ | PROT_WRITE, MAP_SHARED, map_fd(p, "python_config"),
+			0);
+
+	return at == MAP_FAILED ? NULL : at;
+}
+
+int call_python_load(struct call_python *p, struct call_core *core, struct err *e)
+{
+	int err = open_object(core, &p->object, e);
+
+	if (err)
+		return err;
+	p->core = core;
+	p->programs = (struct call_programs){ program_fd(p, "python_hit_multi"), program_fd(p, "python_hit") };
+	p->exec_link = bpf_program__attach(bpf_object__find_program_by_name(p->object, "python_exec"));
+	if (!p->exec_link)
+		return err_set(e, -errno, "cannot attach the BPF program 'python_exec': %m");
+	p->config = map_config(p);
+	if (!p->config)
+		return err_set(e, -errno, "cannot map the memory of a BPF program: %m");
+	p->config->first_function = CALL_CORE_OTHER_FUNCTIONS;
+	p->config->probe_ns = python_cost_measure(p);
+	p->own_hits = call_python_hits(p);
+	log_verbose("a probe of Python's takes %.2f us", p->config->probe_ns / 1000.0);
+	return 0;
+}
+
+/* ---- names ---- */
+
+/* U+FFFD for what is none, and for half of a pair. */
+static void add_utf8(struct str *s, uint32_t c)
+{
+	if (c > 0x10ffff || (c >= 0xd800 && c < 0xe000))
+		c = 0xfffd;
+	if (c < 0x80) {
+		str_addf(s, "%c", c ? (int)c : '?');
+	} else if (c < 0x800) {
+		str_addf(s, "%c%c", (int)(0xc0 | c >> 6), (int)(0x80 | (c & 0x3f)));
+	} else if (c < 0x10000) {
+		str_addf(s, "%c%c%c", (int)(0xe0 | c >> 12), (int)(0x80 | (c >> 6 & 0x3f)),
+			 (int)(0x80 | (c & 0x3f)));
+	} else {
+		str_addf(s, "%c%c%c%c", (int)(0xf0 | c >> 18), (int)(0x80 | (c >> 12 & 0x3f)),
+			 (int)(0x80 | (c >> 6 & 0x3f)), (int)(0x80 | (c & 0x3f)));
+	}
+}
+
+/* What was cut off ends in "...". */
+static const char *add_text(struct str *s, const struct python_text *text, const unsigned char *bytes, size_t room)
+{
+	size_t len = text->nr_bytes < room ? text->nr_bytes : room, i;
+	uint32_t c;
+
+	if (!text->kind)
+		return "???";
+	for (i = 0; i + text->kind <= len; i += text->kind) {
+		c = 0;
+		memcpy(&c, bytes + i, text->kind);
+		add_utf8(s, c);
+	}
+	if (text->nr_bytes > room)
+		str_add(s, "...");
+	return str_cstr(s);
+}
+
+static void describe(void *self, uint32_t id, struct writer *w)
+{
+	struct str file = { 0 }, name = { 0 };
+	const struct call_python *p = self;
+	struct python_function *f = xcalloc(1, sizeof(*f));
+
+	if (!bpf_map_lookup_elem(map_fd(p, "python_functions"), &id, f)) {
+		const struct note_function note = {
+			.id = id,
+			.flags = FUNCTION_IS_NAMED | FUNCTION_IS_TIMED,
+			.pid = f->pid,
+			.line = f->line,
+			.file = add_text(&file, &f->file, f->file_bytes, sizeof(f->file_bytes)),
+			.name = add_text(&name, &f->name, f->name_bytes, sizeof(f->name_bytes)),
+		};
+
+		writer_note_function(w, &note);
+	}
+	str_release(&file);
+	str_release(&name);
+	free(f);
+}
+
+/* ---- processes ---- */
+
+static bool is_attached(const struct call_python *p, uint32_t pid, size_t file)
+{
+	vec_each(&p->attached, a)
+		if (a->pid == pid && a->file == file)
+			return true;
+	return false;
+}
+
+/* The probes of a file that the process does not map yet wait until it does. */
+static int attach_process(struct call_python *p, uint32_t pid, struct err *e)
+{
+	size_t i;
+	int err = 0;
+
+	for (i = 0; i < p->files.nr && !err; i++) {
+		struct python_attached a = { .pid = pid, .file = i };
+		const struct python_file *f = &p->files.at[i];
+
+		if (!f->places.at.nr || is_attached(p, pid, i))
+			continue;
+		err = call_link_attach(&a.link, &p->programs, f->open_path, f->places.at.at, f->places.at.nr, pid,
+				       e);
+		if (!err)
+			vec_push(&p->attached, a);
+	}
+	if (!err && !pids_has(&p->pids, pid))
+		vec_push(&p->pids.at, pid);
+	return err;
+}
+
+int call_python_attach(struct call_python *p, const struct pids *pids, const struct sampler *sampler,
+		       struct writer *w, struct err *e)
+{
+	size_t nr_attached = 0;
+	int err = marker_give_rings(p->object, sampler, e);
+
+	if (err)
+		return err;
+	p->writer = w;
+	p->core->describe_other = describe;
+	p->core->self = p;
+	vec_each(&pids->at, pid) {
+		err = attach_process(p, *pid, e);
+		if (err && err != -ESRCH)
+			return err;
+		nr_attached += !err;
+	}
+	return nr_attached ? 0 : err;
+}
+
+void call_python_follow(struct call_python *p, uint32_t pid)
+{
+	bool is_new = !pids_has(&p->pids, pid);
+	struct err e = { 0 };
+
+	if (!locate_process(&p->locate, (int)pid, &e) && search(p, &e))
+		log_warn("%s", e.what);
+	if (!attach_process(p, pid, &e) && is_new)
+		call_core_write_partial(p->core, pid, pid);
+}
+
+void call_python_map(struct call_python *p, uint32_t pid, const char *path)
+{
+	struct err e = { 0 };
+	size_t nr_usable = p->nr_usable;
+
+	if (!locate_path(&p->locate, pid, path))
+		return;
+	if (search(p, &e))
+		log_warn("%s", e.what);
+	if (p->nr_usable == nr_usable)
+		return;
+	attach_process(p, pid, &e);
+	call_core_write_partial(p->core, pid, pid);
+}
+
+bool call_python_knows(const struct call_python *p, const char *path)
+{
+	vec_each(&p->files, f)
+		if (!strcmp(f->module, path))
+			return true;
+	return *path != '/' || !may_be_python(path);
+}
+
+void call_python_forget(struct call_python *p, uint32_t pid)
+{
+	size_t i = 0;
+
+	while (i < p->attached.nr) {
+		if (p->attached.at[i].pid != pid) {
+			i++;
+			continue;
+		}
+		call_link_release(&p->attached.at[i].link);
+		vec_remove(&p->attached, i, 1);
+	}
+	for (i = 0; i < p->pids.at.nr; i++)
+		if (p->pids.at.at[i] == pid)
+			vec_remove(&p->pids.at, i--, 1);
+}
+
+struct python_hits call_python_hits(const struct call_python *p)
+{
+	int nr_cpus = libbpf_num_possible_cpus(), i;
+	struct python_hits *each = xcalloc((size_t)(nr_cpus > 0 ? nr_cpus : 1), sizeof(*each)), sum = { 0 };
+	uint32_t zero = 0;
+
+	if (!bpf_map_lookup_elem(map_fd(p, "python_hits"), &zero, each))
+		for (i = 0; i < nr_cpus; i++) {
+			sum.nr_entries += each[i].nr_entries;
+			sum.nr_returns += each[i].nr_returns;
+		}
+	free(each);
+	sum.nr_entries -= p->own_hits.nr_entries;
+	sum.nr_returns -= p->own_hits.nr_returns;
+	return sum;
+}
+
+void call_python_free(struct call_python *p)
+{
+	if (!p)
+		return;
+	vec_each(&p->attached, a)
+		call_link_release(&a->link);
+	vec_release(&p->attached);
+	vec_each(&p->files, f)
+		python_places_release(&f->places);
+	vec_release(&p->files);
+	pids_release(&p->pids);
+	locate_release(&p->locate);
+	if (p->config)
+		munmap(p->config, sizeof(*p->config));
+	bpf_link__destroy(p->exec_link);
+	bpf_object__close(p->object);
+	free(p);
+}

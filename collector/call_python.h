@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * --calls python: the probes on the interpreters of the target, and what their functions are called.
+ *
+ *	call_python_prepare(&p, &target, e);
+ *	... the core is made ...
+ *	call_python_load(p, core, e);
+ *	call_python_attach(p, &pids, &sampler, w, e);
+ *	... call_python_follow(), call_python_map() when a process has come or has mapped a file ...
+ *	call_python_free(p);
+ */
+#ifndef COLLECTOR_CALL_PYTHON_H
+#define COLLECTOR_CALL_PYTHON_H
+
+#include "collector/call_core.h"
+#include "collector/locate.h"
+#include "collector/marker.h"
+#include "collector/python_calls.h"
+#include "collector/python_places.h"
+
+struct python_file {
+	const char *open_path, *module;
+	uint64_t dev, inode;
+	struct python_places places;	/* none: it was looked at, and is no Python that can be counted */
+};
+
+struct python_attached {
+	uint32_t pid;
+	size_t file;			/* index in call_python.files */
+	struct call_link link;
+};
+
+struct call_python {
+	struct locate locate;
+	VEC(struct python_file) files;	/* that were looked at */
+	size_t nr_usable;		/* of them, that have places */
+	VEC(struct python_attached) attached;
+	struct pids pids;		/* that were looked at */
+	struct call_core *core;		/* lent, as is the writer */
+	struct writer *writer;
+	struct bpf_object *object;
+	struct bpf_link *exec_link;
+	struct call_programs programs;
+	struct python_config *config;	/* the programs' */
+	struct python_hits own_hits;	/* of the measurement */
+};
+
+/*
+ * -ENOENT: nobody there runs Python; -EOPNOTSUPP: a Python that cannot be counted, and why. Of a program
+ * that does not run yet and is no Python, such as a script, the interpreter is looked for when it is there.
+ */
+int call_python_prepare(struct call_python **ret_python, const struct marker_target *target, struct err *e);
+/* Measures what a probe takes, too. Errors are bpf_object_load()'s. */
+int call_python_load(struct call_python *p, struct call_core *core, struct err *e);
+int call_python_attach(struct call_python *p, const struct pids *pids, const struct sampler *sampler,
+		       struct writer *w, struct err *e);
+/* A new process, or another program in it. */
+void call_python_follow(struct call_python *p, uint32_t pid);
+/* The process has mapped code of that file. */
+void call_python_map(struct call_python *p, uint32_t pid, const char *path);
+/* That file cannot be Python, or was looked at. */
+bool call_python_knows(const struct call_python *p, const char *path);
+void call_python_forget(struct call_python *p, uint32_t pid);
+struct python_hits call_python_hits(const struct call_python *p);
+/* NULL is a no-op. */
+void call_python_free(struct call_python *p);
+
+/*
+ * What a hit takes of the time that is measured, ns: measured on a frame of our own. 0: it could not be
+ * had. The core counts nothing yet.
+ */
+uint32_t python_cost_measure(const struct call_python *p);
+
+#endif

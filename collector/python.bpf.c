@@ -1,0 +1,409 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+/*
+ * Python's calls, and the time between them. There is a probe where the interpreter begins to run a
+ * frame, or runs it on, and one where it leaves it: by return, yield, or an exception.
+ *
+ * Time is the wall clock's, and belongs to the innermost function of the thread. What the probes take
+ * of it themselves is taken off each piece; where a piece was shorter, the rest is taken off the next one
+ * (last_ns lies ahead then).
+ */
+#include <linux/bpf.h>
+#include <linux/ptrace.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERF_EVENT_ARRAY);
+	__type(key, __u32);
+	__type(value, __u32);
+} rings SEC(".maps");
+
+#include "collector/calls.bpf.h"
+#include "collector/python_calls.h"
+
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct python_thread);
+} python_threads SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, PYTHON_MAX_FUNCTIONS);
+	__type(key, struct python_code_key);
+	__type(value, struct python_code_seen);
+} python_codes SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, PYTHON_MAX_FUNCTIONS);
+	__type(key, __u32);
+	__type(value, struct python_function);
+} python_functions SEC(".maps");
+
+/* What a function is before it is filled in: too long for the stack. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct python_function);
+} python_blank SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct python_config);
+} python_config SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct python_hits);
+} python_hits SEC(".maps");
+
+/* ---- functions ---- */
+
+static __always_inline __u64 read_word(__u64 addr)
+{
+	__u64 word = 0;
+
+	bpf_probe_read_user(&word, sizeof(word), (void *)addr);
+	return word;
+}
+
+/* Of a string object; those that are not compact nobody makes any more. */
+static __noinline void read_text(__u64 addr, struct python_text *text, unsigned char *to, __u32 room)
+{
+	__u64 head[5] = { 0 }, at, nr;
+	__u32 state, kind;
+
+	if (bpf_probe_read_user(head, sizeof(head), (void *)addr))
+		return;
+	state = head[PYTHON_TEXT_STATE / 8];
+	kind = PYTHON_TEXT_KIND(state);
+	nr = head[PYTHON_TEXT_LENGTH / 8] * kind;
+	if (!PYTHON_TEXT_IS_COMPACT(state) || nr > 0xffff)
+		return;
+	at = addr + (PYTHON_TEXT_IS_ASCII(state) ? PYTHON_TEXT_ASCII : PYTHON_TEXT_WIDE);
+	text->nr_bytes = nr;
+	if (nr > room)
+		nr = room;
+	if (nr > PYTHON_FILE_BYTES)
+		nr = PYTHON_FILE_BYTES;
+	barrier_var(nr);
+	if (room == PYTHON_FILE_BYTES) {
+		if (nr <= PYTHON_FILE_BYTES && !bpf_probe_read_user(to, nr, (void *)at))
+			text->kind = kind;
+	} else if (nr <= PYTHON_NAME_BYTES && !bpf_probe_read_user(to, nr, (void *)at)) {
+		text->kind = kind;
+	}
+}
+
+/* What is read of a code object at once: from the first line to the name. */
+struct code_head {
+	__u32 line, zero[9];
+	__u64 file, name;
+};
+
+_Static_assert(sizeof(struct code_head) == PYTHON_CODE_NAME + 8 - PYTHON_CODE_FIRST_LINE, "as it lies there");
+
+/* 0: there is no room for another one. */
+static __noinline __u32 make_function(const struct python_code_key *key, const struct code_head *code)
+{
+	struct python_code_seen seen = { .file = code->file, .name = code->name, .line = code->line };
+	struct python_function *f, *blank;
+	struct python_config *config;
+	__u32 zero = 0, id;
+
+	config = bpf_map_lookup_elem(&python_config, &zero);
+	blank = bpf_map_lookup_elem(&python_blank, &zero);
+	if (!config || !blank)
+		return 0;
+	id = config->first_function + __sync_fetch_and_add(&config->next_function, 1);
+	if (bpf_map_update_elem(&python_functions, &id, blank, BPF_ANY))
+		return 0;
+	f = bpf_map_lookup_elem(&python_functions, &id);
+	if (!f)
+		return 0;
+	f->pid = key->pid;
+	f->line = code->line;
+	read_text(code->file, &f->file, f->file_bytes, sizeof(f->file_bytes));
+	read_text(code->name, &f->name, f->name_bytes, sizeof(f->name_bytes));
+	seen.id = id;
+	return bpf_map_update_elem(&python_codes, key, &seen, BPF_ANY) ? 0 : id;
+}
+
+/* 0: it cannot be known. */
+static __noinline __u32 function_of(__u64 code_addr)
+{
+	struct python_code_key key = { .code = code_addr, .pid = bpf_get_current_pid_tgid() >> 32 };
+	struct python_code_seen *seen;
+	struct code_head code = { 0 };
+
+	if (bpf_probe_read_user(&code, sizeof(code), (void *)(code_addr + PYTHON_CODE_FIRST_LINE)))
+		return 0;
+	seen = bpf_map_lookup_elem(&python_codes, &key);
+	if (seen && seen->line == code.line && seen->file == code.file && seen->name == code.name)
+		return seen->id;
+	return make_function(&key, &code);
+}
+
+/* ---- the functions that a thread is in ---- */
+
+enum { LOOKED_AT = 64 };	/* innermost ones: others lie between only when coroutines switched stacks */
+
+/* NULL: there is none so deep. */
+static __always_inline struct python_running *running_at(struct python_thread *p, __u64 i)
+{
+	/* What is checked is what is used, and afterwards, for the verifier to see. */
+	barrier_var(i);
+	if (i >= PYTHON_MAX_FRAMES)
+		return 0;
+	barrier_var(i);
+	return &p->running[i];
+}
+
+/* How many there are up to that frame; 0: it is not there. */
+static __noinline __u32 find_frame(struct python_thread *p, __u64 frame)
+{
+	__u32 nr = p->nr, i;
+
+	for (i = 0; i < LOOKED_AT && i < nr; i++) {
+		struct python_running *r = running_at(p, nr - 1 - i);
+
+		if (r && r->frame == frame)
+			return nr - i;
+	}
+	return 0;
+}
+
+/* The node of the innermost one; CALL_ROOT: none is known. */
+static __always_inline __u32 innermost(struct python_thread *p)
+{
+	struct python_running *r = p->nr ? running_at(p, p->nr - 1) : 0;
+
+	return r ? r->node : CALL_ROOT;
+}
+
+/* The node that calls what returns to the frame `previous`. */
+static __always_inline __u32 caller_of(struct python_thread *p, __u64 previous)
+{
+	struct python_running *r = p->nr ? running_at(p, p->nr - 1) : 0;
+
+	if (!r)
+		return CALL_ROOT;
+	if (r->frame != previous) {
+		__u32 nr = find_frame(p, previous);
+
+		r = nr ? running_at(p, nr - 1) : 0;
+	}
+	return r ? r->node : CALL_ROOT;
+}
+
+static __always_inline __u32 enter_function(struct python_thread *p, __u64 frame, __u64 previous, __u32 function)
+{
+	struct python_running *r;
+	__u32 node;
+
+	if (p->nr >= PYTHON_MAX_FRAMES) {
+		p->nr_deeper++;
+		return calls_without_caller(function);
+	}
+	node = calls_child(caller_of(p, previous), function);
+	r = running_at(p, p->nr);
+	if (r) {
+		r->frame = frame;
+		r->node = node;
+		p->nr++;
+	}
+	return node;
+}
+
+static __noinline void drop_left(struct python_thread *p)
+{
+	__u32 i;
+
+	for (i = 0; i < LOOKED_AT && p->nr; i++) {
+		struct python_running *r = running_at(p, p->nr - 1);
+
+		if (r && r->frame)
+			return;
+		p->nr--;
+	}
+}
+
+/* False: it was entered before anything was counted. */
+static __always_inline int leave_function(struct python_thread *p, __u64 frame)
+{
+	struct python_running *r;
+	__u32 nr;
+
+	if (p->nr_deeper) {
+		p->nr_deeper--;
+		return 1;
+	}
+	r = p->nr ? running_at(p, p->nr - 1) : 0;
+	if (!r || r->frame != frame) {
+		nr = find_frame(p, frame);
+		r = nr ? running_at(p, nr - 1) : 0;
+	}
+	if (!r)
+		return 0;
+	r->frame = 0;
+	drop_left(p);
+	return 1;
+}
+
+/* ---- time ---- */
+
+struct hit {
+	__u64 now, frame;
+	__u64 probe_ns;
+};
+
+static __always_inline void pass_time(void *ctx, struct call_thread *t, const struct hit *hit)
+{
+	__s64 ns = hit->now - t->last_ns - hit->probe_ns;
+
+	if (!t->last_ns)
+		return;
+	if (ns < 0) {
+		t->last_ns = hit->now - ns;
+		return;
+	}
+	calls_add(ctx, t, t->running, 0, ns);
+	t->last_ns = hit->now;
+}
+
+/* ---- the probes ---- */
+
+/* A call of whose function nothing could be read, or for whose name there is no room. */
+static __always_inline void lose(struct call_thread *t)
+{
+	t->flags |= CALL_IS_PARTIAL;
+	calls_lost(1);
+}
+
+static __noinline void entered(struct pt_regs *ctx, struct call_thread *t, struct python_thread *p,
+			       const struct hit *hit)
+{
+	/* From the code to the previous frame. */
+	__u64 words[3] = { 0 };
+	__u32 function, node;
+
+	bpf_probe_read_user(words, sizeof(words), (void *)(hit->frame + PYTHON_FRAME_CODE));
+	function = function_of(words[0]);
+	if (!function) {
+		lose(t);
+		return;
+	}
+	pass_time(ctx, t, hit);
+	node = enter_function(p, hit->frame, words[2], function);
+	calls_add(ctx, t, node, 1, 0);
+	t->running = node;
+	if (!t->last_ns)
+		t->last_ns = hit->now;
+}
+
+static __noinline void left(struct pt_regs *ctx, struct call_thread *t, struct python_thread *p,
+			    const struct hit *hit)
+{
+	pass_time(ctx, t, hit);
+	if (!leave_function(p, hit->frame))
+		return;
+	if (p->nr_deeper) {
+		__u64 code = read_word(read_word(hit->frame + PYTHON_FRAME_PREVIOUS) + PYTHON_FRAME_CODE);
+		__u32 function = function_of(code);
+
+		t->running = function ? CALL_LONE | function : t->running;
+		return;
+	}
+	t->running = innermost(p);
+	if (!p->nr)
+		t->last_ns = 0;
+}
+
+static __always_inline struct python_thread *begin(void)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct python_thread *p = bpf_task_storage_get(&python_threads, task, 0, 0);
+
+	return p ? p : bpf_task_storage_get(&python_threads, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+}
+
+/* A frame that is traced comes by twice (sys.setprofile() and the like): it is entered once. */
+static __always_inline int is_in_already(struct python_thread *p, __u64 frame)
+{
+	struct python_running *r = p->nr ? running_at(p, p->nr - 1) : 0;
+
+	return r && r->frame == frame;
+}
+
+static __always_inline int see(struct pt_regs *ctx)
+{
+	struct hit hit = { .now = bpf_ktime_get_ns() };
+	__u64 cookie = bpf_get_attach_cookie(ctx);
+	__u16 reg = PYTHON_COOKIE_REG(cookie);
+	struct python_config *config;
+	struct python_thread *p;
+	struct python_hits *hits;
+	struct call_state *state;
+	struct call_thread *t;
+	__u32 zero = 0;
+
+	state = bpf_map_lookup_elem(&call_state, &zero);
+	config = bpf_map_lookup_elem(&python_config, &zero);
+	hits = bpf_map_lookup_elem(&python_hits, &zero);
+	if (!state || !config || !hits || !state->generation || reg > sizeof(*ctx) - sizeof(hit.frame))
+		return 0;
+	bpf_probe_read_kernel(&hit.frame, sizeof(hit.frame), (void *)ctx + reg);
+	hit.probe_ns = config->probe_ns;
+	t = calls_begin();
+	p = begin();
+	if (!t || !p) {
+		calls_lost(!PYTHON_COOKIE_IS_RETURN(cookie));
+	} else if (PYTHON_COOKIE_IS_RETURN(cookie)) {
+		hits->nr_returns++;
+		left(ctx, t, p, &hit);
+	} else if (!is_in_already(p, hit.frame)) {
+		hits->nr_entries++;
+		entered(ctx, t, p, &hit);
+	}
+	if (t)
+		calls_end(t);
+	return 0;
+}
+
+SEC("uprobe")
+int python_hit(struct pt_regs *ctx)
+{
+	return see(ctx);
+}
+
+/* The same, loaded for uprobe-multi links. */
+SEC("uprobe")
+int python_hit_multi(struct pt_regs *ctx)
+{
+	return see(ctx);
+}
+
+/* Nothing of what ran is there any more. calls_exec() sees to the time. */
+SEC("raw_tp/sched_process_exec")
+int python_exec(void *ctx)
+{
+	struct python_thread *p = bpf_task_storage_get(&python_threads, bpf_get_current_task_btf(), 0, 0);
+
+	if (p) {
+		p->nr = 0;
+		p->nr_deeper = 0;
+	}
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the BPF program that counts Python's calls shares with the collector, and where in the memory of
+ * CPython 3.11 things lie. Plain integer types only: BPF includes it.
+ *
+ * A function is a code object. The first time that one is seen it gets an id, and what it is called is
+ * copied (struct python_function). A frame is the interpreter's own struct, which tells its code, and the
+ * frame that it returns to.
+ */
+#ifndef COLLECTOR_PYTHON_CALLS_H
+#define COLLECTOR_PYTHON_CALLS_H
+
+#define PYTHON_MAX_FUNCTIONS (1 << 16)
+/* Below sys.getrecursionlimit() as it is at first; with it struct python_thread stays below 16 KiB. */
+#define PYTHON_MAX_FRAMES 992
+
+/* Of Include/internal/pycore_frame.h, Include/cpython/code.h, Include/cpython/unicodeobject.h: 3.11. */
+#define PYTHON_FRAME_CODE 0x20
+#define PYTHON_FRAME_PREVIOUS 0x30
+#define PYTHON_FRAME_INSTRUCTION 0x38
+#define PYTHON_CODE_FIRST_LINE 0x48
+#define PYTHON_CODE_FILE 0x70
+#define PYTHON_CODE_NAME 0x78
+#define PYTHON_TEXT_LENGTH 0x10
+#define PYTHON_TEXT_STATE 0x20
+#define PYTHON_TEXT_ASCII 0x30		/* where the characters of one begin that is compact and ASCII, */
+#define PYTHON_TEXT_WIDE 0x48		/* of another compact one */
+#define PYTHON_TEXT_KIND(state) ((state) >> 2 & 7)	/* bytes of a character */
+#define PYTHON_TEXT_IS_COMPACT(state) ((state) >> 5 & 1)
+#define PYTHON_TEXT_IS_ASCII(state) ((state) >> 6 & 1)
+
+#define PYTHON_FILE_BYTES 512
+#define PYTHON_NAME_BYTES 192
+
+/* kind 0: it could not be read; 1: Latin-1, of which ASCII is a part; 2, 4: UCS-2, UCS-4. */
+struct python_text {
+	unsigned short nr_bytes;	/* of all; may be more than there is room for */
+	unsigned short kind;
+};
+
+/* By id, which counts from CALL_CORE_OTHER_FUNCTIONS. */
+struct python_function {
+	unsigned int pid, line;
+	struct python_text file, name;
+	unsigned char file_bytes[PYTHON_FILE_BYTES];
+	unsigned char name_bytes[PYTHON_NAME_BYTES];
+};
+
+struct python_code_key {
+	unsigned long long code;	/* address of the code object */
+	unsigned int pid, zero;
+};
+
+/* What told it from others when it was seen first: when that changes, another one lies there. */
+struct python_code_seen {
+	unsigned long long file, name;	/* addresses of the strings */
+	unsigned int line, id;
+};
+
+/* Those that a thread is in, outermost first. frame 0: it was left out of turn. */
+struct python_running {
+	unsigned long long frame;
+	unsigned int node, zero;
+};
+
+struct python_thread {
+	unsigned int nr;
+	unsigned int nr_deeper;		/* that are not written down */
+	struct python_running running[PYTHON_MAX_FRAMES];
+};
+
+struct python_config {
+	unsigned int probe_ns;		/* what a hit takes of the time that is measured */
+	unsigned int first_function;
+	unsigned int next_function;	/* counted up */
+	unsigned int zero;
+};
+
+/* By CPU. */
+struct python_hits {
+	unsigned long long nr_entries, nr_returns;
+};
+
+/* Cookies: where in struct pt_regs the frame's address is, and whether the function is left here. */
+#define PYTHON_COOKIE(reg, is_return) ((unsigned long long)(reg) | (is_return ? 1ULL << 16 : 0))
+#define PYTHON_COOKIE_REG(cookie) ((unsigned short)(cookie))
+#define PYTHON_COOKIE_IS_RETURN(cookie) ((cookie) >> 16 & 1)
+
+#endif

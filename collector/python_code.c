@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "collector/python_code.h"
+
+#include <Zydis/Decoder.h>
+#include <Zydis/Utils.h>
+#include <string.h>
+
+static int by_vaddr(const void *a, const void *b)
+{
+	const struct python_pointer *x = a, *y = b;
+
+	return x->vaddr < y->vaddr ? -1 : x->vaddr > y->vaddr;
+}
+
+static void read_moved(struct python_code *c, Elf *elf)
+{
+	Elf_Scn *scn = NULL;
+	GElf_Shdr shdr;
+
+	while ((scn = elf_nextscn(elf, scn))) {
+		Elf_Data *data;
+		GElf_Rela rela;
+		int i;
+
+		if (!gelf_getshdr(scn, &shdr) || shdr.sh_type != SHT_RELA)
+			continue;
+		data = elf_getdata(scn, NULL);
+		for (i = 0; data && gelf_getrela(data, i, &rela); i++)
+			if (GELF_R_TYPE(rela.r_info) == R_X86_64_RELATIVE)
+				vec_push(&c->moved, (struct python_pointer){
+							    rela.r_offset, (uint64_t)rela.r_addend });
+	}
+	if (c->moved.nr)
+		qsort(c->moved.at, c->moved.nr, sizeof(c->moved.at[0]), by_vaddr);
+}
+
+bool python_code_open(struct python_code *c, Elf *elf)
+{
+	size_t nr, i;
+	GElf_Phdr p;
+
+	*c = (struct python_code){ .bytes = (const uint8_t *)elf_rawfile(elf, &c->len) };
+	elf_rawfile(elf, &c->len);
+	if (!c->bytes || elf_getphdrnum(elf, &nr))
+		return false;
+	for (i = 0; i < nr; i++)
+		if (gelf_getphdr(elf, (int)i, &p) && p.p_type == PT_LOAD && p.p_offset <= c->len &&
+		    p.p_filesz <= c->len - p.p_offset)
+			vec_push(&c->segments, p);
+	read_moved(c, elf);
+	return true;
+}
+
+void python_code_release(struct python_code *c)
+{
+	vec_release(&c->segments);
+	vec_release(&c->moved);
+	*c = (struct python_code){ 0 };
+}
+
+/* How many bytes of the file stand at an address, and where; 0: none. */
+static size_t bytes_at(const struct python_code *c, uint64_t vaddr, uint32_t flags, uint64_t *ret_off)
+{
+	vec_each(&c->segments, p) {
+		if ((p->p_flags & flags) != flags || vaddr < p->p_vaddr ||
+		    vaddr - p->p_vaddr >= p->p_filesz)
+			continue;
+		*ret_off = vaddr - p->p_vaddr + p->p_offset;
+		return p->p_filesz - (vaddr - p->p_vaddr);
+	}
+	return 0;
+}
+
+const void *python_code_at(const struct python_code *c, uint64_t vaddr, size_t len, uint32_t flags)
+{
+	uint64_t off;
+
+	return bytes_at(c, vaddr, flags, &off) < len ? NULL : c->bytes + off;
+}
+
+uint64_t python_code_off(const struct python_code *c, uint64_t vaddr)
+{
+	uint64_t off;
+
+	return bytes_at(c, vaddr, PF_X, &off) ? off : 0;
+}
+
+bool python_code_pointer(const struct python_code *c, uint64_t vaddr, uint64_t *ret)
+{
+	struct python_pointer key = { .vaddr = vaddr }, *moved = NULL;
+	const void *at = python_code_at(c, vaddr, sizeof(*ret), 0);
+
+	if (c->moved.nr)
+		moved = bsearch(&key, c->moved.at, c->moved.nr, sizeof(key), by_vaddr);
+	if (moved)
+		*ret = moved->to;
+	else if (at)
+		memcpy(ret, at, sizeof(*ret));
+	return moved || at;
+}
+
+bool python_code_symbol(Elf *elf, const char *name, GElf_Sym *ret)
+{
+	Elf_Scn *scn = NULL;
+	GElf_Shdr shdr;
+
+	while ((scn = elf_nextscn(elf, scn))) {
+		Elf_Data *data;
+		int i;
+
+		if (!gelf_getshdr(scn, &shdr) || shdr.sh_type != SHT_DYNSYM)
+			continue;
+		data = elf_getdata(scn, NULL);
+		for (i = 1; data && gelf_getsym(data, i, ret); i++) {
+			const char *s = elf_strptr(elf, shdr.sh_link, ret->st_name);
+
+			if (s && ret->st_shndx != SHN_UNDEF && !strcmp(s, name))
+				return true;
+		}
+	}
+	return false;
+}
+
+bool python_insn_at(const struct python_code *c, uint64_t vaddr, struct python_insn *ret)
+{
+	ZydisDecoder decoder;
+	uint64_t off;
+	size_t len = bytes_at(c, vaddr, PF_X, &off);
+
+	if (!len ||
+	    ZYAN_FAILED(ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64)) ||
+	    ZYAN_FAILED(ZydisDecoderDecodeFull(&decoder, c->bytes + off, len, &ret->in, ret->operands)))
+		return false;
+	ret->vaddr = vaddr;
+	ret->next = vaddr + ret->in.length;
+	return true;
+}
+
+uint64_t python_insn_address(const struct python_insn *i)
+{
+	ZyanU64 to;
+	ZyanU8 k;
+
+	for (k = 0; k < i->in.operand_count_visible; k++) {
+		const ZydisDecodedOperand *o = &i->operands[k];
+
+		if (o->type == ZYDIS_OPERAND_TYPE_MEMORY || o->imm.is_relative)
+			return ZYAN_FAILED(ZydisCalcAbsoluteAddress(&i->in, o, i->vaddr, &to)) ? 0 : to;
+	}
+	return 0;
+}

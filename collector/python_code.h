@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The bytes of an ELF file by their link-time address: code, constants, and pointers that the dynamic
+ * linker fills in. Addresses in, bytes out; nothing is read outside of the file.
+ */
+#ifndef COLLECTOR_PYTHON_CODE_H
+#define COLLECTOR_PYTHON_CODE_H
+
+#include <Zydis/DecoderTypes.h>
+#include <Zydis/SharedTypes.h>
+#include <gelf.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/vec.h"
+
+struct python_pointer {
+	uint64_t vaddr, to;
+};
+
+/* Valid when zeroed. */
+struct python_code {
+	const uint8_t *bytes;	/* the file's, lent from the Elf */
+	size_t len;
+	VEC(GElf_Phdr) segments;
+	VEC(struct python_pointer) moved;	/* R_X86_64_RELATIVE, by address */
+};
+
+/* The Elf must stay open and be mapped or read whole. False: libelf cannot read it. */
+bool python_code_open(struct python_code *c, Elf *elf);
+void python_code_release(struct python_code *c);
+
+/* len bytes from a segment with all of flags (PF_X); NULL: they are not all there. */
+const void *python_code_at(const struct python_code *c, uint64_t vaddr, size_t len, uint32_t flags);
+/* The offset in the file of an address with code; 0: there is none. */
+uint64_t python_code_off(const struct python_code *c, uint64_t vaddr);
+/* What a pointer there is when the program runs, as a link-time address. */
+bool python_code_pointer(const struct python_code *c, uint64_t vaddr, uint64_t *ret);
+/* An exported symbol. */
+bool python_code_symbol(Elf *elf, const char *name, GElf_Sym *ret);
+
+struct python_insn {
+	ZydisDecodedInstruction in;
+	ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
+	uint64_t vaddr, next;	/* of it, and of what stands behind it */
+};
+
+/* False: no instruction stands there. */
+bool python_insn_at(const struct python_code *c, uint64_t vaddr, struct python_insn *ret);
+/* The fixed address of an operand in memory, of what a lea makes, of where a jump leads; 0: none. */
+uint64_t python_insn_address(const struct python_insn *i);
+
+#endif

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a probe on Python's functions takes: the same programs see functions of our own, with frames in our
+ * own memory that look as the interpreter's do. What CPython does itself when a probe is on, the line
+ * number for one, is not part of it.
+ */
+#include <asm/ptrace.h>
+#include <bpf/bpf.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/units.h"
+#include "collector/call_python.h"
+#include "collector/maps.h"
+
+enum {
+	NR_CALLS = 500,		/* timed together */
+	NR_ROUNDS = 8,		/* the fastest counts */
+	NR_FUNCTIONS = 8,	/* that call each other */
+};
+
+/* Bytes as python_calls.h says; each is long enough for what is read of it. */
+struct frame_bytes {
+	uint64_t words[16];
+};
+
+static void set(struct frame_bytes *f, size_t off, uint64_t value)
+{
+	f->words[off / sizeof(uint64_t)] = value;
+}
+
+struct fake_python {
+	struct frame_bytes text, codes[NR_FUNCTIONS], frames[NR_FUNCTIONS];
+};
+
+void python_cost_enter(void *frame);
+void python_cost_leave(void *frame);
+__asm__(".pushsection .text\n"
+	"python_cost_enter:\n"
+	"	nop\n"
+	"	ret\n"
+	"python_cost_leave:\n"
+	"	nop\n"
+	"	ret\n"
+	".popsection\n");
+
+static void make_python(struct fake_python *f)
+{
+	size_t i;
+
+	*f = (struct fake_python){ 0 };
+	set(&f->text, PYTHON_TEXT_LENGTH, 1);
+	/* Compact, ASCII, a byte a character. */
+	set(&f->text, PYTHON_TEXT_STATE, 1 << 2 | 1 << 5 | 1 << 6);
+	set(&f->text, PYTHON_TEXT_ASCII, 'f');
+	for (i = 0; i < NR_FUNCTIONS; i++) {
+		set(&f->codes[i], PYTHON_CODE_FIRST_LINE, i + 1);
+		set(&f->codes[i], PYTHON_CODE_FILE, (uintptr_t)&f->text);
+		set(&f->codes[i], PYTHON_CODE_NAME, (uintptr_t)&f->text);
+		set(&f->frames[i], PYTHON_FRAME_CODE, (uintptr_t)&f->codes[i]);
+		set(&f->frames[i], PYTHON_FRAME_PREVIOUS, i ? (uintptr_t)&f->frames[i - 1] : 0);
+	}
+}
+
+/* The time of one call of either function. */
+static double ns_of_call(struct fake_python *f)
+{
+	double least = 0;
+	int round, call;
+	size_t i;
+
+	for (round = 0; round < NR_ROUNDS; round++) {
+		uint64_t begin = monotonic_ns();
+		double ns;
+
+		for (call = 0; call < NR_CALLS; call += 2 * NR_FUNCTIONS) {
+			for (i = 0; i < NR_FUNCTIONS; i++)
+				python_cost_enter(&f->frames[i]);
+			for (i = NR_FUNCTIONS; i > 0; i--)
+				python_cost_leave(&f->frames[i - 1]);
+		}
+		ns = (double)(monotonic_ns() - begin) / call;
+		least = !round || ns < least ? ns : least;
+	}
+	return least;
+}
+
+/* Where a function of ours lies in our file. */
+static bool off_of(void (*function)(void *), uint64_t *ret_off)
+{
+	uint64_t addr = (uintptr_t)function;
+	struct maps maps = { 0 };
+	struct err ignored;
+	bool found = false;
+
+	if (maps_read(&maps, getpid(), &ignored))
+		return false;
+	vec_each(&maps.entries, m)
+		if (addr >= m->start && addr < m->end) {
+			*ret_off = addr - m->start + m->off;
+			found = true;
+		}
+	maps_release(&maps);
+	return found;
+}
+
+static void forget_own(const struct bpf_object *object, const char *map)
+{
+	int fd = (int)syscall(SYS_pidfd_open, getpid(), 0);
+
+	if (fd < 0)
+		return;
+	bpf_map_delete_elem(bpf_object__find_map_fd_by_name(object, map), &fd);
+	close(fd);
+}
+
+uint32_t python_cost_measure(const struct call_python *p)
+{
+	struct call_place places[] = { { .cookie = PYTHON_COOKIE(offsetof(struct pt_regs, rdi), false) },
+				       { .cookie = PYTHON_COOKIE(offsetof(struct pt_regs, rdi), true) } };
+	struct call_link link = { 0 };
+	struct fake_python python;
+	struct err ignored;
+	double without, with = 0;
+
+	make_python(&python);
+	without = ns_of_call(&python);
+	if (!off_of(python_cost_enter, &places[0].off) || !off_of(python_cost_leave, &places[1].off) ||
+	    call_link_attach(&link, &p->programs, "/proc/self/exe", places, 2, (uint32_t)getpid(), &ignored))
+		return 0;
+	call_core_start(p->core);
+	with = ns_of_call(&python);
+	call_core_stop(p->core);
+	call_link_release(&link);
+	forget_own(p->core->object, "call_threads");
+	forget_own(p->object, "python_threads");
+	return with > without ? (uint32_t)(with - without + 0.5) : 0;
+}
