@@ -19,7 +19,9 @@ static bool may_be_python(const char *path)
 {
 	const char *slash = strrchr(path, '/');
 
-	return strstr(slash ? slash + 1 : path, "python") != NULL;
+	const char *name = slash ? slash + 1 : path;
+
+	return !strncmp(name, "python", 6) || !strncmp(name, "libpython", 9);
 }
 
 static bool is_searched(const struct call_python *p, const struct locate_file *f)
@@ -39,13 +41,16 @@ static int search(struct call_python *p, struct err *e)
 		struct python_file file = {
 			.open_path = f->open_path, .module = f->module, .dev = f->dev, .inode = f->inode
 		};
+		struct err why = { 0 };
 		int found;
 
 		if (!may_be_python(f->module) || is_searched(p, f))
 			continue;
-		found = python_places_find(f->open_path, f->module, &file.places, e);
-		if (found && found != -ENOEXEC)
+		found = python_places_find(f->open_path, f->module, &file.places, &why);
+		if (found && found != -ENOEXEC) {
 			err = found;
+			*e = why;
+		}
 		p->nr_usable += !found;
 		vec_push(&p->files, file);
 	}
