@@ -398,7 +398,65 @@ def bench_calls(tmp):
     line("  detach, ms", spread(detach, digits=0), "")
 
 
-CASES = {"calls": bench_calls, "sockets": bench_sockets, "memory": bench_memory, "lost": bench_lost, "own_cpu": bench_own_cpu, "report": bench_report,
+PYTHON = "/usr/bin/python3"
+PYTHON_CALLS = """
+import sys, time
+def f(): pass
+def calls(n):
+    for i in range(n): f()
+calls(100)
+print("ready", flush=True)
+for line in sys.stdin:
+    best = float("inf")
+    for i in range(8):
+        begin = time.thread_time()
+        calls(5000)
+        best = min(best, time.thread_time() - begin)
+    print(best / 5000 * 1e6, flush=True)
+"""
+NR_PYTHON_CALLS = 8 * 5001
+
+
+def us_of_python_call(counter, is_on):
+    """One process, whose calls the command that counter() gives counts; (us of a call, what the command said)."""
+    target = subprocess.Popen([PYTHON, "-c", PYTHON_CALLS], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    target.stdout.readline()
+    process = subprocess.Popen(counter(target.pid), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    said = ""
+    while is_on not in said:
+        said += process.stdout.readline()
+    time.sleep(0.5)
+    target.stdin.write("go\n")
+    target.stdin.flush()
+    us = float(target.stdout.readline())
+    process.send_signal(signal.SIGINT)
+    said += process.communicate()[0]
+    target.stdin.close()
+    target.wait()
+    return us, said
+
+
+def bench_python_calls(tmp):
+    """A call of a Python function, counted and timed, and what bpftrace takes to count the hits of both USDT
+    probes. CPython 3.11 reaches function__entry for traced frames only: bpftrace sees one hit a call then."""
+    usdt = "usdt:" + os.path.realpath(PYTHON) + ":python:function__%s"
+    script = ('BEGIN { printf("on\\n"); } ' + usdt % "entry" + " { @hits = count(); } " +
+              usdt % "return" + " { @hits = count(); }")
+    ours, theirs, hits = [], [], []
+    for _ in range(RUNS):
+        us, _ = us_of_python_call(lambda pid: [WPERF, "record", "-v", "--calls", "python", "--marker", "none", "-p",
+                                               str(pid), "-o", f"{tmp}/python.data"], "wperf: attached")
+        ours.append(us)
+        us, said = us_of_python_call(lambda pid: ["bpftrace", "-p", str(pid), "-e", script], "\non\n")
+        theirs.append(us)
+        hits.append(int(re.search(r"@hits: (\d+)", said)[1]) / NR_PYTHON_CALLS)
+    line("a call of a Python function, us", spread(ours), spread(theirs), "bpftrace")
+    line("  probes hit for it", "2", spread(hits))
+    line("  us of each", spread([n / 2 for n in ours]), spread([us / n for us, n in zip(theirs, hits)]),
+         f"{statistics.median(ours) / 2 / statistics.median(us / n for us, n in zip(theirs, hits)):.2f} x")
+
+
+CASES = {"calls": bench_calls, "python_calls": bench_python_calls, "sockets": bench_sockets, "memory": bench_memory, "lost": bench_lost, "own_cpu": bench_own_cpu, "report": bench_report,
          "unwind_lost": bench_unwind_lost, "unwind_record": bench_unwind_record,
          "unwind_report": bench_unwind_report}
 
