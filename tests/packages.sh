@@ -16,8 +16,8 @@ build='libc6-dev g++ clang pkg-config linux-libc-dev libbpf-dev libdw-dev libelf
 demo='wrk systemtap-sdt-dev libc6-dbg'
 # python3-dbg, postgresql, nginx and redis are programs with debug files and probes, to be read and attached to.
 check="$demo check libclang-rt-14-dev elfutils binutils linux-perf libcap2-bin python3 python3-dbg
-	lld xz-utils util-linux groff-base nginx postgresql-15 redis-server memcached nodejs python3-flask gunicorn
-	debuginfod valgrind"
+	lld xz-utils util-linux groff-base nginx postgresql-15 redis-server memcached nodejs python3-flask
+	python3-greenlet gunicorn debuginfod valgrind"
 
 usage()
 {

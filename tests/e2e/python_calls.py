@@ -1,0 +1,179 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Python's calls as cProfile counts them, in the same process or none; what cannot be counted is said."""
+from lib import *
+
+PYTHON = "/usr/bin/python3"
+PROGRAM = '''
+import cProfile
+import json
+import sys
+import threading
+import time
+from greenlet import greenlet
+
+def leaf(n):
+    return n
+
+def recursive(n):
+    return recursive(n - 1) if n else leaf(1)
+
+def ping(g):
+    for i in range(5):
+        recursive(3)
+        g.switch(i)
+
+def pong(*_):
+    main = greenlet.getcurrent().parent
+    while True:
+        leaf(2)
+        recursive(2)
+        helper(main)
+
+def helper(main):
+    main.switch()
+
+def greenlets():
+    g = greenlet(pong)
+    ping(g)
+    greenlet(lambda: recursive(4)).switch()
+    del g  # throws into it
+
+def threads():
+    # Of other threads the profiler does not know: they are counted where it is not.
+    each = [threading.Thread(target=recursive, args=(i,)) for i in range(8)]
+    for t in each:
+        t.start()
+    for t in each:
+        t.join()
+
+def deep():
+    sys.setrecursionlimit(3000)
+    recursive(1500)
+
+def reused():
+    for i in range(50):
+        names = {}
+        exec("def made_%d(): pass" % (i % 5), names)
+        names["made_%d" % (i % 5)]()
+
+def resting():
+    time.sleep(0.05)
+
+def rests():
+    for _ in range(4):
+        resting()
+
+print("ready", flush=True)
+for line in sys.stdin:
+    name, how = line.split()
+    profile = cProfile.Profile()
+    function = globals()[name]
+    if how == "traced":
+        profile.runcall(function)
+        profile.create_stats()
+    else:
+        function()
+    rows = []
+    for key, row in getattr(profile, "stats", {}).items():
+        rows.append((key, row[:2]))
+    print(json.dumps(rows), flush=True)
+'''
+
+
+def counted(file, *args):
+    """{function: (calls, primitive, tottime, cumtime)} of the program's own."""
+    found = {}
+    for g in report(file, *args)["groups"]:
+        for f in g["functions"]:
+            if f["ncalls"] and (f["file"].endswith("/program.py") or f["file"] == "<string>"):
+                found[f["function"]] = f
+    return found
+
+
+def go(name, how):
+    process = start_target(PYTHON, path("program.py"), ready="ready", stdin=subprocess.PIPE)
+    recording = Recording("-p", process.pid, "--calls", "python", "--marker", "none")
+    process.stdin.write("%s %s\n" % (name, how))
+    process.stdin.flush()
+    inside = {key[2]: tuple(reversed(row)) for key, row in json.loads(process.stdout.readline())
+              if key[0].endswith("/program.py")}
+    recording.stop()
+    process.stdin.close()
+    equal("exit status of the target", process.wait(PATIENCE), 0)
+    return inside, counted(recording.file), recording
+
+
+def numbers(found):
+    return {name: (f["ncalls"], f["primitive_calls"]) for name, f in found.items()}
+
+
+def check_greenlets():
+    want, got, _ = go("greenlets", "traced")
+    equal("calls of greenlets, traced", numbers(got), want)
+    _, got, _ = go("greenlets", "plain")
+    equal("calls of greenlets", numbers(got), want)
+    step("greenlets: %d functions as cProfile has them" % len(want))
+
+
+def check_threads():
+    _, got, _ = go("threads", "plain")
+    equal("calls of 8 threads", numbers(got), {"threads": (1, 1), "recursive": (36, 8), "leaf": (8, 8),
+                                            "<listcomp>": (1, 1)})
+    step("threads")
+
+
+def check_deep():
+    _, got, _ = go("deep", "plain")
+    equal("deep calls", numbers(got), {"deep": (1, 1), "recursive": (1501, None), "leaf": (1, None)})
+    step("deeper than is told apart")
+
+
+def check_reused():
+    """Code that lies where other code lay is another function."""
+    _, got, _ = go("reused", "plain")
+    equal("calls of what was made", numbers(got),
+          {"reused": (1, 1), "<module>": (50, 50), **{"made_%d" % i: (10, 10) for i in range(5)}})
+    step("addresses that are used again")
+
+
+def check_times():
+    """What sleeps, sleeps as long as it says; no time is there twice."""
+    begin = time.monotonic()
+    _, got, recording = go("rests", "plain")
+    took = time.monotonic() - begin
+    equal("calls of what rests", numbers(got), {"rests": (1, 1), "resting": (4, 4)})
+    check(0.2 <= got["resting"]["tottime"] <= took, "4 times 50 ms: %r" % got["resting"])
+    check(got["resting"]["tottime"] <= got["rests"]["cumtime"] <= took, "cumulative time: %r" % got["rests"])
+    has("the line about the probes", recording.talk, " calls of Python's functions; the probes' own ")
+    step("times")
+
+
+def check_refused():
+    other = start("sleep", "60")
+    said = wperf("record", "--calls", "python", "-p", str(other.pid), "-o", path("none.data"), status=None)
+    equal("exit status without Python", said.returncode, USAGE)
+    has("without Python", said.stderr, "--calls python: the target runs no Python")
+    # A Python without USDT probes: the note's name is what tells them.
+    without = path("python3.11")
+    with open(os.path.realpath(PYTHON), "rb") as f:
+        bytes = f.read()
+    with open(without, "wb") as f:
+        f.write(bytes.replace(b"function__return\0", b"function__rexxxx\0"))
+    os.chmod(without, 0o755)
+    other = start(without, "-c", "import time; time.sleep(60)")
+    said = wperf("record", "--calls", "python", "-p", str(other.pid), "-o", path("none.data"), status=None)
+    equal("exit status without USDT", said.returncode, USAGE)
+    has("without USDT", said.stderr, "it was built without USDT probes")
+    has("without USDT", said.stderr, "--with-dtrace")
+    step("what cannot be counted is said")
+
+
+with open(path("program.py"), "w") as f:
+    f.write(PROGRAM)
+check_greenlets()
+check_threads()
+check_deep()
+check_reused()
+check_times()
+check_refused()
