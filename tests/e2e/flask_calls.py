@@ -374,12 +374,39 @@ def check_application(module, text, paths, a_argv, b_argv):
     return recording
 
 
+def check_live():
+    """What Werkzeug prints for each request is printed while the server runs, from outside."""
+    a, port = start_server("app", PYTHON, "app.py", "{port}")
+    with open(path("live.out"), "w") as out, open(path("live.err"), "w") as talk:
+        live = start(WPERF, "live", "-v", "-p", str(a.pid), "--calls", "python", "--marker", "http:%d" % port,
+                     stdout=out, stderr=talk)
+    wait_until("wperf live attaches", lambda: "wperf: attached" in open(path("live.err")).read())
+    for _ in range(2):
+        ask(port, "/")
+    wait_until("two tables", lambda: open(path("live.out")).read().count("PATH: '/'") == 2)
+    live.send_signal(signal.SIGINT)
+    equal("exit status of wperf live", live.wait(PATIENCE), 0)
+    a.terminate()
+    text = open(path("live.out")).read()
+    # Eighty dashes, the path, pstats' table: a line may tell more of the request in between.
+    tables = re.findall(r"^-{80}\nPATH: '/'\n(?:[^\n]+\n)?"
+                        r" +\d+ function calls \(\d+ primitive calls\) in \d+\.\d{3} seconds\n\n"
+                        r"   Ordered by: internal time, call count\n\n"
+                        r"   ncalls  tottime  percall  cumtime  percall filename:lineno\(function\)\n"
+                        r"((?: .*\n)+)", text, re.M)
+    equal("tables of live", len(tables), 2)
+    for table in tables:
+        check(re.search(r"^ *13529/1( +\d+\.\d{3}){4} \S*/app\.py:4\(fib\)$", table, re.M), "no fib in:\n" + table)
+    step("live: 13529/1 for each request")
+
+
 RICH_PATHS = ["/generators", "/classes", "/exceptions", "/fails", "/nested", "/coroutines", "/template", "/deep"]
 
 recording = check_application("app", PLAIN, ["/", "/hello", "/hello"], (PYTHON, "app.py", "{port}"),
                               (PYTHON, "app_b.py", "{port}"))
 table = wperf("report", "-i", recording.file, "--root", ROOT_FUNCTION).stdout
 check(re.search(r"\n +13529/1 .* .*/app\.py:4\(fib\)\n", table), "no row 13529/1 of fib in:\n" + table)
+check_live()
 check_application("rich", RICH, RICH_PATHS * 2, (PYTHON, "rich.py", "{port}"), (PYTHON, "rich_b.py", "{port}"))
 GUNICORN = ("/usr/bin/gunicorn", "--workers", "2", "--bind", "127.0.0.1:{port}")
 # Which worker takes a request is chance, and the first one of each runs more.
