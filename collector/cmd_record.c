@@ -50,6 +50,7 @@ static const char usage[] =
 	"                           none\n"
 	"      --calls PATTERN[@MODULE]\n"
 	"                         count every call of these functions exactly; a glob: 'parse_*@libfoo.so*'\n"
+	"                         python: all of Python's, and time them\n"
 	"      --max-overhead PCT of the target's CPU time that counting may take, default 10: the hottest\n"
 	"                         functions are not counted any more then; 100: they all are\n"
 	"      --max-size BYTES   stop at that size (K, M, G)\n"

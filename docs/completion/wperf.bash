@@ -38,6 +38,7 @@ _wperf_values()
 		branches branch-misses cpu-clock task-clock page-faults minor-faults major-faults
 		context-switches cpu-migrations alignment-faults emulation-faults" ;;
 	"record -F" | "record --freq" | "live -F" | "live --freq") echo max ;;
+	"record --calls" | "live --calls") echo python ;;
 	"report --by") echo "endpoint request status method thread process none" ;;
 	"report --kernel" | "live --kernel") echo "show fold hide" ;;
 	"report -s" | "report --sort" | "live -s" | "live --sort") echo "calls ncalls cumulative cumtime filename module line
