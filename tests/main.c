@@ -47,6 +47,7 @@
 	X(exits)                                                                                   \
 	X(call_place)                                                                              \
 	X(call_link)                                                                               \
+	X(python_places)                                                                           \
 	X(socket_requests)                                                                         \
 	X(connection)                                                                              \
 	X(socket_way)                                                                              \

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Debian's python3, and copies of it that are not what they were. */
+#include <check.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/user.h>
+#include <unistd.h>
+
+#include "collector/python_calls.h"
+#include "collector/python_places.h"
+#include "tests/harness.h"
+
+Suite *check_python_places_suite(void);
+
+#define PYTHON "/usr/bin/python3"
+
+static struct str python;
+
+static void read_python(void)
+{
+	harness_read(PYTHON, &python);
+}
+
+static void forget_python(void)
+{
+	str_release(&python);
+}
+
+/* What the kernel emulates, of what may stand there: nop, and conditional jumps. */
+static bool is_emulated(uint64_t off)
+{
+	const unsigned char *at = (const unsigned char *)python.s + off;
+
+	return at[0] == 0x90 || (at[0] & 0xf0) == 0x70 || (at[0] == 0x0f && (at[1] & 0xf0) == 0x80);
+}
+
+START_TEST(finds_them_all)
+{
+	size_t nr_returns = 0, nr_semaphores = 0;
+	struct python_places p = { 0 };
+	struct err e = { 0 };
+
+	ck_assert_int_eq(python_places_find(PYTHON, PYTHON, &p, &e), 0);
+	/* RESUME, RESUME_QUICK, and both USDT probes. */
+	ck_assert_uint_eq(p.at.nr, 4);
+	vec_each(&p.at, it) {
+		nr_returns += PYTHON_COOKIE_IS_RETURN(it->cookie);
+		nr_semaphores += it->semaphore_off != 0;
+		ck_assert_uint_lt(it->off, python.len);
+		ck_assert(is_emulated(it->off));
+		ck_assert_uint_le(PYTHON_COOKIE_REG(it->cookie), offsetof(struct user_regs_struct, rdi));
+	}
+	ck_assert_uint_eq(nr_returns, 1);
+	ck_assert_uint_eq(nr_semaphores, 2);
+	python_places_release(&p);
+}
+END_TEST
+
+START_TEST(another_program_is_none)
+{
+	struct python_places p = { 0 };
+	struct err e = { 0 };
+
+	ck_assert_int_eq(python_places_find("/proc/self/exe", "check", &p, &e), -ENOEXEC);
+	ck_assert_int_eq(python_places_find(harness_path("nothing"), "nothing", &p, &e), -ENOENT);
+	ck_assert_int_eq(python_places_find(harness_file("empty", "", 0), "empty", &p, &e), -ENOEXEC);
+	ck_assert_uint_eq(p.at.nr, 0);
+}
+END_TEST
+
+/* All of one in the file, without a NUL at the end. */
+static void replace(const char *from, const char *to, size_t len)
+{
+	char *at = python.s;
+	size_t nr = 0;
+
+	while ((at = memmem(at, python.len - (size_t)(at - python.s), from, len))) {
+		memcpy(at, to, len);
+		nr++;
+	}
+	ck_assert_uint_gt(nr, 0);
+}
+
+static void refuses(const char *why)
+{
+	const char *file = harness_file("python", python.s, python.len);
+	struct python_places p = { 0 };
+	struct err e = { 0 };
+
+	ck_assert_int_eq(python_places_find(file, "python", &p, &e), -EOPNOTSUPP);
+	ck_assert_msg(strstr(e.what, why) != NULL, "%s", e.what);
+	ck_assert(strstr(e.remedy, "--with-dtrace") != NULL);
+	ck_assert_uint_eq(p.at.nr, 0);
+}
+
+START_TEST(one_without_probes_is_refused)
+{
+	replace("function__return", "function__retain", 16);
+	refuses("it was built without USDT probes");
+}
+END_TEST
+
+START_TEST(older_ones_are_refused)
+{
+	replace("Py_Version", "Pz_Version", 10);
+	refuses("it is older than Python 3.11");
+}
+END_TEST
+
+START_TEST(code_that_is_not_understood_is_refused)
+{
+	struct python_places p = { 0 };
+	struct err e = { 0 };
+
+	ck_assert_int_eq(python_places_find(PYTHON, PYTHON, &p, &e), 0);
+	/* In the place of RESUME_QUICK's jump: no block's end, and then no instruction. */
+	memset(python.s + p.at.at[p.at.nr - 1].off, 0x06, 16);
+	python_places_release(&p);
+	refuses("is not understood");
+}
+END_TEST
+
+/* Wherever it ends, it is refused, and nothing behind the end is read. */
+START_TEST(what_is_cut_short_is_refused)
+{
+	size_t len;
+
+	for (len = 0; len < python.len - 4096; len += python.len / 61) {
+		const char *file = harness_file("python", python.s, len);
+		struct python_places p = { 0 };
+		struct err e = { 0 };
+
+		ck_assert_int_lt(python_places_find(file, "python", &p, &e), 0);
+		ck_assert_uint_eq(p.at.nr, 0);
+	}
+}
+END_TEST
+
+Suite *check_python_places_suite(void)
+{
+	Suite *s = suite_create("python_places");
+	TCase *tc;
+
+	if (access(PYTHON, R_OK)) {
+		harness_omit(s, "python_places", "there is no " PYTHON);
+		return s;
+	}
+	tc = tcase_create("python_places");
+	tcase_add_checked_fixture(tc, read_python, forget_python);
+	tcase_add_test(tc, finds_them_all);
+	tcase_add_test(tc, another_program_is_none);
+	tcase_add_test(tc, one_without_probes_is_refused);
+	tcase_add_test(tc, older_ones_are_refused);
+	tcase_add_test(tc, code_that_is_not_understood_is_refused);
+	tcase_add_test(tc, what_is_cut_short_is_refused);
+	suite_add_tcase(s, tc);
+	return s;
+}
