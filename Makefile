@@ -195,8 +195,8 @@ $(O)/fuzz/obj/%.o: %.c | $(READY)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CLANG) $(filter-out -O2 -fsanitize=%,$(ALL_CFLAGS)) $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link \
 		-MMD -MP -c -o $@ $<
-$(O)/fuzz/wperf.a: $(FUZZ_OBJS)
-	$(Q)rm -f $@ && ar rcs $@ $^
+$(O)/fuzz/wperf.a: $(FUZZ_OBJS) Makefile
+	$(Q)rm -f $@ && ar rcs $@ $(FUZZ_OBJS)
 $(FUZZERS): $(O)/fuzz/%: $(O)/fuzz/obj/tests/fuzz/%.o $(O)/fuzz/wperf.a
 	$(call say,LD,$@)
 	$(Q)$(CLANG) $(FUZZ_FLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS)
