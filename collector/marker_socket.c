@@ -68,6 +68,10 @@ static const struct {
 	{ SYS_accept4, CALL_ACCEPT },
 	{ SYS_connect, CALL_CONNECT },
 	{ SYS_close, CALL_CLOSE },
+	{ SYS_dup3, CALL_DUP },
+#ifdef SYS_dup2
+	{ SYS_dup2, CALL_DUP },
+#endif
 #ifdef SYS_epoll_wait
 	{ SYS_epoll_wait, CALL_WAIT },
 	{ SYS_poll, CALL_WAIT },

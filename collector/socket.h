@@ -33,7 +33,8 @@ enum socket_call {
 	CALL_CLOSE,
 	CALL_WAIT,		/* for any of several descriptors */
 	CALL_IO_URING,
-	CALL_SHUTDOWN,
+	CALL_SHUTDOWN,		/* fd, how */
+	CALL_DUP,		/* fd, the one that is closed before */
 	NR_SOCKET_CALLS,
 };
 

@@ -84,20 +84,26 @@ static int is_last_descriptor(const struct place *p)
 	return BPF_CORE_READ(file, f_count.counter) == 1;
 }
 
-static void closing(void *ctx, struct task_struct *task, struct thread *thread, __u32 fd)
+/* call: CALL_SHUTDOWN, or one that closes. */
+static void closing(void *ctx, struct task_struct *task, struct thread *thread, __u32 fd, __u8 call)
 {
 	struct telling t = { .ctx = ctx, .task = task, .thread = thread };
 	struct place place;
 	__u64 key;
 
-	if (!find_socket(task, fd, &place) || !is_last_descriptor(&place))
+	if (!find_socket(task, fd, &place))
+		return;
+	if (call != CALL_SHUTDOWN && !is_last_descriptor(&place))
 		return;
 	t.key = key = place.key;
 	t.conn = bpf_map_lookup_elem(&conns, &key);
 	if (!t.conn)
 		return;
 	t.ns = bpf_ktime_get_ns();
-	tell_closed(&t);
+	if (call == CALL_SHUTDOWN)
+		tell_shut(&t);
+	else
+		tell_closed(&t);
 }
 
 static void writes(void *ctx, struct task_struct *task, struct thread *thread, __u32 fd)
@@ -118,14 +124,15 @@ int BPF_PROG(socket_enter, struct pt_regs *regs, long nr)
 	struct thread *thread;
 	__u8 call = call_of(nr);
 
-	if (call == CALL_OTHER || call == CALL_CONNECT || call == CALL_SHUTDOWN)
+	if (call == CALL_OTHER || call == CALL_CONNECT)
 		return 0;
 	task = bpf_get_current_task_btf();
 	thread = target_thread(task);
 	if (!thread)
 		return 0;
-	if (call == CALL_CLOSE) {
-		closing(ctx, task, thread, regs->di);
+	if (call == CALL_CLOSE || call == CALL_SHUTDOWN || call == CALL_DUP) {
+		if (call == CALL_CLOSE || regs->si != (call == CALL_DUP ? regs->di : SHUT_RD))
+			closing(ctx, task, thread, call == CALL_DUP ? regs->si : regs->di, call);
 		return 0;
 	}
 	if (call == CALL_IO_URING && (n = count()))

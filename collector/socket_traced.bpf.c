@@ -185,7 +185,7 @@ int BPF_PROG(socket_switch, _Bool preempt, struct task_struct *prev, struct task
 
 /* ---- begins and ends of connections ---- */
 
-static void closed(void *ctx, const struct sock *sk)
+static void closed(void *ctx, const struct sock *sk, int is_shut)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct thread nobody = { 0 }, *thread;
@@ -199,12 +199,15 @@ static void closed(void *ctx, const struct sock *sk)
 	thread = target_thread(task);
 	t.thread = thread ? thread : &nobody;
 	t.ns = bpf_ktime_get_ns();
-	tell_closed(&t);
+	if (is_shut)
+		tell_shut(&t);
+	else
+		tell_closed(&t);
 }
 
 /*
- * A half that is shut down does not end a connection. Other ways into these states are closes: of the
- * last descriptor, also by the end of a process.
+ * These states are entered by shutdown(2) for writing, or by closes: of the last descriptor, also by the
+ * end of a process.
  */
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(socket_state, const struct sock *sk, int before, int now)
@@ -222,8 +225,7 @@ int BPF_PROG(socket_state, const struct sock *sk, int before, int now)
 			connected(ctx, task, thread, &place);
 	} else if (now == TCP_FIN_WAIT1 || now == TCP_LAST_ACK) {
 		regs = (struct pt_regs *)bpf_task_pt_regs(task);
-		if (call_of(regs->orig_ax) != CALL_SHUTDOWN)
-			closed(ctx, sk);
+		closed(ctx, sk, call_of(regs->orig_ax) == CALL_SHUTDOWN);
 	}
 	return 0;
 }
@@ -232,7 +234,7 @@ int BPF_PROG(socket_state, const struct sock *sk, int before, int now)
 SEC("tp_btf/tcp_destroy_sock")
 int BPF_PROG(socket_destroyed, struct sock *sk)
 {
-	closed(ctx, sk);
+	closed(ctx, sk, 0);
 	return 0;
 }
 

@@ -184,6 +184,26 @@ static void tell_closed(struct telling *t)
 	bpf_map_delete_elem(&conns, &key);
 }
 
+/*
+ * The server will write no more: nothing that is asked for from now on is answered. What it reads still
+ * is no request.
+ */
+static void tell_shut(struct telling *t)
+{
+	struct conn *c = t->conn;
+
+	if (c->role != ROLE_SERVED)
+		return;
+	t->kind = SOCKET_CLOSE;
+	if (c->is_told) {
+		if (t->thread->holds != t->key)
+			send_held(t->ctx, c);
+		send_plain(t);
+	}
+	c->role = ROLE_NONE;
+	c->is_told = 0;
+}
+
 /* Bytes that were read with no mark to tell: by splice(2), which passes no tracepoint. */
 static void add_unseen(const struct transfer *t, struct conn *c, __u64 bytes_in)
 {

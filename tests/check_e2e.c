@@ -30,6 +30,7 @@ static const struct script {
 	{ "nginx", { CAN_BPF }, "nginx" },
 	{ "postgres", { CAN_BPF }, "/usr/lib/postgresql/*/bin/postgres psql runuser" },
 	{ "splice", { CAN_BPF }, "/usr/bin/python3" },
+	{ "shutdown", { CAN_BPF }, "/usr/bin/python3" },
 	{ "real_http", { CAN_BPF }, "nginx wrk node /usr/bin/python3 /usr/bin/gunicorn" },
 	{ "real_databases", { CAN_BPF },
 	  "redis-server redis-benchmark memcached pgbench runuser /usr/lib/postgresql/*/bin/postgres" },

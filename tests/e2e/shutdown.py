@@ -1,0 +1,64 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Answers that last until the server shuts its half of the connection: they are whole then, though neither side closes,
+and what the client says after it is no request. And connections that are closed by a dup2(2) over them. Both ways of
+seeing a server's connections, TCP and Unix sockets."""
+import collections
+import socket
+
+from clients import *
+
+NR = 20
+
+SERVER = """
+import os, socket, sys, threading
+def serve(client):
+    head = b""
+    while b"\\r\\n\\r\\n" not in head:
+        head += client.recv(1000)
+    client.sendall(b"HTTP/1.0 200 OK\\r\\n\\r\\nas long as it is")
+    if b"/dup" in head:
+        os.dup2(0, client.fileno())
+        return
+    client.shutdown(socket.SHUT_WR)
+    while client.recv(1000):
+        pass
+listening = socket.create_server(("127.0.0.1", 0)) if sys.argv[1] == "tcp" else socket.socket(socket.AF_UNIX)
+if sys.argv[1] != "tcp":
+    listening.bind(sys.argv[1])
+    listening.listen(50)
+print(listening.getsockname()[1] if sys.argv[1] == "tcp" else "bound", flush=True)
+clients = []
+while True:
+    client, _ = listening.accept()
+    clients.append(client)
+    threading.Thread(target=serve, args=(client,), daemon=True).start()
+"""
+
+
+def ask(address, target):
+    connection = socket.socket(socket.AF_INET if isinstance(address, tuple) else socket.AF_UNIX)
+    connection.connect(address)
+    connection.sendall(b"GET %s HTTP/1.0\r\n\r\n" % target)
+    answer = b""
+    while more := connection.recv(1000):
+        answer += more
+    check(answer.endswith(b"as long as it is"), "the server answers")
+    if target != b"/dup":
+        connection.sendall(b"GET /never HTTP/1.0\r\n\r\n")
+    return connection
+
+
+for way, name in ("traces", "tcp"), ("calls", "tcp"), ("calls", path("socket")):
+    os.environ["WPERF_SOCKETS"] = way
+    server = start("/usr/bin/python3", "-c", SERVER, name, stdout=subprocess.PIPE, text=True)
+    said = server.stdout.readline()
+    address = ("127.0.0.1", int(said)) if name == "tcp" else name
+    recording = Recording("-p", server.pid)
+    connections = [ask(address, target) for target in (b"/shut", b"/dup") * NR]
+    time.sleep(0.2)
+    recording.stop()
+    got = collections.Counter((r["path"], r["status"], r["elapsed"] is not None) for r in requests_of(recording))
+    equal("requests", got, {("/shut", 200, True): NR, ("/dup", 200, True): NR})
+    stop(server)
+    step("%s, by %s: %d requests" % (name if name == "tcp" else "Unix", way, 2 * NR))
