@@ -56,7 +56,6 @@ static const struct {
 	{ "--call-graph dwarf,x -- true", 2, { "dwarf,x", "bytes of the stack" } },
 	{ "--call-graph dwarf,0 -- true", 2, { "dwarf,0", "bytes of the stack" } },
 	{ "--call-graph dwarf,65536 -- true", 2, { "dwarf,65536", "64512" } },
-	{ "--calls python -- true", 2, { "--calls python: it is not in this version" } },
 	{ "--calls @libc.so.6 -- true", 2, { "--calls @libc.so.6: not a function", "PATTERN[@MODULE]" } },
 	{ "--calls 'f@' -- true", 2, { "--calls f@: not a function" } },
 	{ "-p seventeen", 2, { "-p seventeen: not a list of process ids" } },

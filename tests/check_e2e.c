@@ -51,7 +51,7 @@ static const struct script {
 	{ "calls_probes", { CAN_BPF }, "gcc g++" },
 	{ "calls_many", { CAN_BPF }, "gcc" },
 	{ "calls_callgrind", { CAN_BPF }, "gcc g++ valgrind c++filt" },
-	{ "python_calls", { CAN_BPF }, "/usr/bin/python3" },
+	{ "python_calls", { CAN_BPF }, "/usr/bin/python3 readelf" },
 	{ "flask_calls", { CAN_BPF }, "/usr/bin/python3 /usr/bin/flask /usr/bin/gunicorn" },
 	{ "pipe", { CAN_BPF }, "gcc bash" },
 	{ "merge", { CAN_BPF }, "gcc perf" },

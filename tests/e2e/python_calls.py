@@ -169,6 +169,35 @@ def check_refused():
     step("what cannot be counted is said")
 
 
+def touched(pid):
+    """The interpreter's code, and the words that USDT probes count their users in, as the process has them."""
+    file = os.path.realpath(PYTHON)
+    vaddr, _, size = Elf(file).function("_PyEval_EvalFrameDefault")
+    notes = run("readelf", "-nW", file).stdout
+    found = re.findall(r"Name: function__\w+\n +Location: (\w+), Base: \w+, Semaphore: (\w+)", notes)
+    equal("USDT probes of functions", len(found), 2)
+    places = [(vaddr, size)] + [(int(at, 16), 1) for at, _ in found] + [(int(at, 16), 2) for _, at in found]
+    with open("/proc/%d/mem" % pid, "rb", 0) as f:
+        return [os.pread(f.fileno(), nr, at) for at, nr in places]
+
+
+def check_killed():
+    """Nothing of the probes stays, even when wperf is killed."""
+    process = start_target(PYTHON, path("program.py"), ready="ready", stdin=subprocess.PIPE)
+    before = touched(process.pid)
+    recording = Recording("-p", process.pid, "--calls", "python", "--marker", "none")
+    during = touched(process.pid)
+    check(all(a != b for a, b in zip(before, during)), "not all that is to be touched is: %r" % during[1:])
+    equal("users of the USDT probes", during[3:], [b"\1\0", b"\1\0"])
+    recording.process.kill()
+    recording.process.wait()
+    wait_until("the target is as it was", lambda: touched(process.pid) == before)
+    process.stdin.write("rests plain\n")
+    process.stdin.close()
+    equal("exit status of the target", process.wait(PATIENCE), 0)
+    step("SIGKILL")
+
+
 with open(path("program.py"), "w") as f:
     f.write(PROGRAM)
 check_greenlets()
@@ -177,3 +206,4 @@ check_deep()
 check_reused()
 check_times()
 check_refused()
+check_killed()
