@@ -262,6 +262,9 @@ static __always_inline int leave_function(struct python_thread *p, __u64 frame)
 
 /* ---- time ---- */
 
+/* More is not owed: it would be an error of the measurement, and would take from those that come later. */
+enum { OWED_HITS = 64 };
+
 struct hit {
 	__u64 now, frame;
 	__u64 probe_ns;
@@ -274,6 +277,8 @@ static __always_inline void pass_time(void *ctx, struct call_thread *t, const st
 	if (!t->last_ns)
 		return;
 	if (ns < 0) {
+		if (ns < -(__s64)(OWED_HITS * hit->probe_ns))
+			ns = -(__s64)(OWED_HITS * hit->probe_ns);
 		t->last_ns = hit->now - ns;
 		return;
 	}
