@@ -32,15 +32,16 @@ static bool is_searched(const struct call_python *p, const struct locate_file *f
 	return false;
 }
 
-/* Looks at files that were not looked at. Returns the last reason why one cannot be counted; 0: none. */
+/* Looks at files that were not looked at. The last reason why one cannot be counted; 0: none. */
 static int search(struct call_python *p, struct err *e)
 {
 	int err = 0;
 
 	vec_each(&p->locate.files, f) {
-		struct python_file file = {
-			.open_path = f->open_path, .module = f->module, .dev = f->dev, .inode = f->inode
-		};
+		struct python_file file = { .open_path = f->open_path,
+					    .module = f->module,
+					    .dev = f->dev,
+					    .inode = f->inode };
 		struct err why = { 0 };
 		int found;
 
@@ -74,7 +75,8 @@ static int locate_target(struct call_python *p, const struct marker_target *targ
 	return nr ? 0 : err;
 }
 
-int call_python_prepare(struct call_python **ret_python, const struct marker_target *target, struct err *e)
+int call_python_prepare(struct call_python **ret_python, const struct marker_target *target,
+			struct err *e)
 {
 	struct call_python *p = xcalloc(1, sizeof(*p));
 	int err = locate_target(p, target, e);
@@ -83,7 +85,9 @@ int call_python_prepare(struct call_python **ret_python, const struct marker_tar
 		err = search(p, e);
 	if (!err && !p->nr_usable && !target->program) {
 		err_set(e, -ENOENT, "--calls python: the target runs no Python");
-		err = err_remedy(e, "It looks for python* and libpython* among the files that the target maps");
+		err = err_remedy(
+			e,
+			"It looks for python* and libpython* among the files that the target maps");
 	}
 	if (p->nr_usable)
 		err = 0;
@@ -99,12 +103,13 @@ int call_python_prepare(struct call_python **ret_python, const struct marker_tar
 static int open_object(const struct call_core *core, struct bpf_object **ret_object, struct err *e)
 {
 	struct bpf_object *object;
-	int err = bpf_object_open_embedded("python", bpf_object_python, bpf_object_python_end, NULL, &object, e);
+	int err = bpf_object_open_embedded("python", bpf_object_python, bpf_object_python_end, NULL,
+					   &object, e);
 
 	if (err)
 		return err;
-	err = bpf_program__set_expected_attach_type(bpf_object__find_program_by_name(object, "python_hit_multi"),
-						    CALL_LINK_MULTI_TYPE);
+	err = bpf_program__set_expected_attach_type(
+		bpf_object__find_program_by_name(object, "python_hit_multi"), CALL_LINK_MULTI_TYPE);
 	if (err) {
 		bpf_object__close(object);
 		return err_set(e, err, "cannot set the BPF program 'python' up: %m");
@@ -130,8 +135,8 @@ static int map_fd(const struct call_python *p, const char *name)
 /* Of the map's one page. */
 static struct python_config *map_config(const struct call_python *p)
 {
-	void *at = mmap(NULL, sizeof(*p->config), PROT_READ | PROT_WRITE, MAP_SHARED, map_fd(p, "python_config"),
-			0);
+	void *at = mmap(NULL, sizeof(*p->config), PROT_READ | PROT_WRITE, MAP_SHARED,
+			map_fd(p, "python_config"), 0);
 
 	return at == MAP_FAILED ? NULL : at;
 }
@@ -143,8 +148,10 @@ int call_python_load(struct call_python *p, struct call_core *core, struct err *
 	if (err)
 		return err;
 	p->core = core;
-	p->programs = (struct call_programs){ program_fd(p, "python_hit_multi"), program_fd(p, "python_hit") };
-	p->exec_link = bpf_program__attach(bpf_object__find_program_by_name(p->object, "python_exec"));
+	p->programs = (struct call_programs){ program_fd(p, "python_hit_multi"),
+					      program_fd(p, "python_hit") };
+	p->exec_link =
+		bpf_program__attach(bpf_object__find_program_by_name(p->object, "python_exec"));
 	if (!p->exec_link)
 		return err_set(e, -errno, "cannot attach the BPF program 'python_exec': %m");
 	p->config = map_config(p);
@@ -178,7 +185,8 @@ static void add_utf8(struct str *s, uint32_t c)
 }
 
 /* What was cut off ends in "...". */
-static const char *add_text(struct str *s, const struct python_text *text, const unsigned char *bytes, size_t room)
+static const char *add_text(struct str *s, const struct python_text *text,
+			    const unsigned char *bytes, size_t room)
 {
 	size_t len = text->nr_bytes < room ? text->nr_bytes : room, i;
 	uint32_t c;
@@ -240,8 +248,8 @@ static int attach_process(struct call_python *p, uint32_t pid, struct err *e)
 
 		if (!f->places.at.nr || is_attached(p, pid, i))
 			continue;
-		err = call_link_attach(&a.link, &p->programs, f->open_path, f->places.at.at, f->places.at.nr, pid,
-				       e);
+		err = call_link_attach(&a.link, &p->programs, f->open_path, f->places.at.at,
+				       f->places.at.nr, pid, e);
 		if (!err)
 			vec_push(&p->attached, a);
 	}
@@ -250,8 +258,8 @@ static int attach_process(struct call_python *p, uint32_t pid, struct err *e)
 	return err;
 }
 
-int call_python_attach(struct call_python *p, const struct pids *pids, const struct sampler *sampler,
-		       struct writer *w, struct err *e)
+int call_python_attach(struct call_python *p, const struct pids *pids,
+		       const struct sampler *sampler, struct writer *w, struct err *e)
 {
 	size_t nr_attached = 0;
 	int err = marker_give_rings(p->object, sampler, e);
@@ -324,7 +332,8 @@ void call_python_forget(struct call_python *p, uint32_t pid)
 struct python_hits call_python_hits(const struct call_python *p)
 {
 	int nr_cpus = libbpf_num_possible_cpus(), i;
-	struct python_hits *each = xcalloc((size_t)(nr_cpus > 0 ? nr_cpus : 1), sizeof(*each)), sum = { 0 };
+	struct python_hits *each = xcalloc((size_t)(nr_cpus > 0 ? nr_cpus : 1), sizeof(*each)),
+			   sum = { 0 };
 	uint32_t zero = 0;
 
 	if (!bpf_map_lookup_elem(map_fd(p, "python_hits"), &zero, each))

@@ -208,7 +208,8 @@ static void tell_python(const struct call_python *p)
 	struct python_hits hits = call_python_hits(p);
 	double each = p->config->probe_ns / 1000.0;
 
-	log_info("%llu calls of Python's functions; the probes' own %.2f us a hit (%.3f s) are taken out of the times",
+	log_info("%llu calls of Python's functions; the probes' own %.2f us a hit (%.3f s) are "
+		 "taken out of the times",
 		 (unsigned long long)hits.nr_entries, each,
 		 (double)(hits.nr_entries + hits.nr_returns) * each / 1e6);
 }

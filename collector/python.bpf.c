@@ -78,7 +78,8 @@ static __always_inline __u64 read_word(__u64 addr)
 }
 
 /* Of a string object; those that are not compact nobody makes any more. */
-static __noinline void read_text(__u64 addr, struct python_text *text, unsigned char *to, __u32 room)
+static __noinline void read_text(__u64 addr, struct python_text *text, unsigned char *to,
+				 __u32 room)
 {
 	__u64 head[5] = { 0 }, at, nr;
 	__u32 state, kind;
@@ -111,12 +112,16 @@ struct code_head {
 	__u64 file, name;
 };
 
-_Static_assert(sizeof(struct code_head) == PYTHON_CODE_NAME + 8 - PYTHON_CODE_FIRST_LINE, "as it lies there");
+_Static_assert(sizeof(struct code_head) == PYTHON_CODE_NAME + 8 - PYTHON_CODE_FIRST_LINE,
+	       "as it lies there");
 
 /* 0: there is no room for another one. */
-static __noinline __u32 make_function(const struct python_code_key *key, const struct code_head *code)
+static __noinline __u32 make_function(const struct python_code_key *key,
+				      const struct code_head *code)
 {
-	struct python_code_seen seen = { .file = code->file, .name = code->name, .line = code->line };
+	struct python_code_seen seen = { .file = code->file,
+					 .name = code->name,
+					 .line = code->line };
 	struct python_function *f, *blank;
 	struct python_config *config;
 	__u32 zero = 0, id;
@@ -156,7 +161,8 @@ static __noinline __u32 function_of(__u64 code_addr)
 
 /* ---- the functions that a thread is in ---- */
 
-enum { LOOKED_AT = 64 };	/* innermost ones: others lie between only when coroutines switched stacks */
+/* Innermost ones: others lie between only when coroutines switched stacks. */
+enum { LOOKED_AT = 64 };
 
 /* NULL: there is none so deep. */
 static __always_inline struct python_running *running_at(struct python_thread *p, __u64 i)
@@ -206,7 +212,8 @@ static __always_inline __u32 caller_of(struct python_thread *p, __u64 previous)
 	return r ? r->node : CALL_ROOT;
 }
 
-static __always_inline __u32 enter_function(struct python_thread *p, __u64 frame, __u64 previous, __u32 function)
+static __always_inline __u32 enter_function(struct python_thread *p, __u64 frame, __u64 previous,
+					    __u32 function)
 {
 	struct python_running *r;
 	__u32 node;
@@ -262,7 +269,7 @@ static __always_inline int leave_function(struct python_thread *p, __u64 frame)
 
 /* ---- time ---- */
 
-/* More is not owed: it would be an error of the measurement, and would take from those that come later. */
+/* More is not owed: it would be an error of the measurement, and would be taken from others. */
 enum { OWED_HITS = 64 };
 
 struct hit {
@@ -323,7 +330,8 @@ static __noinline void left(struct pt_regs *ctx, struct call_thread *t, struct p
 	if (!leave_function(p, hit->frame))
 		return;
 	if (p->nr_deeper) {
-		__u64 code = read_word(read_word(hit->frame + PYTHON_FRAME_PREVIOUS) + PYTHON_FRAME_CODE);
+		__u64 code = read_word(read_word(hit->frame + PYTHON_FRAME_PREVIOUS) +
+				       PYTHON_FRAME_CODE);
 		__u32 function = function_of(code);
 
 		t->running = function ? CALL_LONE | function : t->running;
@@ -339,7 +347,8 @@ static __always_inline struct python_thread *begin(void)
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct python_thread *p = bpf_task_storage_get(&python_threads, task, 0, 0);
 
-	return p ? p : bpf_task_storage_get(&python_threads, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	return p ? p
+		 : bpf_task_storage_get(&python_threads, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
 }
 
 /* A frame that is traced comes by twice (sys.setprofile() and the like): it is entered once. */
@@ -365,7 +374,8 @@ static __always_inline int see(struct pt_regs *ctx)
 	state = bpf_map_lookup_elem(&call_state, &zero);
 	config = bpf_map_lookup_elem(&python_config, &zero);
 	hits = bpf_map_lookup_elem(&python_hits, &zero);
-	if (!state || !config || !hits || !state->generation || reg > sizeof(*ctx) - sizeof(hit.frame))
+	if (!state || !config || !hits || !state->generation ||
+	    reg > sizeof(*ctx) - sizeof(hit.frame))
 		return 0;
 	bpf_probe_read_kernel(&hit.frame, sizeof(hit.frame), (void *)ctx + reg);
 	hit.probe_ns = config->probe_ns;
@@ -402,7 +412,8 @@ int python_hit_multi(struct pt_regs *ctx)
 SEC("raw_tp/sched_process_exec")
 int python_exec(void *ctx)
 {
-	struct python_thread *p = bpf_task_storage_get(&python_threads, bpf_get_current_task_btf(), 0, 0);
+	struct python_thread *p =
+		bpf_task_storage_get(&python_threads, bpf_get_current_task_btf(), 0, 0);
 
 	if (p) {
 		p->nr = 0;

@@ -27,8 +27,9 @@ static void read_moved(struct python_code *c, Elf *elf)
 		data = elf_getdata(scn, NULL);
 		for (i = 0; data && gelf_getrela(data, i, &rela); i++)
 			if (GELF_R_TYPE(rela.r_info) == R_X86_64_RELATIVE)
-				vec_push(&c->moved, (struct python_pointer){
-							    rela.r_offset, (uint64_t)rela.r_addend });
+				vec_push(&c->moved,
+					 (struct python_pointer){ rela.r_offset,
+								  (uint64_t)rela.r_addend });
 	}
 	if (c->moved.nr)
 		qsort(c->moved.at, c->moved.nr, sizeof(c->moved.at[0]), by_vaddr);
@@ -59,7 +60,8 @@ void python_code_release(struct python_code *c)
 }
 
 /* How many bytes of the file stand at an address, and where; 0: none. */
-static size_t bytes_at(const struct python_code *c, uint64_t vaddr, uint32_t flags, uint64_t *ret_off)
+static size_t bytes_at(const struct python_code *c, uint64_t vaddr, uint32_t flags,
+		       uint64_t *ret_off)
 {
 	vec_each(&c->segments, p) {
 		if ((p->p_flags & flags) != flags || vaddr < p->p_vaddr ||
@@ -128,8 +130,10 @@ bool python_insn_at(const struct python_code *c, uint64_t vaddr, struct python_i
 	size_t len = bytes_at(c, vaddr, PF_X, &off);
 
 	if (!len ||
-	    ZYAN_FAILED(ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64)) ||
-	    ZYAN_FAILED(ZydisDecoderDecodeFull(&decoder, c->bytes + off, len, &ret->in, ret->operands)))
+	    ZYAN_FAILED(
+		    ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64)) ||
+	    ZYAN_FAILED(
+		    ZydisDecoderDecodeFull(&decoder, c->bytes + off, len, &ret->in, ret->operands)))
 		return false;
 	ret->vaddr = vaddr;
 	ret->next = vaddr + ret->in.length;
@@ -145,7 +149,8 @@ uint64_t python_insn_address(const struct python_insn *i)
 		const ZydisDecodedOperand *o = &i->operands[k];
 
 		if (o->type == ZYDIS_OPERAND_TYPE_MEMORY || o->imm.is_relative)
-			return ZYAN_FAILED(ZydisCalcAbsoluteAddress(&i->in, o, i->vaddr, &to)) ? 0 : to;
+			return ZYAN_FAILED(ZydisCalcAbsoluteAddress(&i->in, o, i->vaddr, &to)) ? 0
+											       : to;
 	}
 	return 0;
 }

@@ -128,8 +128,10 @@ static void forget_own(const struct bpf_object *object, const char *map)
 
 uint32_t python_cost_measure(const struct call_python *p)
 {
-	struct call_place places[] = { { .cookie = PYTHON_COOKIE(offsetof(struct pt_regs, rdi), false) },
-				       { .cookie = PYTHON_COOKIE(offsetof(struct pt_regs, rdi), true) } };
+	struct call_place places[] = {
+		{ .cookie = PYTHON_COOKIE(offsetof(struct pt_regs, rdi), false) },
+		{ .cookie = PYTHON_COOKIE(offsetof(struct pt_regs, rdi), true) }
+	};
 	struct call_link link = { 0 };
 	struct fake_python python;
 	struct err ignored;
@@ -137,8 +139,10 @@ uint32_t python_cost_measure(const struct call_python *p)
 
 	make_python(&python);
 	without = ns_of_call(&python);
-	if (!off_of(python_cost_enter, &places[0].off) || !off_of(python_cost_leave, &places[1].off) ||
-	    call_link_attach(&link, &p->programs, "/proc/self/exe", places, 2, (uint32_t)getpid(), &ignored))
+	if (!off_of(python_cost_enter, &places[0].off) ||
+	    !off_of(python_cost_leave, &places[1].off) ||
+	    call_link_attach(&link, &p->programs, "/proc/self/exe", places, 2, (uint32_t)getpid(),
+			     &ignored))
 		return 0;
 	call_core_start(p->core);
 	with = ns_of_call(&python);

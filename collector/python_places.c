@@ -38,12 +38,14 @@ struct search {
 static int reg_offset(ZydisRegister reg)
 {
 	static const unsigned short offsets[] = {
-		offsetof(struct pt_regs, rax), offsetof(struct pt_regs, rcx), offsetof(struct pt_regs, rdx),
-		offsetof(struct pt_regs, rbx), offsetof(struct pt_regs, rsp), offsetof(struct pt_regs, rbp),
-		offsetof(struct pt_regs, rsi), offsetof(struct pt_regs, rdi), offsetof(struct pt_regs, r8),
-		offsetof(struct pt_regs, r9),  offsetof(struct pt_regs, r10), offsetof(struct pt_regs, r11),
-		offsetof(struct pt_regs, r12), offsetof(struct pt_regs, r13), offsetof(struct pt_regs, r14),
-		offsetof(struct pt_regs, r15),
+		offsetof(struct pt_regs, rax), offsetof(struct pt_regs, rcx),
+		offsetof(struct pt_regs, rdx), offsetof(struct pt_regs, rbx),
+		offsetof(struct pt_regs, rsp), offsetof(struct pt_regs, rbp),
+		offsetof(struct pt_regs, rsi), offsetof(struct pt_regs, rdi),
+		offsetof(struct pt_regs, r8),  offsetof(struct pt_regs, r9),
+		offsetof(struct pt_regs, r10), offsetof(struct pt_regs, r11),
+		offsetof(struct pt_regs, r12), offsetof(struct pt_regs, r13),
+		offsetof(struct pt_regs, r14), offsetof(struct pt_regs, r15),
 	};
 
 	if (ZydisRegisterGetClass(reg) != ZYDIS_REGCLASS_GPR64)
@@ -58,8 +60,10 @@ static bool writes(const struct python_insn *i, ZydisRegister reg)
 	for (k = 0; k < i->in.operand_count; k++) {
 		const ZydisDecodedOperand *o = &i->operands[k];
 
-		if (o->type == ZYDIS_OPERAND_TYPE_REGISTER && o->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE &&
-		    ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64, o->reg.value) == reg)
+		if (o->type == ZYDIS_OPERAND_TYPE_REGISTER &&
+		    o->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE &&
+		    ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64, o->reg.value) ==
+			    reg)
 			return true;
 	}
 	return false;
@@ -110,7 +114,8 @@ static int argument_at(const struct python_code *c, uint64_t vaddr)
 		if (i.in.mnemonic == ZYDIS_MNEMONIC_MOV && kept == ZYDIS_REGISTER_NONE &&
 		    i.operands[0].type == ZYDIS_OPERAND_TYPE_REGISTER &&
 		    i.operands[1].type == ZYDIS_OPERAND_TYPE_REGISTER &&
-		    i.operands[1].reg.value == ZYDIS_REGISTER_RDI && is_kept_by_calls(i.operands[0].reg.value))
+		    i.operands[1].reg.value == ZYDIS_REGISTER_RDI &&
+		    is_kept_by_calls(i.operands[0].reg.value))
 			kept = i.operands[0].reg.value;
 		else if (kept != ZYDIS_REGISTER_NONE && writes(&i, kept))
 			return -1;
@@ -131,7 +136,8 @@ static bool is_table(const struct search *s, uint64_t vaddr)
 	uint64_t to;
 
 	for (i = 0; i < NR_OPCODES; i++) {
-		if (!python_code_pointer(&s->code, vaddr + 8 * i, &to) || !python_code_off(&s->code, to))
+		if (!python_code_pointer(&s->code, vaddr + 8 * i, &to) ||
+		    !python_code_off(&s->code, to))
 			return false;
 		nr += is_code_of_eval(s, to);
 	}
@@ -168,7 +174,8 @@ static bool read_eval(struct search *s)
 		to = s->table_vaddr ? 0 : table_operand(&i);
 		if (to && is_table(s, to))
 			s->table_vaddr = to;
-		if (i.operands[0].type == ZYDIS_OPERAND_TYPE_IMMEDIATE && i.operands[0].imm.is_relative)
+		if (i.operands[0].type == ZYDIS_OPERAND_TYPE_IMMEDIATE &&
+		    i.operands[0].imm.is_relative)
 			vec_push(&s->targets, python_insn_address(&i));
 	}
 	return true;
@@ -177,7 +184,8 @@ static bool read_eval(struct search *s)
 static bool ends_block(const struct python_insn *i)
 {
 	return i->in.meta.category == ZYDIS_CATEGORY_COND_BR ||
-	       i->in.meta.category == ZYDIS_CATEGORY_UNCOND_BR || i->in.meta.category == ZYDIS_CATEGORY_CALL;
+	       i->in.meta.category == ZYDIS_CATEGORY_UNCOND_BR ||
+	       i->in.meta.category == ZYDIS_CATEGORY_CALL;
 }
 
 /* `mov %reg, 0x38(%frame)`: the register; -1: the instruction is another one. */
@@ -185,9 +193,11 @@ static int frame_register(const struct python_insn *i)
 {
 	const ZydisDecodedOperand *to = &i->operands[0];
 
-	if (i->in.mnemonic != ZYDIS_MNEMONIC_MOV || to->type != ZYDIS_OPERAND_TYPE_MEMORY || to->size != 64 ||
-	    to->mem.index != ZYDIS_REGISTER_NONE || to->mem.disp.value != PYTHON_FRAME_INSTRUCTION ||
-	    i->operands[1].type != ZYDIS_OPERAND_TYPE_REGISTER || to->mem.base == ZYDIS_REGISTER_RSP)
+	if (i->in.mnemonic != ZYDIS_MNEMONIC_MOV || to->type != ZYDIS_OPERAND_TYPE_MEMORY ||
+	    to->size != 64 || to->mem.index != ZYDIS_REGISTER_NONE ||
+	    to->mem.disp.value != PYTHON_FRAME_INSTRUCTION ||
+	    i->operands[1].type != ZYDIS_OPERAND_TYPE_REGISTER ||
+	    to->mem.base == ZYDIS_REGISTER_RSP)
 		return -1;
 	return reg_offset(to->mem.base);
 }
@@ -236,8 +246,9 @@ static bool add_instruction(struct search *s, unsigned int opcode, struct python
 	call_place_find(code, len, &placement);
 	if (placement.kind == CALL_PLACE_NONE || is_jumped_to(s, vaddr, vaddr + placement.off))
 		return false;
-	vec_push(&ret->at, (struct call_place){ .off = python_code_off(&s->code, vaddr) + placement.off,
-						.cookie = PYTHON_COOKIE(reg, false) });
+	vec_push(&ret->at,
+		 (struct call_place){ .off = python_code_off(&s->code, vaddr) + placement.off,
+				      .cookie = PYTHON_COOKIE(reg, false) });
 	return true;
 }
 
@@ -246,7 +257,8 @@ static bool add_instruction(struct search *s, unsigned int opcode, struct python
 static int refuse(const struct search *s, struct err *e, const char *why)
 {
 	err_set(e, -EOPNOTSUPP, "--calls python: %s: %s", s->module, why);
-	return err_remedy(e, "It takes CPython 3.11 for x86-64, built --with-dtrace, as Debian's python3 is");
+	return err_remedy(
+		e, "It takes CPython 3.11 for x86-64, built --with-dtrace, as Debian's python3 is");
 }
 
 static int check_version(const struct search *s, struct err *e)
@@ -260,7 +272,8 @@ static int check_version(const struct search *s, struct err *e)
 	version = python_code_at(&s->code, sym.st_value, sizeof(*version), 0);
 	if (version && *version >> 16 == VERSION_3_11)
 		return 0;
-	snprintf(text, sizeof(text), "it is Python %u.%u", version ? (unsigned int)(*version >> 24) : 0,
+	snprintf(text, sizeof(text), "it is Python %u.%u",
+		 version ? (unsigned int)(*version >> 24) : 0,
 		 version ? (unsigned int)(*version >> 16 & 0xff) : 0);
 	return refuse(s, e, text);
 }
@@ -275,16 +288,18 @@ static int add_usdt(struct search *s, struct python_places *ret, struct err *e)
 		bool is_return = !strcmp(u->name, "function__return");
 		int reg;
 
-		if (err || strcmp(u->provider, "python") || (!is_return && strcmp(u->name, "function__entry")))
+		if (err || strcmp(u->provider, "python") ||
+		    (!is_return && strcmp(u->name, "function__entry")))
 			continue;
 		nr_returns += is_return;
 		reg = argument_at(&s->code, u->vaddr);
 		if (reg < 0)
 			err = refuse(s, e, "its USDT probes stand in code that is not understood");
 		else
-			vec_push(&ret->at, (struct call_place){ .off = u->off,
-								.semaphore_off = u->semaphore_off,
-								.cookie = PYTHON_COOKIE(reg, is_return) });
+			vec_push(&ret->at,
+				 (struct call_place){ .off = u->off,
+						      .semaphore_off = u->semaphore_off,
+						      .cookie = PYTHON_COOKIE(reg, is_return) });
 	}
 	usdt_release(&usdt);
 	if (err)
@@ -315,7 +330,8 @@ static int find(struct search *s, struct python_places *ret, struct err *e)
 	return err;
 }
 
-int python_places_find(const char *open_path, const char *module, struct python_places *ret, struct err *e)
+int python_places_find(const char *open_path, const char *module, struct python_places *ret,
+		       struct err *e)
 {
 	struct python_places found = { 0 };
 	struct search s = { .module = module };
