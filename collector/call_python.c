@@ -100,6 +100,16 @@ int call_python_prepare(struct call_python **ret_python, const struct marker_tar
 
 /* ---- the program ---- */
 
+/* A kernel that does not know uprobe-multi links may refuse a program that is for them. */
+static int set_multi(struct bpf_object *object, const struct call_core *core)
+{
+	struct bpf_program *program = bpf_object__find_program_by_name(object, "python_hit_multi");
+
+	if (call_core_programs(core).multi_fd < 0)
+		return bpf_program__set_autoload(program, false);
+	return bpf_program__set_expected_attach_type(program, CALL_LINK_MULTI_TYPE);
+}
+
 static int open_object(const struct call_core *core, struct bpf_object **ret_object, struct err *e)
 {
 	struct bpf_object *object;
@@ -108,8 +118,7 @@ static int open_object(const struct call_core *core, struct bpf_object **ret_obj
 
 	if (err)
 		return err;
-	err = bpf_program__set_expected_attach_type(
-		bpf_object__find_program_by_name(object, "python_hit_multi"), CALL_LINK_MULTI_TYPE);
+	err = set_multi(object, core);
 	if (err) {
 		bpf_object__close(object);
 		return err_set(e, err, "cannot set the BPF program 'python' up: %m");
