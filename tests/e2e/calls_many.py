@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""A thousand functions on a thousand threads: every call of each is counted. bench/bench.py has the time that it
-takes to attach."""
+"""A thousand functions on a thousand threads, a million calls in about a second: every one is counted, or told to be
+lost, and then the rows say so. bench/bench.py has the time that it takes to attach."""
 from lib import *
 
 NR_FUNCTIONS, NR_THREADS, NR_ROUNDS = 1000, 1000, 1
@@ -60,14 +60,19 @@ process.stdin.write("go\n")
 process.stdin.flush()
 equal("the target", process.stdout.readline(), "done\n")
 recording.wait()
-wrong, nr_calls = {}, 0
-for group in report(recording.file)["groups"]:
+# A machine that is busy does not empty the rings in time: what was lost is counted, and told where it may be missing.
+wrong, nr_calls, nr_inexact = {}, 0, 0
+each = NR_THREADS * NR_ROUNDS
+profile = report(recording.file)
+for group in profile["groups"]:
     for f in group["functions"]:
         if f["function"].startswith("counted_"):
-            check(f["exact"], "%s is not exact" % f["function"])
             nr_calls += f["ncalls"]
-            if (f["ncalls"], f["primitive_calls"]) != (NR_THREADS * NR_ROUNDS, NR_THREADS * NR_ROUNDS):
-                wrong[f["function"]] = (f["ncalls"], f["primitive_calls"])
+            nr_inexact += not f["exact"]
+            if (f["ncalls"], f["primitive_calls"]) != (each, each) if f["exact"] else f["ncalls"] > each:
+                wrong[f["function"]] = (f["ncalls"], f["primitive_calls"], f["exact"])
+nr_lost = profile["tallies"]["calls_lost"]
 equal("functions whose calls are others", wrong, {})
-equal("calls", nr_calls, NR_FUNCTIONS * NR_THREADS * NR_ROUNDS)
-step("%d calls" % nr_calls)
+equal("calls, and those that were lost", nr_calls + nr_lost, NR_FUNCTIONS * each)
+check(bool(nr_lost) == bool(nr_inexact), "%d calls lost, %d functions that say so" % (nr_lost, nr_inexact))
+step("%d calls, %d lost" % (nr_calls, nr_lost))
