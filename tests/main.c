@@ -7,6 +7,7 @@
  * --chains FILE prints the stacks of a recording.
  */
 #include <check.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -238,6 +239,8 @@ int main(int argc, char **argv)
 {
 	int i, status;
 
+	/* Under nohup(1) it is ignored, also by what the tests start. */
+	signal(SIGHUP, SIG_DFL);
 	if (argc == 3 && !strcmp(argv[1], "--seeds"))
 		return seeds_write(argv[2]) ? EXIT_SUCCESS : EXIT_FAILURE;
 	if (argc == 3 && !strcmp(argv[1], "--chains"))
