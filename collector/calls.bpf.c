@@ -294,10 +294,45 @@ int calls_hit_multi(struct pt_regs *ctx)
 
 /* ---- ends ---- */
 
+static __noinline void lose_row(const struct call_row *row)
+{
+	__u32 function = row->node & ~CALL_LONE, id = row->node;
+	struct call_node *node;
+	struct call_hits *hits;
+
+	if (!(row->node & CALL_LONE)) {
+		node = bpf_map_lookup_elem(&call_nodes, &id);
+		if (!node)
+			return;
+		function = node->function;
+	}
+	hits = bpf_map_lookup_elem(&call_hits, &function);
+	if (hits)
+		hits->nr_lost += row->ncalls;
+}
+
+/* The ring is full, and the thread will send no more. */
+static __noinline void lose_rows(struct call_thread *t)
+{
+	__u32 nr = t->head.nr, i;
+	struct call_row row;
+
+	for (i = 0; i < CALL_ROWS_MAX && i < nr; i++) {
+		row = t->rows[i];
+		lose_row(&row);
+		calls_lost(row.ncalls);
+	}
+	t->head.nr = 0;
+}
+
 SEC("raw_tp/sched_process_exit")
 int calls_exit(void *ctx)
 {
+	struct call_thread *t = bpf_task_storage_get(&call_threads, bpf_get_current_task_btf(), 0, 0);
+
 	calls_flush(ctx);
+	if (t && t->head.nr && t->head.nr <= CALL_ROWS_MAX)
+		lose_rows(t);
 	return 0;
 }
 

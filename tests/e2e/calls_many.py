@@ -73,6 +73,6 @@ for group in profile["groups"]:
                 wrong[f["function"]] = (f["ncalls"], f["primitive_calls"], f["exact"])
 nr_lost = profile["tallies"]["calls_lost"]
 equal("functions whose calls are others", wrong, {})
-equal("calls, and those that were lost", nr_calls + nr_lost, NR_FUNCTIONS * each)
+equal("calls, and those that were lost, of %s" % profile["tallies"], nr_calls + nr_lost, NR_FUNCTIONS * each)
 check(bool(nr_lost) == bool(nr_inexact), "%d calls lost, %d functions that say so" % (nr_lost, nr_inexact))
 step("%d calls, %d lost" % (nr_calls, nr_lost))
