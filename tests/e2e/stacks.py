@@ -77,9 +77,11 @@ def compare(name, file):
     equal(name + ": samples", set(ours), set(theirs))
     # perf sees little of threads that live for a request: its events begin anew in each.
     check(len(ours) > 10, "%s: only %d samples" % (name, len(ours)))
-    reasons = collections.Counter(why_they_differ(ours[key], theirs[key]) for key in ours)
+    why = {key: why_they_differ(ours[key], theirs[key]) for key in ours}
+    reasons = collections.Counter(why.values())
     same = reasons.pop(None, 0)
-    check("?" not in reasons, "%s: %d differ for no known reason" % (name, reasons["?"]))
+    riddles = [(ours[key], theirs[key]) for key in ours if why[key] == "?"]
+    check(not riddles, "%s: %d differ for no known reason, the first one:\n%s" % (name, len(riddles), riddles[:1]))
     step("%s: %d samples, %.2f %% as perf; perf stops early: %s" %
          (name, len(ours), 100 * same / len(ours), dict(reasons) or "never"))
     return same / len(ours), reasons
