@@ -169,18 +169,22 @@ static void outgoing(struct telling *telling, enum direction direction)
 	send_plain(telling);
 }
 
+static void tell_end(struct telling *t)
+{
+	t->kind = SOCKET_CLOSE;
+	if (!t->conn->is_told)
+		return;
+	if (t->thread->holds != t->key)
+		send_held(t->ctx, t->conn);
+	send_plain(t);
+}
+
 /* The descriptor's, or the socket's, last one is gone. The thread need not be the target's. */
 static void tell_closed(struct telling *t)
 {
-	struct conn *c = t->conn;
 	__u64 key = t->key;
 
-	t->kind = SOCKET_CLOSE;
-	if (c->is_told) {
-		if (t->thread->holds != key)
-			send_held(t->ctx, c);
-		send_plain(t);
-	}
+	tell_end(t);
 	bpf_map_delete_elem(&conns, &key);
 }
 
@@ -194,12 +198,7 @@ static void tell_shut(struct telling *t)
 
 	if (c->role != ROLE_SERVED)
 		return;
-	t->kind = SOCKET_CLOSE;
-	if (c->is_told) {
-		if (t->thread->holds != t->key)
-			send_held(t->ctx, c);
-		send_plain(t);
-	}
+	tell_end(t);
 	c->role = ROLE_NONE;
 	c->is_told = 0;
 }
