@@ -360,6 +360,7 @@ void gather_request(struct gather *g, const struct open_request *open)
 			fold(g, r, owner, w);
 	}
 	weights_clear(w);
+	weights_release(&none);	/* a candidate that lost may have left its own there */
 }
 
 void gather_clear(struct gather *g)

@@ -135,6 +135,27 @@ START_TEST(slowest_keep_their_names)
 }
 END_TEST
 
+/* The last request has no sample, and takes the place of one that has: nothing of that may be left in memory. */
+START_TEST(slowest_without_samples_push_out)
+{
+	struct fixture f;
+
+	setup(&f, 1, "/sampled/");
+	builder_begin(&f.b, 100, 10, 11, 1, "/a");
+	builder_begin(&f.b, 110, 10, 10, 1, "/slow");
+	builder_end(&f.b, 900, 10, 10, 1);
+	builder_end(&f.b, 901, 10, 11, 1);
+	builder_round(&f.b);
+	f.options.by = BY_REQUEST;
+	f.selection_options.slowest = "1";
+	run(&f);
+	ck_assert_uint_eq(f.p->groups.nr, 1);
+	ck_assert_str_eq(strings_text(&f.strings, f.p->groups.at[0].path), "/a");
+	ck_assert_uint_eq(f.p->tallies.nr_filtered, 1);
+	teardown(&f);
+}
+END_TEST
+
 START_TEST(endpoints_beyond_the_limit_are_one)
 {
 	const struct group *other;
@@ -177,6 +198,7 @@ Suite *check_gather_suite(void)
 
 	tcase_add_loop_test(tc, memory_is_that_of_tables, 0, ARRAY_LEN(sums));
 	tcase_add_test(tc, slowest_keep_their_names);
+	tcase_add_test(tc, slowest_without_samples_push_out);
 	tcase_add_test(tc, endpoints_beyond_the_limit_are_one);
 	tcase_add_test(tc, requests_have_no_limit);
 	suite_add_tcase(s, tc);

@@ -22,6 +22,7 @@ import time
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.path.join(ROOT, os.environ.get("BUILD_DIR", "build"))
 WPERF = os.path.abspath(os.environ.get("WPERF") or os.path.join(ROOT, "wperf"))
+IS_SANITIZED = "asan" in os.path.basename(BUILD)
 NR_CPUS = os.cpu_count()
 PATIENCE = 60  # seconds until something that has to happen counts as not happening
 
