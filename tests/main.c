@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * build/check [SUITE...] runs these suites, or all of them; each test is a process of its own, and the
- * end-to-end scripts run beside the rest. Test
- * cases that the host cannot run are left out and listed; WPERF_FORBID_OMISSIONS=1 makes them
- * failures. build/check --seeds DIR writes inputs for the fuzzers instead,
- * --chains FILE prints the stacks of a recording.
+ * end-to-end scripts run beside the rest. Test cases that the host cannot run are left out and listed;
+ * WPERF_FORBID_OMISSIONS=1 makes them failures. build/check --seeds DIR writes inputs for the fuzzers
+ * instead, --chains FILE prints the stacks of a recording.
+ *
+ * To look for leaks takes longer than most tests, so under AddressSanitizer a suite is one process.
  */
 #include <check.h>
 #include <signal.h>
@@ -122,9 +123,29 @@ static bool is_suite(const char *name)
 	return false;
 }
 
+/* Where tests end their process, or it has to be one that nothing happened in. */
+static bool needs_forks(const char *name)
+{
+	static const char *const names[] = { "writer", "sink",	      "stack_walker", "target",	    "root",
+					     "keep",   "profile_dir", "debug_path",   "cmd_record", "cmd_report" };
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(names); i++)
+		if (!strcmp(name, names[i]))
+			return true;
+	return false;
+}
+
 struct totals {
 	int nr_run, nr_failures, nr_errors;
 };
+
+static void add_totals(struct totals *to, const struct totals *more)
+{
+	to->nr_run += more->nr_run;
+	to->nr_failures += more->nr_failures;
+	to->nr_errors += more->nr_errors;
+}
 
 /* What failed, one line each: FILE:LINE: test case: message. */
 static void take_failures(SRunner *runner, struct totals *t)
@@ -146,30 +167,92 @@ static bool is_beside(const char *name)
 	return !strcmp(name, "e2e");
 }
 
+static struct totals run_here(SRunner *runner)
+{
+	struct totals t = { 0 };
+
+	srunner_run_all(runner, CK_SILENT);
+	take_failures(runner, &t);
+	t.nr_run = srunner_ntests_run(runner);
+	return t;
+}
+
+/* The totals of a process that writes them to its end of a pipe. One that ended without is an error. */
+static struct totals totals_of(pid_t pid, int fd, const char *what)
+{
+	struct totals t = { .nr_run = 1, .nr_errors = 1 };
+	int status = 0;
+
+	if (read(fd, &t, sizeof(t)) != sizeof(t))
+		printf("check: %s ended before its time\n", what);
+	close(fd);
+	waitpid(pid, &status, 0);
+	if (status && t.nr_failures + t.nr_errors == 0) {
+		printf("check: %s ended with status 0x%x\n", what, (unsigned int)status);
+		t.nr_errors = 1;
+	}
+	return t;
+}
+
+/* Seconds: a suite that takes so long hangs. */
+enum { SUITE_TIMEOUT_S = 600 };
+
+/* Leaks are found where the process ends; they are its status. */
+static struct totals run_in_one_process(SRunner *runner, const char *name)
+{
+	int totals[2];
+	pid_t pid;
+
+	fflush(stdout);
+	if (pipe(totals))
+		return (struct totals){ .nr_run = 1, .nr_errors = 1 };
+	pid = fork();
+	if (!pid) {
+		struct totals t;
+
+		alarm(SUITE_TIMEOUT_S);
+		srunner_set_fork_status(runner, CK_NOFORK);
+		t = run_here(runner);
+		if (write(totals[1], &t, sizeof(t)) != sizeof(t))
+			_exit(EXIT_FAILURE);
+		exit(EXIT_SUCCESS);
+	}
+	close(totals[1]);
+	return totals_of(pid, totals[0], name);
+}
+
+#ifdef __SANITIZE_ADDRESS__
+enum { IS_SANITIZED = 1 };
+#else
+enum { IS_SANITIZED = 0 };
+#endif
+
 static struct totals run_suites(int argc, char **argv, bool are_beside)
 {
-	SRunner *runner = srunner_create(NULL);
-	struct totals t = { 0 };
+	struct totals all = { 0 };
 	size_t i;
 
 	for (i = 0; i < ARRAY_LEN(suites); i++) {
-		int nr_before = srunner_ntests_run(runner);
+		const char *name = suites[i].name;
 		uint64_t begin_ns = monotonic_ns();
+		struct totals t;
+		SRunner *runner;
 
-		if (is_beside(suites[i].name) != are_beside || !is_wanted(suites[i].name, argc, argv))
+		if (is_beside(name) != are_beside || !is_wanted(name, argc, argv))
 			continue;
-		srunner_add_suite(runner, suites[i].make());
-		srunner_run(runner, suites[i].name, NULL, CK_SILENT);
-		printf("%4d  %-20s %5.1f s\n", srunner_ntests_run(runner) - nr_before, suites[i].name,
-		       (double)(monotonic_ns() - begin_ns) / 1e9);
+		runner = srunner_create(suites[i].make());
+		if (IS_SANITIZED && !are_beside && !needs_forks(name))
+			t = run_in_one_process(runner, name);
+		else
+			t = run_here(runner);
+		srunner_free(runner);
+		printf("%4d  %-20s %5.1f s\n", t.nr_run, name, (double)(monotonic_ns() - begin_ns) / 1e9);
 		fflush(stdout);
+		add_totals(&all, &t);
 	}
 	harness_print_omissions();
-	take_failures(runner, &t);
-	t.nr_run = srunner_ntests_run(runner);
-	srunner_free(runner);
 	fflush(stdout);
-	return t;
+	return all;
 }
 
 /* In a process of its own, whose output waits in a file until the rest has ended. */
@@ -200,22 +283,20 @@ static void copy_out(FILE *from)
 }
 
 /* One summary of all, as libcheck would print it. */
-static int print_totals(const struct totals *a, const struct totals *b)
+static int print_totals(const struct totals *t)
 {
-	struct totals t = { a->nr_run + b->nr_run, a->nr_failures + b->nr_failures,
-			    a->nr_errors + b->nr_errors };
-	int nr_good = t.nr_run - t.nr_failures - t.nr_errors;
+	int nr_good = t->nr_run - t->nr_failures - t->nr_errors;
 
-	printf("%d%%: Checks: %d, Failures: %d, Errors: %d\n", t.nr_run ? 100 * nr_good / t.nr_run : 100, t.nr_run,
-	       t.nr_failures, t.nr_errors);
-	return nr_good == t.nr_run ? EXIT_SUCCESS : EXIT_FAILURE;
+	printf("%d%%: Checks: %d, Failures: %d, Errors: %d\n", t->nr_run ? 100 * nr_good / t->nr_run : 100,
+	       t->nr_run, t->nr_failures, t->nr_errors);
+	return nr_good == t->nr_run ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
 static int run_all(int argc, char **argv)
 {
-	struct totals here, beside = { .nr_run = 1, .nr_errors = 1 };
 	FILE *out = tmpfile();
-	int totals[2], status;
+	struct totals t, beside;
+	int totals[2];
 	pid_t pid;
 
 	if (!out || pipe(totals)) {
@@ -224,15 +305,12 @@ static int run_all(int argc, char **argv)
 	}
 	pid = run_beside(argc, argv, out, totals[1]);
 	close(totals[1]);
-	here = run_suites(argc, argv, false);
-	waitpid(pid, &status, 0);
+	t = run_suites(argc, argv, false);
+	beside = totals_of(pid, totals[0], "the scripts");
 	copy_out(out);
-	/* One that ended without its totals is an error. */
-	if (read(totals[0], &beside, sizeof(beside)) != sizeof(beside))
-		printf("check: the scripts ended with status 0x%x\n", (unsigned int)status);
-	close(totals[0]);
 	fclose(out);
-	return print_totals(&here, &beside);
+	add_totals(&t, &beside);
+	return print_totals(&t);
 }
 
 int main(int argc, char **argv)
