@@ -120,21 +120,29 @@ static void add_part(struct drain *d, const void *bytes, size_t len)
 	d->parts[d->nr_parts++] = (struct iovec){ (void *)bytes, len };
 }
 
-static void add_unwound(struct drain *d, const struct record *rec)
+/* What stands before a sample's time takes 8 bytes each (perf_event_open(2)). */
+static uint8_t *time_of(uint8_t *sample, const struct event_desc *event)
+{
+	uint64_t before = event->attr.sample_type & (PERF_SAMPLE_IDENTIFIER | PERF_SAMPLE_IP | PERF_SAMPLE_TID);
+
+	return sample + sizeof(struct perf_event_header) + 8 * (size_t)__builtin_popcountll(before);
+}
+
+static void add_rewritten(struct drain *d, const struct record *rec, const struct merged *it, bool is_unwound)
 {
 	uint8_t *out = d->rewritten + d->nr_rewritten_bytes;
-	size_t len = stack_walker_sample(d->walker, rec, out);
+	size_t len = it->record->size;
 
+	if (is_unwound)
+		len = stack_walker_sample(d->walker, rec, out);
+	else
+		memcpy(out, it->record, len);
+	memcpy(time_of(out, rec->event), &it->time, sizeof(it->time));
 	d->nr_rewritten_bytes += len;
 	add_part(d, out, len);
 }
 
 /* ---- one record ---- */
-
-static bool wants_unwinding(const struct drain *d, const struct record *rec)
-{
-	return d->walker && rec->type == PERF_RECORD_SAMPLE && !rec->event->is_bpf_output;
-}
 
 /* False: it is left out, or was written anew. */
 static bool is_kept(struct drain *d, const struct record *rec)
@@ -170,19 +178,31 @@ static bool is_kept(struct drain *d, const struct record *rec)
 	}
 }
 
-static void take(struct drain *d, const struct perf_event_header *header)
+/*
+ * A sample takes its time before its BPF program runs (Linux 6.3), so the marks that this one sends ahead of it
+ * (socket_sampled()) are younger by some microseconds. Their order in the ring counts: the sample becomes as young as
+ * they are.
+ */
+static bool is_behind_marks(const struct record *rec, const struct merged *it)
+{
+	return rec->time < it->time;
+}
+
+static void take(struct drain *d, const struct merged *it)
 {
 	struct record rec = { 0 };
+	bool is_sample;
 
 	/* The kernel's own records are never short, and of no events but ours. */
-	if (!decode_record(&d->events, (const uint8_t *)header, &rec) || !rec.event || !is_kept(d, &rec))
+	if (!decode_record(&d->events, (const uint8_t *)it->record, &rec) || !rec.event || !is_kept(d, &rec))
 		return;
 	if (d->nr_parts == DRAIN_PARTS || d->nr_rewritten_bytes + STACK_WALKER_SAMPLE_MAX > REWRITTEN_BYTES)
 		write_parts(d);
-	if (wants_unwinding(d, &rec))
-		add_unwound(d, &rec);
+	is_sample = rec.type == PERF_RECORD_SAMPLE && !rec.event->is_bpf_output;
+	if (is_sample && (d->walker || is_behind_marks(&rec, it)))
+		add_rewritten(d, &rec, it, d->walker);
 	else
-		add_part(d, header, header->size);
+		add_part(d, it->record, it->record->size);
 }
 
 /* ---- one round ---- */
@@ -247,7 +267,7 @@ void drain_rings(struct drain *d, bool is_last)
 		gather_settled(d);
 	merge_sort(&d->merge);
 	vec_each(&d->merge.records, it)
-		take(d, it->record);
+		take(d, it);
 	write_parts(d);
 	d->is_pressed = merge_waiting_pct(&d->merge) >= PRESSED_PCT;
 	merge_end(&d->merge);
@@ -269,10 +289,9 @@ void drain_init(struct drain *d, struct sampler *sampler, struct follow *follow,
 	size_t i;
 
 	*d = (struct drain){
-		.sampler = sampler, .follow = follow, .writer = writer, .keep = keep, .walker = walker
+		.sampler = sampler, .follow = follow, .writer = writer, .keep = keep, .walker = walker,
+		.rewritten = xmalloc(REWRITTEN_BYTES),
 	};
-	if (walker)
-		d->rewritten = xmalloc(REWRITTEN_BYTES);
 	for (i = 0; i < sampler_nr_events(sampler); i++) {
 		const struct writer_event *from = &sampler->events[i];
 		const struct event_desc *event =

@@ -281,8 +281,11 @@ static int socket_attach(void *self, const struct marker_ways *ways, struct err 
 		.spec = m->spec->text,
 		.name = "",
 	};
-	int err = load(m, ways, e);
+	int err;
 
+	if (ways->calls)
+		m->way = socket_way_beside_counts(m->way);
+	err = load(m, ways, e);
 	if (err)
 		return err;
 	m->counts_fd = bpf_object__find_map_fd_by_name(m->object, "counts");

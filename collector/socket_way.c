@@ -135,3 +135,8 @@ enum socket_way socket_way_choose(const struct pids *pids)
 
 	return may && can_trace() ? SOCKET_BY_TRACES : SOCKET_BY_CALLS;
 }
+
+enum socket_way socket_way_beside_counts(enum socket_way chosen)
+{
+	return getenv("WPERF_SOCKETS") ? chosen : SOCKET_BY_CALLS;
+}

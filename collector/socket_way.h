@@ -20,6 +20,11 @@ enum socket_way { SOCKET_BY_CALLS, SOCKET_BY_TRACES };
  * WPERF_SOCKETS, "calls" or "traces", is obeyed where the kernel can.
  */
 enum socket_way socket_way_choose(const struct pids *pids);
+/*
+ * Where calls are counted: each is in the request or it is not, so no wait may be missed, and what that costs
+ * is nothing beside the counting.
+ */
+enum socket_way socket_way_beside_counts(enum socket_way chosen);
 /* By the kernel's BTF: there is a tracepoint of that name which BPF programs can be attached to. */
 bool socket_way_has_trace(const char *name);
 

@@ -9,6 +9,7 @@
 
 #include "base/units.h"
 #include "collector/drain.h"
+#include "recording/reader.h"
 #include "tests/harness.h"
 #include "tests/sketch.h"
 
@@ -219,6 +220,44 @@ START_TEST(a_process_is_forgotten_behind_its_last_record)
 }
 END_TEST
 
+/*
+ * A sample may stand in its ring behind what is younger by its time: marks that its own BPF program sent. Whoever
+ * sorts what was recorded by time finds them in the ring's order.
+ */
+START_TEST(samples_are_not_older_than_what_stands_before_them)
+{
+	static struct rig rig;
+	struct record rec = { 0 };
+	struct reader *reader;
+	uint64_t times[3];
+	struct err e;
+	size_t nr = 0;
+
+	set_up(&rig);
+	put_sample(&rig, 0, 50);
+	put_exit(&rig, 10, 100);
+	put_sample(&rig, 0, 90);
+	put_sample(&rig, 0, 110);
+	put_sample(&rig, 1, 95);
+	drain_rings(&rig.drain, true);
+	ck_assert_int_eq(writer_finish(rig.writer, &e), 0);
+	ck_assert_int_eq(reader_open(harness_path("out.data"), &reader, &e), 0);
+	while (reader_next(reader, &rec, &e) > 0)
+		if (rec.type == PERF_RECORD_SAMPLE && rec.cpu == 0) {
+			ck_assert_uint_lt(nr, ARRAY_LEN(times));
+			times[nr++] = rec.time;
+		} else if (rec.type == PERF_RECORD_SAMPLE) {
+			ck_assert_uint_eq(rec.time, 95);
+		}
+	ck_assert_uint_eq(nr, ARRAY_LEN(times));
+	ck_assert_uint_eq(times[0], 50);
+	ck_assert_uint_eq(times[1], 100);
+	ck_assert_uint_eq(times[2], 110);
+	reader_free(reader);
+	tear_down(&rig);
+}
+END_TEST
+
 Suite *check_drain_suite(void)
 {
 	Suite *s = suite_create("drain");
@@ -227,6 +266,7 @@ Suite *check_drain_suite(void)
 	tcase_set_timeout(tc, 20);
 	tcase_add_loop_test(tc, what_waits_presses, 0, ARRAY_LEN(cases));
 	tcase_add_test(tc, a_full_ring_does_not_wait);
+	tcase_add_test(tc, samples_are_not_older_than_what_stands_before_them);
 	tcase_add_test(tc, a_process_is_forgotten_behind_its_last_record);
 	suite_add_tcase(s, tc);
 	return s;

@@ -29,6 +29,7 @@ static const struct script {
 	{ "profiles", { CAN_BPF }, "/usr/bin/python3 /usr/bin/flask" },
 	{ "nginx", { CAN_BPF }, "nginx" },
 	{ "postgres", { CAN_BPF }, "/usr/lib/postgresql/*/bin/postgres psql runuser" },
+	{ "waits", { CAN_BPF }, "gcc" },
 	{ "splice", { CAN_BPF }, "/usr/bin/python3" },
 	{ "shutdown", { CAN_BPF }, "/usr/bin/python3" },
 	{ "real_http", { CAN_BPF }, "nginx wrk node /usr/bin/python3 /usr/bin/gunicorn" },

@@ -81,6 +81,16 @@ START_TEST(calls_can_be_asked_for)
 }
 END_TEST
 
+START_TEST(counts_are_exact)
+{
+	unsetenv("WPERF_SOCKETS");
+	ck_assert_int_eq(socket_way_beside_counts(SOCKET_BY_TRACES), SOCKET_BY_CALLS);
+	ck_assert_int_eq(setenv("WPERF_SOCKETS", "traces", 1), 0);
+	ck_assert_int_eq(socket_way_beside_counts(SOCKET_BY_TRACES), SOCKET_BY_TRACES);
+	unsetenv("WPERF_SOCKETS");
+}
+END_TEST
+
 START_TEST(tracepoints_are_known_by_name)
 {
 	if (access("/sys/kernel/btf/vmlinux", R_OK))
@@ -99,6 +109,7 @@ Suite *check_socket_way_suite(void)
 	tcase_add_test(tc, other_sockets_are_no_reason);
 	tcase_add_test(tc, what_does_not_run_yet_may_listen_on_anything);
 	tcase_add_test(tc, calls_can_be_asked_for);
+	tcase_add_test(tc, counts_are_exact);
 	tcase_add_test(tc, tracepoints_are_known_by_name);
 	suite_add_tcase(suite, tc);
 	return suite;
