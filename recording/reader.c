@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Bytes in: a file (mapped), a pipe (buffered) or memory. Out: records, decoded by decode.c. The
- * reader keeps for itself what describes the stream: attributes, names, features.
+ * Bytes in: a file, a pipe or memory. Out: records, decoded by decode.c. The reader keeps for itself
+ * what describes the stream: attributes, names, features.
+ *
+ * A file's records are read as a pipe's are, into a buffer that is used over and over: to touch each page
+ * of a mapping once costs several times as much as to copy it. A buffer that would have to hold too much of the file
+ * is a mapping after all.
  */
 #include "recording/reader.h"
 
@@ -17,7 +21,9 @@
 
 enum {
 	/* Large enough that a read(2) costs nothing against the parsing of what it brought. */
-	PIPE_READ_BYTES = 256 * 1024,
+	READ_BYTES = 256 * 1024,
+	/* Of a file more than this is mapped. */
+	BUFFER_MAX = 64 * 1024 * 1024,
 	/* How much of a mapped file may stay resident behind the reader before it is given back. */
 	DISCARD_BYTES = 8 * 1024 * 1024,
 };
@@ -26,13 +32,15 @@ enum origin { FROM_FILE, FROM_PIPE, FROM_MEMORY };
 
 struct reader {
 	enum origin origin;
-	int fd;			/* FROM_PIPE; -1 else */
+	int fd;			/* -1: FROM_MEMORY */
 	uint8_t *bytes;		/* stream positions [start, start + len) */
-	size_t len, cap;	/* cap: FROM_PIPE, what is allocated */
-	uint64_t start;		/* 0 unless FROM_PIPE */
+	size_t len, cap;	/* cap: what is allocated; 0: nothing, or mapped, or lent */
+	uint64_t start;
+	uint64_t file_size;	/* FROM_FILE */
+	bool is_mapped;
 	uint64_t next;		/* position of the next record */
 	uint64_t end;		/* of the data; UINT64_MAX: not known before the stream ends */
-	uint64_t discarded;	/* FROM_FILE: given back up to here */
+	uint64_t discarded;	/* of a mapping: given back up to here */
 	bool is_truncated, is_at_eof;
 	bool has_begun;		/* a record was given out: the events are settled */
 	uint64_t nr_unknown;
@@ -50,6 +58,61 @@ static struct reader *reader_new(enum origin origin)
 	return r;
 }
 
+/* ---- where the bytes are ---- */
+
+static int map_file(struct reader *r)
+{
+	void *map = mmap(NULL, (size_t)r->file_size, PROT_READ, MAP_PRIVATE, r->fd, 0);
+
+	if (map == MAP_FAILED)
+		return -errno;
+	madvise(map, (size_t)r->file_size, MADV_SEQUENTIAL);
+	r->bytes = map;
+	r->len = (size_t)r->file_size;
+	r->start = 0;
+	r->is_mapped = true;
+	return 0;
+}
+
+static void drop_bytes(struct reader *r)
+{
+	if (r->is_mapped)
+		munmap(r->bytes, r->len);
+	else if (r->origin != FROM_MEMORY)
+		free(r->bytes);
+	r->bytes = NULL;
+	r->len = r->cap = 0;
+	r->is_mapped = false;
+}
+
+/* Room for more bytes behind those in the buffer. False: the file is mapped now. */
+static bool has_room(struct reader *r)
+{
+	size_t cap = r->cap * 2 > READ_BYTES * 2 ? r->cap * 2 : READ_BYTES * 2;
+
+	if (r->cap - r->len >= READ_BYTES)
+		return true;
+	if (r->origin == FROM_FILE && cap > BUFFER_MAX) {
+		uint8_t *bytes = r->bytes;
+
+		if (!map_file(r)) {
+			free(bytes);
+			r->cap = 0;
+			return false;
+		}
+	}
+	r->cap = cap;
+	r->bytes = xrealloc(r->bytes, cap);
+	return true;
+}
+
+static ssize_t read_on(struct reader *r)
+{
+	if (r->origin == FROM_FILE)
+		return pread(r->fd, r->bytes + r->len, r->cap - r->len, (off_t)(r->start + r->len));
+	return read(r->fd, r->bytes + r->len, r->cap - r->len);
+}
+
 /* Makes the bytes [pos, pos + want) available, reading more where it can. False: they are not there. */
 static bool reader_has(struct reader *r, uint64_t pos, size_t want)
 {
@@ -60,13 +123,11 @@ static bool reader_has(struct reader *r, uint64_t pos, size_t want)
 	while (until > r->start + r->len) {
 		ssize_t got;
 
-		if (r->origin != FROM_PIPE || r->is_at_eof)
+		if (r->origin == FROM_MEMORY || r->is_mapped || r->is_at_eof)
 			return false;
-		if (r->cap - r->len < PIPE_READ_BYTES) {
-			r->cap = r->cap * 2 > PIPE_READ_BYTES * 2 ? r->cap * 2 : PIPE_READ_BYTES * 2;
-			r->bytes = xrealloc(r->bytes, r->cap);
-		}
-		got = read(r->fd, r->bytes + r->len, r->cap - r->len);
+		if (!has_room(r))
+			continue;
+		got = read_on(r);
 		if (got < 0 && errno == EINTR)
 			continue;
 		if (got <= 0)
@@ -198,25 +259,28 @@ static int read_header(struct reader *r, struct err *e)
 	return 0;
 }
 
-static int map_file(struct reader *r, const char *path, const struct stat *st, struct err *e)
+static int open_file(struct reader *r, const char *path, uint64_t size, struct err *e)
 {
-	void *map;
+	int err;
 
-	if (!st->st_size)
+	if (!size)
 		return err_set(e, -EINVAL, "%s: the recording is empty", path);
-	map = mmap(NULL, (size_t)st->st_size, PROT_READ, MAP_PRIVATE, r->fd, 0);
-	if (map == MAP_FAILED)
-		return err_set(e, -errno, "%s: %m", path);
 	r->origin = FROM_FILE;
-	r->bytes = map;
-	r->len = (size_t)st->st_size;
-	madvise(map, r->len, MADV_SEQUENTIAL);
-	close(r->fd);
-	r->fd = -1;
-	return 0;
+	r->file_size = size;
+	err = map_file(r);
+	return err ? err_set(e, err, "%s: %m", path) : 0;
 }
 
-/* Leaves a file mapped, and anything else to be read as a stream. */
+/* The header was read, and what describes the data: from here on it is one record after the other. */
+static void begin_records(struct reader *r)
+{
+	if (r->origin != FROM_FILE)
+		return;
+	drop_bytes(r);
+	r->start = r->next;
+}
+
+/* Leaves a file mapped for its header, and anything else to be read as a stream. */
 static int open_source(struct reader *r, const char *path, struct err *e)
 {
 	struct stat st;
@@ -236,7 +300,7 @@ static int open_source(struct reader *r, const char *path, struct err *e)
 	if (S_ISDIR(st.st_mode))
 		return err_set(e, -ENOTSUP, "%s: recordings that are directories cannot be read", path);
 	if (S_ISREG(st.st_mode))
-		return map_file(r, path, &st, e);
+		return open_file(r, path, (uint64_t)st.st_size, e);
 	return 0;
 }
 
@@ -259,11 +323,13 @@ int reader_open(const char *path, struct reader **ret_reader, struct err *e)
 	err = open_source(r, path, e);
 	if (!err && read_header(r, e))
 		err = with_path(e, path);
-	if (err)
+	if (err) {
 		reader_free(r);
-	else
-		*ret_reader = r;
-	return err;
+		return err;
+	}
+	begin_records(r);
+	*ret_reader = r;
+	return 0;
 }
 
 int reader_open_pipe(int fd, const char *name, struct reader **ret_reader, struct err *e)
@@ -301,10 +367,7 @@ void reader_free(struct reader *r)
 {
 	if (!r)
 		return;
-	if (r->origin == FROM_FILE && r->bytes)
-		munmap(r->bytes, r->len);
-	else if (r->origin == FROM_PIPE)
-		free(r->bytes);
+	drop_bytes(r);
 	if (r->fd > STDIN_FILENO)
 		close(r->fd);
 	events_release(&r->events);
@@ -469,12 +532,12 @@ void reader_at(struct reader *r, uint64_t pos, struct record *rec)
 
 void reader_discard(struct reader *r, uint64_t pos)
 {
-	if (r->origin == FROM_FILE && pos >= r->discarded + DISCARD_BYTES) {
+	if (r->is_mapped && pos >= r->discarded + DISCARD_BYTES) {
 		uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), until = pos & ~(page - 1);
 
 		madvise(r->bytes + r->discarded, until - r->discarded, MADV_DONTNEED);
 		r->discarded = until;
-	} else if (r->origin == FROM_PIPE && pos - r->start > r->len / 2) {
+	} else if (r->cap && pos - r->start > r->len / 2) {
 		size_t dead = (size_t)(pos - r->start);
 
 		memmove(r->bytes, r->bytes + dead, r->len - dead);

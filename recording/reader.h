@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Reads a recording, wperf's own or perf's, as a file (mapped) or as a pipe stream.
+ * Reads a recording, wperf's own or perf's, as a file or as a pipe stream.
  *
  *	struct record r;
  *

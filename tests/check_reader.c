@@ -238,7 +238,7 @@ START_TEST(long_stream_is_read_with_a_window)
 }
 END_TEST
 
-/* A mapped file gives memory back too: what is behind can be read again all the same. */
+/* A file gives memory back too, and the record that it was given back up to is still there. */
 START_TEST(discarded_part_of_a_file_changes_nothing_ahead)
 {
 	struct perf_event_attr attr = sketch_attr();
@@ -265,6 +265,51 @@ START_TEST(discarded_part_of_a_file_changes_nothing_ahead)
 	ck_assert_int_eq(reader_next(reader, &r, &e), 0);
 	reader_free(reader);
 	sketch_release(&s);
+}
+END_TEST
+
+/* More than the reader would copy: 80 MB between two records, and nothing is given back before that. */
+START_TEST(file_of_which_nothing_is_discarded_is_mapped)
+{
+	enum { NR = 1000, BETWEEN = 80 << 20 };
+	struct perf_event_attr attr = sketch_attr();
+	char *between = xcalloc(1, BETWEEN);
+	struct sketch s = { 0 };
+	struct reader *reader;
+	uint64_t at[NR];
+	struct record r;
+	struct err e;
+	uint32_t i;
+
+	sketch_file(&s, &attr, 1);
+	for (i = 0; i < NR; i++) {
+		add_comm(&s, i, i + 1);
+		if (i != NR / 2)
+			continue;
+		sketch_begin(&s, PERF_RECORD_AUXTRACE, 0);
+		sketch_u64(&s, BETWEEN);
+		sketch_add(&s, "offset, reference and so on.....", 32);
+		sketch_end(&s);
+		sketch_add(&s, between, BETWEEN);
+	}
+	sketch_finish(&s, NULL, 0);
+	ck_assert_int_eq(reader_open(harness_file("in.data", s.bytes.s, s.bytes.len), &reader, &e), 0);
+	for (i = 0; i < NR; i++) {
+		do
+			ck_assert_int_eq(reader_next(reader, &r, &e), 1);
+		while (r.type == PERF_RECORD_AUXTRACE);
+		at[i] = r.pos;
+	}
+	for (i = 0; i < NR; i++) {
+		reader_at(reader, at[i], &r);
+		ck_assert_uint_eq(r.pid, i);
+		reader_discard(reader, at[i]);
+	}
+	ck_assert_int_eq(reader_next(reader, &r, &e), 0);
+	ck_assert(!reader_is_truncated(reader));
+	reader_free(reader);
+	sketch_release(&s);
+	free(between);
 }
 END_TEST
 
@@ -848,6 +893,7 @@ static TCase *forms_tcase(void)
 	tcase_add_loop_test(tc, stdin_is_read, 0, ARRAY_LEN(pieces));
 	tcase_add_test(tc, fifo_is_read);
 	tcase_add_test(tc, long_stream_is_read_with_a_window);
+	tcase_add_test(tc, file_of_which_nothing_is_discarded_is_mapped);
 	tcase_add_test(tc, discarded_part_of_a_file_changes_nothing_ahead);
 	tcase_add_loop_test(tc, attributes_of_older_and_newer_perfs_are_read, 0,
 			    2 * ARRAY_LEN(attr_sizes));
