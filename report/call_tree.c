@@ -106,6 +106,8 @@ static uint32_t location_of_function(struct counted_function *f, struct stacks *
 		place = place_of(f, session);
 		f->location_plus_1 = stacks_location(stacks, &place) + 1;
 	}
+	if (f->flags & FUNCTION_IS_TIMED)
+		stacks->locations.at[f->location_plus_1 - 1].is_timed = true;
 	if (f->flags & FUNCTION_IS_INEXACT)
 		stacks->locations.at[f->location_plus_1 - 1].is_inexact = true;
 	return f->location_plus_1 - 1;

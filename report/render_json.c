@@ -278,15 +278,20 @@ static void add_place(json_t *o, const struct profile *p, const struct function 
 	json_object_set_new(o, "function", text_of(p, f->name));
 }
 
-static json_t *caller_object(const struct profile *p, const struct caller_sums *c)
+static json_t *time_of(const struct profile *p, uint64_t weight, bool is_known)
+{
+	return is_known ? weight_of(p, weight) : json_null();
+}
+
+static json_t *caller_object(const struct profile *p, const struct caller_sums *c, bool has_time)
 {
 	json_t *o = json_object();
 
 	add_place(o, p, &p->functions.at[c->caller]);
 	json_object_set_new(o, "ncalls", count(c->ncalls));
 	json_object_set_new(o, "samples", count(c->nr_samples));
-	json_object_set_new(o, "tottime", weight_of(p, c->self));
-	json_object_set_new(o, "cumtime", weight_of(p, c->cum));
+	json_object_set_new(o, "tottime", time_of(p, c->self, has_time));
+	json_object_set_new(o, "cumtime", time_of(p, c->cum, has_time));
 	return o;
 }
 
@@ -301,10 +306,10 @@ static json_t *function_object(const struct profile *p, const struct table_row *
 	json_object_set_new(o, "primitive_calls", count(s->primitive_calls));
 	json_object_set_new(o, "samples", count(s->nr_samples));
 	json_object_set_new(o, "cum_samples", count(s->nr_cum_samples));
-	json_object_set_new(o, "tottime", weight_of(p, s->self));
-	json_object_set_new(o, "cumtime", weight_of(p, s->cum));
+	json_object_set_new(o, "tottime", time_of(p, s->self, !s->has_no_time));
+	json_object_set_new(o, "cumtime", time_of(p, s->cum, !s->has_no_time));
 	vec_each(&s->callers, it)
-		json_array_append_new(callers, caller_object(p, it));
+		json_array_append_new(callers, caller_object(p, it, !s->has_no_time));
 	json_object_set_new(o, "callers", callers);
 	json_object_set_new(o, "exact", exact(s->ncalls, s->is_inexact));
 	return o;

@@ -143,11 +143,16 @@ static void add_row(struct str *b, const struct profile *p, const struct table_r
 	else
 		snprintf(calls, sizeof(calls), "%s%" PRIu64 "/%" PRIu64, about, s->ncalls,
 			 s->primitive_calls);
-	str_addf(b, "%9s %8.*f", calls, decimals, self);
-	add_per_call(b, self, s->ncalls);
-	str_addf(b, " %8.*f", decimals, cum);
-	add_per_call(b, cum, s->primitive_calls);
-	str_add_char(b, ' ');
+	str_addf(b, "%9s", calls);
+	if (s->has_no_time) {
+		str_addf(b, " %8s %8s %8s %8s ", "-", "-", "-", "-");
+	} else {
+		str_addf(b, " %8.*f", decimals, self);
+		add_per_call(b, self, s->ncalls);
+		str_addf(b, " %8.*f", decimals, cum);
+		add_per_call(b, cum, s->primitive_calls);
+		str_add_char(b, ' ');
+	}
 	add_text(b, p, row->function->std_name);
 	str_add_char(b, '\n');
 }

@@ -31,7 +31,8 @@ struct location {
 	uint32_t module;
 	uint32_t name, file;	/* strings: of a named one; of a function what its file calls it */
 	bool is_return, is_kernel;
-	bool is_inexact;	/* calls of it were not counted; not looked at when places are compared */
+	/* Not looked at when places are compared: calls of it were not counted; its calls have their time. */
+	bool is_inexact, is_timed;
 	uint8_t kind;		/* enum location_kind */
 };
 

@@ -25,6 +25,7 @@ struct call_total {
 /* Its calls are counted wherever it runs, so that where there is no row of it, it was not called. */
 struct counting {
 	bool is_counted, is_inexact;
+	bool is_timed;		/* its calls have their time, too */
 };
 
 /* What is summed up in the group at hand, by function and by pair of a function and its caller. */
@@ -188,6 +189,7 @@ static void learn_counting(struct sum *t)
 			vec_push(&t->counting, (struct counting){ 0 });
 		t->counting.at[function].is_counted = true;
 		t->counting.at[function].is_inexact |= l->is_inexact;
+		t->counting.at[function].is_timed |= l->is_timed;
 	}
 	t->nr_locations = stacks->locations.nr;
 	while (t->counting.nr < r->profile->functions.nr)
@@ -411,6 +413,12 @@ static void move_callers(struct sum *t, struct group *g)
 			qsort_r(f->callers.at, f->callers.nr, sizeof(*f->callers.at), by_cum, t);
 }
 
+/* Samples, which would tell its time, are left out. */
+static bool has_no_time(const struct sum *t, const struct counting *c)
+{
+	return t->profile->has_call_times && !t->ns_per_weight && c->is_counted && !c->is_timed;
+}
+
 /* Hands the totals to the group and leaves them zero for the next one. */
 static void move_totals(struct sum *t, struct group *g, bool is_partial)
 {
@@ -426,6 +434,7 @@ static void move_totals(struct sum *t, struct group *g, bool is_partial)
 		vec_push(&g->functions, (struct function_sums){ .function = *id,
 								.ncalls = COUNT_UNKNOWN,
 								.primitive_calls = COUNT_UNKNOWN,
+								.has_no_time = has_no_time(t, counting),
 								.nr_samples = f->nr_samples,
 								.nr_cum_samples = f->nr_cum_samples,
 								.self = f->self,

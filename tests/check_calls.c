@@ -209,7 +209,9 @@ static const char *text_of(struct fixture *f)
 		vec_each(&g->functions, s) {
 			str_addf(&f->text, "%s%s ", s == g->functions.at ? ": " : ", ", name_of(f, s->function));
 			add_calls(&f->text, s->ncalls, s->primitive_calls, s->is_inexact);
-			if (s->cum)
+			if (s->has_no_time)
+				str_add(&f->text, " ? ?");
+			else if (s->cum)
 				str_addf(&f->text, " %" PRIu64 " %" PRIu64, s->self / MS, s->cum / MS);
 			vec_each(&s->callers, c) {
 				str_addf(&f->text, "%s%s ", c == s->callers.at ? " (" : ", ", name_of(f, c->caller));
@@ -280,6 +282,9 @@ static const struct {
 	  "/a 6/2 9ms: main 1 2 9, fib 5/1 7 7 (main 1, fib 4)", 0, 0, 0 },
 	{ "T1:main T2:fib N1<0:1 N2<1:2 B11:/a C11:1*0+2 C11:2*1+3 E11", "fib",
 	  "/a 1 3ms: fib 1 3 3", 0, 0, 0 },
+	/* of what is counted without its time, none is known, whatever it calls */
+	{ "T1:main F2:leaf T3:back N1<0:1 N2<1:2 N3<2:3 B11:/a C11:1*1+2 C11:2*5 C11:3*1+4 E11", NULL,
+	  "/a 7 6ms: main 1 2 6, leaf 5 ? ? (main 5), back 1 4 4 (leaf 1)", 0, 0, 0 },
 	/* where it is not, they are all of it */
 	{ "F1:f N1<0:1 B11:/a C11:1*2 S11 S11 E11", NULL, "/a 2 2ms: f 2, 0x10 - 2 2", 0, 0, 0 },
 };
