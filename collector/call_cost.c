@@ -60,25 +60,6 @@ static double ns_of_call(void (*function)(void))
 	return least;
 }
 
-/* Where a function of ours lies in our file. */
-static bool off_of(void (*function)(void), uint64_t *ret_off)
-{
-	uint64_t addr = (uintptr_t)function;
-	struct maps maps = { 0 };
-	struct err ignored;
-	bool found = false;
-
-	if (maps_read(&maps, getpid(), &ignored))
-		return false;
-	vec_each(&maps.entries, m)
-		if (addr >= m->start && addr < m->end) {
-			*ret_off = addr - m->start + m->off;
-			found = true;
-		}
-	maps_release(&maps);
-	return found;
-}
-
 /* 0: it cannot be had. */
 static double ns_of_hit(const struct call_core *core, void (*function)(void))
 {
@@ -88,7 +69,7 @@ static double ns_of_hit(const struct call_core *core, void (*function)(void))
 	struct err ignored;
 	double without = ns_of_call(function), with;
 
-	if (!off_of(function, &place.off) ||
+	if (maps_own_off((uintptr_t)function, &place.off) ||
 	    call_link_attach(&link, &programs, "/proc/self/exe", &place, 1, (uint32_t)getpid(), &ignored))
 		return 0;
 	with = ns_of_call(function);

@@ -173,6 +173,23 @@ const struct maps_entry *maps_find(const struct maps *m, uint64_t addr)
 	return low < m->entries.nr && m->entries.at[low].start <= addr ? &m->entries.at[low] : NULL;
 }
 
+int maps_own_off(uint64_t addr, uint64_t *ret_off)
+{
+	const struct maps_entry *m;
+	struct maps maps = { 0 };
+	struct err ignored;
+	int err;
+
+	err = maps_read(&maps, getpid(), &ignored);
+	if (err)
+		return err;
+	m = maps_find(&maps, addr);
+	if (m)
+		*ret_off = addr - m->start + m->off;
+	maps_release(&maps);
+	return m ? 0 : -ENOENT;
+}
+
 bool maps_entry_is_file(const struct maps_entry *m)
 {
 	return m->inode && m->path[0] == '/';

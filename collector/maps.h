@@ -42,6 +42,8 @@ int maps_read(struct maps *m, int pid, struct err *e);
 void maps_release(struct maps *m);
 /* The mapping that covers addr, or NULL. */
 const struct maps_entry *maps_find(const struct maps *m, uint64_t addr);
+/* Where in its file an address of our own process lies. -ENOENT: no mapping covers it. */
+int maps_own_off(uint64_t addr, uint64_t *ret_off);
 /* It maps bytes of a file (not heap, stack, vdso or a pseudo file of the kernel's). */
 bool maps_entry_is_file(const struct maps_entry *m);
 

@@ -97,25 +97,6 @@ static double ns_of_call(struct fake_python *f)
 	return least;
 }
 
-/* Where a function of ours lies in our file. */
-static bool off_of(void (*function)(void *), uint64_t *ret_off)
-{
-	uint64_t addr = (uintptr_t)function;
-	struct maps maps = { 0 };
-	struct err ignored;
-	bool found = false;
-
-	if (maps_read(&maps, getpid(), &ignored))
-		return false;
-	vec_each(&maps.entries, m)
-		if (addr >= m->start && addr < m->end) {
-			*ret_off = addr - m->start + m->off;
-			found = true;
-		}
-	maps_release(&maps);
-	return found;
-}
-
 static void forget_own(const struct bpf_object *object, const char *map)
 {
 	int fd = (int)syscall(SYS_pidfd_open, getpid(), 0);
@@ -139,8 +120,8 @@ uint32_t python_cost_measure(const struct call_python *p)
 
 	make_python(&python);
 	without = ns_of_call(&python);
-	if (!off_of(python_cost_enter, &places[0].off) ||
-	    !off_of(python_cost_leave, &places[1].off) ||
+	if (maps_own_off((uintptr_t)python_cost_enter, &places[0].off) ||
+	    maps_own_off((uintptr_t)python_cost_leave, &places[1].off) ||
 	    call_link_attach(&link, &p->programs, "/proc/self/exe", places, 2, (uint32_t)getpid(),
 			     &ignored))
 		return 0;

@@ -176,32 +176,16 @@ static void moved(struct transfer *t, struct pt_regs *regs, __u8 call, long ret)
 {
 	__u64 flags = 0;
 
-	switch (call) {
-	case CALL_RECV:
-		flags = regs->r10;
-		/* fall through */
-	case CALL_READ:
-	case CALL_WRITE:
-		t->at.at = regs->si;
-		break;
-	case CALL_READV:
-	case CALL_WRITEV:
-		t->at = (struct user_bytes){ regs->si, regs->dx };
-		break;
-	case CALL_RECVMSG:
-		flags = regs->dx;
-		/* fall through */
-	case CALL_SENDMSG:
-		find_message(regs->si, &t->at);
-		break;
-	case CALL_RECVMMSG:
-		flags = regs->r10;
-		/* fall through */
-	case CALL_SENDMMSG:
+	if (call == CALL_RECVMMSG || call == CALL_SENDMMSG) {
 		find_message(regs->si, &t->at);
 		t->bytes = sum_messages(regs->si, ret);
-		break;
+	} else {
+		find_bytes(regs, call, &t->at);
 	}
+	if (call == CALL_RECV || call == CALL_RECVMMSG)
+		flags = regs->r10;
+	else if (call == CALL_RECVMSG)
+		flags = regs->dx;
 	if (flags & (MSG_PEEK | MSG_ERRQUEUE))
 		return;
 	moved_on(t, regs->di, call <= CALL_RECVMMSG ? DIRECTION_IN : DIRECTION_OUT);

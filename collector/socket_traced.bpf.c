@@ -55,30 +55,14 @@ static int find_call(struct transfer *t, const struct pt_regs *regs)
 		return 1;
 	}
 	t->thread->messages = 0;
-	switch (call) {
-	case CALL_READ:
-	case CALL_RECV:
-	case CALL_WRITE:
-		t->at.at = regs->si;
-		break;
-	case CALL_READV:
-	case CALL_WRITEV:
-		t->at = (struct user_bytes){ regs->si, regs->dx };
-		break;
-	case CALL_RECVMSG:
-	case CALL_SENDMSG:
-		find_message(regs->si, &t->at);
-		break;
-	case CALL_SENDFILE:
-	case CALL_SPLICE:
-		break;
-	default:
-		n = count();
-		if (n)
-			n->nr_io_uring++;
-		return 0;
+	if (call >= CALL_READ && call <= CALL_SPLICE) {
+		find_bytes(regs, call, &t->at);
+		return 1;
 	}
-	return 1;
+	n = count();
+	if (n)
+		n->nr_io_uring++;
+	return 0;
 }
 
 /* The end of what comes, once it is read, has a number like a byte. */

@@ -365,6 +365,26 @@ static int find_message(__u64 at, struct user_bytes *ret)
 	return 1;
 }
 
+/* Of a call that moves one message. What sendfile(2) and splice(2) move is nowhere. */
+static void find_bytes(const struct pt_regs *regs, __u8 call, struct user_bytes *ret)
+{
+	switch (call) {
+	case CALL_READ:
+	case CALL_RECV:
+	case CALL_WRITE:
+		ret->at = regs->si;
+		break;
+	case CALL_READV:
+	case CALL_WRITEV:
+		*ret = (struct user_bytes){ regs->si, regs->dx };
+		break;
+	case CALL_RECVMSG:
+	case CALL_SENDMSG:
+		find_message(regs->si, ret);
+		break;
+	}
+}
+
 static __u8 call_of(__u64 nr)
 {
 	return nr < SOCKET_MAX_SYSCALLS ? config.call_of[nr & (SOCKET_MAX_SYSCALLS - 1)] : CALL_OTHER;

@@ -10,6 +10,8 @@
 #include "tests/harness.h"
 
 Suite *check_e2e_suite(void);
+Suite *check_e2e_more_suite(void);
+Suite *check_e2e_alone_suite(void);
 
 /* Half a minute on a quiet machine; on a shared one several scripts have taken two. */
 enum { TIMEOUT_S = 300 };
@@ -97,6 +99,18 @@ static bool is_left_out(const char *name)
 	return at && (at == list || at[-1] == ' ') && (!at[strlen(name)] || at[strlen(name)] == ' ');
 }
 
+/* Others at the same time would be in their figures, or in their way. */
+static bool is_alone(const char *name)
+{
+	static const char *const names[] = { "lost", "perf_agrees", "stacks", "calls_many" };
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(names); i++)
+		if (!strcmp(name, names[i]))
+			return true;
+	return false;
+}
+
 static bool can_run(Suite *s, const struct script *script)
 {
 	char *lack;
@@ -115,20 +129,47 @@ static bool can_run(Suite *s, const struct script *script)
 	return false;
 }
 
+static void add_script(Suite *s, int i)
+{
+	TCase *tc;
+
+	if (!can_run(s, &scripts[i]))
+		return;
+	tc = tcase_create(scripts[i].name);
+	tcase_set_timeout(tc, TIMEOUT_S);
+	tcase_add_loop_test(tc, script_passes, i, i + 1);
+	suite_add_tcase(s, tc);
+}
+
+/* Every other one of those that can have company. */
+static Suite *half_of_scripts(const char *name, int half)
+{
+	Suite *s = suite_create(name);
+	int i, nr = 0;
+
+	for (i = 0; i < (int)ARRAY_LEN(scripts); i++)
+		if (!is_alone(scripts[i].name) && nr++ % 2 == half)
+			add_script(s, i);
+	return s;
+}
+
 Suite *check_e2e_suite(void)
 {
-	Suite *s = suite_create("e2e");
+	return half_of_scripts("e2e", 0);
+}
+
+Suite *check_e2e_more_suite(void)
+{
+	return half_of_scripts("e2e_more", 1);
+}
+
+Suite *check_e2e_alone_suite(void)
+{
+	Suite *s = suite_create("e2e_alone");
 	int i;
 
-	for (i = 0; i < (int)ARRAY_LEN(scripts); i++) {
-		TCase *tc;
-
-		if (!can_run(s, &scripts[i]))
-			continue;
-		tc = tcase_create(scripts[i].name);
-		tcase_set_timeout(tc, TIMEOUT_S);
-		tcase_add_loop_test(tc, script_passes, i, i + 1);
-		suite_add_tcase(s, tc);
-	}
+	for (i = 0; i < (int)ARRAY_LEN(scripts); i++)
+		if (is_alone(scripts[i].name))
+			add_script(s, i);
 	return s;
 }

@@ -193,6 +193,23 @@ START_TEST(own_maps_are_read)
 }
 END_TEST
 
+/* What the file has there is what the memory has. */
+START_TEST(own_functions_are_found_in_their_file)
+{
+	char there[16];
+	uint64_t off;
+	FILE *f = fopen("/proc/self/exe", "r");
+
+	ck_assert_ptr_nonnull(f);
+	ck_assert_int_eq(maps_own_off((uintptr_t)check_maps_suite, &off), 0);
+	ck_assert_int_eq(fseek(f, (long)off, SEEK_SET), 0);
+	ck_assert_uint_eq(fread(there, 1, sizeof(there), f), sizeof(there));
+	ck_assert_mem_eq(there, (const void *)(uintptr_t)check_maps_suite, sizeof(there));
+	ck_assert_int_eq(maps_own_off(1, &off), -ENOENT);
+	fclose(f);
+}
+END_TEST
+
 START_TEST(no_process_is_an_error)
 {
 	struct maps m = { 0 };
@@ -214,6 +231,7 @@ Suite *check_maps_suite(void)
 	tcase_add_test(tc, any_cut_of_a_text_is_survived);
 	tcase_add_test(tc, find_takes_start_and_not_end);
 	tcase_add_test(tc, own_maps_are_read);
+	tcase_add_test(tc, own_functions_are_found_in_their_file);
 	tcase_add_test(tc, no_process_is_an_error);
 	suite_add_tcase(s, tc);
 	return s;

@@ -92,7 +92,9 @@
 	X(cmd_record)                                                                              \
 	X(cmd_report)                                                                              \
 	X(golden)                                                                                  \
-	X(e2e)
+	X(e2e)                                                                                     \
+	X(e2e_more)                                                                                \
+	X(e2e_alone)
 
 #define DECLARE(name) Suite *check_##name##_suite(void);
 #define ENTRY(name)   { #name, check_##name##_suite },
@@ -103,12 +105,18 @@ static const struct {
 	Suite *(*make)(void);
 } suites[] = { SUITES(ENTRY) };
 
+/* "e2e" stands for all of the scripts. */
+static bool is_meant(const char *name, const char *arg)
+{
+	return !strcmp(name, arg) || (!strcmp(arg, "e2e") && !strncmp(name, "e2e_", 4));
+}
+
 static bool is_wanted(const char *name, int argc, char **argv)
 {
 	int i;
 
 	for (i = 1; i < argc; i++)
-		if (!strcmp(name, argv[i]))
+		if (is_meant(name, argv[i]))
 			return true;
 	return argc == 1;
 }
@@ -161,10 +169,16 @@ static void take_failures(SRunner *runner, struct totals *t)
 	free(failed);
 }
 
-/* The scripts wait for others most of the time: they run beside the rest. */
-static bool is_beside(const char *name)
+/* The scripts wait for others most of the time: they run beside the rest, but for those that have to be alone. */
+enum lane { LANE_SUITES, LANE_SCRIPTS, LANE_MORE_SCRIPTS, LANE_ALONE };
+
+static enum lane lane_of(const char *name)
 {
-	return !strcmp(name, "e2e");
+	if (!strcmp(name, "e2e"))
+		return LANE_SCRIPTS;
+	if (!strcmp(name, "e2e_more"))
+		return LANE_MORE_SCRIPTS;
+	return strcmp(name, "e2e_alone") ? LANE_SUITES : LANE_ALONE;
 }
 
 static struct totals run_here(SRunner *runner)
@@ -227,7 +241,7 @@ enum { IS_SANITIZED = 1 };
 enum { IS_SANITIZED = 0 };
 #endif
 
-static struct totals run_suites(int argc, char **argv, bool are_beside)
+static struct totals run_suites(int argc, char **argv, enum lane lane)
 {
 	struct totals all = { 0 };
 	size_t i;
@@ -238,10 +252,10 @@ static struct totals run_suites(int argc, char **argv, bool are_beside)
 		struct totals t;
 		SRunner *runner;
 
-		if (is_beside(name) != are_beside || !is_wanted(name, argc, argv))
+		if (lane_of(name) != lane || !is_wanted(name, argc, argv))
 			continue;
 		runner = srunner_create(suites[i].make());
-		if (IS_SANITIZED && !are_beside && !needs_forks(name))
+		if (IS_SANITIZED && lane == LANE_SUITES && !needs_forks(name))
 			t = run_in_one_process(runner, name);
 		else
 			t = run_here(runner);
@@ -250,26 +264,37 @@ static struct totals run_suites(int argc, char **argv, bool are_beside)
 		fflush(stdout);
 		add_totals(&all, &t);
 	}
-	harness_print_omissions();
-	fflush(stdout);
 	return all;
 }
 
-/* In a process of its own, whose output waits in a file until the rest has ended. */
-static pid_t run_beside(int argc, char **argv, FILE *out, int totals_fd)
-{
+/* In a process of its own, whose output waits in a file until the suites have ended. */
+struct beside {
 	pid_t pid;
+	FILE *out;
+	int totals_fd;
+};
 
+static bool run_beside(struct beside *b, int argc, char **argv, enum lane lane)
+{
+	int totals[2];
+
+	b->out = tmpfile();
+	if (!b->out || pipe(totals))
+		return false;
+	b->totals_fd = totals[0];
 	fflush(stdout);
-	pid = fork();
-	if (!pid) {
+	b->pid = fork();
+	if (!b->pid) {
 		struct totals t;
 
-		dup2(fileno(out), STDOUT_FILENO);
-		t = run_suites(argc, argv, true);
-		_exit(write(totals_fd, &t, sizeof(t)) != sizeof(t));
+		dup2(fileno(b->out), STDOUT_FILENO);
+		t = run_suites(argc, argv, lane);
+		harness_print_omissions();
+		fflush(stdout);
+		_exit(write(totals[1], &t, sizeof(t)) != sizeof(t));
 	}
-	return pid;
+	close(totals[1]);
+	return true;
 }
 
 static void copy_out(FILE *from)
@@ -280,6 +305,15 @@ static void copy_out(FILE *from)
 	rewind(from);
 	while ((len = fread(piece, 1, sizeof(piece), from)))
 		fwrite(piece, 1, len, stdout);
+}
+
+static void wait_for(struct beside *b, struct totals *to)
+{
+	struct totals t = totals_of(b->pid, b->totals_fd, "a half of the scripts");
+
+	copy_out(b->out);
+	fclose(b->out);
+	add_totals(to, &t);
 }
 
 /* One summary of all, as libcheck would print it. */
@@ -294,22 +328,19 @@ static int print_totals(const struct totals *t)
 
 static int run_all(int argc, char **argv)
 {
-	FILE *out = tmpfile();
-	struct totals t, beside;
-	int totals[2];
-	pid_t pid;
+	struct beside scripts, more;
+	struct totals t, alone;
 
-	if (!out || pipe(totals)) {
+	if (!run_beside(&scripts, argc, argv, LANE_SCRIPTS) || !run_beside(&more, argc, argv, LANE_MORE_SCRIPTS)) {
 		perror("check");
 		return EXIT_FAILURE;
 	}
-	pid = run_beside(argc, argv, out, totals[1]);
-	close(totals[1]);
-	t = run_suites(argc, argv, false);
-	beside = totals_of(pid, totals[0], "the scripts");
-	copy_out(out);
-	fclose(out);
-	add_totals(&t, &beside);
+	t = run_suites(argc, argv, LANE_SUITES);
+	wait_for(&scripts, &t);
+	wait_for(&more, &t);
+	alone = run_suites(argc, argv, LANE_ALONE);
+	add_totals(&t, &alone);
+	harness_print_omissions();
 	return print_totals(&t);
 }
 

@@ -72,11 +72,12 @@ __attribute__((noinline)) static long deep(long n)
 
 /* ---- calls, to be probed ---- */
 
+/* As long as the probes' traps: half of all samples are here. */
 __attribute__((noinline)) static long work(long n)
 {
 	long i, sum = n;
 
-	for (i = 0; i < 500; i++)
+	for (i = 0; i < 20000; i++)
 		sum = sum * 31 + i;
 	return sink = sum;
 }
