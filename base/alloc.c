@@ -91,3 +91,13 @@ void alloc_expect_much(void)
 	if (begin < end)
 		madvise((void *)begin, end - begin, MADV_HUGEPAGE);
 }
+
+void alloc_expect_little(void)
+{
+	enum { USUAL_BYTES = 128 << 10 };
+
+	mallopt(M_TOP_PAD, USUAL_BYTES);
+	mallopt(M_TRIM_THRESHOLD, USUAL_BYTES);
+	mallopt(M_MMAP_THRESHOLD, USUAL_BYTES);
+	malloc_trim(0);
+}

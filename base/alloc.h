@@ -25,5 +25,7 @@ __attribute__((format(printf, 1, 2))) char *xasprintf(const char *fmt, ...);
  * since each small one costs a fault. At most 2 MiB more are taken than without.
  */
 void alloc_expect_much(void);
+/* The opposite: what is free is given back to the kernel, and later will be soon, as malloc(3) does by itself. */
+void alloc_expect_little(void);
 
 #endif

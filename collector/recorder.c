@@ -362,8 +362,11 @@ int recorder_run(const struct recorder_config *config, struct err *e)
 
 	e->code = 0;
 	signals_open(&r.signals);
+	/* libbpf takes the kernel's 6 MB of BTF in, several times: each time the same memory will do. */
+	alloc_expect_much();
 	err = start(&r, e);
 	if (!err) {
+		alloc_expect_little();
 		record(&r);
 		err = finish(&r, e);
 		end_workload(&r);

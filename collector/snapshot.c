@@ -56,20 +56,41 @@ void snapshot_process(struct writer *w, struct keep *k, struct stack_walker *wal
 	pids_release(&tids);
 }
 
-/* Addresses of _stext and _etext; 0 where the kernel hides them (kptr_restrict) or has none. */
+/* "  01000000-02276f47 : Kernel code": bytes from _text to _etext; 0: only root is told (arch/x86/kernel/setup.c). */
+static uint64_t size_of_kernel_code(void)
+{
+	FILE *f = fopen("/proc/iomem", "re");
+	uint64_t start, last, size = 0;
+	char line[256];
+
+	while (f && !size && fgets(line, sizeof(line), f))
+		if (strstr(line, " : Kernel code") &&
+		    sscanf(line, " %" SCNx64 "-%" SCNx64, &start, &last) == 2 && last > start)
+			size = last - start + 1;
+	if (f)
+		fclose(f);
+	return size;
+}
+
+/*
+ * Addresses of _stext and _etext; 0 where the kernel hides them (kptr_restrict) or has none. To find the latter in
+ * kallsyms takes the kernel 50 ms, so it is worked out where its distance is known.
+ */
 static void kernel_text(uint64_t *ret_start, uint64_t *ret_end)
 {
 	FILE *f = fopen("/proc/kallsyms", "re");
+	uint64_t addr, size = size_of_kernel_code();
 	char line[512], name[256];
-	uint64_t addr;
 
 	*ret_start = *ret_end = 0;
 	while (f && (!*ret_start || !*ret_end) && fgets(line, sizeof(line), f)) {
-		/* A hundred thousand lines: only the two wanted ones are worth a scanf. */
+		/* A hundred thousand lines: only the wanted ones are worth a scanf. */
 		if (!strstr(line, "text\n") || sscanf(line, "%" SCNx64 " %*c %255s", &addr, name) != 2)
 			continue;
 		if (!strcmp(name, "_stext"))
 			*ret_start = addr;
+		else if (!strcmp(name, "_text") && size && addr)
+			*ret_end = addr + size;
 		else if (!strcmp(name, "_etext"))
 			*ret_end = addr;
 	}

@@ -243,6 +243,19 @@ def record_with(recorder, file, *target):
              *target)
 
 
+def check_kernel():
+    """Its mapping is from _stext to _etext, as kallsyms has them."""
+    file = path("kernel.data")
+    wperf("record", "-q", "-o", file, "--", "true")
+    listed = perf("script", "--show-mmap-events", "-i", file).stdout
+    start, size = re.search(r"\[(0x[0-9a-f]+)\((0x[0-9a-f]+)\).*\[kernel\.kallsyms\]_stext", listed).groups()
+    with open("/proc/kallsyms") as f:
+        text = {name: int(addr, 16) for addr, _, name, *_ in map(str.split, f) if name in ("_stext", "_etext")}
+    equal("the kernel's text", (int(start, 16), int(start, 16) + int(size, 16)), (text["_stext"], text["_etext"]))
+    step("the kernel's text: %s bytes from %s on" % (size, start))
+
+
+check_kernel()
 canon = Canon()
 for make in (example_server, redis):
     server, load = make()
