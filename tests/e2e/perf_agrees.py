@@ -247,7 +247,7 @@ def check_kernel():
     """Its mapping is from _stext to _etext, as kallsyms has them."""
     file = path("kernel.data")
     wperf("record", "-q", "-o", file, "--", "true")
-    listed = perf("script", "--show-mmap-events", "-i", file).stdout
+    listed = perf("script", "--show-mmap-events", "-i", file)
     start, size = re.search(r"\[(0x[0-9a-f]+)\((0x[0-9a-f]+)\).*\[kernel\.kallsyms\]_stext", listed).groups()
     with open("/proc/kallsyms") as f:
         text = {name: int(addr, 16) for addr, _, name, *_ in map(str.split, f) if name in ("_stext", "_etext")}
