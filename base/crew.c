@@ -86,8 +86,14 @@ void crew_wait(struct crew *c, struct job *j)
 	pthread_mutex_lock(&c->lock);
 	if (j->state == JOB_NEW || take(c, j))
 		do_job(c, j);
-	while (j->state != JOB_DONE)
-		pthread_cond_wait(&c->changed, &c->lock);
+	while (j->state != JOB_DONE) {
+		struct job *other = c->first;
+
+		if (other && take(c, other))
+			do_job(c, other);
+		else
+			pthread_cond_wait(&c->changed, &c->lock);
+	}
 	pthread_mutex_unlock(&c->lock);
 }
 

@@ -43,7 +43,10 @@ void crew_init(struct crew *c);
 void crew_release(struct crew *c);
 
 void crew_give(struct crew *c, struct job *j);
-/* Until it is done; the caller does it, if nobody has begun. Of a job that was never given, too. */
+/*
+ * Until it is done; the caller does it, if nobody has begun, and else whatever waits, one job after the other. Of a
+ * job that was never given, too.
+ */
 void crew_wait(struct crew *c, struct job *j);
 /* It is not needed any more: it is not begun, or its end is waited for. Of a new or done one: nothing. */
 void crew_drop(struct crew *c, struct job *j);

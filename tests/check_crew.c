@@ -138,6 +138,35 @@ START_TEST(who_waits_does_what_nobody_has_begun)
 }
 END_TEST
 
+static void do_and_let_go(void *arg)
+{
+	struct work *w = arg;
+
+	do_work(w);
+	let_go(w - 1);
+}
+
+/* What is waited for ends only once the job behind it was done. */
+START_TEST(who_waits_does_other_jobs_meanwhile)
+{
+	struct work works[2];
+	struct crew c;
+
+	begin(&c, 1, works, 2);
+	works[0].is_held = true;
+	works[1].job.run = do_and_let_go;
+	crew_give(&c, &works[0].job);
+	await_beginning(&works[0]);
+	crew_give(&c, &works[1].job);
+	crew_wait(&c, &works[0].job);
+	ck_assert_uint_eq(works[0].nr_done, 1);
+	ck_assert(pthread_equal(works[1].by, pthread_self()));
+	crew_wait(&c, &works[1].job);
+	ck_assert_uint_eq(works[1].nr_done, 1);
+	crew_release(&c);
+}
+END_TEST
+
 START_TEST(what_is_dropped_is_not_begun)
 {
 	struct work works[4];
@@ -170,6 +199,7 @@ Suite *check_crew_suite(void)
 	tcase_add_loop_test(tc, each_job_is_done_once, 0, CREW_MAX_THREADS + 1);
 	tcase_add_test(tc, jobs_are_done_in_the_order_that_they_were_given_in);
 	tcase_add_loop_test(tc, who_waits_does_what_nobody_has_begun, 0, 2);
+	tcase_add_test(tc, who_waits_does_other_jobs_meanwhile);
 	tcase_add_loop_test(tc, what_is_dropped_is_not_begun, 0, 2);
 	suite_add_tcase(s, tc);
 	return s;
