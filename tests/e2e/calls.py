@@ -92,7 +92,8 @@ def check_worker():
     process.stdin.close()
     recording.stop() if recording.process.poll() is None else recording.wait()
     got, inexact = counted(report(recording.file))
-    equal("calls of a child that was there", (got, inexact), (want, set()))
+    check((got, inexact) == (want, set()), "calls of a child that was there: %r, %r, not %r; wperf said:\n%s" %
+          (got, inexact, want, recording.talk))
     step("a child that was there: %d calls" % want["leaf"][0])
 
 
