@@ -132,6 +132,7 @@ void call_core_free(struct call_core *c)
 		munmap(c->state, sizeof(*c->state));
 	bpf_object__close(c->object);
 	vec_release(&c->describing);
+	str_release(&c->rest);
 	free(c->is_described);
 	free(c);
 }
@@ -317,15 +318,18 @@ static int read_rest(struct call_core *c, struct str *ret)
 	return len ? -1 : 0;
 }
 
+void call_core_read_rest(struct call_core *c)
+{
+	if (read_rest(c, &c->rest))
+		log_warn("the calls that threads made last could not be read: %m");
+}
+
 void call_core_write_rest(struct call_core *c)
 {
-	struct str told = { 0 };
-
-	if (read_rest(c, &told))
-		log_warn("the calls that threads made last could not be read: %m");
-	write_threads(c, cursor_of(told.s, told.len));
+	call_core_read_rest(c);
+	write_threads(c, cursor_of(c->rest.s, c->rest.len));
 	writer_finished_round(c->writer);
-	str_release(&told);
+	str_clear(&c->rest);
 }
 
 /* ---- totals ---- */

@@ -19,6 +19,7 @@
 #ifndef COLLECTOR_CALL_CORE_H
 #define COLLECTOR_CALL_CORE_H
 
+#include "base/str.h"
 #include "collector/bpf_object.h"
 #include "collector/call_link.h"
 #include "collector/calls.h"
@@ -37,6 +38,7 @@ struct call_core {
 	VEC(struct note_node) describing;	/* scratch */
 	const struct sampler *sampler;		/* lent, as is the writer */
 	struct writer *writer;
+	struct str rest;			/* what threads had left when it was read */
 	uint32_t generation;			/* of the probes that count once it is started */
 	/* Writes the note of a function with such an id; called once or more before its first row. */
 	void (*describe_other)(void *self, uint32_t function, struct writer *w);
@@ -60,6 +62,8 @@ int call_core_give_rings(struct call_core *c, const struct sampler *sampler, str
 /* Nothing counts before; after, what came is told. When the events are enabled. */
 void call_core_start(struct call_core *c);
 void call_core_stop(struct call_core *c);
+/* After the stop and before the events are disabled: a thread that ends then has lost nothing. */
+void call_core_read_rest(struct call_core *c);
 /*
  * For probes that are to take the place of others: those made from here on carry another generation, and
  * count nothing. The second makes them count, and the others not, at one moment.

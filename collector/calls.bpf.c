@@ -331,7 +331,7 @@ int calls_exit(void *ctx)
 	struct call_thread *t = bpf_task_storage_get(&call_threads, bpf_get_current_task_btf(), 0, 0);
 
 	calls_flush(ctx);
-	if (t && t->head.nr && t->head.nr <= CALL_ROWS_MAX)
+	if (t && t->is_busy != CALLS_READ && t->head.nr && t->head.nr <= CALL_ROWS_MAX)
 		lose_rows(t);
 	return 0;
 }
@@ -354,7 +354,11 @@ int calls_exec(void *ctx)
 	return 0;
 }
 
-/* What threads have left that made no more marks, read when nothing is counted any more. */
+/*
+ * What threads have left that made no more marks, read when nothing is counted any more: while the rings are still
+ * open, so that a thread that ends before it is read can send what it has, and once more after that, for those that
+ * were about to.
+ */
 SEC("iter/task")
 int calls_rest(struct bpf_iter__task *ctx)
 {
@@ -366,7 +370,8 @@ int calls_rest(struct bpf_iter__task *ctx)
 	if (!task)
 		return 0;
 	t = bpf_task_storage_get(&call_threads, task, 0, 0);
-	if (!t || (!t->head.nr && !(t->flags & CALL_IS_PARTIAL)))
+	if (!t || __sync_val_compare_and_swap(&t->is_busy, 0, CALLS_READ) ||
+	    (!t->head.nr && !(t->flags & CALL_IS_PARTIAL)))
 		return 0;
 	rest.pid = task->tgid;
 	rest.tid = task->pid;

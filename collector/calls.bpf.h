@@ -51,8 +51,8 @@ static __always_inline struct call_thread *calls_begin(void)
 
 	if (!t)
 		t = bpf_task_storage_get(&call_threads, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
-	if (t)
-		*(volatile __u32 *)&t->is_busy = 1;
+	if (t && __sync_val_compare_and_swap(&t->is_busy, 0, CALLS_BUSY) == CALLS_READ)
+		return 0;
 	return t;
 }
 

@@ -46,7 +46,12 @@ struct call_stack {
 	unsigned int root;		/* what calls the outermost: CALL_ROOT, CALL_UNKNOWN */
 };
 
-/* is_busy is set while a program changes it: who is called meanwhile must leave it alone. */
+/*
+ * is_busy is set while a program changes it: who is called meanwhile must leave it alone. At the end it is set for good:
+ * what was left has been read, and is sent by nobody any more.
+ */
+enum { CALLS_BUSY = 1, CALLS_READ = 2 };
+
 struct call_thread {
 	unsigned int is_busy;
 	unsigned short flags;		/* enum call_flags, of what is sent next */

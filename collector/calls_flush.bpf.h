@@ -121,9 +121,8 @@ static __noinline __attribute__((unused)) void calls_flush(void *ctx)
 		return;
 	t = bpf_task_storage_get(&call_threads, bpf_get_current_task_btf(), 0, 0);
 	/* Busy: it was interrupted in the middle of a call, or of this, by a mark of what was before. */
-	if (!t || *(volatile __u32 *)&t->is_busy)
+	if (!t || __sync_val_compare_and_swap(&t->is_busy, 0, CALLS_BUSY))
 		return;
-	*(volatile __u32 *)&t->is_busy = 1;
 	calls_pass_time(ctx, t);
 	if (calls_send(ctx, t))
 		t->flags |= CALL_IS_LATE;

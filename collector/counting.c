@@ -199,8 +199,10 @@ void counting_tick(struct counting *c, uint64_t now_ns)
 
 void counting_stop(struct counting *c)
 {
-	if (c)
-		call_core_stop(c->core);
+	if (!c)
+		return;
+	call_core_stop(c->core);
+	call_core_read_rest(c->core);
 }
 
 static void tell_python(const struct call_python *p)
