@@ -50,6 +50,7 @@ def check_server(program, marker, *server_args):
     port = int(server.ready[1])
     recording = Recording("-p", server.pid, "--marker", marker)
     load(port)
+    wait_until_idle(server.pid)
     recording.stop()
     status, out = stop(server)
     equal("the server's exit status", status, 0)

@@ -78,6 +78,16 @@ def wait_until(what, condition):
         time.sleep(0.01)
 
 
+def wait_until_idle(*pids):
+    """A client has its answer before the server's function returns, which ends a request: all threads wait then."""
+    def states():
+        for pid in pids:
+            for task in os.listdir("/proc/%d/task" % pid):
+                with open("/proc/%d/task/%s/stat" % (pid, task)) as f:
+                    yield f.read().rpartition(")")[2].split()[0]
+    wait_until("the server waits", lambda: set(states()) == {"S"})
+
+
 def within_4_sigma(what, part, whole, share):
     """part of whole draws, each a hit with that probability."""
     sigma = (whole * share * (1 - share)) ** 0.5

@@ -32,15 +32,6 @@ def ask(port, times, per_connection=10):
         connection.close()
 
 
-def wait_for_ends(pids):
-    """The client has its answer before the function returns, which ends the request: then the worker waits."""
-    def states():
-        for pid in pids:
-            with open("/proc/%d/stat" % pid) as f:
-                yield f.read().rpartition(")")[2].split()[0]
-    wait_until("the workers wait", lambda: set(states()) == {"S"})
-
-
 def start_nginx():
     port = free_port()
     with open(path("nginx.conf"), "w") as f:
@@ -58,7 +49,7 @@ has("wperf probes", listed, "func:%s@nginx" % FUNCTION)
 old_workers = set(children(master.pid))
 recording = Recording("-p", master.pid, "--marker", "func:" + FUNCTION)
 ask(port, 600)
-wait_for_ends(old_workers)
+wait_until_idle(*old_workers)
 recording.stop()
 profile = report(recording.file)
 equal("requests", requests_by_path(profile), {FUNCTION: 600})
@@ -78,7 +69,7 @@ wait_until("new workers have taken over", lambda: len(children(master.pid)) == 2
            not old_workers & set(children(master.pid)))
 new_workers = set(children(master.pid))
 ask(port, 500)
-wait_for_ends(new_workers)
+wait_until_idle(*new_workers)
 recording.stop()
 by_process = {g["path"]: g["requests"] for g in report(recording.file, "--by", "process")["groups"]
               if g["requests"]}
