@@ -2,7 +2,7 @@
 /*
  * Rings to recording. The records of all rings are looked at in the order of their time, and what is
  * kept goes from the ring to the file by writev(2), without a copy in between; only samples with a
- * stack to unwind are written anew. On the way, records about processes that are not the target's are
+ * stack to unwind, or whose time is set behind their marks', are written anew. On the way, records about processes that are not the target's are
  * left out (events per CPU see everyone's), and files that the target maps are looked at while they
  * are there.
  */

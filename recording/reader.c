@@ -1,146 +1,40 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Bytes in: a file, a pipe or memory. Out: records, decoded by decode.c. The reader keeps for itself
- * what describes the stream: attributes, names, features.
- *
- * A file's records are read as a pipe's are, into a buffer that is used over and over: to touch each page
- * of a mapping once costs several times as much as to copy it. A buffer that would have to hold too much of the file
- * is a mapping after all.
+ * Bytes in, from window.c. Out: records, decoded by decode.c. The reader keeps for itself what describes
+ * the stream: attributes, names, features.
  */
 #include "recording/reader.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "recording/decode.h"
 #include "recording/feature.h"
-
-enum {
-	/* Large enough that a read(2) costs nothing against the parsing of what it brought. */
-	READ_BYTES = 256 * 1024,
-	/* Of a file more than this is mapped. */
-	BUFFER_MAX = 64 * 1024 * 1024,
-	/* How much of a mapped file may stay resident behind the reader before it is given back. */
-	DISCARD_BYTES = 8 * 1024 * 1024,
-};
-
-enum origin { FROM_FILE, FROM_PIPE, FROM_MEMORY };
+#include "recording/window.h"
 
 struct reader {
-	enum origin origin;
-	int fd;			/* -1: FROM_MEMORY */
-	uint8_t *bytes;		/* stream positions [start, start + len) */
-	size_t len, cap;	/* cap: what is allocated; 0: nothing, or mapped, or lent */
-	uint64_t start;
-	uint64_t file_size;	/* FROM_FILE */
-	bool is_mapped;
+	struct window w;
 	uint64_t next;		/* position of the next record */
 	uint64_t end;		/* of the data; UINT64_MAX: not known before the stream ends */
-	uint64_t discarded;	/* of a mapping: given back up to here */
-	bool is_truncated, is_at_eof;
+	bool is_truncated;
 	bool has_begun;		/* a record was given out: the events are settled */
 	uint64_t nr_unknown;
 	struct events events;
 	struct features features;
 };
 
-static struct reader *reader_new(enum origin origin)
+static struct reader *reader_new(void)
 {
 	struct reader *r = xcalloc(1, sizeof(*r));
 
-	r->origin = origin;
-	r->fd = -1;
 	r->end = UINT64_MAX;
 	return r;
 }
 
-/* ---- where the bytes are ---- */
-
-static int map_file(struct reader *r)
-{
-	void *map = mmap(NULL, (size_t)r->file_size, PROT_READ, MAP_PRIVATE, r->fd, 0);
-
-	if (map == MAP_FAILED)
-		return -errno;
-	madvise(map, (size_t)r->file_size, MADV_SEQUENTIAL);
-	r->bytes = map;
-	r->len = (size_t)r->file_size;
-	r->start = 0;
-	r->is_mapped = true;
-	return 0;
-}
-
-static void drop_bytes(struct reader *r)
-{
-	if (r->is_mapped)
-		munmap(r->bytes, r->len);
-	else if (r->origin != FROM_MEMORY)
-		free(r->bytes);
-	r->bytes = NULL;
-	r->len = r->cap = 0;
-	r->is_mapped = false;
-}
-
-/* Room for more bytes behind those in the buffer. False: the file is mapped now. */
-static bool has_room(struct reader *r)
-{
-	size_t cap = r->cap * 2 > READ_BYTES * 2 ? r->cap * 2 : READ_BYTES * 2;
-
-	if (r->cap - r->len >= READ_BYTES)
-		return true;
-	if (r->origin == FROM_FILE && cap > BUFFER_MAX) {
-		uint8_t *bytes = r->bytes;
-
-		if (!map_file(r)) {
-			free(bytes);
-			r->cap = 0;
-			return false;
-		}
-	}
-	r->cap = cap;
-	r->bytes = xrealloc(r->bytes, cap);
-	return true;
-}
-
-static ssize_t read_on(struct reader *r)
-{
-	if (r->origin == FROM_FILE)
-		return pread(r->fd, r->bytes + r->len, r->cap - r->len, (off_t)(r->start + r->len));
-	return read(r->fd, r->bytes + r->len, r->cap - r->len);
-}
-
-/* Makes the bytes [pos, pos + want) available, reading more where it can. False: they are not there. */
+/* Of the data: what stands behind it is no record. */
 static bool reader_has(struct reader *r, uint64_t pos, size_t want)
 {
-	uint64_t until = pos + want;
-
-	if (until < pos || (r->end != UINT64_MAX && until > r->end))
-		return false;
-	while (until > r->start + r->len) {
-		ssize_t got;
-
-		if (r->origin == FROM_MEMORY || r->is_mapped || r->is_at_eof)
-			return false;
-		if (!has_room(r))
-			continue;
-		got = read_on(r);
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got <= 0)
-			r->is_at_eof = true;
-		else
-			r->len += (size_t)got;
-	}
-	return true;
-}
-
-static const uint8_t *reader_bytes(const struct reader *r, uint64_t pos)
-{
-	return r->bytes + (pos - r->start);
+	return (r->end == UINT64_MAX || (pos <= r->end && want <= r->end - pos)) && window_has(&r->w, pos, want);
 }
 
 static int bad(struct err *e, const char *what, uint64_t pos)
@@ -153,9 +47,7 @@ static int bad(struct err *e, const char *what, uint64_t pos)
 
 static struct cursor section_cursor(const struct reader *r, struct file_section s)
 {
-	if (s.off > r->len || s.size > r->len - s.off)
-		return (struct cursor){ .failed = true };
-	return cursor_of(r->bytes + s.off, (size_t)s.size);
+	return window_section(&r->w, s.off, s.size);
 }
 
 static int read_attrs(struct reader *r, const struct file_header *h, struct err *e)
@@ -211,21 +103,21 @@ static int open_file_form(struct reader *r, struct err *e)
 	struct file_header h;
 	int err;
 
-	if (r->len < sizeof(h))
-		return bad(e, "the header is cut short", r->len);
-	memcpy(&h, r->bytes, sizeof(h));
+	if (r->w.len < sizeof(h))
+		return bad(e, "the header is cut short", r->w.len);
+	memcpy(&h, r->w.bytes, sizeof(h));
 	if (h.size != sizeof(h))
 		return err_set(e, -ENOTSUP, "cannot read this perf.data: its header has %llu bytes, not %zu",
 			       (unsigned long long)h.size, sizeof(h));
 	err = read_attrs(r, &h, e);
 	if (err)
 		return err;
-	if (h.data.off < sizeof(h) || h.data.off > r->len)
+	if (h.data.off < sizeof(h) || h.data.off > r->w.len)
 		return bad(e, "the data begins outside of the file", h.data.off);
 	r->next = h.data.off;
-	if (!h.data.size || h.data.size > r->len - h.data.off) {
+	if (!h.data.size || h.data.size > r->w.len - h.data.off) {
 		r->is_truncated = true;
-		r->end = r->len;
+		r->end = r->w.len;
 	} else {
 		r->end = h.data.off + h.data.size;
 		read_features(r, &h);
@@ -241,66 +133,21 @@ static int read_header(struct reader *r, struct err *e)
 	uint64_t magic, size;
 
 	if (!reader_has(r, 0, sizeof(struct pipe_header)))
-		return err_set(e, -EINVAL, r->len ? "not a recording: only %zu bytes" :
+		return err_set(e, -EINVAL, r->w.len ? "not a recording: only %zu bytes" :
 						    "the recording is empty (%zu bytes)",
-			       r->len);
-	memcpy(&magic, r->bytes, sizeof(magic));
-	memcpy(&size, r->bytes + sizeof(magic), sizeof(size));
+			       r->w.len);
+	memcpy(&magic, r->w.bytes, sizeof(magic));
+	memcpy(&size, r->w.bytes + sizeof(magic), sizeof(size));
 	if (magic == __builtin_bswap64(PERF_MAGIC2))
 		return err_set(e, -ENOTSUP, "the recording comes from a machine of the other byte order");
 	if (magic != PERF_MAGIC2)
 		return err_set(e, -EINVAL, "not a recording: no PERFILE2 at offset 0");
-	if (size != sizeof(struct pipe_header) && r->origin != FROM_PIPE)
+	if (size != sizeof(struct pipe_header) && r->w.origin != FROM_PIPE)
 		return open_file_form(r, e);
 	if (size != sizeof(struct pipe_header))
 		return err_set(e, -ENOTSUP, "a recording of the file form cannot be read from a pipe");
 	r->next = size;
-	r->end = r->origin == FROM_PIPE ? UINT64_MAX : r->len;
-	return 0;
-}
-
-static int open_file(struct reader *r, const char *path, uint64_t size, struct err *e)
-{
-	int err;
-
-	if (!size)
-		return err_set(e, -EINVAL, "%s: the recording is empty", path);
-	r->origin = FROM_FILE;
-	r->file_size = size;
-	err = map_file(r);
-	return err ? err_set(e, err, "%s: %m", path) : 0;
-}
-
-/* The header was read, and what describes the data: from here on it is one record after the other. */
-static void begin_records(struct reader *r)
-{
-	if (r->origin != FROM_FILE)
-		return;
-	drop_bytes(r);
-	r->start = r->next;
-}
-
-/* Leaves a file mapped for its header, and anything else to be read as a stream. */
-static int open_source(struct reader *r, const char *path, struct err *e)
-{
-	struct stat st;
-
-	if (!strcmp(path, "-")) {
-		r->fd = STDIN_FILENO;
-		path = "stdin";
-	} else {
-		r->fd = open(path, O_RDONLY | O_CLOEXEC);
-	}
-	if (r->fd < 0 || fstat(r->fd, &st) < 0) {
-		err_set(e, -errno, "%s: %m", path);
-		return e->code == -ENOENT ?
-			       err_remedy(e, "Make one first: wperf record -p PID, or name it with -i.") :
-			       e->code;
-	}
-	if (S_ISDIR(st.st_mode))
-		return err_set(e, -ENOTSUP, "%s: recordings that are directories cannot be read", path);
-	if (S_ISREG(st.st_mode))
-		return open_file(r, path, (uint64_t)st.st_size, e);
+	r->end = r->w.origin == FROM_PIPE ? UINT64_MAX : r->w.len;
 	return 0;
 }
 
@@ -317,27 +164,27 @@ static int with_path(struct err *e, const char *path)
 
 int reader_open(const char *path, struct reader **ret_reader, struct err *e)
 {
-	struct reader *r = reader_new(FROM_PIPE);
-	int err;
+	struct reader *r = reader_new();
+	int err = window_open(&r->w, path, e);
 
-	err = open_source(r, path, e);
 	if (!err && read_header(r, e))
 		err = with_path(e, path);
 	if (err) {
 		reader_free(r);
 		return err;
 	}
-	begin_records(r);
+	/* The header was read, and what describes the data: from here on it is one record after the other. */
+	window_begin_at(&r->w, r->next);
 	*ret_reader = r;
 	return 0;
 }
 
 int reader_open_pipe(int fd, const char *name, struct reader **ret_reader, struct err *e)
 {
-	struct reader *r = reader_new(FROM_PIPE);
+	struct reader *r = reader_new();
 	int err;
 
-	r->fd = fd;
+	window_open_pipe(&r->w, fd);
 	err = read_header(r, e);
 	if (err) {
 		with_path(e, name);
@@ -350,11 +197,10 @@ int reader_open_pipe(int fd, const char *name, struct reader **ret_reader, struc
 
 int reader_open_bytes(const void *bytes, size_t len, struct reader **ret_reader, struct err *e)
 {
-	struct reader *r = reader_new(FROM_MEMORY);
+	struct reader *r = reader_new();
 	int err;
 
-	r->bytes = (uint8_t *)bytes;
-	r->len = len;
+	window_open_bytes(&r->w, bytes, len);
 	err = read_header(r, e);
 	if (err)
 		reader_free(r);
@@ -367,9 +213,7 @@ void reader_free(struct reader *r)
 {
 	if (!r)
 		return;
-	drop_bytes(r);
-	if (r->fd > STDIN_FILENO)
-		close(r->fd);
+	window_release(&r->w);
 	events_release(&r->events);
 	features_release(&r->features);
 	free(r);
@@ -467,12 +311,12 @@ static bool take_inside(struct reader *r, const struct record *rec, bool *ret_ba
 static int find_record(struct reader *r, struct perf_event_header *ret_header, struct err *e)
 {
 	if (!reader_has(r, r->next, sizeof(*ret_header))) {
-		uint64_t end = r->end == UINT64_MAX ? r->start + r->len : r->end;
+		uint64_t end = r->end == UINT64_MAX ? window_end(&r->w) : r->end;
 
 		r->is_truncated |= r->next < end;
 		return 0;
 	}
-	memcpy(ret_header, reader_bytes(r, r->next), sizeof(*ret_header));
+	memcpy(ret_header, window_at(&r->w, r->next), sizeof(*ret_header));
 	/* A file that was not finished may end in a hole, as full disks and crashes leave it. */
 	if (r->is_truncated && !ret_header->type && !ret_header->size)
 		return 0;
@@ -499,7 +343,7 @@ int reader_next(struct reader *r, struct record *rec, struct err *e)
 		if (more <= 0)
 			return more;
 		rec->pos = r->next;
-		if (!decode_record(&r->events, reader_bytes(r, r->next), rec) ||
+		if (!decode_record(&r->events, window_at(&r->w, r->next), rec) ||
 		    !trailing_bytes(rec, &behind))
 			return bad(e, "a record that is shorter than its contents", r->next);
 		if (header.type == PERF_RECORD_COMPRESSED || header.type == PERF_RECORD_COMPRESSED2)
@@ -523,7 +367,7 @@ int reader_next(struct reader *r, struct record *rec, struct err *e)
 void reader_at(struct reader *r, uint64_t pos, struct record *rec)
 {
 	rec->pos = pos;
-	if (decode_record(&r->events, reader_bytes(r, pos), rec))
+	if (decode_record(&r->events, window_at(&r->w, pos), rec))
 		return;
 	/* Somebody changed the file under us: a record of no type is of no interest. */
 	rec->type = 0;
@@ -532,18 +376,7 @@ void reader_at(struct reader *r, uint64_t pos, struct record *rec)
 
 void reader_discard(struct reader *r, uint64_t pos)
 {
-	if (r->is_mapped && pos >= r->discarded + DISCARD_BYTES) {
-		uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), until = pos & ~(page - 1);
-
-		madvise(r->bytes + r->discarded, until - r->discarded, MADV_DONTNEED);
-		r->discarded = until;
-	} else if (r->cap && pos - r->start > r->len / 2) {
-		size_t dead = (size_t)(pos - r->start);
-
-		memmove(r->bytes, r->bytes + dead, r->len - dead);
-		r->len -= dead;
-		r->start = pos;
-	}
+	window_discard(&r->w, pos);
 }
 
 bool reader_is_truncated(const struct reader *r)
