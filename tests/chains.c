@@ -39,6 +39,21 @@ static void print_chain(struct chains *c, uint32_t process, const struct callcha
 	}
 }
 
+/*
+ * Behind a bar, how many frames there are where the copy's last word is not read: perf's unwinder does not
+ * (access_mem() in its unwind-libunwind-local.c asks for a byte more than the word has).
+ */
+static void print_frames_without_last_word(struct chains *c, uint32_t process, const struct record *r)
+{
+	struct record cut = *r;
+
+	if (cut.sample.user_stack_len < sizeof(uint64_t))
+		return;
+	cut.sample.user_stack_len -= sizeof(uint64_t);
+	fprintf(c->out, " | %" PRIu64,
+		(uint64_t)stack_dumps_unwind(&c->dumps, &c->session, process, &cut)->at.nr);
+}
+
 static void print_sample(struct chains *c, const struct record *r)
 {
 	uint32_t thread = session_thread(&c->session, r->pid, r->tid);
@@ -50,6 +65,7 @@ static void print_sample(struct chains *c, const struct record *r)
 
 		vec_each(&frames->at, f)
 			print_addr(c, process, f->addr - f->is_return);
+		print_frames_without_last_word(c, process, r);
 	} else {
 		print_chain(c, process, &r->sample.chain);
 	}
