@@ -114,10 +114,16 @@ talk = live.stderr.read()
 equal("exit status of live: " + talk, live.wait(PATIENCE), 0)
 check_lines("live", live_lines(), books)
 
-with recorded(server.pid) as recording:
+# Serves nobody: what it does is outside of every request.
+outsider = start_target(sys.executable, "-c", "import time\nprint('ready', flush=True)\ninput()\n"
+                        "while time.process_time() < 1:\n    pass\nprint('done', flush=True)\ninput()",
+                        ready="ready", stdin=subprocess.PIPE)
+with recorded(server.pid, outsider.pid) as recording:
     books = load()
-done = wperf("report", "-i", recording.file, "--by", "request", "--format", "jsonl", "--path", "^/", "-o",
-             path("report.jsonl"))
+    print(file=outsider.stdin, flush=True)
+    equal("the outsider says", outsider.stdout.readline(), "done\n")
+wperf("report", "-i", recording.file, "--by", "request", "--format", "jsonl", "--path", "^/", "-o",
+      path("report.jsonl"))
 with open(path("report.jsonl"), encoding="utf-8", newline="") as f:
     groups = check_lines("report", f.read(), books)
 moments = {g["id"]: (g["timestamp"], g["path"], g["status"], g["elapsed"]) for g in groups}
