@@ -37,7 +37,7 @@ http.createServer((req, res) => {
     const rows = [];
     for (let i = 0; i < 200; i++) rows.push(row(i));
     rows.sort((a, b) => b.name.localeCompare(a.name));
-    res.end(JSON.stringify({ fib: fib(14), rows: JSON.parse(JSON.stringify(rows)) }));
+    res.end(JSON.stringify({ fib: fib(20), rows: JSON.parse(JSON.stringify(rows)) }));
 }).listen(PORT, "127.0.0.1");
 """
 NGINX_CONF = """
