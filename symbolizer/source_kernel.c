@@ -8,7 +8,9 @@
  *	ffffffffc0201000 t helper	[module]
  *
  * The same kernel may have been loaded elsewhere since (KASLR): where _text was and is gives the
- * distance. Modules have been loaded wherever there was room then, and are not to be found again.
+ * distance. Modules have been loaded wherever there was room then, and are not to be found again. Nor is
+ * what the kernel itself makes and drops as it runs, BPF programs and trampolines: only the recording's own
+ * lines name those.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -18,6 +20,7 @@
 
 #include "base/cursor.h"
 #include "base/log.h"
+#include "base/str.h"
 #include "symbolizer/source.h"
 #include "symbolizer/symtab.h"
 
@@ -78,14 +81,20 @@ static bool is_named(const struct kallsyms_line *line, const char *name)
 	return line->name_len == strlen(name) && !memcmp(line->name, name, line->name_len);
 }
 
-/* The name ends in the text itself. */
-static void add_symbol(struct kernel *k, const struct kallsyms_line *line)
+/* "[bpf]", "[__builtin__ftrace]", "[__builtin__kprobes]": no module has such a name. */
+static bool is_made_as_it_runs(const struct kallsyms_line *line)
+{
+	return str_starts(line->module, "[bpf]") || str_starts(line->module, "[__builtin__");
+}
+
+/* The name ends in the text itself. "": nobody knows what was there, but it was not what stands before. */
+static void add_symbol(struct kernel *k, const struct kallsyms_line *line, const char *name)
 {
 	struct symbol symbol = {
 		.start = line->addr,
 		.end = line->addr,
 		.limit = line->addr + MAX_FUNCTION_LEN,
-		.name = line->name,
+		.name = name,
 		.module = strings_id_n(k->module->strings, line->module, line->module_len),
 	};
 
@@ -97,8 +106,11 @@ static void add_symbol(struct kernel *k, const struct kallsyms_line *line)
 		vec_push(&k->table.symbols, symbol);
 }
 
-/* Returns where the kernel is now: _text, or _stext where that is what was recorded. */
-static uint64_t read_kallsyms(struct kernel *k, char *text)
+/*
+ * Returns where the kernel is in these lines: _text, or _stext where that is what was recorded.
+ * is_then: they are of when it was recorded.
+ */
+static uint64_t read_kallsyms(struct kernel *k, char *text, bool is_then)
 {
 	uint64_t recorded = k->module->key.kernel_start, start = 0;
 	struct kallsyms_line line;
@@ -113,7 +125,7 @@ static uint64_t read_kallsyms(struct kernel *k, char *text)
 		    (is_named(&line, "_stext") && (!start || line.addr == recorded)))
 			start = line.addr;
 		if (kallsyms_is_function(&line))
-			add_symbol(k, &line);
+			add_symbol(k, &line, is_then || !is_made_as_it_runs(&line) ? line.name : "");
 	}
 	return start;
 }
@@ -161,7 +173,7 @@ static struct kernel *open_travelled(struct module *m)
 		k = xcalloc(1, sizeof(*k));
 		k->module = m;
 		k->text = xstrndup(t->bytes, t->len);
-		start = read_kallsyms(k, k->text);
+		start = read_kallsyms(k, k->text, true);
 		if (start && start == m->key.kernel_start) {
 			symtab_finish(&k->table);
 			return k;
@@ -185,7 +197,7 @@ static struct kernel *of_running_kernel(struct module *m, char *text, uint64_t s
 	if (m->key.kernel_start)
 		k->distance = m->key.kernel_start - start;
 	if (!k->distance)
-		read_kallsyms(k, text + k->own_len);
+		read_kallsyms(k, text + k->own_len, false);
 	symtab_finish(&k->table);
 	return k;
 }
@@ -251,9 +263,11 @@ static int kernel_resolve(void *arg, uint64_t addr, struct frames *out)
 	struct kernel *k = arg;
 	const struct symbol *s = symtab_find(&k->table, addr);
 
-	if (s)
+	if (!s)
+		return resolve_own(k, addr, out);
+	if (*s->name)
 		vec_push(&out->list, frame_of(k, s->name, s->module));
-	return s || resolve_own(k, addr, out);
+	return *s->name != '\0';
 }
 
 static void kernel_close(void *arg)
