@@ -5,7 +5,7 @@
 
 #include "base/units.h"
 #include "recording/mark.h"
-#include "recording/socket_mark.h"
+#include "recording/socket_marks.h"
 
 enum {
 	/*
@@ -22,17 +22,28 @@ enum {
 	REWRITTEN_BYTES = 16 * STACK_WALKER_SAMPLE_MAX,
 };
 
+static void saw_socket_marks(struct drain *d, const struct record *rec)
+{
+	struct cursor c = cursor_of(rec->sample.raw, rec->sample.raw_len);
+	struct socket_mark m;
+	const uint8_t *bytes;
+
+	while (socket_marks_next(&c, &m, &bytes))
+		d->nr_ends += m.kind == SOCKET_OUT && m.flags & SOCKET_IS_ANSWER;
+}
+
 /* False: it was for us only. */
 static bool saw_mark(struct drain *d, const struct record *rec)
 {
 	struct mark_head head;
 
+	if (socket_marks_are_in(rec)) {
+		saw_socket_marks(d, rec);
+		return true;
+	}
 	if (rec->sample.raw_len < sizeof(head))
 		return true;
 	memcpy(&head, rec->sample.raw, sizeof(head));
-	/* A struct socket_mark begins like this one. */
-	if (head.magic == SOCKET_MARK_MAGIC)
-		d->nr_ends += head.kind == SOCKET_OUT && head.flags & SOCKET_IS_ANSWER;
 	if (head.magic != MARK_MAGIC)
 		return true;
 	d->nr_ends += head.kind == MARK_END;
@@ -120,24 +131,11 @@ static void add_part(struct drain *d, const void *bytes, size_t len)
 	d->parts[d->nr_parts++] = (struct iovec){ (void *)bytes, len };
 }
 
-/* What stands before a sample's time takes 8 bytes each (perf_event_open(2)). */
-static uint8_t *time_of(uint8_t *sample, const struct event_desc *event)
-{
-	uint64_t before = event->attr.sample_type & (PERF_SAMPLE_IDENTIFIER | PERF_SAMPLE_IP | PERF_SAMPLE_TID);
-
-	return sample + sizeof(struct perf_event_header) + 8 * (size_t)__builtin_popcountll(before);
-}
-
-static void add_rewritten(struct drain *d, const struct record *rec, const struct merged *it, bool is_unwound)
+static void add_unwound(struct drain *d, const struct record *rec)
 {
 	uint8_t *out = d->rewritten + d->nr_rewritten_bytes;
-	size_t len = it->record->size;
+	size_t len = stack_walker_sample(d->walker, rec, out);
 
-	if (is_unwound)
-		len = stack_walker_sample(d->walker, rec, out);
-	else
-		memcpy(out, it->record, len);
-	memcpy(time_of(out, rec->event), &it->time, sizeof(it->time));
 	d->nr_rewritten_bytes += len;
 	add_part(d, out, len);
 }
@@ -178,29 +176,17 @@ static bool is_kept(struct drain *d, const struct record *rec)
 	}
 }
 
-/*
- * A sample takes its time before its BPF program runs (Linux 6.3), so the marks that this one sends ahead of it
- * (socket_sampled()) are younger by some microseconds. Their order in the ring counts: the sample becomes as young as
- * they are.
- */
-static bool is_behind_marks(const struct record *rec, const struct merged *it)
-{
-	return rec->time < it->time;
-}
-
 static void take(struct drain *d, const struct merged *it)
 {
 	struct record rec = { 0 };
-	bool is_sample;
 
 	/* The kernel's own records are never short, and of no events but ours. */
 	if (!decode_record(&d->events, (const uint8_t *)it->record, &rec) || !rec.event || !is_kept(d, &rec))
 		return;
 	if (d->nr_parts == DRAIN_PARTS || d->nr_rewritten_bytes + STACK_WALKER_SAMPLE_MAX > REWRITTEN_BYTES)
 		write_parts(d);
-	is_sample = rec.type == PERF_RECORD_SAMPLE && !rec.event->is_bpf_output;
-	if (is_sample && (d->walker || is_behind_marks(&rec, it)))
-		add_rewritten(d, &rec, it, d->walker);
+	if (d->walker && rec.type == PERF_RECORD_SAMPLE && !rec.event->is_bpf_output)
+		add_unwound(d, &rec);
 	else
 		add_part(d, it->record, it->record->size);
 }
@@ -257,6 +243,31 @@ static void gather_settled(struct drain *d)
 		gather(d, monotonic_ns());
 }
 
+void drain_settled(struct drain *d, uint64_t ns)
+{
+	d->settled_ns = ns;
+	if (!d->due_ns)
+		d->due_ns = ns;
+}
+
+/*
+ * What was written is in order for its reader once the round after it is finished, too: that one must have all that is
+ * older. What was settled last is in the rings, and was taken, or will be.
+ */
+static void finish_round(struct drain *d)
+{
+	bool has_records = d->round_has_records || d->last_round_had_records;
+
+	if (has_records && d->merge.until_ns >= d->due_ns) {
+		writer_finished_round(d->writer);
+		writer_flush(d->writer);
+		d->due_ns = d->settled_ns >= d->merge.until_ns ? d->settled_ns : 0;
+		d->last_round_had_records = d->round_has_records;
+	} else {
+		d->last_round_had_records = has_records;
+	}
+}
+
 void drain_rings(struct drain *d, bool is_last)
 {
 	d->round_has_records = false;
@@ -275,12 +286,7 @@ void drain_rings(struct drain *d, bool is_last)
 	if (is_last && !d->follow)
 		vec_each(&d->ended, p)
 			keep_perf_map(d->keep, p->pid);
-	/* What was written is in order for its reader once the round after it is finished, too. */
-	if (d->round_has_records || d->last_round_had_records) {
-		writer_finished_round(d->writer);
-		writer_flush(d->writer);
-	}
-	d->last_round_had_records = d->round_has_records;
+	finish_round(d);
 }
 
 void drain_init(struct drain *d, struct sampler *sampler, struct follow *follow,

@@ -2,7 +2,7 @@
 /*
  * Rings to recording. The records of all rings are looked at in the order of their time, and what is
  * kept goes from the ring to the file by writev(2), without a copy in between; only samples with a
- * stack to unwind, or whose time is set behind their marks', are written anew. On the way, records about processes that are not the target's are
+ * stack to unwind are written anew. On the way, records about processes that are not the target's are
  * left out (events per CPU see everyone's), and files that the target maps are looked at while they
  * are there.
  */
@@ -45,6 +45,8 @@ struct drain {
 	VEC(struct ended_process) ended;	/* to be forgotten once their last records were drained */
 	struct events events;		/* the sampler's, as the decoder wants them */
 	struct kernel_names kernel_names;
+	uint64_t settled_ns;		/* of the last drain_settled() */
+	uint64_t due_ns;		/* a round is finished only when what is older than this was taken */
 	bool round_has_records, last_round_had_records;
 	bool is_pressed;		/* so much waits in a ring that it may be full soon, and wake nobody */
 };
@@ -53,6 +55,11 @@ struct drain {
 void drain_init(struct drain *d, struct sampler *sampler, struct follow *follow,
 		struct writer *writer, struct keep *keep, struct stack_walker *walker);
 
+/*
+ * Records that are sent later than they were made, by whoever makes them, are in the rings as far as they are older than
+ * ns. Call it right before drain_rings(), each time or never.
+ */
+void drain_settled(struct drain *d, uint64_t ns);
 /*
  * What is in the rings, but for the last moment's, and a FINISHED_ROUND if that was something, or the
  * time before it was. The last time, when the events are disabled, all of it.

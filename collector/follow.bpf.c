@@ -24,14 +24,6 @@ struct {
 	__type(value, __u8);
 } targets SEC(".maps");
 
-/* What follows sample_filter, for the target's samples: it returns 1. */
-struct {
-	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, __u32);
-} then SEC(".maps");
-
 /* Children that found no room in `targets`. */
 __u64 nr_not_followed;
 
@@ -40,10 +32,7 @@ int sample_filter(void *ctx)
 {
 	__u32 tgid = bpf_get_current_pid_tgid() >> 32;
 
-	if (!bpf_map_lookup_elem(&targets, &tgid))
-		return 0;
-	bpf_tail_call(ctx, &then, 0);
-	return 1;
+	return bpf_map_lookup_elem(&targets, &tgid) != 0;
 }
 
 /* raw_tp arguments: parent, child (include/trace/events/sched.h: sched_process_fork). */

@@ -17,7 +17,6 @@ struct follow {
 	struct bpf_object *object;
 	struct bpf_link *fork_link;
 	int targets_fd, filter_fd;
-	bool has_next;		/* a program runs after sample_filter */
 	struct bpf_map *globals;
 };
 
@@ -109,20 +108,4 @@ int follow_filter(struct follow *f, int perf_fd)
 int follow_map_fd(const struct follow *f)
 {
 	return f->targets_fd;
-}
-
-bool follow_run_before_samples(struct follow *f, int prog_fd)
-{
-	int fd = bpf_object__find_map_fd_by_name(f->object, "then");
-	uint32_t zero = 0;
-
-	if (f->has_next || bpf_map_update_elem(fd, &zero, &prog_fd, BPF_ANY))
-		return false;
-	f->has_next = true;
-	return true;
-}
-
-bool follow_runs_before_samples(const struct follow *f)
-{
-	return f->has_next;
 }

@@ -34,12 +34,6 @@ uint64_t follow_nr_lost(const struct follow *f);
 
 /* Lets only the target's samples through on this perf event. Negative errno. */
 int follow_filter(struct follow *f, int perf_fd);
-/*
- * A BPF program of the perf_event type, which returns 1, to run before each of the target's samples is
- * written, as long as there are such. False: there is one already.
- */
-bool follow_run_before_samples(struct follow *f, int prog_fd);
-bool follow_runs_before_samples(const struct follow *f);
 /* For BPF programs that ask the same set; lent. */
 int follow_map_fd(const struct follow *f);
 #endif

@@ -43,7 +43,8 @@ struct socket_marker {
 	VEC(uint16_t) listening;	/* ports of the target's network namespaces, when prepared */
 	enum socket_way way;
 	struct bpf_object *object;
-	int counts_fd;
+	int counts_fd, settle_fd;
+	int nr_cpus;		/* possible ones */
 	bool has_late;		/* some answers are begun by a thread that did not just read the request */
 	struct bpf_link *links[NR_PROGRAMS_MAX];
 };
@@ -160,6 +161,7 @@ static int socket_prepare(const struct marker_spec *spec, uint32_t id,
 	m->spec = spec;
 	m->id = id;
 	m->way = socket_way_choose(target->program ? NULL : target->pids);
+	m->nr_cpus = libbpf_num_possible_cpus();
 	find_listening(m, target->pids);
 	*ret_self = m;
 	return 0;
@@ -167,27 +169,8 @@ static int socket_prepare(const struct marker_spec *spec, uint32_t id,
 
 /* ---- attaching ---- */
 
-/*
- * Programs that not every kernel takes: the first needs a helper that is new there, the other one a
- * tracepoint.
- */
-static void choose_programs(struct bpf_object *object, const struct marker_ways *ways,
-			    struct socket_config *config)
-{
-	struct bpf_program *sampled = bpf_object__find_program_by_name(object, "socket_sampled");
-	struct bpf_program *sends = bpf_object__find_program_by_name(object, "socket_sends");
-
-	config->tells_waits_at_once =
-		ways->calls || follow_runs_before_samples(ways->follow) ||
-		libbpf_probe_bpf_helper(BPF_PROG_TYPE_PERF_EVENT, BPF_FUNC_task_storage_get, NULL) != 1;
-	bpf_program__set_autoload(sampled, !config->tells_waits_at_once);
-	if (sends)
-		bpf_program__set_autoload(sends, socket_way_has_trace("tcp_sendmsg_locked"));
-}
-
 /* The programs' only constant. */
-static int set_config(const struct socket_marker *m, const struct marker_ways *ways,
-		      struct bpf_object *object)
+static int set_config(const struct socket_marker *m, struct bpf_object *object)
 {
 	struct bpf_map *constants = bpf_object__find_map_by_name(object, ".rodata");
 	struct socket_config config = { .only_port = m->spec->port };
@@ -196,23 +179,27 @@ static int set_config(const struct socket_marker *m, const struct marker_ways *w
 	for (i = 0; i < ARRAY_LEN(calls); i++)
 		if (calls[i].nr < SOCKET_MAX_SYSCALLS)
 			config.call_of[calls[i].nr] = (unsigned char)calls[i].call;
-	choose_programs(object, ways, &config);
 	return bpf_map__set_initial_value(constants, &config, sizeof(config));
 }
 
 static int load(struct socket_marker *m, const struct marker_ways *ways, struct err *e)
 {
 	const struct bpf_shared_map shared[] = { { "targets", follow_map_fd(ways->follow) }, { NULL, -1 } };
-	int nr_cpus = libbpf_num_possible_cpus(), err;
+	struct bpf_program *sends;
 	struct bpf_object *object;
+	int err;
 
 	err = bpf_object_open_embedded(objects[m->way].name, objects[m->way].begin, objects[m->way].end, shared, &object, e);
 	if (err)
 		return err;
-	err = set_config(m, ways, object);
+	sends = bpf_object__find_program_by_name(object, "socket_sends");
+	err = set_config(m, object);
 	if (!err)
-		err = bpf_map__set_max_entries(bpf_object__find_map_by_name(object, "buffers"),
-					       (uint32_t)nr_cpus * SOCKET_BUFFERS_PER_CPU);
+		err = bpf_map__set_max_entries(bpf_object__find_map_by_name(object, "batches"),
+					       (uint32_t)m->nr_cpus * SOCKET_BATCHES_PER_CPU);
+	/* Not every kernel has its tracepoint. */
+	if (!err && sends)
+		bpf_program__set_autoload(sends, socket_way_has_trace("tcp_sendmsg_locked"));
 	if (err) {
 		bpf_object__close(object);
 		return err_set(e, err, "cannot set the BPF program '%s' up: %m", objects[m->way].name);
@@ -264,14 +251,6 @@ static int attach_programs(struct socket_marker *m, struct err *e)
 	return err;
 }
 
-static void run_before_samples(const struct socket_marker *m, struct follow *follow)
-{
-	const struct bpf_program *p = bpf_object__find_program_by_name(m->object, "socket_sampled");
-
-	if (bpf_program__autoload(p))
-		follow_run_before_samples(follow, bpf_program__fd(p));
-}
-
 static int socket_attach(void *self, const struct marker_ways *ways, struct err *e)
 {
 	struct socket_marker *m = self;
@@ -289,13 +268,13 @@ static int socket_attach(void *self, const struct marker_ways *ways, struct err 
 	if (err)
 		return err;
 	m->counts_fd = bpf_object__find_map_fd_by_name(m->object, "counts");
+	m->settle_fd = bpf_program__fd(bpf_object__find_program_by_name(m->object, "socket_settle"));
 	err = tell_listening(m, e);
 	if (!err)
 		err = marker_give_rings(m->object, ways->sampler, e);
 	if (err)
 		return err;
 	writer_note_marker(ways->writer, &note);
-	run_before_samples(m, ways->follow);
 	return attach_programs(m, e);
 }
 
@@ -303,13 +282,13 @@ static int socket_attach(void *self, const struct marker_ways *ways, struct err 
 
 static struct socket_counts sum_counts(const struct socket_marker *m)
 {
-	int nr_cpus = libbpf_num_possible_cpus(), i;
 	struct socket_counts sum = { 0 }, *each;
 	uint32_t zero = 0;
+	int i;
 
-	each = xcalloc((size_t)(nr_cpus > 0 ? nr_cpus : 1), sizeof(*each));
+	each = xcalloc((size_t)(m->nr_cpus > 0 ? m->nr_cpus : 1), sizeof(*each));
 	if (m->object && !bpf_map_lookup_elem(m->counts_fd, &zero, each))
-		for (i = 0; i < nr_cpus; i++) {
+		for (i = 0; i < m->nr_cpus; i++) {
 			sum.nr_begins += each[i].nr_begins;
 			sum.nr_ends += each[i].nr_ends;
 			sum.nr_late += each[i].nr_late;
@@ -355,11 +334,25 @@ static void socket_tend(void *self)
 	}
 }
 
+/* A CPU that is off has no marks: when it went off, the batches of it stayed, and are sent when it is back. */
+static void socket_settle(void *self)
+{
+	const struct socket_marker *m = self;
+	int cpu;
+
+	for (cpu = 0; cpu < m->nr_cpus; cpu++) {
+		LIBBPF_OPTS(bpf_test_run_opts, options, .flags = BPF_F_TEST_RUN_ON_CPU, .cpu = (uint32_t)cpu);
+
+		bpf_prog_test_run_opts(m->settle_fd, &options);
+	}
+}
+
 const struct marker_source marker_socket = {
 	.takes = socket_takes,
 	.prepare = socket_prepare,
 	.attach = socket_attach,
 	.counts = socket_counts,
 	.tend = socket_tend,
+	.settle = socket_settle,
 	.release = socket_release,
 };

@@ -135,6 +135,20 @@ static void tend_markers(struct recorder *r)
 			m->source->tend(m->self);
 }
 
+/* Nothing that is older than this is still to come into a ring. */
+static void settle_markers(struct recorder *r)
+{
+	bool has_settled = false;
+
+	vec_each(&r->attachment.markers, m)
+		if (m->source->settle) {
+			m->source->settle(m->self);
+			has_settled = true;
+		}
+	if (has_settled)
+		drain_settled(&r->drain, monotonic_ns());
+}
+
 static int wait_ms(const struct recorder *r, uint64_t now)
 {
 	int slow = r->attachment.walker ? TICK_MS_WITHOUT_WAKEUPS_WITH_STACKS :
@@ -187,6 +201,7 @@ static void record(struct recorder *r)
 	while (!is_over(r, now)) {
 		if (poll(r->polled.at, r->polled.nr, wait_ms(r, now)) > 0)
 			look_at_polled(r);
+		settle_markers(r);
 		drain_rings(&r->drain, false);
 		now = monotonic_ns();
 		counting_tick(r->attachment.counting, now);
@@ -318,6 +333,7 @@ static int finish(struct recorder *r, struct err *e)
 	int err;
 
 	counting_stop(a->counting);
+	settle_markers(r);
 	sampler_disable(&a->sampler);
 	drain_rings(&r->drain, true);
 	counting_finish(a->counting);

@@ -11,8 +11,10 @@
 /* Connections that are told apart at a time; those used least recently make room. */
 #define SOCKET_MAX_CONNS 65536
 #define SOCKET_MAX_PORTS 4096
-/* Buffers a CPU: marks being made at the same moment by threads that preempted each other. */
-#define SOCKET_BUFFERS_PER_CPU 4
+/* A CPU's: marks are made at the same moment by threads that preempted each other. */
+#define SOCKET_BATCHES_PER_CPU 4
+/* A batch that has so many bytes of marks is sent. A power of two. */
+#define SOCKET_BATCH_BYTES 8192
 
 /* What a system call does with its descriptor, as far as we look at it. */
 enum socket_call {
@@ -42,14 +44,13 @@ enum socket_call {
 struct socket_config {
 	unsigned char call_of[SOCKET_MAX_SYSCALLS];	/* enum socket_call, by number */
 	unsigned int only_port;		/* connections accepted on this one alone; 0: on all */
-	unsigned int tells_waits_at_once;	/* no sample would make it, or calls are counted from here on */
 };
 
 struct socket_counts {
 	unsigned long long nr_begins;	/* exchanges: inbound bytes after outbound ones */
 	unsigned long long nr_ends;	/* outbound bytes after inbound ones */
 	unsigned long long nr_late;	/* of them: by a thread that had waited, or done nothing, since */
-	unsigned long long nr_unsent;	/* marks neither in a ring nor in a ring's count of losses */
+	unsigned long long nr_unsent;	/* marks that found no room in a ring, or could not be made */
 	unsigned long long nr_io_uring;	/* calls to io_uring_enter(2), or transfers by such */
 };
 

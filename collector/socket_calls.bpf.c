@@ -51,11 +51,7 @@ static int find_socket(struct task_struct *task, __u32 fd, struct place *ret)
 SEC("tp_btf/sched_switch")
 int BPF_PROG(socket_switch, _Bool preempt, struct task_struct *prev, struct task_struct *next)
 {
-	struct thread *t = bpf_task_storage_get(&threads, prev, 0, 0);
-
 	set_ahead(next);
-	if (t)
-		flush(ctx, t);	/* nobody knows when it will be back */
 	return 0;
 }
 

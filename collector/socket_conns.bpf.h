@@ -70,9 +70,9 @@ static int is_asked_for(const struct place *p, int role)
 static struct conn *add_conn(const struct place *p, int role, int is_new)
 {
 	__u64 key = p->key;
-	struct conn *c;
+	struct conn none = { 0 }, *c;
 
-	bpf_map_update_elem(&conns, &key, &no_conn, BPF_ANY);
+	bpf_map_update_elem(&conns, &key, &none, BPF_ANY);
 	c = bpf_map_lookup_elem(&conns, &key);
 	if (!c)
 		return 0;
@@ -124,26 +124,25 @@ static void fill_unix_name(struct sock *sk, struct socket_name *name)
 /* Once a connection, before its first mark. */
 static void tell_open(struct telling *t, const struct place *p)
 {
-	struct {
-		struct socket_mark mark;
-		struct socket_name name;
-	} m;
 	struct sock *sk = sock_of(p);
+	struct socket_name *name;
+	struct batch *b;
 
-	flush(t->ctx, t->thread);
 	t->conn->is_told = 1;
 	t->kind = SOCKET_OPEN;
-	fill_mark(t, &m.mark);
-	m.mark.len = m.mark.room = sizeof(m.name);
-	__builtin_memset(&m.name, 0, sizeof(m.name));
-	m.name.family = BPF_CORE_READ(sk, __sk_common.skc_family);
-	if (m.name.family == AF_UNIX) {
-		fill_unix_name(sk, &m.name);
+	b = begin_mark(t);
+	if (!b)
+		return;
+	name = (struct socket_name *)(mark_at(b, b->len) + 1);
+	__builtin_memset(name, 0, sizeof(*name));
+	name->family = BPF_CORE_READ(sk, __sk_common.skc_family);
+	if (name->family == AF_UNIX) {
+		fill_unix_name(sk, name);
 	} else {
-		m.name.local_port = BPF_CORE_READ(sk, __sk_common.skc_num);
-		m.name.peer_port = bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport));
+		name->local_port = BPF_CORE_READ(sk, __sk_common.skc_num);
+		name->peer_port = bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport));
 	}
-	send(t->ctx, &m, sizeof(m));
+	end_mark(t->ctx, b, sizeof(*name));
 }
 
 #endif

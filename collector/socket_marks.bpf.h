@@ -15,47 +15,41 @@ enum role {
 
 enum direction { DIRECTION_NONE, DIRECTION_IN, DIRECTION_OUT };
 
-/* A mark with its bytes, as it is sent. */
-struct held {
-	struct socket_mark mark;
-	char data[SOCKET_DATA_USUAL];
-};
-
 struct conn {
 	__u64 id;		/* inode */
 	__u8 role;
 	__u8 direction;		/* of the last bytes */
 	__u8 is_new;
-	__u8 is_told;		/* its SOCKET_OPEN was sent */
+	__u8 is_told;		/* its SOCKET_OPEN was made */
 	__u32 limit;		/* bytes of a transfer that travel, in this exchange */
 	__u32 limit_max;	/* what that becomes when a read is longer */
 	__u32 budget;		/* inbound bytes that may still travel in this exchange */
 	__u64 more_in_bytes;
 	__u32 read_seq;		/* TCP's number of the next byte to be read, with has_read_seq */
 	__u32 has_read_seq;
-	__u64 is_held;		/* there is a mark in `held`: taken by who sets it to 0 */
-	struct held held;
 };
 
 struct thread {
 	__u64 last;		/* connection of its last mark; 0: it waits, or never had one */
 	__u64 served;		/* the last one that it serves, since it waited */
-	__u64 holds;		/* the one where it left a mark; 0: none */
-	__u64 wait_ns;		/* it has gone to wait, and no mark has told so; 0: no */
-	__u64 wait_cpu_ns;
 	__u64 messages;		/* the vector of the call for several messages that it is in; 0: none */
 	__u32 nr_messages;	/* of it that have moved */
 	__u32 served_fd;
 	__u32 has_answered;	/* `served`, since it last read from it */
 };
 
-struct buffer {
+/* Marks on their way, of any threads: whose they are, and when they were made, stands in each. */
+struct batch {
 	__u64 is_taken;
-	/* What was held back goes right before the mark: a held one, or a wait, or both. */
-	char before[sizeof(struct held) + sizeof(struct socket_mark)];
-	struct socket_mark mark;
-	/* Twice: what comes after an offset below the limit is checked against the limit itself. */
-	char data[2 * SOCKET_DATA_MAX];
+	__u32 len;		/* bytes of marks; below SOCKET_BATCH_BYTES whenever it is free */
+	__u32 last;		/* where the last of them stands, if there is one */
+	__u32 nr;		/* marks, the told losses left out */
+	__u32 zero;
+	/*
+	 * The last mark may end beyond. Twice the most that one has: what comes after an offset below the
+	 * limit is checked against the limit itself.
+	 */
+	char bytes[SOCKET_BATCH_BYTES + sizeof(struct socket_mark) + 2 * SOCKET_DATA_MAX];
 };
 
 struct {
@@ -106,8 +100,8 @@ struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, struct buffer);
-} buffers SEC(".maps");
+	__type(value, struct batch);
+} batches SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -117,7 +111,6 @@ struct {
 } counts SEC(".maps");
 
 const volatile struct socket_config config;
-struct conn no_conn;	/* larger than a program's stack */
 
 static struct socket_counts *count(void)
 {
@@ -163,38 +156,66 @@ static struct thread *target_thread(struct task_struct *task)
 
 /* ---- marks ---- */
 
-static struct buffer *claim_buffer(void)
+static struct batch *claim(__u32 index)
 {
-	__u32 first = bpf_get_smp_processor_id() * SOCKET_BUFFERS_PER_CPU, i;
+	struct batch *b = bpf_map_lookup_elem(&batches, &index);
 
-	for (i = 0; i < SOCKET_BUFFERS_PER_CPU; i++) {
-		__u32 index = first + i;
-		struct buffer *b = bpf_map_lookup_elem(&buffers, &index);
+	return b && !__sync_val_compare_and_swap(&b->is_taken, 0, 1) ? b : 0;
+}
 
-		if (b && !__sync_val_compare_and_swap(&b->is_taken, 0, 1))
+/* Of this CPU, for marks to come. Who preempts somebody that has one takes another one. */
+static struct batch *claim_any(void)
+{
+	__u32 first = bpf_get_smp_processor_id() * SOCKET_BATCHES_PER_CPU, i;
+	struct batch *b;
+
+	for (i = 0; i < SOCKET_BATCHES_PER_CPU; i++) {
+		b = claim(first + i);
+		if (b)
 			return b;
 	}
 	return 0;
 }
 
-static void release_buffer(struct buffer *b)
+static void release(struct batch *b)
 {
 	__sync_lock_test_and_set(&b->is_taken, 0);
 }
 
 #include "collector/calls_flush.bpf.h"
 
-static void send(void *ctx, void *mark, __u64 size)
+static struct socket_mark *mark_at(struct batch *b, __u32 at)
 {
-	long err;
-	struct socket_counts *c;
+	return (struct socket_mark *)(b->bytes + (at & (SOCKET_BATCH_BYTES - 1)));
+}
 
-	calls_flush(ctx);
-	err = bpf_perf_event_output(ctx, &rings, BPF_F_CURRENT_CPU, mark, size);
+/* What found no room is missing since the first mark of it: that is told where the next ones are. */
+static void drop(struct batch *b)
+{
+	struct socket_mark *m = mark_at(b, 0);
+	struct socket_counts *n = count();
 
-	/* A full ring counts its losses itself, in a PERF_RECORD_LOST. */
-	if (err && err != -ENOSPC && (c = count()))
-		c->nr_unsent++;
+	if (n)
+		n->nr_unsent += b->nr;
+	m->kind = SOCKET_LOST;
+	m->flags = 0;
+	m->conn = m->bytes = m->more_in_bytes = 0;
+	m->len = m->room = 0;
+	b->len = sizeof(*m);
+	b->last = b->nr = 0;
+}
+
+static void send(void *ctx, struct batch *b)
+{
+	__u64 len = b->len;
+
+	if (!len || len > sizeof(b->bytes))
+		return;
+	if (bpf_perf_event_output(ctx, &rings, BPF_F_CURRENT_CPU, b->bytes, len)) {
+		drop(b);
+		return;
+	}
+	b->len = b->nr = 0;
 }
 
 /* A mark about to be made. */
@@ -212,6 +233,7 @@ struct telling {
 static void fill_mark(const struct telling *t, struct socket_mark *m)
 {
 	struct conn *c = t->conn;
+	__u64 id = bpf_get_current_pid_tgid();
 
 	m->magic = SOCKET_MARK_MAGIC;
 	m->kind = t->kind;
@@ -221,7 +243,8 @@ static void fill_mark(const struct telling *t, struct socket_mark *m)
 	m->cpu_ns = cpu_ns(t->task, t->ns);
 	m->ns = t->ns;
 	m->more_in_bytes = 0;
-	m->zero = 0;
+	m->pid = id >> 32;
+	m->tid = id;
 	m->len = m->room = 0;
 	if (!c)
 		return;
@@ -231,90 +254,51 @@ static void fill_mark(const struct telling *t, struct socket_mark *m)
 	c->more_in_bytes = 0;
 }
 
-/* The mark that the thread left on a connection, to `to`; false: there is none any more. */
-static int take_held(struct thread *thread, void *to)
+/*
+ * The mark behind those that are there; end_mark() is next. null: all batches are taken. What was counted before it goes
+ * ahead, by its time, too.
+ */
+static struct batch *begin_mark(struct telling *t)
 {
-	__u64 key = thread->holds;
-	struct conn *c;
+	struct batch *b;
+	struct socket_counts *n;
 
-	thread->holds = 0;
-	c = bpf_map_lookup_elem(&conns, &key);
-	if (!c || !__sync_lock_test_and_set(&c->is_held, 0))
-		return 0;
-	bpf_probe_read_kernel(to, sizeof(c->held), &c->held);
-	return 1;
-}
-
-static void take_wait(struct thread *thread, struct socket_mark *to)
-{
-	*to = (struct socket_mark){ .magic = SOCKET_MARK_MAGIC,
-				    .kind = SOCKET_WAIT,
-				    .cpu_ns = thread->wait_cpu_ns,
-				    .ns = thread->wait_ns };
-	thread->wait_ns = 0;
-}
-
-/* Left by another thread, or about to be followed by another one. */
-static void send_held(void *ctx, struct conn *c)
-{
-	if (__sync_lock_test_and_set(&c->is_held, 0))
-		send(ctx, &c->held, sizeof(c->held));
-}
-
-/* What is in the buffer, and before it what the thread has held back: in one record, which costs least. */
-static void send_behind_held(void *ctx, struct thread *thread, struct buffer *b, __u32 len)
-{
-	char *at = b->before + sizeof(b->before);
-	int has_wait = thread->wait_ns != 0;
-	__u64 size = sizeof(b->mark) + len;
-
-	if (has_wait)
-		take_wait(thread, (struct socket_mark *)(at - sizeof(b->mark)));
-	if (!thread->holds || !take_held(thread, has_wait ? b->before : b->before + sizeof(b->mark))) {
-		if (has_wait)
-			send(ctx, at - sizeof(b->mark), size + sizeof(b->mark));
-		else
-			send(ctx, &b->mark, size);
-	} else if (has_wait) {
-		send(ctx, b->before, size + sizeof(b->before));
-	} else {
-		send(ctx, b->before + sizeof(b->mark), size + sizeof(struct held));
+	if (calls_are_counted) {
+		calls_flush(t->ctx);
+		t->ns = bpf_ktime_get_ns();
 	}
-}
-
-/* All that the thread has held back, now. */
-static void flush(void *ctx, struct thread *thread)
-{
-	__u64 key = thread->holds;
-	struct socket_mark wait;
-	struct conn *c;
-
-	if (key) {
-		thread->holds = 0;
-		c = bpf_map_lookup_elem(&conns, &key);
-		if (c)
-			send_held(ctx, c);
-	}
-	if (thread->wait_ns) {
-		take_wait(thread, &wait);
-		send(ctx, &wait, sizeof(wait));
-	}
-}
-
-static void send_plain(const struct telling *t)
-{
-	struct buffer *b = t->thread->holds || t->thread->wait_ns ? claim_buffer() : 0;
-	struct socket_mark m;
-
+	b = claim_any();
 	if (!b) {
-		flush(t->ctx, t->thread);
-		fill_mark(t, &m);
-		send(t->ctx, &m, sizeof(m));
-		return;
+		n = count();
+		if (n)
+			n->nr_unsent++;
+		return 0;
 	}
-	fill_mark(t, &b->mark);
-	send_behind_held(t->ctx, t->thread, b, 0);
-	release_buffer(b);
+	fill_mark(t, mark_at(b, b->len));
+	return b;
+}
+
+/* len: of its bytes, which stand behind it. */
+static void end_mark(void *ctx, struct batch *b, __u32 len)
+{
+	struct socket_mark *m = mark_at(b, b->len);
+
+	m->len = len;
+	m->room = (len + 7) & ~7U;
+	b->last = b->len;
+	b->len += sizeof(*m) + m->room;
+	b->nr++;
+	if (b->len >= SOCKET_BATCH_BYTES)
+		send(ctx, b);
+	release(b);
+}
+
+static void tell(struct telling *t)
+{
+	struct batch *b = begin_mark(t);
+
+	if (b)
+		end_mark(t->ctx, b, 0);
 }
 
 struct user_iovec {
@@ -327,7 +311,8 @@ struct user_bytes {
 	__u64 nr_iovecs;	/* 0: it is a buffer */
 };
 
-static __u32 gather(struct buffer *b, const struct user_bytes *from, __u32 want)
+/* to: twice SOCKET_DATA_MAX. */
+static __u32 gather(char *to, const struct user_bytes *from, __u32 want)
 {
 	struct user_iovec iovec;
 	__u32 len = 0, i;
@@ -335,7 +320,7 @@ static __u32 gather(struct buffer *b, const struct user_bytes *from, __u32 want)
 	if (!from->nr_iovecs) {
 		if (want > SOCKET_DATA_MAX)
 			want = SOCKET_DATA_MAX;
-		return bpf_probe_read_user(b->data, want, (void *)from->at) ? 0 : want;
+		return bpf_probe_read_user(to, want, (void *)from->at) ? 0 : want;
 	}
 	for (i = 0; i < MAX_IOVECS && i < from->nr_iovecs && len < want; i++) {
 		__u64 here;
@@ -348,84 +333,68 @@ static __u32 gather(struct buffer *b, const struct user_bytes *from, __u32 want)
 			here = iovec.len;
 		if (here > SOCKET_DATA_MAX)
 			here = SOCKET_DATA_MAX;
-		if (bpf_probe_read_user(b->data + (len & (SOCKET_DATA_MAX - 1)), here,
-					(void *)iovec.base))
+		if (bpf_probe_read_user(to + (len & (SOCKET_DATA_MAX - 1)), here, (void *)iovec.base))
 			break;
 		len += here;
 	}
-	return len;
-}
-
-/* The same to what is held back. Mostly all that is wanted stands in one place. */
-static __u32 gather_to_held(struct held *h, const struct user_bytes *from, __u32 want)
-{
-	struct user_iovec iovec = { from->at, want };
-	struct buffer *b;
-	__u32 len;
-
-	if (want > sizeof(h->data))
-		want = sizeof(h->data);
-	if (from->nr_iovecs && bpf_probe_read_user(&iovec, sizeof(iovec), (void *)from->at))
-		return 0;
-	if (iovec.len >= want)
-		return bpf_probe_read_user(h->data, want, (void *)iovec.base) ? 0 : want;
-	b = claim_buffer();
-	if (!b)
-		return 0;
-	len = gather(b, from, want);
-	bpf_probe_read_kernel(h->data, sizeof(h->data), b->data);
-	release_buffer(b);
-	return len;
+	return len > SOCKET_DATA_MAX ? SOCKET_DATA_MAX : len;
 }
 
 /* With the first `want` of its bytes. */
-static void send_bytes(struct telling *t, const struct user_bytes *from, __u32 want)
+static void tell_bytes(struct telling *t, const struct user_bytes *from, __u32 want)
 {
-	struct buffer *b = claim_buffer();
+	struct batch *b = begin_mark(t);
+	struct socket_mark *m;
 	__u32 len;
 
-	if (!b) {
-		t->flags |= SOCKET_DATA_LOST;
-		send_plain(t);
+	if (!b)
 		return;
-	}
-	fill_mark(t, &b->mark);
-	len = gather(b, from, want);
-	if (len > SOCKET_DATA_MAX)
-		len = SOCKET_DATA_MAX;
+	m = mark_at(b, b->len);
+	len = gather((char *)(m + 1), from, want);
 	if (!len && want)
-		b->mark.flags |= SOCKET_DATA_LOST;
-	b->mark.len = b->mark.room = len;
-	send_behind_held(t->ctx, t->thread, b, len);
-	release_buffer(b);
+		m->flags |= SOCKET_DATA_LOST;
+	end_mark(t->ctx, b, len);
 }
 
-/* from null: bytes that never were in the server's memory. */
-static void hold_back(struct telling *t, const struct user_bytes *from, __u32 want)
+/* Bytes of a file behind what was written last: one write, as far as anybody needs to know. False: it was not the last. */
+static int add_to_last(struct telling *t)
 {
-	struct conn *c = t->conn;
-	__u32 len = 0;
+	struct batch *b = claim_any();
+	struct socket_mark *m;
+	int is_it;
 
-	send_held(t->ctx, c);
-	fill_mark(t, &c->held.mark);
-	if (from)
-		len = gather_to_held(&c->held, from, want);
-	if (from && !len)
-		c->held.mark.flags |= SOCKET_DATA_LOST;
-	c->held.mark.len = len;
-	c->held.mark.room = sizeof(c->held.data);
-	c->is_held = 1;
-	t->thread->holds = t->key;
+	if (!b)
+		return 0;
+	m = mark_at(b, b->last);
+	is_it = b->nr && m->kind == SOCKET_OUT && m->conn == t->conn->id &&
+		m->tid == (__u32)bpf_get_current_pid_tgid();
+	if (is_it) {
+		m->bytes += t->bytes;
+		m->ns = t->ns;
+		m->cpu_ns = cpu_ns(t->task, t->ns);
+	}
+	release(b);
+	return is_it;
 }
 
-/* Bytes of a file behind what is held back: one write, as far as anybody needs to know. */
-static void add_to_held(struct telling *t)
+/*
+ * Run by the collector on each CPU before it takes the rings' records: so no mark is younger than what was
+ * taken after it, but for those being made right now.
+ */
+SEC("raw_tp")
+int socket_settle(void *ctx)
 {
-	struct socket_mark *m = &t->conn->held.mark;
+	__u32 first = bpf_get_smp_processor_id() * SOCKET_BATCHES_PER_CPU, i;
+	struct batch *b;
 
-	m->bytes += t->bytes;
-	m->ns = t->ns;
-	m->cpu_ns = cpu_ns(t->task, t->ns);
+	for (i = 0; i < SOCKET_BATCHES_PER_CPU; i++) {
+		b = claim(first + i);
+		if (!b)
+			continue;
+		send(ctx, b);
+		release(b);
+	}
+	return 0;
 }
 
 #endif

@@ -159,11 +159,8 @@ int BPF_PROG(socket_switch, _Bool preempt, struct task_struct *prev, struct task
 	struct thread *t = bpf_task_storage_get(&threads, prev, 0, 0);
 
 	set_ahead(next);
-	if (!t)
-		return 0;
-	if (t->last && !preempt && prev->__state && is_waiting(t, prev))
+	if (t && t->last && !preempt && prev->__state && is_waiting(t, prev))
 		waits(ctx, prev, t);
-	flush(ctx, t);	/* nobody knows when it will be back */
 	return 0;
 }
 

@@ -2,11 +2,11 @@
 /*
  * What a thread of the target does with a connection, whoever saw it: which mark tells of it, and when.
  *
- * To send a mark costs the target more than all the rest, so as few are sent as will do. What the
- * thread that works on a connection writes to it is held back there, and goes along with the next
- * mark of the same thread or connection; the bytes of a file that follow a head are added to it.
- * Reads that nobody needs to see are added up until a mark of the same connection takes them along.
- * Two threads at a time on one connection may lose some of these sums.
+ * To send a mark costs the target more than to make it, so marks go together: each CPU has a batch, which is
+ * sent when it is full and when the collector looks at the rings. Each mark has its own time and thread, and
+ * readers sort by that; so it does not matter in which batch a mark is, or when that was sent. The bytes of a
+ * file that follow a head are added to it. Reads that nobody needs to see are added up until a mark of
+ * the same connection takes them along. Two threads at a time on one connection may lose some of these sums.
  *
  * A thread's time on the CPU is the scheduler's own sum, which CLOCK_THREAD_CPUTIME_ID tells, too. It
  * is brought up to date at ticks and switches only; what has passed since then is by our clock.
@@ -106,26 +106,16 @@ static void served_in(const struct transfer *t, struct telling *telling)
 	}
 	c->budget -= want;
 	serves(thread, telling->key, t->fd);
-	if (c->is_held && thread->holds != telling->key)
-		send_held(telling->ctx, c);
 	telling->kind = SOCKET_IN;
-	if (want)
-		send_bytes(telling, &t->at, want);
-	else
-		send_plain(telling);
+	tell_bytes(telling, &t->at, want);
 }
 
-/*
- * Who works on a connection already and writes to it says nothing that is urgent: the mark is held back.
- * Not where several answers may stand in one write, which takes more room.
- */
 static void served_out(const struct transfer *t, struct telling *telling)
 {
-	const struct user_bytes *from = t->at.at ? &t->at : 0;
 	struct thread *thread = telling->thread;
 	struct conn *c = telling->conn;
+	int is_next = thread->last == telling->key;
 	struct socket_counts *n;
-	__u32 want = least(t->bytes, c->limit);
 
 	if (c->direction != DIRECTION_OUT) {
 		telling->flags = SOCKET_IS_ANSWER;
@@ -137,22 +127,13 @@ static void served_out(const struct transfer *t, struct telling *telling)
 		}
 	}
 	telling->kind = SOCKET_OUT;
+	if (!is_next)
+		serves(thread, telling->key, t->fd);
 	thread->has_answered = 1;
-	if (thread->last == telling->key && want <= SOCKET_DATA_USUAL) {
-		if (!from && thread->holds == telling->key && c->is_held)
-			add_to_held(telling);
-		else
-			hold_back(telling, from, want);
-		return;
-	}
-	serves(thread, telling->key, t->fd);
-	thread->has_answered = 1;
-	if (c->is_held && thread->holds != telling->key)
-		send_held(telling->ctx, c);
-	if (from)
-		send_bytes(telling, from, want);
-	else
-		send_plain(telling);
+	if (t->at.at)
+		tell_bytes(telling, &t->at, least(t->bytes, c->limit));
+	else if (!is_next || !add_to_last(telling))
+		tell(telling);
 }
 
 /* Of these only who talks to them counts, not what is said. */
@@ -166,7 +147,7 @@ static void outgoing(struct telling *telling, enum direction direction)
 	c->direction = direction;
 	thread->last = telling->key;
 	telling->kind = direction == DIRECTION_IN ? SOCKET_IN : SOCKET_OUT;
-	send_plain(telling);
+	tell(telling);
 }
 
 static void tell_end(struct telling *t)
@@ -174,9 +155,7 @@ static void tell_end(struct telling *t)
 	t->kind = SOCKET_CLOSE;
 	if (!t->conn->is_told)
 		return;
-	if (t->thread->holds != t->key)
-		send_held(t->ctx, t->conn);
-	send_plain(t);
+	tell(t);
 }
 
 /* The descriptor's, or the socket's, last one is gone. The thread need not be the target's. */
@@ -273,16 +252,16 @@ static void listens(const struct sock *sk)
 
 /* ---- waiting, and what is answered later ---- */
 
-/* It is held back, too: most often the thread goes on with the next request at once. */
 static void waits(void *ctx, struct task_struct *task, struct thread *thread)
 {
-	__u64 now = bpf_ktime_get_ns();
+	struct telling t = { .ctx = ctx,
+			     .task = task,
+			     .thread = thread,
+			     .ns = bpf_ktime_get_ns(),
+			     .kind = SOCKET_WAIT };
 
 	thread->last = thread->served = 0;
-	thread->wait_ns = now;
-	thread->wait_cpu_ns = cpu_ns(task, now);
-	if (config.tells_waits_at_once)
-		flush(ctx, thread);
+	tell(&t);
 }
 
 /* It asks the connection that it has answered for more. */
@@ -321,7 +300,7 @@ static void begins_answer(void *ctx, struct task_struct *task, struct thread *th
 		n->nr_late++;
 	serves(thread, key, fd);
 	t.ns = bpf_ktime_get_ns();
-	send_plain(&t);
+	tell(&t);
 }
 
 /* ---- switches ---- */
@@ -334,20 +313,6 @@ static void set_ahead(struct task_struct *next)
 
 	if (ns)
 		*ns = bpf_ktime_get_ns() - next->se.exec_start;
-}
-
-/*
- * A sample is about to be taken: what is held back stands before it then. Called behind sample_filter
- * (follow.bpf.c), so the sample is one of the target's.
- */
-SEC("?perf_event")
-int socket_sampled(void *ctx)
-{
-	struct thread *t = bpf_task_storage_get(&threads, bpf_get_current_task_btf(), 0, 0);
-
-	if (t)
-		flush(ctx, t);
-	return 1;
 }
 
 /* ---- where a call's bytes are ---- */

@@ -1,20 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A socket mark: a thread of the target read from a connection, wrote to one, or went to wait. As
- * any mark it is the raw part of a sample of the BPF output event; thread, CPU and time are the
- * sample's own. The BPF program writes this struct, so it includes nothing but integer types.
+ * any mark it is in the raw part of a sample of the BPF output event, but of many marks together, each with
+ * its own thread and time: the sample is of whoever happened to send them. Which is soon enough that a mark
+ * is never more than two rounds of the recording behind its time (PERF_RECORD_FINISHED_ROUND). The BPF program
+ * writes this struct, so it includes nothing but integer types.
  *
  *	struct socket_mark (64 bytes) | room bytes, the first len of them read or written | the next one ...
  *
- * Several marks of one thread may come together, in their order: the last one is of the sample's
- * time. What requests their bytes are is for the report to find out; here stands who moved how many,
+ * What requests their bytes are is for the report to find out; here stands who moved how many,
  * when. Reads that say nothing new make no mark of their own: their bytes come with the next one of
  * the same connection, as more_in_bytes, and happened before it.
  */
 #ifndef RECORDING_SOCKET_MARK_H
 #define RECORDING_SOCKET_MARK_H
 
-#define SOCKET_MARK_MAGIC 0x314b5357U	/* "WSK1" */
+#define SOCKET_MARK_MAGIC 0x324b5357U	/* "WSK2" */
 
 enum socket_mark_kind {
 	/* The first mark of a connection; its bytes are a struct socket_name. */
@@ -23,6 +24,7 @@ enum socket_mark_kind {
 	SOCKET_OUT = 3,		/* the server wrote */
 	SOCKET_WAIT = 4,	/* the thread waits for something new; conn is 0 */
 	SOCKET_CLOSE = 5,	/* the last descriptor of it */
+	SOCKET_LOST = 6,	/* from here on marks are missing; conn is 0 */
 };
 
 enum socket_mark_flags {
@@ -45,7 +47,7 @@ struct socket_mark {
 	unsigned long long cpu_ns;		/* on-CPU time of the thread, since an arbitrary moment */
 	unsigned long long ns;			/* when, on the recording's clock */
 	unsigned long long more_in_bytes;
-	unsigned long long zero;
+	unsigned int pid, tid;
 	unsigned int len;			/* of the bytes that follow, */
 	unsigned int room;			/* and what they take up, with what is between them and the next mark */
 };

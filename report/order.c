@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "report/order.h"
 
+#include "recording/socket_marks.h"
+
 /* How far reading may go on before the reader hears that it can forget what lies behind. */
 enum { DISCARD_BYTES = 256 * 1024 };
 
@@ -91,11 +93,51 @@ static void discard(struct order *o, uint64_t pos)
 	o->discarded = pos;
 }
 
+static void queue(struct order *o, const struct record *r, uint64_t time, uint32_t mark)
+{
+	vec_push(&o->queue, (struct order_entry){ time, r->pos, mark });
+}
+
+/* No mark is younger than who sent it. What is none is the last, and for the listener to complain of. */
+static void queue_marks(struct order *o, const struct record *r)
+{
+	struct cursor c = cursor_of(r->sample.raw, r->sample.raw_len);
+	struct socket_mark m;
+	const uint8_t *bytes;
+	uint32_t at = 0;
+
+	while (socket_marks_next(&c, &m, &bytes)) {
+		queue(o, r, m.ns < r->time ? m.ns : r->time, at);
+		at = r->sample.raw_len - (uint32_t)cursor_left(&c);
+	}
+	if (c.failed || !at)
+		queue(o, r, r->time, at);
+}
+
+/* The record of one mark only. */
+static void cut_out_mark(struct record *r, const struct order_entry *entry)
+{
+	struct cursor c = cursor_of(r->sample.raw + entry->mark, r->sample.raw_len - entry->mark);
+	struct socket_mark m;
+	const uint8_t *bytes;
+
+	r->sample.raw = c.at;
+	r->sample.raw_len = (uint32_t)cursor_left(&c);
+	if (!socket_marks_next(&c, &m, &bytes))
+		return;
+	r->sample.raw_len -= (uint32_t)cursor_left(&c);
+	r->time = entry->time;
+	r->pid = m.pid;
+	r->tid = m.tid;
+}
+
 static void deliver_due(struct order *o, struct record *ret_record)
 {
 	const struct order_entry *entry = &o->due.at[o->next_due++];
 
 	reader_at(o->reader, entry->pos, ret_record);
+	if (socket_marks_are_in(ret_record))
+		cut_out_mark(ret_record, entry);
 	if (entry->time < o->delivered)
 		o->nr_late++;
 	else
@@ -123,7 +165,10 @@ int order_next(struct order *o, struct record *ret_record, struct err *e)
 			*ret_record = r;
 			return 1;
 		} else {
-			vec_push(&o->queue, (struct order_entry){ r.time, r.pos });
+			if (socket_marks_are_in(&r))
+				queue_marks(o, &r);
+			else
+				queue(o, &r, r.time, 0);
 			o->newest = r.time > o->newest ? r.time : o->newest;
 		}
 	}

@@ -12,9 +12,11 @@
  *		...
  *	order_release(&o);
  *
+ * A record of socket marks is as many records, each with its mark's time and thread.
+ *
  * Records of equal time keep the order of the file. Records without time (0: made up by the
  * recorder to describe what was there before it) go out at once. Without rounds everything waits,
- * 16 bytes a record, until the end.
+ * 24 bytes a record, until the end.
  */
 #ifndef REPORT_ORDER_H
 #define REPORT_ORDER_H
@@ -25,6 +27,7 @@
 
 struct order_entry {
 	uint64_t time, pos;
+	uint32_t mark;		/* where in the record's raw part it begins, if it is a socket mark */
 };
 
 struct order {

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "recording/socket_mark.h"
+#include "recording/socket_marks.h"
 
 /* One mark of a sample. */
 struct mark {
@@ -408,7 +408,7 @@ static void take(struct socket_requests *s, const struct mark *m, struct worker 
 
 /* ---- connections that nobody closes ---- */
 
-/* A mark that was held back comes when its thread leaves the CPU for good, which is after its EXIT. */
+/* Sockets are closed by the last one that has them, which may be behind its EXIT. */
 #define LAST_MARK_NS (50 * 1000 * 1000ULL)
 
 static void close_all_of(struct socket_requests *s, const struct ended_process *p)
@@ -439,32 +439,40 @@ static void close_left_behind(struct socket_requests *s, uint64_t now_ns)
 
 /* ---- marks as they come ---- */
 
-/* The next mark; false: it makes no sense. */
-static bool parse(struct cursor *c, struct mark *ret)
+/* Marks may be among what was lost: nothing that is known of a connection is sure any more. */
+static void lost(struct socket_requests *s)
 {
-	cursor_copy(c, &ret->head, sizeof(ret->head));
-	ret->chunk = (struct chunk){ .len = ret->head.len, .total = ret->head.bytes };
-	ret->chunk.bytes = cursor_take(c, ret->head.room);
-	if (ret->chunk.total < ret->chunk.len)
-		ret->chunk.total = ret->chunk.len;
-	return !c->failed && ret->head.magic == SOCKET_MARK_MAGIC && ret->head.len <= ret->head.room &&
-	       ret->head.kind >= SOCKET_OPEN && ret->head.kind <= SOCKET_CLOSE;
+	vec_each(&s->workers, w)
+		work_on(s, w, NO_SLOT);
+	vec_each(&s->connections.all, it) {
+		struct connection *c = *it;
+
+		if (!c)
+			continue;
+		give_up_all(s, c);
+		connection_speak(c, NULL);
+		c->is_complete = c->is_out = false;
+	}
 }
 
 bool socket_requests_mark(struct socket_requests *s, const struct record *rec)
 {
 	struct cursor c = cursor_of(rec->sample.raw, rec->sample.raw_len);
-	uint32_t thread = session_thread(s->session, rec->pid, rec->tid);
 	struct mark m = { .rec = rec };
+	uint32_t thread;
 
+	if (!socket_marks_next(&c, &m.head, &m.chunk.bytes))
+		return false;
+	m.chunk.len = m.head.len;
+	m.chunk.total = m.head.bytes < m.head.len ? m.head.len : m.head.bytes;
 	close_left_behind(s, rec->time);
-	/* What pads a sample is less than a mark. */
-	do {
-		if (!parse(&c, &m))
-			return false;
-		take(s, &m, worker_of(s, thread));
-	} while (cursor_left(&c) >= sizeof(m.head));
-	/* What it had held back comes behind its end. */
+	if (m.head.kind == SOCKET_LOST) {
+		lost(s);
+		return true;
+	}
+	thread = session_thread(s->session, rec->pid, rec->tid);
+	take(s, &m, worker_of(s, thread));
+	/* Sockets are closed behind their thread's end. */
 	if (s->session->threads.at[thread].is_ended)
 		work_on(s, worker_of(s, thread), NO_SLOT);
 	return true;
@@ -484,22 +492,6 @@ static void thread_ended(struct socket_requests *s, const struct record *rec)
 	}
 	if (rec->type == PERF_RECORD_EXIT && session_is_last_thread(s->session, thread))
 		vec_push(&s->ended, (struct ended_process){ rec->pid, rec->time });
-}
-
-/* Marks may be among what was lost: nothing that is known of a connection is sure any more. */
-static void lost(struct socket_requests *s)
-{
-	vec_each(&s->workers, w)
-		work_on(s, w, NO_SLOT);
-	vec_each(&s->connections.all, it) {
-		struct connection *c = *it;
-
-		if (!c)
-			continue;
-		give_up_all(s, c);
-		connection_speak(c, NULL);
-		c->is_complete = c->is_out = false;
-	}
 }
 
 void socket_requests_record(struct socket_requests *s, const struct record *rec)

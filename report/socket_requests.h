@@ -59,7 +59,7 @@ void socket_requests_init(struct socket_requests *s, struct session *session,
 			  const struct endpoint_options *endpoints, struct open_requests *open);
 void socket_requests_release(struct socket_requests *s);
 
-/* The raw part of a sample whose magic is SOCKET_MARK_MAGIC. False: it makes no sense. */
+/* One mark, as order_next() gives them; what stands behind it is not looked at. False: it makes no sense. */
 bool socket_requests_mark(struct socket_requests *s, const struct record *rec);
 /* The end of a thread or program, or a loss; all other records are left alone. */
 void socket_requests_record(struct socket_requests *s, const struct record *rec);

@@ -337,6 +337,8 @@ void builder_socket_mark(struct recording_builder *b, uint64_t time, uint32_t pi
 			 struct socket_mark m, const void *bytes, size_t len)
 {
 	m.magic = SOCKET_MARK_MAGIC;
+	m.pid = pid;
+	m.tid = tid;
 	m.len = m.room = (uint32_t)len;
 	add_mark(b, time, pid, tid, &m, sizeof(m), bytes, len);
 }
