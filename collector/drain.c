@@ -243,29 +243,33 @@ static void gather_settled(struct drain *d)
 		gather(d, monotonic_ns());
 }
 
-void drain_settled(struct drain *d, uint64_t ns)
+void drain_settled(struct drain *d, uint64_t from_ns, uint64_t to_ns)
 {
-	d->settled_ns = ns;
-	if (!d->due_ns)
-		d->due_ns = ns;
+	d->waits = true;
+	d->settled = (struct settled){ from_ns, to_ns };
+	if (!d->due_ns && from_ns > d->finished_ns)
+		d->due_ns = to_ns;
 }
 
 /*
- * What was written is in order for its reader once the round after it is finished, too: that one must have all that is
- * older. What was settled last is in the rings, and was taken, or will be.
+ * What was written is in order for its reader once the round after it is finished, too: that one must have all
+ * that is as old. Records that came late are in the rings once they were settled, and were taken when all was
+ * that is as old as that.
  */
 static void finish_round(struct drain *d)
 {
 	bool has_records = d->round_has_records || d->last_round_had_records;
+	uint64_t until_ns = d->merge.until_ns;
 
-	if (has_records && d->merge.until_ns >= d->due_ns) {
-		writer_finished_round(d->writer);
-		writer_flush(d->writer);
-		d->due_ns = d->settled_ns >= d->merge.until_ns ? d->settled_ns : 0;
-		d->last_round_had_records = d->round_has_records;
-	} else {
+	if (!has_records || (d->waits && (!d->due_ns || until_ns < d->due_ns))) {
 		d->last_round_had_records = has_records;
+		return;
 	}
+	writer_finished_round(d->writer);
+	writer_flush(d->writer);
+	d->last_round_had_records = d->round_has_records;
+	d->finished_ns = until_ns;
+	d->due_ns = d->settled.from_ns > until_ns ? d->settled.to_ns : 0;
 }
 
 void drain_rings(struct drain *d, bool is_last)

@@ -45,8 +45,12 @@ struct drain {
 	VEC(struct ended_process) ended;	/* to be forgotten once their last records were drained */
 	struct events events;		/* the sampler's, as the decoder wants them */
 	struct kernel_names kernel_names;
-	uint64_t settled_ns;		/* of the last drain_settled() */
-	uint64_t due_ns;		/* a round is finished only when what is older than this was taken */
+	bool waits;			/* somebody settles; then a round is finished only when ... */
+	uint64_t due_ns;		/* ... what is as old as this was taken; 0: was settled again */
+	uint64_t finished_ns;		/* up to when records had been taken at the last round's end */
+	struct settled {
+		uint64_t from_ns, to_ns;
+	} settled;			/* the last time */
 	bool round_has_records, last_round_had_records;
 	bool is_pressed;		/* so much waits in a ring that it may be full soon, and wake nobody */
 };
@@ -56,10 +60,10 @@ void drain_init(struct drain *d, struct sampler *sampler, struct follow *follow,
 		struct writer *writer, struct keep *keep, struct stack_walker *walker);
 
 /*
- * Records that are sent later than they were made, by whoever makes them, are in the rings as far as they are older than
- * ns. Call it right before drain_rings(), each time or never.
+ * For records that are sent later than they were made: all that are older than from_ns are in the rings, with no
+ * time beyond to_ns there; from_ns 0: not all. Call it right before drain_rings(), each time or never.
  */
-void drain_settled(struct drain *d, uint64_t ns);
+void drain_settled(struct drain *d, uint64_t from_ns, uint64_t to_ns);
 /*
  * What is in the rings, but for the last moment's, and a FINISHED_ROUND if that was something, or the
  * time before it was. The last time, when the events are disabled, all of it.

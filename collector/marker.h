@@ -46,8 +46,8 @@ struct marker_source {
 	void (*counts)(const void *self, struct marker_counts *ret);
 	/* Now and then while it records; NULL: nothing has to be done. */
 	void (*tend)(void *self);
-	/* Brings marks that wait somewhere into the rings; NULL: none do. */
-	void (*settle)(void *self);
+	/* Brings marks that wait somewhere into the rings; NULL: none do. False: some may still wait. */
+	bool (*settle)(void *self);
 	/* Detaches; NULL is a no-op. */
 	void (*release)(void *self);
 };

@@ -334,17 +334,20 @@ static void socket_tend(void *self)
 	}
 }
 
-/* A CPU that is off has no marks: when it went off, the batches of it stayed, and are sent when it is back. */
-static void socket_settle(void *self)
+/* A CPU that is off has no marks: when it went off, its batches stayed, and are sent when it is back. */
+static bool socket_settle(void *self)
 {
 	const struct socket_marker *m = self;
+	bool has_all = true;
 	int cpu;
 
 	for (cpu = 0; cpu < m->nr_cpus; cpu++) {
 		LIBBPF_OPTS(bpf_test_run_opts, options, .flags = BPF_F_TEST_RUN_ON_CPU, .cpu = (uint32_t)cpu);
 
-		bpf_prog_test_run_opts(m->settle_fd, &options);
+		if (!bpf_prog_test_run_opts(m->settle_fd, &options))
+			has_all &= !options.retval;
 	}
+	return has_all;
 }
 
 const struct marker_source marker_socket = {

@@ -135,18 +135,22 @@ static void tend_markers(struct recorder *r)
 			m->source->tend(m->self);
 }
 
-/* Nothing that is older than this is still to come into a ring. */
+/*
+ * Where marks wait for their time, rounds wait for them. A marker that cannot bring all of them now can the next time:
+ * what keeps it is a program that was interrupted, or a ring without room.
+ */
 static void settle_markers(struct recorder *r)
 {
-	bool has_settled = false;
+	uint64_t begin_ns = monotonic_ns();
+	bool can_wait = false, has_all = true;
 
 	vec_each(&r->attachment.markers, m)
 		if (m->source->settle) {
-			m->source->settle(m->self);
-			has_settled = true;
+			can_wait = true;
+			has_all &= m->source->settle(m->self);
 		}
-	if (has_settled)
-		drain_settled(&r->drain, monotonic_ns());
+	if (can_wait)
+		drain_settled(&r->drain, has_all ? begin_ns : 0, monotonic_ns());
 }
 
 static int wait_ms(const struct recorder *r, uint64_t now)

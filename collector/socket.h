@@ -11,6 +11,8 @@
 /* Connections that are told apart at a time; those used least recently make room. */
 #define SOCKET_MAX_CONNS 65536
 #define SOCKET_MAX_PORTS 4096
+/* Of a transfer's bytes travel so many where that will do, else up to SOCKET_DATA_MAX. */
+#define SOCKET_DATA_USUAL 256
 /* A CPU's: marks are made at the same moment by threads that preempted each other. */
 #define SOCKET_BATCHES_PER_CPU 4
 /* A batch that has so many bytes of marks is sent. A power of two. */

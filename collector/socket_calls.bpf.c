@@ -95,7 +95,6 @@ static void closing(void *ctx, struct task_struct *task, struct thread *thread, 
 	t.conn = bpf_map_lookup_elem(&conns, &key);
 	if (!t.conn)
 		return;
-	t.ns = bpf_ktime_get_ns();
 	if (call == CALL_SHUTDOWN)
 		tell_shut(&t);
 	else

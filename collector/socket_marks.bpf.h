@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
-/* What is remembered of threads and connections, and how a mark is made, held back and sent. */
+/* What is remembered of threads and connections, and how marks are made and sent. */
 #ifndef COLLECTOR_SOCKET_MARKS_BPF_H
 #define COLLECTOR_SOCKET_MARKS_BPF_H
 
@@ -205,17 +205,19 @@ static void drop(struct batch *b)
 	b->last = b->nr = 0;
 }
 
-static void send(void *ctx, struct batch *b)
+/* 1: what is left is one mark that tells of the loss. */
+static int send(void *ctx, struct batch *b)
 {
 	__u64 len = b->len;
 
 	if (!len || len > sizeof(b->bytes))
-		return;
+		return 0;
 	if (bpf_perf_event_output(ctx, &rings, BPF_F_CURRENT_CPU, b->bytes, len)) {
 		drop(b);
-		return;
+		return 1;
 	}
 	b->len = b->nr = 0;
+	return 0;
 }
 
 /* A mark about to be made. */
@@ -223,7 +225,6 @@ struct telling {
 	void *ctx;
 	struct task_struct *task;	/* the current one, */
 	struct thread *thread;		/* and what is kept of it */
-	__u64 ns;
 	__u64 key;		/* the connection's */
 	struct conn *conn;
 	__u64 bytes;
@@ -233,15 +234,15 @@ struct telling {
 static void fill_mark(const struct telling *t, struct socket_mark *m)
 {
 	struct conn *c = t->conn;
-	__u64 id = bpf_get_current_pid_tgid();
+	__u64 id = bpf_get_current_pid_tgid(), now = bpf_ktime_get_ns();
 
 	m->magic = SOCKET_MARK_MAGIC;
 	m->kind = t->kind;
 	m->flags = t->flags;
 	m->conn = c ? c->id : 0;
 	m->bytes = t->bytes;
-	m->cpu_ns = cpu_ns(t->task, t->ns);
-	m->ns = t->ns;
+	m->cpu_ns = cpu_ns(t->task, now);
+	m->ns = now;
 	m->more_in_bytes = 0;
 	m->pid = id >> 32;
 	m->tid = id;
@@ -255,18 +256,16 @@ static void fill_mark(const struct telling *t, struct socket_mark *m)
 }
 
 /*
- * The mark behind those that are there; end_mark() is next. null: all batches are taken. What was counted before it goes
- * ahead, by its time, too.
+ * The mark behind those that are there; end_mark() is next. null: all batches are taken. What was counted
+ * before it goes ahead, by its time, too. Its own time it gets when it has a batch: see socket_settle().
  */
 static struct batch *begin_mark(struct telling *t)
 {
 	struct batch *b;
 	struct socket_counts *n;
 
-	if (calls_are_counted) {
+	if (calls_are_counted)
 		calls_flush(t->ctx);
-		t->ns = bpf_ktime_get_ns();
-	}
 	b = claim_any();
 	if (!b) {
 		n = count();
@@ -370,31 +369,34 @@ static int add_to_last(struct telling *t)
 		m->tid == (__u32)bpf_get_current_pid_tgid();
 	if (is_it) {
 		m->bytes += t->bytes;
-		m->ns = t->ns;
-		m->cpu_ns = cpu_ns(t->task, t->ns);
+		m->ns = bpf_ktime_get_ns();
+		m->cpu_ns = cpu_ns(t->task, m->ns);
 	}
 	release(b);
 	return is_it;
 }
 
 /*
- * Run by the collector on each CPU before it takes the rings' records: so no mark is younger than what was
- * taken after it, but for those being made right now.
+ * Run by the collector on each CPU before it takes the rings' records. Returns how many batches it could not
+ * send: if that is none anywhere, each mark that is older than the runs is in a ring.
  */
 SEC("raw_tp")
 int socket_settle(void *ctx)
 {
 	__u32 first = bpf_get_smp_processor_id() * SOCKET_BATCHES_PER_CPU, i;
 	struct batch *b;
+	int nr_left = 0;
 
 	for (i = 0; i < SOCKET_BATCHES_PER_CPU; i++) {
 		b = claim(first + i);
-		if (!b)
+		if (!b) {
+			nr_left++;
 			continue;
-		send(ctx, b);
+		}
+		nr_left += send(ctx, b);
 		release(b);
 	}
-	return 0;
+	return nr_left;
 }
 
 #endif

@@ -179,7 +179,6 @@ static void closed(void *ctx, const struct sock *sk, int is_shut)
 		return;
 	thread = target_thread(task);
 	t.thread = thread ? thread : &nobody;
-	t.ns = bpf_ktime_get_ns();
 	if (is_shut)
 		tell_shut(&t);
 	else

@@ -196,7 +196,6 @@ static void transferred(const struct transfer *t, const struct place *place, enu
 	struct telling telling = { .ctx = t->ctx,
 				   .task = t->task,
 				   .thread = t->thread,
-				   .ns = bpf_ktime_get_ns(),
 				   .key = place->key,
 				   .bytes = t->bytes };
 	__u64 key = place->key;
@@ -231,7 +230,6 @@ static void connected(void *ctx, struct task_struct *task, struct thread *thread
 	struct telling t = { .ctx = ctx,
 			     .task = task,
 			     .thread = thread,
-			     .ns = bpf_ktime_get_ns(),
 			     .key = place->key };
 
 	t.conn = add_conn(place, ROLE_OUTGOING, 1);
@@ -257,7 +255,6 @@ static void waits(void *ctx, struct task_struct *task, struct thread *thread)
 	struct telling t = { .ctx = ctx,
 			     .task = task,
 			     .thread = thread,
-			     .ns = bpf_ktime_get_ns(),
 			     .kind = SOCKET_WAIT };
 
 	thread->last = thread->served = 0;
@@ -299,7 +296,6 @@ static void begins_answer(void *ctx, struct task_struct *task, struct thread *th
 	if (n)
 		n->nr_late++;
 	serves(thread, key, fd);
-	t.ns = bpf_ktime_get_ns();
 	tell(&t);
 }
 

@@ -34,9 +34,8 @@ enum socket_mark_flags {
 	SOCKET_DATA_LOST = 4,	/* the bytes could not be read, or no buffer was free: len is 0 */
 };
 
-/* Most bytes that travel with one mark, and what is usual: see socket.bpf.c. */
+/* Most bytes that travel with one mark. */
 #define SOCKET_DATA_MAX 4096
-#define SOCKET_DATA_USUAL 256
 
 struct socket_mark {
 	unsigned int magic;

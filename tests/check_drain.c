@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/units.h"
@@ -220,40 +221,81 @@ START_TEST(a_process_is_forgotten_behind_its_last_record)
 }
 END_TEST
 
-/*
- * A sample may stand in its ring behind what is younger by its time: marks that its own BPF program sent. Whoever
- * sorts what was recorded by time finds them in the ring's order.
- */
-START_TEST(samples_are_not_older_than_what_stands_before_them)
+/* How many rounds were finished in some drains that are further apart than records wait for others. */
+static unsigned int nr_finished(struct rig *rig, unsigned int nr_drains, uint64_t from_ns, uint64_t to_ns)
 {
-	static struct rig rig;
+	const struct timespec apart = { .tv_nsec = 3000000 };
+	uint64_t finished_ns = rig->drain.finished_ns;
+	unsigned int nr = 0;
+
+	for (; nr_drains; nr_drains--) {
+		put_sample(rig, 0, monotonic_ns());
+		nanosleep(&apart, NULL);
+		drain_settled(&rig->drain, from_ns, to_ns);
+		drain_rings(&rig->drain, false);
+		nr += rig->drain.finished_ns != finished_ns;
+		finished_ns = rig->drain.finished_ns;
+	}
+	return nr;
+}
+
+static unsigned int nr_rounds_written(struct rig *rig)
+{
 	struct record rec = { 0 };
 	struct reader *reader;
-	uint64_t times[3];
+	unsigned int nr = 0;
 	struct err e;
-	size_t nr = 0;
 
-	set_up(&rig);
-	put_sample(&rig, 0, 50);
-	put_exit(&rig, 10, 100);
-	put_sample(&rig, 0, 90);
-	put_sample(&rig, 0, 110);
-	put_sample(&rig, 1, 95);
-	drain_rings(&rig.drain, true);
-	ck_assert_int_eq(writer_finish(rig.writer, &e), 0);
+	ck_assert_int_eq(writer_finish(rig->writer, &e), 0);
 	ck_assert_int_eq(reader_open(harness_path("out.data"), &reader, &e), 0);
 	while (reader_next(reader, &rec, &e) > 0)
-		if (rec.type == PERF_RECORD_SAMPLE && rec.cpu == 0) {
-			ck_assert_uint_lt(nr, ARRAY_LEN(times));
-			times[nr++] = rec.time;
-		} else if (rec.type == PERF_RECORD_SAMPLE) {
-			ck_assert_uint_eq(rec.time, 95);
-		}
-	ck_assert_uint_eq(nr, ARRAY_LEN(times));
-	ck_assert_uint_eq(times[0], 50);
-	ck_assert_uint_eq(times[1], 100);
-	ck_assert_uint_eq(times[2], 110);
+		nr += rec.type == PERF_RECORD_FINISHED_ROUND;
 	reader_free(reader);
+	return nr;
+}
+
+/*
+ * Records that are sent late are in order for a reader if what is as old as the round before was in the rings
+ * when it was settled, and what was put there then was taken.
+ */
+START_TEST(rounds_wait_for_what_is_settled)
+{
+	static struct rig rig;
+	uint64_t now = monotonic_ns();
+
+	set_up(&rig);
+	/* Something is still missing. */
+	ck_assert_uint_eq(nr_finished(&rig, 3, 0, now), 0);
+	ck_assert_uint_eq(nr_finished(&rig, 1, now, now), 1);
+	/* That was before records were taken that were younger, */
+	ck_assert_uint_eq(nr_finished(&rig, 3, now, now), 0);
+	ck_assert_uint_eq(nr_finished(&rig, 3, rig.drain.finished_ns, now), 0);
+	now = monotonic_ns();
+	ck_assert_uint_eq(nr_finished(&rig, 1, rig.drain.finished_ns + 1, now), 1);
+	/* and here what was put into a ring is not yet taken. */
+	ck_assert_uint_eq(nr_finished(&rig, 3, now + FAR_AHEAD_NS, now + FAR_AHEAD_NS), 0);
+	ck_assert_uint_eq(rig.drain.nr_samples, 14);
+	ck_assert_uint_eq(nr_rounds_written(&rig), 2);
+	tear_down(&rig);
+}
+END_TEST
+
+START_TEST(each_round_is_finished_where_nothing_is_late)
+{
+	const struct timespec apart = { .tv_nsec = 3000000 };
+	static struct rig rig;
+	int i;
+
+	set_up(&rig);
+	for (i = 0; i < 3; i++) {
+		put_sample(&rig, 0, monotonic_ns());
+		nanosleep(&apart, NULL);
+		drain_rings(&rig.drain, false);
+	}
+	/* One more is for what came in the third. */
+	drain_rings(&rig.drain, false);
+	drain_rings(&rig.drain, false);
+	ck_assert_uint_eq(nr_rounds_written(&rig), 4);
 	tear_down(&rig);
 }
 END_TEST
@@ -266,7 +308,8 @@ Suite *check_drain_suite(void)
 	tcase_set_timeout(tc, 20);
 	tcase_add_loop_test(tc, what_waits_presses, 0, ARRAY_LEN(cases));
 	tcase_add_test(tc, a_full_ring_does_not_wait);
-	tcase_add_test(tc, samples_are_not_older_than_what_stands_before_them);
+	tcase_add_test(tc, rounds_wait_for_what_is_settled);
+	tcase_add_test(tc, each_round_is_finished_where_nothing_is_late);
 	tcase_add_test(tc, a_process_is_forgotten_behind_its_last_record);
 	suite_add_tcase(s, tc);
 	return s;

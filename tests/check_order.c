@@ -3,15 +3,41 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "recording/socket_marks.h"
 #include "report/order.h"
 #include "tests/recording_builder.h"
 
 Suite *check_order_suite(void);
 
-/* Times in the order of the file; '|' ends a round, '0' is a record without time. */
+/*
+ * Socket marks that were sent together: comma-separated times, each also the mark's thread and its bytes; '!' is
+ * no mark, but as long.
+ */
+static void add_marks(struct recording_builder *b, uint64_t time, char *times)
+{
+	struct str marks = { 0 };
+	char *word;
+
+	while ((word = strsep(&times, ",")) != NULL) {
+		uint64_t ns = strtoull(word, NULL, 10);
+		struct socket_mark m = { .magic = *word == '!' ? 0 : SOCKET_MARK_MAGIC, .kind = SOCKET_IN,
+					 .ns = ns, .pid = 7, .tid = (uint32_t)ns, .len = sizeof(ns),
+					 .room = sizeof(ns) };
+
+		str_add_bytes(&marks, &m, sizeof(m));
+		str_add_bytes(&marks, &ns, sizeof(ns));
+	}
+	builder_socket_marks(b, time, 1, 1, marks.s, marks.len);
+	str_release(&marks);
+}
+
+/*
+ * Times in the order of the file; '|' ends a round, '0' is a record without time, 'TIME<TIMES' one of socket
+ * marks.
+ */
 static void build(struct recording_builder *b, const char *script)
 {
-	char *words = xstrdup(script), *rest = words, *word;
+	char *words = xstrdup(script), *rest = words, *word, *marks;
 
 	builder_init(b, NULL);
 	while ((word = strsep(&rest, " ")) != NULL)
@@ -19,9 +45,30 @@ static void build(struct recording_builder *b, const char *script)
 			builder_round(b);
 		else if (*word == '0')
 			builder_comm(b, 0, 1, 1, "x", false);
+		else if ((marks = strchr(word, '<')) != NULL)
+			add_marks(b, strtoull(word, NULL, 10), marks + 1);
 		else if (*word)
 			builder_exit(b, strtoull(word, NULL, 10), 1, 1);
 	free(words);
+}
+
+/* Each mark is a record of its own, of its own thread. */
+static void check_mark(const struct record *r)
+{
+	struct cursor c = cursor_of(r->sample.raw, r->sample.raw_len);
+	struct socket_mark m;
+	const uint8_t *bytes;
+	uint64_t ns;
+
+	if (!socket_marks_are_in(r))
+		return;
+	ck_assert(socket_marks_next(&c, &m, &bytes));
+	memcpy(&ns, bytes, sizeof(ns));
+	ck_assert_uint_eq(ns, m.ns);
+	ck_assert_uint_eq(r->pid, 7);
+	ck_assert_uint_eq(r->tid, m.ns);
+	ck_assert_uint_le(r->time, m.ns);
+	ck_assert_uint_lt(cursor_left(&c), sizeof(m));
 }
 
 static void order_all(struct reader *reader, struct str *ret_times, uint64_t *ret_late)
@@ -32,9 +79,11 @@ static void order_all(struct reader *reader, struct str *ret_times, uint64_t *re
 	int more;
 
 	order_init(&o, reader);
-	while ((more = order_next(&o, &r, &e)) > 0)
+	while ((more = order_next(&o, &r, &e)) > 0) {
 		str_addf(ret_times, "%s%llu", ret_times->len ? " " : "",
 			 (unsigned long long)r.time);
+		check_mark(&r);
+	}
 	ck_assert_int_eq(more, 0);
 	ck_assert_int_eq(order_next(&o, &r, &e), 0);
 	*ret_late = o.nr_late;
@@ -60,6 +109,17 @@ static const struct {
 	{ "2 | 3 | 1 4", "2 1 3 4", 1 },
 	{ "| | |", "", 0 },
 	{ "7 7 7 | 7 7", "7 7 7 7 7", 0 },
+	/* Marks are in their own places, not in that of who sent them. */
+	{ "9<3,5,8", "3 5 8", 0 },
+	{ "4 6 9<3,5,8 7 12<1,10", "1 3 4 5 6 7 8 10", 0 },
+	{ "5 | 6 7<4 | 8 |", "4 5 6 8", 0 },
+	/* Those of a batch that waited for a round too many come late, and are given out. */
+	{ "5 | 6 | 7<4 |", "5 4 6", 1 },
+	/* None is from the future. */
+	{ "6<4,9 7", "4 6 7", 0 },
+	/* What is no mark is a record as any other. */
+	{ "9<3,!,4 5", "3 5 9", 0 },
+	{ "9<! 5", "5 9", 0 },
 };
 
 START_TEST(order_sorts_by_rounds)

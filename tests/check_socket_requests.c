@@ -23,6 +23,7 @@ Suite *check_socket_requests_suite(void);
  *	out 11 5 +8		8 bytes of a body, which did not travel
  *	wait 11			waits for something new
  *	close 11 5
+ *	less 11			from here on marks are missing
  *	sample 11  exit 11  lost  -
  *
  * Any other bytes are as they stand. A thread's process is its tens: 11 and 12 are threads of 10. Its
@@ -61,7 +62,8 @@ static void build_mark(struct recording_builder *b, uint64_t time, const struct 
 	static const char *const kinds[] = { [SOCKET_IN] = "in",
 					     [SOCKET_OUT] = "out",
 					     [SOCKET_WAIT] = "wait",
-					     [SOCKET_CLOSE] = "close" };
+					     [SOCKET_CLOSE] = "close",
+					     [SOCKET_LOST] = "less" };
 	struct socket_name name = { .family = AF_INET, .local_port = 80 };
 	struct socket_mark m = { .conn = w->conn, .cpu_ns = time, .ns = time };
 	unsigned int added = w->text[0] == '+' ? (unsigned int)atoi(w->text + 1) : 0, i;
@@ -241,7 +243,7 @@ static const struct {
 	{ "new 11 5;in 11 5 GET /a;out 11 5 HTTP/1.0 200 x\r\n\r\nbytes;exit 11", "GET /a 200 2-3 c1", 0 },
 	{ "new 11 5;in 11 5 \x01?;out 11 5 x;exit 11;sample 12", "tcp:80 2-3 c1", 1 },
 	{ "new 11 5;in 11 5 GET /a;exit 11", "GET /a 2-? c0", 0 },
-	/* what the thread had held back comes after its end */
+	/* what it has done comes behind its end */
 	{ "new 11 5;in 11 5 GET /a;exit 11;out 11 5 HTTP/1.0 200 x\r\n\r\nbytes;sample 11", "GET /a 200 2-4 c0", 1 },
 	{ "wait 12;new 11 5;in 11 5 GET /a;exit 11;out 11 5 200;sample 11", "GET /a 200 3-5 c0", 1 },
 	{ "new 11 5;in 21 5 GET /a;exit 11;out 21 5 200;wait 21", "GET /a 200 2-4 c3", 0 },
@@ -249,6 +251,8 @@ static const struct {
 	  "GET /a 200 2-3 c1, GET /b 200 5-6 c2", 0 },
 	/* a loss: nothing that is open has an end; the next exchange is known again */
 	{ "new 11 5;in 11 5 GET /a;lost;sample 11;out 11 5 200;wait 11;in 11 5 GET /b;out 11 5 200;wait 11",
+	  "GET /a 2-? c0, GET /b 200 7-8 c2", 1 },
+	{ "new 11 5;in 11 5 GET /a;less 12;sample 11;out 11 5 200;wait 11;in 11 5 GET /b;out 11 5 200;wait 11",
 	  "GET /a 2-? c0, GET /b 200 7-8 c2", 1 },
 	/* nobody knows the protocol: exchanges, of the port */
 	{ "new 11 5;in 11 5 \x01?;in 11 5 more;out 11 5 x;out 11 5 y;wait 11;in 11 5 \x01!;out 11 5 z;wait 11;"
@@ -354,6 +358,7 @@ static void add_connections(struct recording_builder *b, uint64_t time, uint32_t
 	up.conn++;
 	up.flags |= SOCKET_IS_OUTGOING;
 	m.kind = up.kind = SOCKET_OPEN;
+	m.ns = up.ns = time;
 	builder_fork(b, time, by.pid, by.tid, 10, 10);
 	builder_socket_mark(b, time, by.pid, by.tid, m, &name, sizeof(name));
 	name.local_port = (uint16_t)(1024 + i);

@@ -343,6 +343,12 @@ void builder_socket_mark(struct recording_builder *b, uint64_t time, uint32_t pi
 	add_mark(b, time, pid, tid, &m, sizeof(m), bytes, len);
 }
 
+void builder_socket_marks(struct recording_builder *b, uint64_t time, uint32_t pid, uint32_t tid,
+			  const void *marks, size_t len)
+{
+	add_mark(b, time, pid, tid, marks, len, NULL, 0);
+}
+
 void builder_begin(struct recording_builder *b, uint64_t time, uint32_t pid, uint32_t tid,
 		   uint32_t marker, const char *label)
 {

@@ -71,9 +71,12 @@ void builder_calls(struct recording_builder *b, uint64_t time, uint32_t pid, uin
 /* m.magic and m.label_len are filled in; label may be NULL. */
 void builder_mark(struct recording_builder *b, uint64_t time, uint32_t pid, uint32_t tid,
 		  struct mark_head m, const char *label);
-/* m.magic and m.len are filled in. */
+/* m.magic, its thread, m.len and m.room are filled in; m.ns, when it was made, is not. */
 void builder_socket_mark(struct recording_builder *b, uint64_t time, uint32_t pid, uint32_t tid,
 			 struct socket_mark m, const void *bytes, size_t len);
+/* As they are, with their bytes. */
+void builder_socket_marks(struct recording_builder *b, uint64_t time, uint32_t pid, uint32_t tid,
+			  const void *marks, size_t len);
 void builder_begin(struct recording_builder *b, uint64_t time, uint32_t pid, uint32_t tid,
 		   uint32_t marker, const char *label);
 void builder_end(struct recording_builder *b, uint64_t time, uint32_t pid, uint32_t tid,
