@@ -99,39 +99,6 @@ void call_cost_measure(struct call_cost *c, struct call_core *core)
 		    c->ns_emulated / 1000, c->ns_stepped / 1000);
 }
 
-/* ---- what the target takes ---- */
-
-/* /proc/PID/stat, fields 14 and 15 (proc_pid_stat(5)): ticks in user space and in the kernel. */
-static uint64_t cpu_ns_of(uint32_t pid)
-{
-	unsigned long long user = 0, kernel = 0;
-	char path[64], text[1024], *behind;
-	size_t len;
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/proc/%u/stat", pid);
-	f = fopen(path, "re");
-	if (!f)
-		return 0;
-	len = fread(text, 1, sizeof(text) - 1, f);
-	fclose(f);
-	text[len] = '\0';
-	behind = strrchr(text, ')');
-	if (!behind || sscanf(behind + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu", &user,
-			      &kernel) != 2)
-		return 0;
-	return (user + kernel) * (NS_PER_SEC / (uint64_t)sysconf(_SC_CLK_TCK));
-}
-
-static uint64_t cpu_ns(const struct pids *pids)
-{
-	uint64_t sum = 0;
-
-	vec_each(&pids->at, pid)
-		sum += cpu_ns_of(*pid);
-	return sum;
-}
-
 /* ---- looks ---- */
 
 static double ns_of(const struct call_cost *c, const struct call_function *f)
@@ -200,29 +167,16 @@ static void take_hottest_off(struct call_cost *c, struct call_native *n, double 
 	vec_release(&all);
 }
 
-enum { LOOK_MS = 1000, LEAST_CPU_MS = 100 };
-
 void call_cost_tick(struct call_cost *c, struct call_native *n, uint64_t now_ns)
 {
-	uint64_t now_cpu_ns, took_ns;
+	uint64_t took_ns;
 	double ns;
 
-	if (now_ns < c->next_ns)
-		return;
-	now_cpu_ns = cpu_ns(&n->pids);
-	/* Clock ticks are 10 ms: of less nothing can be said. Processes that ended take theirs along. */
-	took_ns = now_cpu_ns > c->cpu_ns ? now_cpu_ns - c->cpu_ns : 0;
-	if (c->next_ns && took_ns && took_ns < LEAST_CPU_MS * 1000000ULL)
+	if (!call_share_look(&c->share, &n->pids, now_ns, &took_ns))
 		return;
 	ns = look(c, n);
-	if (c->next_ns && took_ns) {
-		c->seen_cpu_ns += took_ns;
-		c->seen_ns += ns;
-		if (ns > c->max_share * (double)took_ns && c->max_share < 1)
-			take_hottest_off(c, n, ns, c->max_share * (double)took_ns, ns / (double)took_ns);
-	}
-	c->cpu_ns = now_cpu_ns;
-	c->next_ns = now_ns + LOOK_MS * 1000000ULL;
+	if (took_ns && !call_share_add(&c->share, took_ns, ns))
+		take_hottest_off(c, n, ns, c->share.most * (double)took_ns, ns / (double)took_ns);
 }
 
 void call_cost_tell(struct call_cost *c, struct call_native *n)
@@ -239,9 +193,9 @@ void call_cost_tell(struct call_cost *c, struct call_native *n)
 	each = nr_hits ? ns / (double)nr_hits : 0;
 	if (!ns)
 		log_info("%llu calls counted", (unsigned long long)nr_hits);
-	else if (c->seen_cpu_ns)
+	else if (c->share.seen_cpu_ns)
 		log_info("%llu calls counted, %.2f us each: %.1f %% of the target's CPU time",
-			 (unsigned long long)nr_hits, each / 1000, 100 * c->seen_ns / (double)c->seen_cpu_ns);
+			 (unsigned long long)nr_hits, each / 1000, 100 * c->share.seen_ns / (double)c->share.seen_cpu_ns);
 	else
 		log_info("%llu calls counted, %.2f us each: %.3f s of the target's CPU time",
 			 (unsigned long long)nr_hits, each / 1000, ns / (double)NS_PER_SEC);

@@ -12,6 +12,7 @@
 #define COLLECTOR_CALL_COST_H
 
 #include "collector/call_native.h"
+#include "collector/call_share.h"
 
 /* What the probes of one function took at the last look. */
 struct call_cost_function {
@@ -20,12 +21,8 @@ struct call_cost_function {
 };
 
 struct call_cost {
-	double max_share;	/* of the target's CPU time; 1 and more: any */
+	struct call_share share;
 	double ns_emulated, ns_stepped;	/* of one hit; 0: it could not be measured */
-	uint64_t next_ns;	/* no look before that */
-	uint64_t cpu_ns;	/* of the target, at the last look, */
-	uint64_t seen_cpu_ns;	/* and of all looks together */
-	double seen_ns;		/* what the probes took of that */
 	VEC(struct call_cost_function) functions;	/* by index */
 };
 

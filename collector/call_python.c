@@ -212,6 +212,7 @@ static const char *add_text(struct str *s, const struct python_text *text,
 	return str_cstr(s);
 }
 
+/* Nothing where there is no such function. */
 static void describe(void *self, uint32_t id, struct writer *w)
 {
 	struct str file = { 0 }, name = { 0 };
@@ -221,7 +222,7 @@ static void describe(void *self, uint32_t id, struct writer *w)
 	if (!bpf_map_lookup_elem(map_fd(p, "python_functions"), &id, f)) {
 		const struct note_function note = {
 			.id = id,
-			.flags = FUNCTION_IS_NAMED | FUNCTION_IS_TIMED,
+			.flags = FUNCTION_IS_NAMED | FUNCTION_IS_TIMED | (p->is_off ? FUNCTION_IS_INEXACT : 0),
 			.pid = f->pid,
 			.line = f->line,
 			.file = add_text(&file, &f->file, f->file_bytes, sizeof(f->file_bytes)),
@@ -251,6 +252,8 @@ static int attach_process(struct call_python *p, uint32_t pid, struct err *e)
 	size_t i;
 	int err = 0;
 
+	if (p->is_off)
+		return 0;
 	for (i = 0; i < p->files.nr && !err; i++) {
 		struct python_attached a = { .pid = pid, .file = i };
 		const struct python_file *f = &p->files.at[i];
@@ -336,6 +339,22 @@ void call_python_forget(struct call_python *p, uint32_t pid)
 	for (i = 0; i < p->pids.at.nr; i++)
 		if (p->pids.at.at[i] == pid)
 			vec_remove(&p->pids.at, i--, 1);
+}
+
+void call_python_take_off(struct call_python *p)
+{
+	int fd = map_fd(p, "python_functions");
+	uint32_t id, next;
+	bool has_next;
+
+	vec_each(&p->attached, a)
+		call_link_release(&a->link);
+	p->attached.nr = 0;
+	p->is_off = true;
+	for (has_next = !bpf_map_get_next_key(fd, NULL, &next); has_next; has_next = !bpf_map_get_next_key(fd, &id, &next)) {
+		id = next;
+		describe(p, id, p->writer);
+	}
 }
 
 struct python_hits call_python_hits(const struct call_python *p)

@@ -13,6 +13,7 @@
 #define COLLECTOR_CALL_PYTHON_H
 
 #include "collector/call_core.h"
+#include "collector/call_share.h"
 #include "collector/locate.h"
 #include "collector/marker.h"
 #include "collector/python_calls.h"
@@ -43,6 +44,9 @@ struct call_python {
 	struct call_programs programs;
 	struct python_config *config;	/* the programs' */
 	struct python_hits own_hits;	/* of the measurement */
+	struct call_share share;	/* what the probes took */
+	uint64_t nr_hits;		/* of both, at the last look */
+	bool is_off;
 };
 
 /*
@@ -61,6 +65,8 @@ void call_python_map(struct call_python *p, uint32_t pid, const char *path);
 /* That file cannot be Python, or was looked at. */
 bool call_python_knows(const struct call_python *p, const char *path);
 void call_python_forget(struct call_python *p, uint32_t pid);
+/* For good: of none of its functions anything is exact that is told from now on. */
+void call_python_take_off(struct call_python *p);
 struct python_hits call_python_hits(const struct call_python *p);
 /* NULL is a no-op. */
 void call_python_free(struct call_python *p);
@@ -70,5 +76,9 @@ void call_python_free(struct call_python *p);
  * had. The core counts nothing yet.
  */
 uint32_t python_cost_measure(const struct call_python *p);
+/* Takes the probes off where they take more than they may. */
+void python_cost_tick(struct call_python *p, uint64_t now_ns);
+/* One line: calls, what the probes took of each, and of the target's time. */
+void python_cost_tell(const struct call_python *p);
 
 #endif

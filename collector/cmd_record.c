@@ -51,8 +51,8 @@ static const char usage[] =
 	"      --calls PATTERN[@MODULE]\n"
 	"                         count every call of these functions exactly; a glob: 'parse_*@libfoo.so*'\n"
 	"                         python: all of Python's, and time them\n"
-	"      --max-overhead PCT of the target's CPU time that counting may take, default 10: the hottest\n"
-	"                         functions are not counted any more then; 100: they all are\n"
+	"      --max-overhead PCT of the target's CPU time that counting may take, default 10 (of Python: 100):\n"
+	"                         the hottest functions, or all of Python's, are not counted any more then\n"
 	"      --max-size BYTES   stop at that size (K, M, G)\n"
 	"  -m, --mmap-pages N     size of a CPU's ring: pages (a power of two), or bytes with K, M\n"
 	"      --no-progress      no line on a terminal that says how far it is\n"
@@ -188,8 +188,10 @@ static int parse_option(int opt, struct options *o, struct err *e)
 		vec_push(&o->calls, optarg);
 		return 0;
 	case OPT_MAX_OVERHEAD:
-		return parse_pct(optarg, &c->counting.max_overhead_pct) ?
-			       0 : bad_number("--max-overhead", optarg, e);
+		if (!parse_pct(optarg, &c->counting.max_overhead_pct))
+			return bad_number("--max-overhead", optarg, e);
+		c->counting.max_python_overhead_pct = c->counting.max_overhead_pct;
+		return 0;
 	case OPT_MAX_SIZE:
 		return parse_bytes(optarg, &c->max_bytes) && c->max_bytes ?
 			       0 : bad_number("--max-size", optarg, e);
@@ -357,6 +359,7 @@ int cmd_record(int argc, char **argv)
 
 	o.config.sampler.stack_bytes = DEFAULT_STACK_BYTES;
 	o.config.counting.max_overhead_pct = DEFAULT_MAX_OVERHEAD_PCT;
+	o.config.counting.max_python_overhead_pct = 100;
 	optind = 0;
 	while (!err && (opt = cmdline_next(&line, argc, argv, &e)) != 0) {
 		if (opt == 'h') {

@@ -60,8 +60,10 @@ int counting_prepare(struct counting **ret_counting, const struct counting_confi
 	if (!config->specs || !*config->specs)
 		return 0;
 	c = xcalloc(1, sizeof(*c));
-	c->cost.max_share = config->max_overhead_pct / 100;
+	c->cost.share.most = config->max_overhead_pct / 100;
 	err = prepare(c, config->specs, target, e);
+	if (c->python)
+		c->python->share.most = config->max_python_overhead_pct / 100;
 	if (err)
 		counting_free(c);
 	else
@@ -177,12 +179,13 @@ static void tick_native(struct counting *c, uint64_t now_ns)
 	call_cost_tick(&c->cost, c->native, now_ns);
 }
 
-static void tick_python(struct counting *c)
+static void tick_python(struct counting *c, uint64_t now_ns)
 {
 	vec_each(&c->to_follow.at, pid)
 		call_python_follow(c->python, *pid);
 	vec_each(&c->mapped, m)
 		call_python_map(c->python, m->pid, m->path);
+	python_cost_tick(c->python, now_ns);
 }
 
 void counting_tick(struct counting *c, uint64_t now_ns)
@@ -192,7 +195,7 @@ void counting_tick(struct counting *c, uint64_t now_ns)
 	if (c->native)
 		tick_native(c, now_ns);
 	if (c->python)
-		tick_python(c);
+		tick_python(c, now_ns);
 	c->to_follow.at.nr = 0;
 	forget_mappings(c);
 }
@@ -203,17 +206,6 @@ void counting_stop(struct counting *c)
 		return;
 	call_core_stop(c->core);
 	call_core_read_rest(c->core);
-}
-
-static void tell_python(const struct call_python *p)
-{
-	struct python_hits hits = call_python_hits(p);
-	double each = p->config->probe_ns / 1000.0;
-
-	log_info("%llu calls of Python's functions; the probes' own %.2f us a hit (%.3f s) are "
-		 "taken out of the times",
-		 (unsigned long long)hits.nr_entries, each,
-		 (double)(hits.nr_entries + hits.nr_returns) * each / 1e6);
 }
 
 void counting_finish(struct counting *c)
@@ -233,7 +225,7 @@ void counting_finish(struct counting *c)
 	if (c->native)
 		call_cost_tell(&c->cost, c->native);
 	if (c->python)
-		tell_python(c->python);
+		python_cost_tell(c->python);
 }
 
 void counting_free(struct counting *c)

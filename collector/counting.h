@@ -24,7 +24,9 @@ struct counting;
 
 struct counting_config {
 	const char *const *specs;	/* of --calls; ends with NULL */
-	double max_overhead_pct;	/* of the target's CPU time: the hottest are taken off; 100: none are */
+	/* Of the target's CPU time; 100: any. */
+	double max_overhead_pct;	/* the hottest functions are taken off */
+	double max_python_overhead_pct;	/* all of Python's are */
 };
 
 /* No specs: *ret_counting is NULL. Errors are call_native_prepare()'s. Config is lent. */

@@ -7,11 +7,13 @@
 #include <asm/ptrace.h>
 #include <bpf/bpf.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "base/units.h"
 #include "collector/call_python.h"
 #include "collector/maps.h"
@@ -132,4 +134,39 @@ uint32_t python_cost_measure(const struct call_python *p)
 	forget_own(p->core->object, "call_threads");
 	forget_own(p->object, "python_threads");
 	return with > without ? (uint32_t)(with - without + 0.5) : 0;
+}
+
+/* ---- while it records ---- */
+
+void python_cost_tick(struct call_python *p, uint64_t now_ns)
+{
+	struct python_hits hits;
+	uint64_t took_ns, nr_hits;
+	double ns;
+
+	if (p->is_off || !call_share_look(&p->share, &p->pids, now_ns, &took_ns))
+		return;
+	hits = call_python_hits(p);
+	nr_hits = hits.nr_entries + hits.nr_returns;
+	ns = (double)(nr_hits - p->nr_hits) * p->config->probe_ns;
+	p->nr_hits = nr_hits;
+	if (!took_ns || call_share_add(&p->share, took_ns, ns))
+		return;
+	log_warn("counting takes %.1f %% of the target's CPU time: no more calls of Python's functions are counted",
+		 100 * ns / (double)took_ns);
+	call_python_take_off(p);
+}
+
+void python_cost_tell(const struct call_python *p)
+{
+	struct python_hits hits = call_python_hits(p);
+	double us = p->config->probe_ns / 1000.0;
+	char share[64] = "";
+
+	if (p->share.seen_cpu_ns)
+		snprintf(share, sizeof(share), ", %.1f %% of the target's CPU time",
+			 100 * p->share.seen_ns / (double)p->share.seen_cpu_ns);
+	log_info("%llu calls of Python's functions; the probes' own %.2f us a hit (%.3f s%s) are taken out of the times",
+		 (unsigned long long)hits.nr_entries, us,
+		 (double)(hits.nr_entries + hits.nr_returns) * us / 1e6, share);
 }

@@ -85,7 +85,7 @@ static const char help[] =
 	"      --calls PATTERN[@MODULE]\n"
 	"                        count every call of these functions (python: all of Python's, and\n"
 	"                        time them); see wperf record\n"
-	"      --max-overhead PCT of the target's CPU time that counting may take, default 10\n"
+	"      --max-overhead PCT of the target's CPU time that counting may take, default 10 (of Python: 100)\n"
 	"  -F, --freq HZ         samples a second and CPU, default 999\n"
 	"  -c, --count N         a sample every N events instead\n"
 	"  -e, --event NAME      what to sample by\n"

@@ -60,6 +60,10 @@ def reused():
 def resting():
     time.sleep(0.05)
 
+def busy():
+    for _ in range(2000000):
+        leaf(1)
+
 def rests():
     for _ in range(4):
         resting()
@@ -198,6 +202,27 @@ def check_killed():
     step("SIGKILL")
 
 
+def check_overhead():
+    """Where it is asked for, what takes too much is not counted any more: that is said, and in the rows."""
+    process = start_target(PYTHON, path("program.py"), ready="ready", stdin=subprocess.PIPE)
+    before = touched(process.pid)
+    recording = Recording("-p", process.pid, "--calls", "python", "--marker", "none", "--max-overhead", "5")
+    process.stdin.write("busy plain\n")
+    process.stdin.flush()
+    equal("what the target said", process.stdout.readline(), "[]\n")
+    wait_until("the probes are off", lambda: touched(process.pid) == before)
+    recording.stop()
+    process.stdin.close()
+    equal("exit status of the target", process.wait(PATIENCE), 0)
+    has("what wperf said", recording.talk, "no more calls of Python's functions are counted")
+    check(re.search(r"us a hit \([0-9.]+ s, [0-9.]+ % of the target's CPU time\) are taken out", recording.talk),
+          "no share in:\n" + recording.talk)
+    got = counted(recording.file)
+    check(0 < got["leaf"]["ncalls"] < 2000000, "calls of what took too much: %r" % got["leaf"])
+    equal("rows that are exact", {name for name, f in got.items() if f["exact"]}, set())
+    step("overhead: %d of 2000000 calls" % got["leaf"]["ncalls"])
+
+
 with open(path("program.py"), "w") as f:
     f.write(PROGRAM)
 check_greenlets()
@@ -207,3 +232,4 @@ check_reused()
 check_times()
 check_refused()
 check_killed()
+check_overhead()

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What share of the target's CPU time counting takes: of each second in which that can be said, and of all of them. */
+#ifndef COLLECTOR_CALL_SHARE_H
+#define COLLECTOR_CALL_SHARE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "collector/target.h"
+
+/* Valid when only `most` is set. */
+struct call_share {
+	double most;		/* it may take; 1 and more: any */
+	uint64_t next_ns;	/* no look before that */
+	uint64_t cpu_ns;	/* of the target, at the last look, */
+	uint64_t seen_cpu_ns;	/* and of all looks together */
+	double seen_ns;		/* what counting took of that */
+};
+
+/*
+ * At most one look a second. False: it is too early. *ret_took_ns: what the processes took since the look before; 0:
+ * nothing, or it is the first.
+ */
+bool call_share_look(struct call_share *s, const struct pids *pids, uint64_t now_ns, uint64_t *ret_took_ns);
+/* Counting took ns of these. False: that is more than it may. */
+bool call_share_add(struct call_share *s, uint64_t took_ns, double ns);
+
+#endif
