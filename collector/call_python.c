@@ -32,6 +32,18 @@ static bool is_searched(const struct call_python *p, const struct locate_file *f
 	return false;
 }
 
+static void tell_places(const struct python_file *f)
+{
+	struct str places = { 0 };
+
+	vec_each(&f->places.at, place)
+		str_addf(&places, "%s %s at %#llx", places.len ? "," : "",
+			 PYTHON_COOKIE_IS_RETURN(place->cookie) ? "frames left" : "frames entered",
+			 (unsigned long long)place->off);
+	log_verbose("%s: probes on%s in the file", f->module, str_cstr(&places));
+	str_release(&places);
+}
+
 /* Looks at files that were not looked at. The last reason why one cannot be counted; 0: none. */
 static int search(struct call_python *p, struct err *e)
 {
@@ -53,6 +65,8 @@ static int search(struct call_python *p, struct err *e)
 			*e = why;
 		}
 		p->nr_usable += !found;
+		if (!found)
+			tell_places(&file);
 		vec_push(&p->files, file);
 	}
 	return err;
