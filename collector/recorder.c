@@ -29,7 +29,7 @@ enum {
 	 * after its own is finished, 0.1 to 0.3 s after its time (with 500 ms it was up to 1 s). Where
 	 * nothing happens this takes 0.1 % of a CPU, and the longer tick half of that.
 	 */
-	TICK_MS_OF_STREAM = 100,
+	TICK_MS_OF_STREAM = 50,
 	TICK_MS_WITHOUT_WAKEUPS = 50,
 	TICK_MS_WITHOUT_WAKEUPS_WITH_STACKS = 10,
 	TICK_MS_PRESSED = 1,
