@@ -26,8 +26,7 @@ enum {
 	TICK_MS = 500,
 	/*
 	 * Of a stream, whose reader may read it as it comes: a record is in order for it when the round
-	 * after its own is finished, 0.1 to 0.3 s after its time (with 500 ms it was up to 1 s). Where
-	 * nothing happens this takes 0.1 % of a CPU, and the longer tick half of that.
+	 * after its own is finished, and that one waits for what is settled: 0.1 to 0.25 s after its time.
 	 */
 	TICK_MS_OF_STREAM = 50,
 	TICK_MS_WITHOUT_WAKEUPS = 50,
