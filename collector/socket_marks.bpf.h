@@ -310,22 +310,30 @@ struct user_bytes {
 	__u64 nr_iovecs;	/* 0: it is a buffer */
 };
 
-/* to: twice SOCKET_DATA_MAX. */
-static __u32 gather(char *to, const struct user_bytes *from, __u32 want)
+/*
+ * Behind the mark, where there is room for twice SOCKET_DATA_MAX. How far it is stands in the mark's memory and not in a
+ * register: so the verifier, to whom it may be anything, has each round look like the one before, and does not try
+ * each in turn with all that may follow.
+ */
+static void gather(struct socket_mark *m, const struct user_bytes *from, __u32 want)
 {
+	volatile __u32 *at = &m->len;
+	char *to = (char *)(m + 1);
 	struct user_iovec iovec;
-	__u32 len = 0, i;
+	__u32 i;
 
 	if (!from->nr_iovecs) {
 		if (want > SOCKET_DATA_MAX)
 			want = SOCKET_DATA_MAX;
-		return bpf_probe_read_user(to, want, (void *)from->at) ? 0 : want;
+		*at = bpf_probe_read_user(to, want, (void *)from->at) ? 0 : want;
+		return;
 	}
-	for (i = 0; i < MAX_IOVECS && i < from->nr_iovecs && len < want; i++) {
+	*at = 0;
+	for (i = 0; i < MAX_IOVECS && i < from->nr_iovecs; i++) {
+		__u32 len = *at;
 		__u64 here;
 
-		if (bpf_probe_read_user(&iovec, sizeof(iovec),
-					(void *)(from->at + i * sizeof(iovec))))
+		if (len >= want || bpf_probe_read_user(&iovec, sizeof(iovec), (void *)(from->at + i * sizeof(iovec))))
 			break;
 		here = want - len;
 		if (here > iovec.len)
@@ -334,9 +342,8 @@ static __u32 gather(char *to, const struct user_bytes *from, __u32 want)
 			here = SOCKET_DATA_MAX;
 		if (bpf_probe_read_user(to + (len & (SOCKET_DATA_MAX - 1)), here, (void *)iovec.base))
 			break;
-		len += here;
+		*at = len + here;
 	}
-	return len > SOCKET_DATA_MAX ? SOCKET_DATA_MAX : len;
 }
 
 /* With the first `want` of its bytes. */
@@ -344,15 +351,14 @@ static void tell_bytes(struct telling *t, const struct user_bytes *from, __u32 w
 {
 	struct batch *b = begin_mark(t);
 	struct socket_mark *m;
-	__u32 len;
 
 	if (!b)
 		return;
 	m = mark_at(b, b->len);
-	len = gather((char *)(m + 1), from, want);
-	if (!len && want)
+	gather(m, from, want);
+	if (!m->len && want)
 		m->flags |= SOCKET_DATA_LOST;
-	end_mark(t->ctx, b, len);
+	end_mark(t->ctx, b, m->len > SOCKET_DATA_MAX ? SOCKET_DATA_MAX : m->len);
 }
 
 /* Bytes of a file behind what was written last: one write, as far as anybody needs to know. False: it was not the last. */
