@@ -60,14 +60,14 @@ static void on_own_stack(void)
 
 __attribute__((noinline)) static long deep(long n)
 {
-	volatile char kept[64];
+	volatile char kept[16];
 
-	kept[n & 63] = (char)n;
+	kept[n & 15] = (char)n;
 	if (n)
 		sink = deep(n - 1);
 	else
 		spin();
-	return kept[n & 63];
+	return kept[n & 15];
 }
 
 /* ---- calls, to be probed ---- */
