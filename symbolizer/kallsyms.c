@@ -58,13 +58,14 @@ struct kallsyms *kallsyms_begin(struct crew *crew)
 	return k;
 }
 
-char *kallsyms_wait(struct kallsyms *k)
+char *kallsyms_wait(struct kallsyms *k, size_t *ret_len)
 {
 	crew_wait(k->crew, &k->job);
 	if (k->error) {
 		errno = k->error;
 		return NULL;
 	}
+	*ret_len = k->len;
 	return k->text;
 }
 
@@ -115,14 +116,22 @@ static size_t next_line(const char *text, size_t at, size_t len)
 	return nl ? (size_t)(nl - text) + 1 : len;
 }
 
-/* One character is looked for ten times as fast as two, and names have no brackets. */
-size_t kallsyms_own_len(const char *text)
+static bool has_module(const char *line, size_t len)
 {
-	const char *first = strchrnul(text, '[');
+	return memmem(line, len, "\t[", 2) != NULL;
+}
 
-	while (*first && (first == text || first[-1] != '\t'))
-		first = strchrnul(first + 1, '[');
-	return *first ? line_start(text, (size_t)(first - text)) : (size_t)(first - text);
+/* From behind: most of the text is never looked at. */
+size_t kallsyms_own_len(const char *text, size_t len)
+{
+	while (len) {
+		size_t start = line_start(text, len - 1);
+
+		if (!has_module(text + start, len - start))
+			break;
+		len = start;
+	}
+	return len;
 }
 
 /* The last line with an address of at most addr; len: none. */

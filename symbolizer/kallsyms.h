@@ -5,7 +5,7 @@
  *
  *	k = kallsyms_begin(crew);
  *	...
- *	text = kallsyms_wait(k);
+ *	text = kallsyms_wait(k, &len);
  *	kallsyms_free(k);
  */
 #ifndef SYMBOLIZER_KALLSYMS_H
@@ -25,7 +25,7 @@ struct kallsyms *kallsyms_begin(struct crew *crew);
  * The whole text, NUL-terminated, to be written to at will, and lent until kallsyms_free(). NULL, with errno
  * set: it cannot be read.
  */
-char *kallsyms_wait(struct kallsyms *k);
+char *kallsyms_wait(struct kallsyms *k, size_t *ret_len);
 /* NULL is a no-op. */
 void kallsyms_free(struct kallsyms *k);
 
@@ -49,7 +49,7 @@ bool kallsyms_is_function(const struct kallsyms_line *line);
  * How much of the text is the kernel's own: in the order of addresses, as scripts/kallsyms.c has sorted it. Modules
  * and what else was loaded come behind it in any order.
  */
-size_t kallsyms_own_len(const char *text);
+size_t kallsyms_own_len(const char *text, size_t len);
 /*
  * The last function of the first len bytes, which are in order, that begins at addr or before it; *ret_next:
  * where the next one begins, or UINT64_MAX. False: there is none.

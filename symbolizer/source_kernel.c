@@ -187,13 +187,13 @@ static struct kernel *open_travelled(struct module *m)
  * The kernel's own symbols stay text: to look some hundred of them up there takes less than to make a table
  * of all. If the kernel has moved since, nobody knows where its modules were.
  */
-static struct kernel *of_running_kernel(struct module *m, char *text, uint64_t start)
+static struct kernel *of_running_kernel(struct module *m, char *text, size_t len, uint64_t start)
 {
 	struct kernel *k = xcalloc(1, sizeof(*k));
 
 	k->module = m;
 	k->own = text;
-	k->own_len = kallsyms_own_len(text);
+	k->own_len = kallsyms_own_len(text, len);
 	if (m->key.kernel_start)
 		k->distance = m->key.kernel_start - start;
 	if (!k->distance)
@@ -206,6 +206,7 @@ static bool kernel_open(struct module *m, void **ret_self)
 {
 	struct kernel *k;
 	uint64_t start;
+	size_t len;
 	char *text;
 
 	if (m->key.kind != MODULE_KERNEL)
@@ -222,7 +223,7 @@ static bool kernel_open(struct module *m, void **ret_self)
 		return false;
 	}
 	module_expect_kallsyms(m);
-	text = kallsyms_wait(m->kallsyms);
+	text = kallsyms_wait(m->kallsyms, &len);
 	if (!text) {
 		m->state = MODULE_MISSING;
 		log_warn("/proc/kallsyms: %m: functions of the kernel stay addresses");
@@ -233,7 +234,7 @@ static bool kernel_open(struct module *m, void **ret_self)
 		m->state = MODULE_MISSING;
 		return false;
 	}
-	*ret_self = of_running_kernel(m, text, start);
+	*ret_self = of_running_kernel(m, text, len, start);
 	return true;
 }
 
