@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "base/str.h"
+#include "collector/descriptors.h"
 #include "collector/privileges.h"
 #include "collector/snapshot.h"
 
@@ -319,6 +320,9 @@ int attachment_open(struct attachment *a, const struct recorder_config *config,
 	a->config = config;
 	choose_chains(a);
 	err = hold_command(a, e);
+	/* A command has the limits that it would have without us. */
+	if (!err)
+		err = descriptors_raise(e);
 	if (err)
 		return err;
 	list_processes(a);

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "collector/descriptors.h"
 #include "collector/privileges.h"
 
 /* libbpf talks a lot when a load fails; what it says is for -vv. */
@@ -19,6 +20,8 @@ static int print_debug(enum libbpf_print_level level, const char *fmt, va_list a
 static int explain(const char *name, int error, struct err *e)
 {
 	err_set(e, error, "cannot load the BPF program '%s': %m", name);
+	if (error == -EMFILE || error == -ENFILE)
+		return err_remedy(e, DESCRIPTORS_REMEDY);
 	if (error == -EPERM || error == -EACCES) {
 		err_set(e, error, "cannot load the BPF program '%s': %m (cap_bpf, cap_perfmon)", name);
 		err_remedy(e, PRIVILEGES_REMEDY);

@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "collector/bpf_object.h"
 #include "collector/call_core.h"
+#include "collector/descriptors.h"
 #include "collector/locate.h"
 #include "collector/marker.h"
 #include "collector/privileges.h"
@@ -204,9 +205,9 @@ static int attach_site(struct probe_marker *m, int type, const struct probe_site
 	fd = open_uprobe(type, site);
 	if (fd < 0) {
 		err_set(e, fd, "cannot probe %s in %s: %m", site->name, site->module);
-		return fd == -EPERM || fd == -EACCES ?
-			       err_remedy(e, PRIVILEGES_REMEDY) :
-			       fd;
+		if (fd == -EMFILE)
+			return err_remedy(e, DESCRIPTORS_REMEDY);
+		return fd == -EPERM || fd == -EACCES ? err_remedy(e, PRIVILEGES_REMEDY) : fd;
 	}
 	vec_push(&m->fds, fd);
 	link = bpf_link_create(m->program_fd, fd, BPF_PERF_EVENT, &options);

@@ -237,16 +237,6 @@ static int map_ring(struct sampler_cpu *cpu, const struct sampler_config *c, siz
 	return c->mmap_pages ? err_remedy(e, "Lower -m.") : err;
 }
 
-static void raise_descriptor_limit(void)
-{
-	struct rlimit files;
-
-	if (!getrlimit(RLIMIT_NOFILE, &files) && files.rlim_cur < files.rlim_max) {
-		files.rlim_cur = files.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &files);
-	}
-}
-
 static uint32_t wakeup_bytes(const struct sampler_config *c, size_t default_pages)
 {
 	size_t pages = ring_pages(c, default_pages);
@@ -316,7 +306,6 @@ int sampler_open_cpus(struct sampler *s, const struct sampler_config *c, struct 
 	s->is_unwound = c->walker;
 	attr.watermark = 1;
 	attr.wakeup_watermark = wakeup_bytes(c, RING_PAGES);
-	raise_descriptor_limit();
 	online_cpus(&cpus);
 	vec_each(&cpus.at, cpu) {
 		err = open_cpu(s, c, &attr, (int)*cpu, f, e);
@@ -446,7 +435,6 @@ int sampler_open_threads(struct sampler *s, const struct sampler_config *c,
 	attr.enable_on_exec = on_exec;
 	attr.watermark = 1;
 	attr.wakeup_watermark = wakeup_bytes(c, RING_PAGES_UNPRIVILEGED);
-	raise_descriptor_limit();
 	online_cpus(&cpus);
 	vec_each(&cpus.at, cpu)
 		vec_push(&s->cpus, (struct sampler_cpu){ .cpu = (int)*cpu, .ring_fd = -1, .mark_fd = -1 });

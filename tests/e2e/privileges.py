@@ -74,8 +74,15 @@ step("refused: another user's process, markers, counting")
 
 process = start_target(*NOBODY, threads, "100", ready="ready", stdin=subprocess.PIPE)
 _, talk = record("-p", str(process.pid), status=USAGE,
-                 preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (20, 20)))
-refused("100 threads and 20 descriptors", talk, "Too many open files")
+                 preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (90, 90)))
+refused("100 threads and 90 descriptors", talk, "cannot sample: Too many open files")
 has("the remedy", talk, "ulimit -n")
+for limit in (5, 9, 24, 40):
+    for marker in ("auto", "none", "func:work"):
+        talk = wperf("record", "-p", str(process.pid), "--marker", marker, "-o", path("few.data"), status=USAGE,
+                     preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))).stderr
+        equal("what is said with %d descriptors" % limit, re.sub(r"up to \d+", "up to N", talk),
+              "wperf: cannot record: Too many open files (the limit is %d, and a recording takes up to N)\n"
+              "Raise the limit (ulimit -n).\n" % limit)
 stop(process)
-step("20 descriptors for 100 threads")
+step("descriptors: 90 for 100 threads, and too few for anything")
