@@ -98,7 +98,7 @@ static int parse_mmap_pages(const char *text, struct options *o, struct err *e)
 	size_t power = 1;
 
 	if (!parse_u64(text, 1, 1 << 20, &pages)) {
-		if (!parse_bytes(text, &bytes) || !bytes || bytes > 1ULL << 32)
+		if (!text[strspn(text, "0123456789")] || !parse_bytes(text, &bytes) || !bytes || bytes > 1ULL << 32)
 			return err_set(e, -EINVAL, "-m %s: neither pages nor a size", text);
 		pages = (bytes + page_bytes - 1) / page_bytes;
 	}

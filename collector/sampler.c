@@ -428,6 +428,9 @@ int sampler_open_threads(struct sampler *s, const struct sampler_config *c,
 	int err;
 
 	if (processes->at.nr && !may_see_kernel(c, (int)processes->at.at[0])) {
+		/* Of what was asked for nothing would be left. */
+		if (attr.exclude_user)
+			return explain_permission(-EACCES, e);
 		attr.exclude_kernel = attr.exclude_hv = attr.exclude_callchain_kernel = 1;
 		s->is_user_only = true;
 	}

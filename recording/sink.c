@@ -45,6 +45,19 @@ static void set_old_aside(struct sink *s, bool is_empty)
 	free(old);
 }
 
+/* What takes nothing back cannot have its first bytes written last. A fifo would wait for its reader. */
+static int open_device(const char *path, const struct stat *st)
+{
+	int fd = S_ISFIFO(st->st_mode) ? -1 : open(path, O_WRONLY | O_CLOEXEC);
+	int err = S_ISFIFO(st->st_mode) ? -ESPIPE : -errno;
+
+	if (fd < 0 || lseek(fd, 0, SEEK_CUR) >= 0)
+		return fd < 0 ? err : fd;
+	err = -errno;
+	close(fd);
+	return err;
+}
+
 /*
  * The file is always a new one: root must not write through a link that somebody left in a shared
  * folder. Returns the descriptor, or a negative errno.
@@ -55,10 +68,8 @@ static int open_file(struct sink *s)
 	int fd;
 
 	if (!stat(s->path, &st)) {
-		if (!S_ISREG(st.st_mode)) {
-			fd = open(s->path, O_WRONLY | O_CLOEXEC);
-			return fd < 0 ? -errno : fd;
-		}
+		if (!S_ISREG(st.st_mode))
+			return open_device(s->path, &st);
 		set_old_aside(s, !st.st_size);
 	}
 	fd = open(s->path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
@@ -92,7 +103,12 @@ int sink_open(struct sink *s, const char *path, const struct sink_patience *pati
 	s->fd = s->is_stdout ? open_stdout() : open_file(s);
 	if (s->fd >= 0)
 		return 0;
-	err = err_set(e, s->fd, "cannot write %s: %m", s->path);
+	err = err_set(e, s->fd, s->fd == -ESPIPE ? "cannot write %s: it is a pipe or a terminal" : "cannot write %s: %m",
+		      s->path);
+	if (err == -ESPIPE)
+		err_remedy(e, "-o - writes a stream, to stdout.");
+	if (err == -EEXIST)
+		err_remedy(e, "It is a link that leads nowhere.");
 	sink_abandon(s);
 	sink_release(s);
 	return err;

@@ -101,6 +101,34 @@ START_TEST(devices_are_left_where_they_are)
 }
 END_TEST
 
+/* A fifo has no reader here: it is not waited for. */
+START_TEST(what_takes_nothing_back_is_refused)
+{
+	const char *fifo = harness_path("fifo");
+	struct sink s;
+	struct err e;
+
+	ck_assert_int_eq(mkfifo(fifo, 0600), 0);
+	ck_assert_int_eq(sink_open(&s, fifo, &for_ever, &e), -ESPIPE);
+	ck_assert(strstr(e.what, "it is a pipe") != NULL);
+	ck_assert(strstr(e.remedy, "-o -") != NULL);
+	ck_assert(exists(fifo));
+}
+END_TEST
+
+START_TEST(links_to_nowhere_are_not_followed)
+{
+	const char *link = harness_path("link");
+	struct sink s;
+	struct err e;
+
+	ck_assert_int_eq(symlink(harness_path("no such file"), link), 0);
+	ck_assert_int_eq(sink_open(&s, link, &for_ever, &e), -EEXIST);
+	ck_assert_str_eq(e.remedy, "It is a link that leads nowhere.");
+	ck_assert(!exists(harness_path("no such file")));
+}
+END_TEST
+
 START_TEST(path_that_cannot_be_written_is_named)
 {
 	const char *path = harness_path("none/out.data");
@@ -496,6 +524,8 @@ static TCase *names_tcase(void)
 
 	tcase_add_test(tc, old_recording_is_kept);
 	tcase_add_test(tc, devices_are_left_where_they_are);
+	tcase_add_test(tc, what_takes_nothing_back_is_refused);
+	tcase_add_test(tc, links_to_nowhere_are_not_followed);
 	tcase_add_test(tc, path_that_cannot_be_written_is_named);
 	tcase_add_test(tc, links_are_not_written_through);
 	tcase_add_test(tc, abandoned_file_leaves_all_as_it_was);

@@ -176,6 +176,7 @@ def check_refusals():
         (("-p", free_pid), free_pid, False),
         (("-p", "x"), "-p x", False),
         (("-p", pid, "-F", "1", "-c", "1"), "-F", False),
+        (("-p", pid, "-m", "2000000"), "-m 2000000: neither pages nor a size", False),
         (("-p", pid, "-e", "cpu-clock", "-c", "9999"), "-c 9999", True),
         ((), "nothing to record", True),
         (("--", "/no/such/program"), "/no/such/program", False),

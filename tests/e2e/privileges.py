@@ -59,6 +59,8 @@ stop(process)
 process = start_target(forks, "forever", ready="call")
 _, talk = record("-p", str(process.pid), status=NOT_PERMITTED)
 refused("a process of another user", talk, "cannot sample")
+_, talk = record("-e", "cpu-clock:k", "--", forks, "calls", "3", status=NOT_PERMITTED)
+refused("the kernel alone", talk, "cannot sample")
 _, talk = record("--marker", "func:work", "--", forks, "calls", "3", status=NOT_PERMITTED)
 refused("a marker", talk, "markers need")
 for spec in ("socket", "http", "socket:80"):
