@@ -40,6 +40,8 @@ static int finish(const struct locate *l, struct str *remedy, struct err *e)
 	if (!remedy->len && l->files.nr && l->files.at[0].pid)
 		str_addf(remedy, "wperf probes -p %d '*' lists what can be named.",
 			 l->files.at[0].pid);
+	if (l->files.nr && !l->files.at[0].pid)
+		str_add(remedy, "Of a command that does not run yet only its own file is looked at, not its libraries.");
 	if (remedy->len && remedy->s[remedy->len - 1] == ' ')
 		remedy->s[--remedy->len] = '\0';
 	if (remedy->len)
@@ -119,7 +121,7 @@ static bool add_hints(struct locate *l, const struct probe_name *name, const str
 	if (stripped)
 		str_addf(remedy,
 			 "%s is stripped, so that only its exported names are visible: install its "
-			 "debug symbols.",
+			 "debug symbols. ",
 			 stripped->module);
 	return namesake;
 }
