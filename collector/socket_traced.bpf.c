@@ -166,6 +166,18 @@ int BPF_PROG(socket_switch, _Bool preempt, struct task_struct *prev, struct task
 
 /* ---- begins and ends of connections ---- */
 
+/*
+ * Who closes a connection that it served goes on with others: a loop that never sleeps waits for them next and accepts
+ * them, which is not seen.
+ */
+static void leaves(struct telling *t)
+{
+	if (t->conn->role != ROLE_SERVED || t->thread->last != t->key)
+		return;
+	t->flags |= SOCKET_IS_LEFT;
+	t->thread->last = t->thread->served = 0;
+}
+
 static void closed(void *ctx, const struct sock *sk, int is_shut)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
@@ -179,10 +191,12 @@ static void closed(void *ctx, const struct sock *sk, int is_shut)
 		return;
 	thread = target_thread(task);
 	t.thread = thread ? thread : &nobody;
-	if (is_shut)
+	if (is_shut) {
 		tell_shut(&t);
-	else
-		tell_closed(&t);
+		return;
+	}
+	leaves(&t);
+	tell_closed(&t);
 }
 
 /*

@@ -400,10 +400,10 @@ static void take(struct socket_requests *s, const struct mark *m, struct worker 
 	s->nr_data_lost += !!(m->head.flags & SOCKET_DATA_LOST);
 	if (m->head.kind == SOCKET_OPEN)
 		open_connection(s, m, w);
-	else if (m->head.kind == SOCKET_WAIT)
-		work_on(s, w, NO_SLOT);
-	else
+	else if (m->head.kind != SOCKET_WAIT)
 		take_transfer(s, m, w);
+	if (m->head.kind == SOCKET_WAIT || m->head.flags & SOCKET_IS_LEFT)
+		work_on(s, w, NO_SLOT);
 }
 
 /* ---- connections that nobody closes ---- */

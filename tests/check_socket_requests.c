@@ -23,6 +23,7 @@ Suite *check_socket_requests_suite(void);
  *	out 11 5 +8		8 bytes of a body, which did not travel
  *	wait 11			waits for something new
  *	close 11 5
+ *	leave 11 5		closes, and is done with it
  *	less 11			from here on marks are missing
  *	sample 11  exit 11  lost  -
  *
@@ -81,6 +82,10 @@ static void build_mark(struct recording_builder *b, uint64_t time, const struct 
 	for (i = SOCKET_IN; i < ARRAY_LEN(kinds); i++)
 		if (!strcmp(w->what, kinds[i]))
 			m.kind = (uint16_t)i;
+	if (!strcmp(w->what, "leave")) {
+		m.kind = SOCKET_CLOSE;
+		m.flags |= SOCKET_IS_LEFT;
+	}
 	ck_assert_msg(m.kind, "no such word: %s", w->what);
 	add_bytes(&bytes, w);
 	m.bytes = bytes.len + added;
@@ -235,6 +240,11 @@ static const struct {
 	{ "new 11 5;in 11 5 GET /a;close 11 5;wait 11", "GET /a 2-? c1", 0 },
 	{ "new 11 5;in 11 5 GET /a;out 11 5 HTTP/1.0 200 x\r\n\r\nbytes;out 11 5 +9;close 11 5;wait 11",
 	  "GET /a 200 2-4 c4", 0 },
+	/* what comes behind that is its own, or nobody's where it is done with it */
+	{ "new 11 5;new 11 6;in 11 5 GET /a;out 11 5 200;close 11 5;sample 11;in 11 6 GET /b;out 11 6 200;wait 11",
+	  "GET /a 200 3-4 s1 c4, GET /b 200 7-8 c2", 0 },
+	{ "new 11 5;new 11 6;in 11 5 GET /a;out 11 5 200;leave 11 5;sample 11;in 11 6 GET /b;out 11 6 200;wait 11",
+	  "GET /a 200 3-4 c2, GET /b 200 7-8 c2", 1 },
 	/* open at the end */
 	{ "new 11 5;in 11 5 GET /a;sample 11", "GET /a 2-? s1 c0", 0 },
 	/* the thread ends with its work; another one goes on */
