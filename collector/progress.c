@@ -67,7 +67,7 @@ void progress_end(struct progress *p, uint64_t now_ns)
 }
 
 void progress_summarize(const struct progress *p, const char *output, uint64_t nr_bytes,
-			bool is_full)
+			bool is_full, bool is_cut)
 {
 	const struct drain *d = p->drain;
 	struct str size = { 0 }, requests = { 0 };
@@ -77,6 +77,8 @@ void progress_summarize(const struct progress *p, const char *output, uint64_t n
 	str_add_bytes_size(&size, nr_bytes);
 	if (is_full)
 		str_add(&size, ", --max-size reached");
+	if (is_cut)
+		str_add(&size, ", not all of them");
 	if (p->has_markers)
 		str_addf(&requests, "%s%llu requests, ", p->is_estimate ? "~" : "",
 			 (unsigned long long)d->nr_ends);

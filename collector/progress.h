@@ -10,7 +10,7 @@
  *	while (...)
  *		progress_show(&p, monotonic_ns());
  *	progress_end(&p, monotonic_ns());
- *	progress_summarize(&p, output, nr_bytes, is_full);
+ *	progress_summarize(&p, output, nr_bytes, is_full, is_cut);
  *
  * Nothing here fails, and nothing is to be released.
  */
@@ -37,8 +37,8 @@ void progress_begin(struct progress *p);
 /* Not more than a line a second, however often it is called. */
 void progress_show(struct progress *p, uint64_t now_ns);
 void progress_end(struct progress *p, uint64_t now_ns);
-/* Of a recording of nr_bytes in output ("-": stdout). is_full: --max-size has ended it. */
+/* Of a recording of nr_bytes in output ("-": stdout). is_full: --max-size has ended it; is_cut: writing failed. */
 void progress_summarize(const struct progress *p, const char *output, uint64_t nr_bytes,
-			bool is_full);
+			bool is_full, bool is_cut);
 
 #endif

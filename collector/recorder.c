@@ -347,7 +347,7 @@ static int finish(struct recorder *r, struct err *e)
 	write_times(r);
 	nr_bytes = writer_nr_bytes(a->writer);
 	err = writer_finish(a->writer, e);
-	progress_summarize(&r->progress, r->config->output, nr_bytes, r->is_full);
+	progress_summarize(&r->progress, r->config->output, nr_bytes, r->is_full, err && err != -EPIPE);
 	if (err != -EPIPE)
 		return err;
 	/* Whoever read our pipe has had enough. */

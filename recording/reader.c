@@ -346,8 +346,10 @@ int reader_next(struct reader *r, struct record *rec, struct err *e)
 		if (!decode_record(&r->events, window_at(&r->w, r->next), rec) ||
 		    !trailing_bytes(rec, &behind))
 			return bad(e, "a record that is shorter than its contents", r->next);
-		if (header.type == PERF_RECORD_COMPRESSED || header.type == PERF_RECORD_COMPRESSED2)
-			return err_set(e, -ENOTSUP, "the recording is compressed (perf record -z)");
+		if (header.type == PERF_RECORD_COMPRESSED || header.type == PERF_RECORD_COMPRESSED2) {
+			err_set(e, -ENOTSUP, "the recording is compressed");
+			return err_remedy(e, "perf record makes one that is not, without -z.");
+		}
 		is_mine = take_inside(r, rec, &is_bad);
 		if (is_bad)
 			return bad(e, "a record that describes the recording makes no sense", r->next);

@@ -39,6 +39,7 @@ def limit_size():
 file = path("limited.data")
 done = wperf("record", "-o", file, *EAGER, status=None, preexec_fn=limit_size)
 check_refused("a limit of file sizes", done, "File too large")
+has("the summary", done.stderr, ", not all of them)")
 check_readable("a limit of file sizes", file)
 
 if os.geteuid() == 0:
