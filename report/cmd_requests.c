@@ -129,7 +129,8 @@ static int feed_all(struct requests *q, const struct requests_options *o, struct
 	int err = 0;
 
 	q->options = o;
-	q->list = (struct request_list){ .strings = &q->strings, .nr_endpoints_max = ENDPOINTS_MAX };
+	q->list = (struct request_list){ .strings = &q->strings, .nr_endpoints_max = ENDPOINTS_MAX,
+					 .nr_exact_max = DURATIONS_EXACT };
 	feed_init(&q->feed, &q->strings, NULL, &o->shared.endpoints, &listener);
 	q->feed.forgets_ended = true;
 	vec_each(&o->shared.inputs, path)

@@ -7,8 +7,8 @@
  */
 enum { KEPT_BITS_MAX = 9 };
 
-/* How many may wait, unsorted: less costs a sort too often, more costs memory. */
-enum { NR_WAITING_MAX = 512 };
+/* So many may wait, unsorted, or a quarter of what is sorted: less costs a sort too often, more costs memory. */
+enum { NR_WAITING_MIN = 512 };
 
 static uint64_t rounded(const struct durations *d, uint64_t ns)
 {
@@ -41,7 +41,7 @@ static void sort(struct durations *d)
 }
 
 /* Fewer bits until they are few enough. */
-static void settle(struct durations *d)
+void durations_settle(struct durations *d)
 {
 	sort(d);
 	while (d->nr_exact_max && d->list.nr > d->nr_exact_max && d->kept_bits != 1) {
@@ -53,14 +53,30 @@ static void settle(struct durations *d)
 	}
 }
 
+static void add(struct durations *d, uint64_t ns, uint64_t nr)
+{
+	size_t nr_waiting = d->list.nr - d->nr_sorted;
+
+	if (d->nr_exact_max && nr_waiting >= NR_WAITING_MIN && nr_waiting >= d->nr_sorted / 4)
+		durations_settle(d);
+	vec_push(&d->list, (struct duration){ rounded(d, ns), nr });
+}
+
 void durations_add(struct durations *d, uint64_t ns)
 {
 	d->nr++;
 	d->sum_ns += (double)ns;
 	d->max_ns = ns > d->max_ns ? ns : d->max_ns;
-	vec_push(&d->list, (struct duration){ rounded(d, ns), 1 });
-	if (d->nr_exact_max && d->list.nr - d->nr_sorted >= NR_WAITING_MAX)
-		settle(d);
+	add(d, ns, 1);
+}
+
+void durations_add_all(struct durations *into, const struct durations *from)
+{
+	into->nr += from->nr;
+	into->sum_ns += from->sum_ns;
+	into->max_ns = from->max_ns > into->max_ns ? from->max_ns : into->max_ns;
+	vec_each(&from->list, it)
+		add(into, it->ns, it->nr);
 }
 
 void durations_release(struct durations *d)
@@ -73,14 +89,13 @@ double durations_mean_ns(const struct durations *d)
 	return d->nr ? d->sum_ns / (double)d->nr : 0;
 }
 
-uint64_t durations_quantile_ns(struct durations *d, double q)
+uint64_t durations_quantile_ns(const struct durations *d, double q)
 {
 	uint64_t rank = (uint64_t)(q * (double)d->nr), nr = 0;
 	size_t i;
 
 	/* Nearest rank: the smallest whole number of values that is no less than q of them. */
 	rank += (double)rank < q * (double)d->nr;
-	settle(d);
 	for (i = 0; i < d->list.nr; i++) {
 		nr += d->list.at[i].nr;
 		if (nr >= rank)

@@ -7,6 +7,7 @@
  *	d.nr_exact_max = 1536;
  *	durations_add(&d, ns);
  *	...
+ *	durations_settle(&d);
  *	p99 = durations_quantile_ns(&d, 0.99);
  *	durations_release(&d);
  *
@@ -18,6 +19,9 @@
 #include <stdint.h>
 
 #include "base/vec.h"
+
+/* Of one endpoint in a report: a megabyte, or two while it is read. */
+enum { DURATIONS_EXACT = 1 << 16 };
 
 struct duration {
 	uint64_t ns, nr;
@@ -33,10 +37,14 @@ struct durations {
 };
 
 void durations_add(struct durations *d, uint64_t ns);
+/* All those of another one, too; it may be rounded more than `into` would have. */
+void durations_add_all(struct durations *into, const struct durations *from);
+/* Before quantiles are asked for; more may be added after it. */
+void durations_settle(struct durations *d);
 void durations_release(struct durations *d);
 /* 0 where there are none, as the one below. */
 double durations_mean_ns(const struct durations *d);
 /* The q-th quantile, 0 to 1, as quantile_u64() has it. */
-uint64_t durations_quantile_ns(struct durations *d, double q);
+uint64_t durations_quantile_ns(const struct durations *d, double q);
 
 #endif

@@ -55,6 +55,7 @@ static uint32_t group_of_key(struct gather *g, uint64_t kind, uint64_t value)
 	if (found != NO_GROUP)
 		return found;
 	vec_push(&g->groups, (struct gathered){ .group = { .by = g->by,
+							   .elapsed.nr_exact_max = DURATIONS_EXACT,
 							   .calls = COUNT_UNKNOWN,
 							   .primitive_calls = COUNT_UNKNOWN },
 						.key = { kind, value },
@@ -185,7 +186,7 @@ static void count_request(struct gather *gather, struct gathered *it, const stru
 		g->nr_unfinished++;
 	} else {
 		g->nr_requests++;
-		vec_push(&g->elapsed_ns, request_elapsed_ns(r));
+		durations_add(&g->elapsed, request_elapsed_ns(r));
 	}
 	count_status(g, r->status, 1);
 	if (g->by != BY_REQUEST)
@@ -388,8 +389,7 @@ static void merge_groups(struct gather *g, uint32_t into_id, uint32_t from_id)
 		into->group.method = 0;
 	into->group.nr_requests += from->group.nr_requests;
 	into->group.nr_unfinished += from->group.nr_unfinished;
-	vec_each(&from->group.elapsed_ns, ns)
-		vec_push(&into->group.elapsed_ns, *ns);
+	durations_add_all(&into->group.elapsed, &from->group.elapsed);
 	vec_each(&from->group.status, it)
 		count_status(&into->group, it->status, it->nr);
 	vec_each(&from->weights.list, s)
@@ -438,13 +438,6 @@ void gather_end_input(struct gather *g, const struct session *session)
 	g->owner_groups.nr = 0;
 }
 
-static int by_value(const void *a, const void *b)
-{
-	const uint64_t *x = a, *y = b;
-
-	return (*x > *y) - (*x < *y);
-}
-
 void gather_finish(struct gather *g, bool has_markers)
 {
 	vec_each(&g->slowest, c) {
@@ -454,9 +447,7 @@ void gather_finish(struct gather *g, bool has_markers)
 	vec_each(&g->groups, it) {
 		struct group *group = &it->group;
 
-		if (group->elapsed_ns.nr)
-			qsort(group->elapsed_ns.at, group->elapsed_ns.nr,
-			      sizeof(*group->elapsed_ns.at), by_value);
+		durations_settle(&group->elapsed);
 		/* Where no request could have been seen, nothing is outside of one. */
 		if (group->is_outside && !has_markers) {
 			group->is_outside = false;

@@ -186,8 +186,10 @@ void list_sort_endpoints(struct request_list *l, enum list_sort by)
 	};
 
 	l->has_cpu = l->endpoints.nr > 0;
-	vec_each(&l->endpoints, line)
+	vec_each(&l->endpoints, line) {
 		l->has_cpu &= !line->nr_without_cpu;
+		durations_settle(&line->elapsed);
+	}
 	if (l->endpoints.nr)
 		qsort_r(l->endpoints.at, l->endpoints.nr, sizeof(*l->endpoints.at), orders[by], l);
 }

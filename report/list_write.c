@@ -126,13 +126,13 @@ static double mean_seconds(const struct endpoint_line *line)
 	return durations_mean_ns(&line->elapsed) / (double)NS_PER_SEC;
 }
 
-static double quantile_seconds(struct endpoint_line *line, double q)
+static double quantile_seconds(const struct endpoint_line *line, double q)
 {
 	return (double)durations_quantile_ns(&line->elapsed, q) / (double)NS_PER_SEC;
 }
 
 static void add_endpoint(struct str *b, const struct request_list *l,
-			 struct endpoint_line *line)
+			 const struct endpoint_line *line)
 {
 	bool is_known = line->elapsed.nr > 0;
 	size_t i;
@@ -213,7 +213,7 @@ static json_t *request_object(const struct request_list *l, const struct request
 	return o;
 }
 
-static json_t *endpoint_object(const struct request_list *l, struct endpoint_line *line)
+static json_t *endpoint_object(const struct request_list *l, const struct endpoint_line *line)
 {
 	json_t *o = json_object(), *elapsed = json_object();
 	bool is_known = line->elapsed.nr > 0;

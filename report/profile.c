@@ -7,7 +7,7 @@ void group_release(struct group *g)
 		vec_release(&f->callers);
 	vec_release(&g->functions);
 	stack_tree_release(&g->tree);
-	vec_release(&g->elapsed_ns);
+	durations_release(&g->elapsed);
 	vec_release(&g->status);
 }
 

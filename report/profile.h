@@ -9,6 +9,7 @@
 
 #include "base/hash.h"
 #include "base/vec.h"
+#include "report/durations.h"
 #include "report/stack_tree.h"
 #include "unwinder/stop.h"
 
@@ -69,7 +70,7 @@ struct group {
 	uint32_t method;	/* "" where unknown or mixed */
 	uint64_t nr_requests;	/* finished ones that the selection took */
 	uint64_t nr_unfinished;
-	VEC(uint64_t) elapsed_ns;	/* of the finished ones, sorted */
+	struct durations elapsed;	/* of the finished ones */
 	VEC(struct status_count) status;	/* by status; unknown ones are not in it */
 	uint64_t nr_samples, weight;	/* sum over functions' self: conservation */
 	uint64_t calls, primitive_calls;	/* COUNT_UNKNOWN as above */

@@ -92,7 +92,7 @@ static void add_path(struct str *b, const struct strings *strings, const struct 
 
 void profile_name_init(struct profile_name *n, const struct profile *p, const struct group *g)
 {
-	uint64_t elapsed_ns = g->elapsed_ns.nr ? g->elapsed_ns.at[0] : 0;
+	uint64_t elapsed_ns = g->elapsed.max_ns;
 
 	*n = (struct profile_name){ 0 };
 	add_part(&n->method, strings_text(p->strings, g->method),
@@ -102,7 +102,7 @@ void profile_name_init(struct profile_name *n, const struct profile *p, const st
 		(struct pyformat_value){ n->method.len > 0, .text = str_cstr(&n->method) };
 	n->values[NAME_PATH] = (struct pyformat_value){ true, .text = str_cstr(&n->path) };
 	n->values[NAME_ELAPSED] =
-		(struct pyformat_value){ g->elapsed_ns.nr > 0, .real = (double)elapsed_ns / 1e6 };
+		(struct pyformat_value){ g->elapsed.nr > 0, .real = (double)elapsed_ns / 1e6 };
 	n->values[NAME_TIME] = (struct pyformat_value){
 		g->begin_epoch_ns > 0, .real = (double)(g->begin_epoch_ns + elapsed_ns) / NS_PER_SEC
 	};

@@ -125,15 +125,6 @@ bool render_is_time(const struct profile *p)
 	return !strcmp(p->unit, "seconds");
 }
 
-double render_mean_ns(const struct group *g)
-{
-	double sum = 0;
-
-	vec_each(&g->elapsed_ns, ns)
-		sum += (double)*ns;
-	return sum / (double)g->elapsed_ns.nr;
-}
-
 double render_seconds_since_begin(const struct profile *p, uint64_t ns)
 {
 	return (double)(int64_t)(ns - p->begin_ns) / (double)NS_PER_SEC;

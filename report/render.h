@@ -42,8 +42,6 @@ int render_finish(FILE *out, struct err *e);
 bool render_is_time(const struct profile *p);
 /* User stacks that were unwound, however the walks ended. */
 uint64_t render_nr_stacks(const struct unwind_tally *t);
-/* Mean elapsed time of the finished requests, of which there is one at least. */
-double render_mean_ns(const struct group *g);
 /* Since the profile's begin. */
 double render_seconds_since_begin(const struct profile *p, uint64_t ns);
 /* A weight as a whole number: nanoseconds, or counts of the event where they are no time. */

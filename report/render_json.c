@@ -172,17 +172,17 @@ static json_t *status_object(const struct group *g)
 
 static json_t *quantile(const struct group *g, double q)
 {
-	if (!g->elapsed_ns.nr)
+	if (!g->elapsed.nr)
 		return json_null();
-	return seconds_of_ns((double)quantile_u64(g->elapsed_ns.at, g->elapsed_ns.nr, q));
+	return seconds_of_ns((double)durations_quantile_ns(&g->elapsed, q));
 }
 
 static json_t *elapsed_object(const struct group *g)
 {
 	json_t *o = json_object();
-	bool has_any = g->elapsed_ns.nr > 0;
+	bool has_any = g->elapsed.nr > 0;
 
-	json_object_set_new(o, "mean", has_any ? seconds_of_ns(render_mean_ns(g)) : json_null());
+	json_object_set_new(o, "mean", has_any ? seconds_of_ns(durations_mean_ns(&g->elapsed)) : json_null());
 	json_object_set_new(o, "p50", quantile(g, 0.5));
 	json_object_set_new(o, "p90", quantile(g, 0.9));
 	json_object_set_new(o, "p99", quantile(g, 0.99));

@@ -50,15 +50,14 @@ static void add_duration_of(struct str *b, const char *name, double ns)
 
 static void add_elapsed(struct str *b, const struct group *g)
 {
-	const uint64_t *sorted = g->elapsed_ns.at;
-	size_t nr = g->elapsed_ns.nr;
+	const struct durations *d = &g->elapsed;
 
-	if (!nr)
+	if (!d->nr)
 		return;
-	add_duration_of(b, "mean", render_mean_ns(g));
-	add_duration_of(b, "p50", (double)quantile_u64(sorted, nr, 0.50));
-	add_duration_of(b, "p99", (double)quantile_u64(sorted, nr, 0.99));
-	add_duration_of(b, "max", (double)sorted[nr - 1]);
+	add_duration_of(b, "mean", durations_mean_ns(d));
+	add_duration_of(b, "p50", (double)durations_quantile_ns(d, 0.50));
+	add_duration_of(b, "p99", (double)durations_quantile_ns(d, 0.99));
+	add_duration_of(b, "max", (double)d->max_ns);
 }
 
 /* "GET, 2010 requests, mean 3.2 ms, p50 2.9 ms, p99 9.8 ms, max 12.1 ms, 200: 2009, 500: 1" */
@@ -90,8 +89,8 @@ static void add_request(struct str *b, const struct profile *p, const struct gro
 		 render_seconds_since_begin(p, g->begin_ns));
 	if (g->nr_unfinished)
 		str_add(b, ", unfinished");
-	else if (g->elapsed_ns.nr)
-		add_duration_of(b, "elapsed", (double)g->elapsed_ns.at[0]);
+	else if (g->elapsed.nr)
+		add_duration_of(b, "elapsed", (double)g->elapsed.max_ns);
 	str_addf(b, ", thread %u", g->tid);
 	vec_each(&g->status, it)
 		str_addf(b, ", status %u", it->status);

@@ -58,8 +58,9 @@ START_TEST(durations_agree_with_a_sorted_list)
 		durations_add(&d, sorted[i]);
 		/* looking at it changes nothing */
 		if (i % 1009 == 0)
-			durations_quantile_ns(&d, 0.5);
+			durations_settle(&d);
 	}
+	durations_settle(&d);
 	qsort(sorted, nr, sizeof(*sorted), by_value);
 	ck_assert_uint_eq(d.nr, nr);
 	ck_assert_double_eq(durations_mean_ns(&d), nr ? sum / (double)nr : 0);
@@ -80,12 +81,57 @@ START_TEST(durations_agree_with_a_sorted_list)
 }
 END_TEST
 
+/* Two halves are one whole; what is rounded already stays so. */
+START_TEST(durations_of_several_are_added)
+{
+	struct durations whole = { .nr_exact_max = 1536 }, half[2] = { whole, whole };
+	size_t i;
+
+	for (i = 0; i < 20000; i++) {
+		durations_add(&whole, duration_of(i, 6));
+		durations_add(&half[i % 2], duration_of(i, 6));
+	}
+	durations_add_all(&half[0], &half[1]);
+	durations_settle(&whole);
+	durations_settle(&half[0]);
+	ck_assert_uint_eq(half[0].nr, whole.nr);
+	ck_assert_uint_eq(half[0].max_ns, whole.max_ns);
+	ck_assert_double_eq_tol(half[0].sum_ns, whole.sum_ns, whole.sum_ns * 1e-12);
+	for (i = 0; i < ARRAY_LEN(quantiles); i++)
+		ck_assert_uint_eq(durations_quantile_ns(&half[0], quantiles[i]),
+				  durations_quantile_ns(&whole, quantiles[i]));
+	ck_assert_uint_le(half[0].list.cap, 8192);
+	durations_release(&whole);
+	durations_release(&half[0]);
+	durations_release(&half[1]);
+}
+END_TEST
+
+/* Millions, of which hardly two are equal: memory and time are those of the exact ones' maximum. */
+START_TEST(durations_without_end_take_no_more_memory)
+{
+	struct durations d = { .nr_exact_max = DURATIONS_EXACT };
+	uint64_t i;
+
+	for (i = 0; i < 3000000; i++)
+		durations_add(&d, hash_u64(i) >> 30);
+	durations_settle(&d);
+	ck_assert_int_eq(d.kept_bits, 9);
+	ck_assert_uint_le(d.list.cap, 4 * DURATIONS_EXACT);
+	ck_assert_uint_le(durations_quantile_ns(&d, 0.5), 1ULL << 33);
+	ck_assert_uint_ge(durations_quantile_ns(&d, 0.5), (1ULL << 33) - (1ULL << 33) / 200);
+	durations_release(&d);
+}
+END_TEST
+
 Suite *check_durations_suite(void)
 {
 	Suite *s = suite_create("durations");
 	TCase *tc = tcase_create("durations");
 
 	tcase_add_loop_test(tc, durations_agree_with_a_sorted_list, 0, ARRAY_LEN(cases));
+	tcase_add_test(tc, durations_of_several_are_added);
+	tcase_add_test(tc, durations_without_end_take_no_more_memory);
 	suite_add_tcase(s, tc);
 	return s;
 }

@@ -169,7 +169,7 @@ START_TEST(endpoints_beyond_the_limit_are_one)
 	other = group_of(&f, "(other)");
 	ck_assert_ptr_nonnull(other);
 	ck_assert_uint_eq(other->nr_requests, 10);
-	ck_assert_uint_eq(other->elapsed_ns.nr, 10);
+	ck_assert_uint_eq(other->elapsed.nr, 10);
 	ck_assert_uint_eq(other->nr_samples, 5);
 	ck_assert_uint_eq(f.p->tallies.nr_other, 10);
 	ck_assert_uint_eq(f.p->tallies.nr_in_requests, (ENDPOINTS_MAX + 10) / 2);

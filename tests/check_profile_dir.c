@@ -29,7 +29,7 @@ static struct group *add_request(struct fake_profile *f, uint64_t id, const char
 
 	fake_sums(g, fake_function(f, "app.py", 4, "fib", NULL), MS, MS);
 	fake_requests(g, 1, 200);
-	g->elapsed_ns.at[0] = 3500000;
+	fake_elapsed(g, 3500000);
 	g->raw_path = strings_id(&f->strings, label);
 	g->request_id = id;
 	g->begin_epoch_ns = 1700000000250000000;
@@ -114,7 +114,9 @@ START_TEST(fields_are_the_request)
 	make_name(g, &f, templates[_i].template, templates[_i].suffix, 255, &name);
 	ck_assert_str_eq(str_cstr(&name), templates[_i].want);
 	g->method = 0;
-	g->elapsed_ns.nr = g->status.nr = 0;
+	durations_release(&g->elapsed);
+	g->elapsed = (struct durations){ 0 };
+	g->status.nr = 0;
 	g->begin_epoch_ns = 0;
 	make_name(g, &f, templates[_i].template, templates[_i].suffix, 255, &name);
 	ck_assert_str_eq(str_cstr(&name), templates[_i].unknown);

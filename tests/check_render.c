@@ -113,7 +113,7 @@ static void make_requests(struct fake_profile *f)
 	fake_sums(g, work, 8 * MS, 8 * MS);
 	fake_stack(g, &work, 1, 8 * MS);
 	fake_requests(g, 1, 200);
-	g->elapsed_ns.at[0] = 3210 * US;
+	fake_elapsed(g, 3210 * US);
 	g->request_id = 17;
 	g->raw_path = strings_id(&f->strings, "/slow?ms=3");
 	g->begin_epoch_ns = 1700000000000000999 + 1234567 * US;

@@ -57,12 +57,21 @@ struct group *fake_group(struct fake_profile *f, enum group_by by, const char *p
 	return vec_last(&f->p.groups);
 }
 
+void fake_elapsed(struct group *g, uint64_t ns)
+{
+	durations_release(&g->elapsed);
+	g->elapsed = (struct durations){ 0 };
+	durations_add(&g->elapsed, ns);
+	durations_settle(&g->elapsed);
+}
+
 void fake_requests(struct group *g, uint64_t nr, uint32_t status)
 {
-	uint64_t first_ms = g->elapsed_ns.nr + 1, i;
+	uint64_t first_ms = g->elapsed.nr + 1, i;
 
 	for (i = 0; i < nr; i++)
-		vec_push(&g->elapsed_ns, (first_ms + i) * 1000000);
+		durations_add(&g->elapsed, (first_ms + i) * 1000000);
+	durations_settle(&g->elapsed);
 	g->nr_requests += nr;
 	if (status)
 		vec_push(&g->status, (struct status_count){ status, nr });

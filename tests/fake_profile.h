@@ -22,6 +22,8 @@ struct group *fake_group(struct fake_profile *f, enum group_by by, const char *p
 			 const char *method);
 /* nr finished requests of the status (0: unknown), each 1 ms longer than the one before. */
 void fake_requests(struct group *g, uint64_t nr, uint32_t status);
+/* That of its only one, instead. */
+void fake_elapsed(struct group *g, uint64_t ns);
 /* A row; nothing was counted. Adds to the group's weight. Moves with the next one. */
 struct function_sums *fake_sums(struct group *g, uint32_t function, uint64_t self, uint64_t cum);
 /* A stack of the group: nr functions, innermost first. Adds to no row. */
