@@ -128,6 +128,17 @@ def check_names():
     want, _ = go(process)
     recording.stop()
     equal("calls in Go", counted(report(recording.file))[0], {"outer": (want["outer"][0], None)})
+    # A third of the calls begin twice; both the marker and the counter see each once.
+    process = start_target(go_like, "guarded", "300", ready="ready", stdin=subprocess.PIPE)
+    recording = Recording("-p", process.pid, "--marker", "func:guarded", "--max-overhead", "100", "--calls", "guarded")
+    want, _ = go(process)
+    recording.stop()
+    profile = report(recording.file)
+    equal("calls that begin with a check", want["guarded"], (300, 300))
+    equal("calls that begin with a check, counted", counted(profile, ("guarded",))[0], {"guarded": (300, None)})
+    equal("calls that begin with a check, marked", requests_by_path(profile), {"guarded": 300})
+    equal("unfinished ones", sum(g["unfinished"] for g in profile["groups"]), 0)
+    equal("ends without a begin", profile["tallies"]["unmatched_ends"], 0)
     process = start_target(target, "spin", "1", ready="ready", stdin=subprocess.PIPE)
     for pattern, said in (("no_such_function", "no function 'no_such_function'"),
                           ("no_such_*", "no function is named like that"),
