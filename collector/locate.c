@@ -269,6 +269,7 @@ static struct probe_site *add_site(struct search *s, const struct locate_file *f
 				   .inode = f->inode,
 				   .module = f->module,
 				   .name = name,
+				   .is_go = s->name->function && locate_file_is_go(f),
 				   .is_return = s->name->is_return };
 
 	vec_push(&s->found.sites, site);

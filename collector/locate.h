@@ -62,6 +62,7 @@ struct probe_site {
 	const char *module;	/* path as the target sees it */
 	const char *name;	/* symbol as in the file (mangled), or PROVIDER:NAME */
 	bool is_return;		/* a return probe on the function that begins at off */
+	bool is_go;		/* a function of a program of Go's */
 	bool is_exit;		/* an instruction by which a function is left: locate_exits() */
 	unsigned char condition;	/* under which a hit counts: EXIT_CONDITION() of probe.h; 0: always */
 	struct probe_args args;	/* none for a return */

@@ -191,7 +191,8 @@ static struct probe_program program_of(const struct probe_marker *m, const struc
 	struct probe_program p = { .marker = m->id,
 				   .kind = (unsigned short)kind,
 				   .sp_add = site->is_exit ? sizeof(uint64_t) : 0,
-				   .condition = site->condition };
+				   .condition = site->condition,
+				   .is_go = site->is_go };
 	struct err ignored;
 
 	/* prepare() has checked that both can be read. */
