@@ -18,6 +18,20 @@ static bool decode(const ZydisDecoder *decoder, const uint8_t *code, size_t len,
 	return !ZYAN_FAILED(ZydisDecoderDecodeFull(decoder, code, len, &i->in, i->operands));
 }
 
+static bool writes(const struct instruction *i, ZydisRegister r)
+{
+	ZyanU8 k;
+
+	for (k = 0; k < i->in.operand_count; k++) {
+		const ZydisDecodedOperand *o = &i->operands[k];
+
+		if (o->type == ZYDIS_OPERAND_TYPE_REGISTER && (o->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE) &&
+		    ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64, o->reg.value) == r)
+			return true;
+	}
+	return false;
+}
+
 static bool is_jump(const struct instruction *i)
 {
 	return i->in.meta.category == ZYDIS_CATEGORY_COND_BR ||
@@ -94,7 +108,6 @@ static bool is_stepped(const struct instruction *i)
 static bool follow_sp(const struct instruction *i, uint32_t *sp_add)
 {
 	const ZydisDecodedOperand *to = &i->operands[0], *from = &i->operands[1];
-	ZyanU8 k;
 
 	if (i->in.mnemonic == ZYDIS_MNEMONIC_PUSH && i->in.operand_width == 64) {
 		*sp_add += 8;
@@ -106,13 +119,7 @@ static bool follow_sp(const struct instruction *i, uint32_t *sp_add)
 		*sp_add += (uint32_t)from->imm.value.s;
 		return *sp_add < 0x8000;
 	}
-	for (k = 0; k < i->in.operand_count; k++)
-		if (i->operands[k].type == ZYDIS_OPERAND_TYPE_REGISTER &&
-		    (i->operands[k].actions & ZYDIS_OPERAND_ACTION_MASK_WRITE) &&
-		    ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64, i->operands[k].reg.value) ==
-			    ZYDIS_REGISTER_RSP)
-			return false;
-	return true;
+	return !writes(i, ZYDIS_REGISTER_RSP);
 }
 
 /* The lowest place in the function that a jump in it leads to; false: not all of it is code. */
@@ -149,14 +156,14 @@ static void describe(const struct instruction *i, struct call_placement *p)
 		p->text[0] = '\0';
 }
 
-/* Up to the end of the entry block, or where a jump leads to: the first that is fit. */
-static bool find_fit(const ZydisDecoder *decoder, const uint8_t *code, size_t len, size_t end,
+/* From `begin` to the end of that block, or where a jump leads to: the first that is fit. */
+static bool find_fit(const ZydisDecoder *decoder, const uint8_t *code, size_t len, size_t begin, size_t end,
 		     bool (*is_fit)(const struct instruction *i), struct call_placement *p)
 {
 	uint32_t sp_add = 0;
 	size_t at;
 
-	for (at = 0; at < end && at < ENTRY_BYTES_MAX;) {
+	for (at = begin; at < end && at - begin < ENTRY_BYTES_MAX;) {
 		struct instruction i;
 
 		if (!decode(decoder, code + at, len - at, &i))
@@ -174,6 +181,146 @@ static bool find_fit(const ZydisDecoder *decoder, const uint8_t *code, size_t le
 	return false;
 }
 
+/* ---- functions that begin with a check and, after a detour, begin again ---- */
+
+struct check {
+	size_t begin, end;	/* the detour; a jump to the function's first byte is its end */
+	size_t target;		/* the lowest place behind the check that another jump leads to */
+	bool is_framed;		/* behind the check the stack pointer changes */
+	struct call_check known;
+};
+
+static size_t target_of(const struct instruction *i, size_t at)
+{
+	return at + i->in.length + (size_t)i->operands[0].imm.value.s;
+}
+
+/* Jcc rel8, rel32: 70+cc, 0F 80+cc (Intel SDM 2, appendix B.1.4.7). */
+static bool is_by_flags(const struct instruction *i)
+{
+	return (i->in.opcode_map == ZYDIS_OPCODE_MAP_DEFAULT && i->in.opcode >> 4 == 7) ||
+	       (i->in.opcode_map == ZYDIS_OPCODE_MAP_0F && i->in.opcode >> 4 == 8);
+}
+
+static bool writes_argument(const struct instruction *i)
+{
+	return writes(i, ZYDIS_REGISTER_RDI) || writes(i, ZYDIS_REGISTER_RSI) ||
+	       writes(i, ZYDIS_REGISTER_RDX) || writes(i, ZYDIS_REGISTER_RCX) ||
+	       writes(i, ZYDIS_REGISTER_R8) || writes(i, ZYDIS_REGISTER_R9);
+}
+
+/* Conditional jumps, all to one place further down, and nothing else that jumps or moves the stack. */
+static bool find_check(const ZydisDecoder *decoder, const uint8_t *code, size_t len, struct check *c)
+{
+	bool keeps_arguments = true;
+	struct instruction i;
+	size_t at;
+
+	*c = (struct check){ .begin = len };
+	for (at = 0; at < ENTRY_BYTES_MAX && decode(decoder, code + at, len - at, &i); at += i.in.length) {
+		size_t to = is_relative(&i) ? target_of(&i, at) : len;
+
+		c->is_framed = !ends_block(&i) && writes(&i, ZYDIS_REGISTER_RSP);
+		if (c->is_framed)
+			break;
+		keeps_arguments &= !writes_argument(&i);
+		if (!ends_block(&i))
+			continue;
+		if (i.in.meta.category != ZYDIS_CATEGORY_COND_BR || !is_by_flags(&i) || to <= at ||
+		    to >= len || (c->known.behind && to != c->begin))
+			break;
+		c->begin = to;
+		c->known = (struct call_check){ .jump = (uint32_t)at,
+						.behind = (uint32_t)(at + i.in.length),
+						.condition = i.in.opcode & 15,
+						.keeps_arguments = keeps_arguments };
+	}
+	return c->known.behind && c->begin >= c->known.behind;
+}
+
+/* A straight line, with calls, to the function's first byte. */
+static bool find_detour(const ZydisDecoder *decoder, const uint8_t *code, size_t len, struct check *c)
+{
+	struct instruction i;
+	size_t at;
+
+	for (at = c->begin; decode(decoder, code + at, len - at, &i); at += i.in.length) {
+		if (!ends_block(&i) || i.in.meta.category == ZYDIS_CATEGORY_CALL)
+			continue;
+		c->end = at + i.in.length;
+		return i.in.mnemonic == ZYDIS_MNEMONIC_JMP && is_relative(&i) && !target_of(&i, at);
+	}
+	return false;
+}
+
+/*
+ * Does code run on into the detour behind it? A call with a frame does not return there: the detour is
+ * without one. Go's calls of what panics stand there.
+ */
+static bool runs_on(const struct instruction *i, const struct check *c)
+{
+	switch (i->in.meta.category) {
+	case ZYDIS_CATEGORY_RET:
+	case ZYDIS_CATEGORY_UNCOND_BR:
+	case ZYDIS_CATEGORY_INTERRUPT:
+		return false;
+	case ZYDIS_CATEGORY_CALL:
+		return !c->is_framed;
+	default:
+		return i->in.mnemonic != ZYDIS_MNEMONIC_UD2 && i->in.mnemonic != ZYDIS_MNEMONIC_HLT;
+	}
+}
+
+/* Only the check leads to the detour, and only that leads back before the check's end. */
+static bool is_passed_once(const ZydisDecoder *decoder, const uint8_t *code, size_t len, struct check *c)
+{
+	bool goes_on = true;
+	size_t at = 0;
+
+	c->target = c->begin;
+	while (at < len) {
+		struct instruction i;
+		size_t to;
+
+		if ((at == c->begin && goes_on) || !decode(decoder, code + at, len - at, &i))
+			return false;
+		to = is_jump(&i) && is_relative(&i) ? target_of(&i, at) : len;
+		if (at >= c->known.behind && to >= c->begin && to < c->end)
+			return false;
+		if (to < c->known.behind && (to || at < c->begin || at >= c->end))
+			return false;
+		if (to >= c->known.behind && to < c->target)
+			c->target = to;
+		if (i.in.mnemonic != ZYDIS_MNEMONIC_NOP)
+			goes_on = runs_on(&i, c);
+		at += i.in.length;
+		/* The detour begins in the midst of an instruction. */
+		if (at > c->begin && at - i.in.length < c->begin)
+			return false;
+	}
+	return true;
+}
+
+static bool is_checked(const ZydisDecoder *decoder, const uint8_t *code, size_t len, struct check *c)
+{
+	return find_check(decoder, code, len, c) && find_detour(decoder, code, len, c) &&
+	       is_passed_once(decoder, code, len, c);
+}
+
+bool call_place_check(const uint8_t *code, size_t len, struct call_check *ret)
+{
+	ZydisDecoder decoder;
+	struct check c;
+
+	if (ZYAN_FAILED(ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64)) ||
+	    !is_checked(&decoder, code, len, &c))
+		return false;
+	*ret = c.known;
+	return true;
+}
+
+/* ---- the place ---- */
+
 static void refuse(struct call_placement *p, const char *why)
 {
 	p->kind = CALL_PLACE_NONE;
@@ -182,9 +329,10 @@ static void refuse(struct call_placement *p, const char *why)
 
 void call_place_find(const uint8_t *code, size_t len, struct call_placement *ret)
 {
+	struct check check = { .begin = 0 };
 	struct instruction first;
 	ZydisDecoder decoder;
-	size_t target;
+	size_t begin = 0, target;
 
 	*ret = (struct call_placement){ .kind = CALL_PLACE_NONE };
 	if (ZYAN_FAILED(ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64)) ||
@@ -196,14 +344,17 @@ void call_place_find(const uint8_t *code, size_t len, struct call_placement *ret
 		/* Jumps may lead anywhere but, most likely, to the entry. */
 		target = 1;
 		ret->why = "it has bytes that are no code";
+	} else if (!target && is_checked(&decoder, code, len, &check)) {
+		begin = check.known.behind;
+		target = check.target;
 	} else if (!target) {
 		refuse(ret, "a loop leads back to its first instruction");
 		return;
 	}
-	if (find_fit(&decoder, code, len, target, is_emulated, ret)) {
+	if (find_fit(&decoder, code, len, begin, target, is_emulated, ret)) {
 		ret->kind = CALL_PLACE_EMULATED;
 		ret->why = NULL;
-	} else if (find_fit(&decoder, code, len, target, is_stepped, ret)) {
+	} else if (find_fit(&decoder, code, len, begin, target, is_stepped, ret)) {
 		ret->kind = CALL_PLACE_STEPPED;
 		ret->why = ret->why ? ret->why : "nothing in its entry block is emulated";
 	} else {

@@ -9,6 +9,18 @@
  * Not to a nop of five bytes: Linux 6.18 and later make a call of these, which pushes onto the user's
  * stack.
  *
+ * Functions of Go begin with a check, and begin again after a detour that makes the stack larger or lets
+ * others run:
+ *
+ *	        cmp     0x10(%r14), %rsp
+ *	        jbe     detour
+ *	        sub     $0x18, %rsp             each call comes by here once
+ *	        ...
+ *	detour: call    runtime.morestack
+ *	        jmp     the first instruction
+ *
+ * There the block behind the check takes the place of the entry block.
+ *
  * x86-64. What the kernel emulates: arch/x86/kernel/uprobes.c, branch_setup_xol_ops() and
  * push_setup_xol_ops(), 6.18.
  */
@@ -35,5 +47,16 @@ struct call_placement {
 
 /* Pure. code: the whole function, len bytes. */
 void call_place_find(const uint8_t *code, size_t len, struct call_placement *ret);
+
+/* What a function begins with that begins again, if it does. */
+struct call_check {
+	uint32_t jump;		/* its last conditional jump: not taken once in each call, the last time */
+	uint32_t behind;	/* the instruction after that */
+	unsigned char condition;	/* the low half of the jump's opcode */
+	bool keeps_arguments;	/* at the jump they are where they were; the stack pointer always is */
+};
+
+/* Pure. code: the whole function. False: it does not begin so, or something else leads back there too. */
+bool call_place_check(const uint8_t *code, size_t len, struct call_check *ret);
 
 #endif

@@ -235,6 +235,14 @@ const struct image *locate_image(struct locate_file *f)
 	return f->image;
 }
 
+const struct image *locate_image_of(struct locate *l, const struct probe_site *site)
+{
+	vec_each(&l->files, f)
+		if (f->open_path == site->open_path)
+			return locate_image(f);
+	return NULL;
+}
+
 bool locate_file_matches(const struct locate_file *f, const char *module)
 {
 	const char *slash = strrchr(f->module, '/');
@@ -261,6 +269,7 @@ static struct probe_site *add_site(struct search *s, const struct locate_file *f
 				   .inode = f->inode,
 				   .module = f->module,
 				   .name = name,
+				   .is_go = s->name->function && locate_file_is_go(f),
 				   .is_return = s->name->is_return };
 
 	vec_push(&s->found.sites, site);

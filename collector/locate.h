@@ -62,8 +62,9 @@ struct probe_site {
 	const char *module;	/* path as the target sees it */
 	const char *name;	/* symbol as in the file (mangled), or PROVIDER:NAME */
 	bool is_return;		/* a return probe on the function that begins at off */
+	bool is_go;		/* a function of a program of Go's */
 	bool is_exit;		/* an instruction by which a function is left: locate_exits() */
-	unsigned char condition;	/* of such a one that is a conditional jump; 0: none (exits.h) */
+	unsigned char condition;	/* under which a hit counts: EXIT_CONDITION() of probe.h; 0: always */
 	struct probe_args args;	/* none for a return */
 };
 
@@ -85,6 +86,9 @@ void locate_release(struct locate *l);
 /* What is in the file, read when first asked for; NULL: not an ELF file that can be read. */
 const struct image *locate_image(struct locate_file *f);
 
+/* That of the file that a probe is in. */
+const struct image *locate_image_of(struct locate *l, const struct probe_site *site);
+
 /* module: NULL for any, or a glob of a base name or of a whole path. */
 bool locate_file_matches(const struct locate_file *f, const char *module);
 /*
@@ -103,6 +107,11 @@ void probe_sites_release(struct probe_sites *s);
  * not have return probes (exits.h).
  */
 bool locate_may_unwind(const struct locate *l);
+/*
+ * Moves the probe on the entry of a function that begins again after a check, as Go's do, to where each call
+ * comes by once: call_place_check(). All sites are functions.
+ */
+void locate_entries(struct locate *l, struct probe_sites *sites);
 /* Go's stacks are small, many lie in one mapping, and they move. */
 bool locate_file_is_go(const struct locate_file *f);
 /*

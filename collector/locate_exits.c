@@ -211,21 +211,13 @@ static void warn_of_tail_calls(const struct exits *x, const char *name)
 			 name, nr);
 }
 
-static const struct image *image_of(struct locate *l, const struct probe_site *site)
-{
-	vec_each(&l->files, f)
-		if (f->open_path == site->open_path)
-			return locate_image(f);
-	return NULL;
-}
-
 size_t locate_exits(struct locate *l, struct probe_sites *sites)
 {
 	struct probe_sites out = { 0 };
 	size_t nr_left = 0;
 
 	vec_each(&sites->sites, site) {
-		const struct image *m = site->is_return ? image_of(l, site) : NULL;
+		const struct image *m = site->is_return ? locate_image_of(l, site) : NULL;
 		struct exits x = { 0 };
 
 		if (m && find_exits(&x, m, site)) {

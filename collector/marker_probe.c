@@ -102,14 +102,25 @@ static int avoid_return_probes(struct probe_marker *m, struct err *e)
 	return err_remedy(e, "Name two functions or USDT probes: begin=PROBE,end=PROBE");
 }
 
+/* One of the two: where it is, and where each call comes by once. */
+static int find_probe(struct probe_marker *m, const struct probe_name *name, struct probe_sites *ret,
+		      struct err *e)
+{
+	int err = locate_probe(&m->locate, name, ret, e);
+
+	if (!err && name->function)
+		locate_entries(&m->locate, ret);
+	return err;
+}
+
 static int find_sites(struct probe_marker *m, struct err *e)
 {
 	const struct marker_spec *spec = m->spec;
 	int err;
 
-	err = locate_probe(&m->locate, &spec->begin, &m->begins, e);
+	err = find_probe(m, &spec->begin, &m->begins, e);
 	if (!err)
-		err = locate_probe(&m->locate, &spec->end, &m->ends, e);
+		err = find_probe(m, &spec->end, &m->ends, e);
 	if (!err)
 		err = avoid_return_probes(m, e);
 	if (!err)
@@ -180,7 +191,8 @@ static struct probe_program program_of(const struct probe_marker *m, const struc
 	struct probe_program p = { .marker = m->id,
 				   .kind = (unsigned short)kind,
 				   .sp_add = site->is_exit ? sizeof(uint64_t) : 0,
-				   .condition = site->condition };
+				   .condition = site->condition,
+				   .is_go = site->is_go };
 	struct err ignored;
 
 	/* prepare() has checked that both can be read. */

@@ -110,6 +110,24 @@ static int read_arg(struct pt_regs *ctx, const struct probe_arg *arg, __u64 *ret
 	return 1;
 }
 
+/*
+ * A goroutine's stack is moved when it has to grow. So a place on it is told by the goroutine and how far it is from
+ * the stack's upper end, in one number: a stack takes less than a gigabyte (maxstacksize), and a goroutine's
+ * struct g more than 256 bytes, so none reach into each other's numbers; and what is a multiple of 16 stays one
+ * (stack_walker.c asks). At a function's entry and exits R14
+ * holds the g, which begins with the lowest and the highest address of the stack (Go 1.17 and later, amd64:
+ * cmd/compile/abi-internal.md; runtime/runtime2.go). Anything else in R14 is not likely to have the stack pointer
+ * between its first two words.
+ */
+static __u64 goroutine_place(struct pt_regs *ctx, __u64 sp)
+{
+	struct { __u64 low, high; } stack;
+
+	if (bpf_probe_read_user(&stack, sizeof(stack), (void *)ctx->r14) || sp <= stack.low || sp > stack.high)
+		return sp;
+	return (ctx->r14 << 22) - (stack.high - sp);
+}
+
 static void fill_head(struct pt_regs *ctx, const struct probe_program *site, struct mark_head *head)
 {
 	__u64 id = 0;
@@ -126,6 +144,8 @@ static void fill_head(struct pt_regs *ctx, const struct probe_program *site, str
 		head->id = id;
 		return;
 	}
+	if (site->is_go)
+		head->sp = goroutine_place(ctx, head->sp);
 	if (site->id.kind != PROBE_ARG_NONE && read_arg(ctx, &site->id, &id)) {
 		head->flags |= MARK_HAS_ID;
 		head->id = id;

@@ -24,7 +24,8 @@ struct probe_program {
 	unsigned int marker;		/* id of the NOTE_MARKER */
 	unsigned short kind;		/* enum mark_kind */
 	unsigned short sp_add;		/* bytes from the stack pointer at the probe to what a mark has */
-	unsigned int condition;		/* of the jump that is probed: EXIT_CONDITION(); 0: none */
+	unsigned short condition;	/* of the jump that is probed: EXIT_CONDITION(); 0: none */
+	unsigned short is_go;		/* of a program of Go's: see goroutine_place() */
 	struct probe_arg label, id;	/* kind PROBE_ARG_NONE: none */
 };
 

@@ -34,7 +34,11 @@ struct mark_head {
 	unsigned int marker;		/* id of the NOTE_MARKER */
 	unsigned int label_len;		/* bytes */
 	unsigned long long id;		/* joins begin and end; valid with MARK_HAS_ID */
-	unsigned long long sp;		/* the thread's stack pointer at the probe */
+	/*
+	 * The stack pointer at the probe. On a goroutine's stack, which may move, a number in its place that stays: no
+	 * address, but among the goroutine's own in the same order and distance, and far from those of all others.
+	 */
+	unsigned long long sp;
 };
 
 #endif

@@ -111,17 +111,14 @@ static bool has_key(const struct open_request *r)
 
 static uint64_t key_hash(const struct open_request *r)
 {
-	uint64_t seed = hash_mix(r->is_call ? r->thread : r->process, r->marker);
-
-	return hash_mix(seed, r->is_call ? r->sp : r->mark_id);
+	return hash_mix(hash_mix(r->process, r->marker), r->is_call ? r->sp : r->mark_id);
 }
 
+/* Stacks of a process do not overlap, and what runs on one may go on in another thread (Go). */
 static bool same_key(const struct open_request *x, const struct open_request *y)
 {
-	if (x->marker != y->marker || x->is_call != y->is_call || x->has_id != y->has_id)
-		return false;
-	return x->is_call ? x->thread == y->thread && x->sp == y->sp :
-			    x->process == y->process && x->mark_id == y->mark_id;
+	return x->process == y->process && x->marker == y->marker && x->is_call == y->is_call &&
+	       x->has_id == y->has_id && (x->is_call ? x->sp == y->sp : x->mark_id == y->mark_id);
 }
 
 /* The open one of the same key, or NO_SLOT. */

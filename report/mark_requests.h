@@ -6,8 +6,9 @@
  *   BEGIN pushes.
  *   END with an id closes the request of the same process, marker and id, wherever it stands.
  *   END without an id closes the thread's top one of the same marker.
- *   END of a marker that stands for a call (MARKER_IS_CALL) closes the call that began with the
- *   stack pointer which this return leaves behind, wherever it stands.
+ *   END of a marker that stands for a call (MARKER_IS_CALL) closes the call of the same process that
+ *   began with the stack pointer which this return leaves behind, wherever it stands: stacks do not
+ *   overlap, and a goroutine's call may begin on one thread and return on another.
  *   EXIT closes what is open on the thread, but for requests with an id, which any thread may end;
  *   the EXIT of a process's last thread, and exec, close what is open in the process; the end of
  *   the recording closes the rest.
@@ -23,8 +24,8 @@
  * Such a request is in doubt: it leaves the thread's stack, and samples go to what stands below it.
  * It may yet go on, on another stack (a coroutine's, a signal handler's), so an END that fits still
  * ends it: that of the call with its sp, or, where begin and end are two probes, one from the very
- * frame that it began in. A BEGIN of the same call with the same sp ends the doubt: it is
- * unfinished.
+ * frame that it began in. A BEGIN of the same call with the same sp, on whichever thread, ends the
+ * doubt: it is unfinished.
  *   Begins may also nest within one frame (CPython's functions do, and have one sp for all). That
  * looks like missing ENDs until the END of one in doubt comes; from there on, equal stack pointers
  * on that thread mean nesting, to the end of the recording: a time without nesting does not show

@@ -3,6 +3,7 @@
 
 #include <dwarf.h>
 #include <elfutils/libdwfl.h>
+#include <string.h>
 
 #include "base/hash.h"
 #include "symbolizer/ranges.h"
@@ -446,6 +447,24 @@ struct source_line debug_info_decl(struct debug_info *d, Dwarf_Die *die)
 	    !dwarf_cu_die(file.cu, &unit, NULL, NULL, NULL, NULL, NULL, NULL))
 		return (struct source_line){ .line = line };
 	return source_lines_file(&d->lines, &unit, &file, line);
+}
+
+static bool is_same_file(struct source_line x, struct source_line y)
+{
+	return x.file && y.file && !strcmp(x.file, y.file) &&
+	       (x.dir == y.dir || (x.dir && y.dir && !strcmp(x.dir, y.dir)));
+}
+
+struct source_line debug_info_definition(struct debug_info *d, Dwarf_Die *die)
+{
+	struct source_line decl = debug_info_decl(d, die), first;
+	uint64_t entry;
+
+	if (decl.line || !decl.file || dwarf_tag(die) != DW_TAG_subprogram ||
+	    !debug_info_entry(d, die, &entry))
+		return decl;
+	first = debug_info_line(d, entry);
+	return is_same_file(decl, first) ? first : decl;
 }
 
 /* Of a function in several pieces gcc and clang write the one first that is called. */

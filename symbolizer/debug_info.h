@@ -46,7 +46,13 @@ size_t debug_info_scopes(struct debug_info *d, uint64_t vaddr, struct scope *sco
 const void *debug_info_origin(Dwarf_Die *die);
 /* Its linkage name, else its plain name; NULL where it has none. */
 const char *debug_info_name(Dwarf_Die *die);
+/* What its DWARF says. */
 struct source_line debug_info_decl(struct debug_info *d, Dwarf_Die *die);
+/*
+ * As debug_info_decl(); where that has a file and no line, as Go 1.19 writes it, the line is the one
+ * that the function's first instruction comes from, if that is in the same file.
+ */
+struct source_line debug_info_definition(struct debug_info *d, Dwarf_Die *die);
 /* Where a subprogram begins; false: it has no code. */
 bool debug_info_entry(const struct debug_info *d, Dwarf_Die *die, uint64_t *ret_vaddr);
 

@@ -58,13 +58,14 @@ static struct decl decl_of(struct dwarf *self, Dwarf_Die *die)
 {
 	uint64_t key = (uintptr_t)debug_info_origin(die);
 	const uint32_t *known = u64map_get(&self->ids, key);
+	struct debug_info *debug = self->module->debug;
 	struct source_line at;
 
 	if (known)
 		return self->decls.at[*known];
-	at = debug_info_decl(self->module->debug, die);
+	at = debug_info_definition(debug, die);
 	vec_push(&self->decls, (struct decl){
-		.function = function_name(self, die, at.line),
+		.function = function_name(self, die, debug_info_decl(debug, die).line),
 		.file = module_file(self->module, at),
 		.line = at.line,
 	});

@@ -169,6 +169,21 @@ static const struct {
 	/* a return into a frame that was there before the recording */
 	{ "E11:3@508 S11", "", 1, 1 },
 	{ "B11:4@400 S11 E11:3@900 S11", "1:four 1-? s1", 1, 1 },
+	/* a goroutine moves: the thread of the BEGIN has the samples, up to the END wherever that is */
+	{ "B11:3@500 S11 S12 E12:3@508 S11 S12", "1:three 1-4 s1", 3, 0 },
+	{ "B11:3@500 E12:3@508 B12:3@500 S11 S12 E11:3@508 B11:3@500 S11 E11:3@508",
+	  "1:three 1-2 s0, 2:three 3-6 s1, 3:three 7-9 s1", 1, 0 },
+	/* two goroutines change places, and what stands below is uncovered */
+	{ "B11:3@500 B12:3@900 S11 S12 E12:3@508 S11 E11:3@908 S12",
+	  "1:three 1-5 s1, 2:three 2-7 s1", 2, 0 },
+	{ "B11:1/a B11:3@500 S11 E12:3@508 S11 E11:1", "2:three 2-4 s1, 1:/a 1-6 s1", 0, 0 },
+	/* one in doubt, too, is ended from elsewhere */
+	{ "B11:3@100000 S11 B11:4@200000 S11 E12:3@100008 S11 E12:4@200008 S11",
+	  "1:three 1-5 s1, 2:four 3-7 s2", 1, 0 },
+	/* a call begins where another thread has one open: that one's END was lost */
+	{ "B11:3@500 S11 B12:3@500 S11 S12 E12:3@508", "1:three 1-? s1, 2:three 3-6 s1", 1, 0 },
+	/* another process has stacks of its own */
+	{ "B11:3@500 B21:3@500 E21:3@508 S11 E11:3@508", "2:three 2-3 s0, 1:three 1-5 s1", 0, 0 },
 	/* stacks of other threads lie elsewhere */
 	{ "B11:3@500 B12:3@900 S11 E11:3@508 E12:3@908", "1:three 1-4 s1, 2:three 2-5 s0", 0, 0 },
 	/* a call inside of a request that is no call, and the other way round */
@@ -212,6 +227,7 @@ static const struct {
 	{ "B11:1/a S11 X11 S11", "1:/a 1-? s1", 1, 0 },
 	{ "B11:1/a B11:5/b X11 E11:1", "2:/b 2-? s0, 1:/a 1-? s0", 0, 1 },
 	{ "B11:1/a B12:1/b X11 S12 E12:1", "1:/a 1-? s0, 2:/b 2-5 s1", 0, 0 },
+	{ "S12 B11:3@500 X11 S12 E12:3@508", "1:three 2-? s0", 2, 1 },
 	/* a request with an id outlives the thread that it began on */
 	{ "S12 B11:2#7/a S11 X11 S11 E12:2#7", "1:/a 2-6 s1", 2, 0 },
 	/* but not the process */

@@ -9,7 +9,7 @@ Suite *check_call_place_suite(void);
 /* Code as gas writes it, where its probe goes, and how deep the stack pointer is there. */
 static const struct {
 	const char *what;
-	uint8_t code[32];
+	uint8_t code[40];
 	size_t len;
 	enum call_place_kind kind;
 	uint32_t off, sp_add;
@@ -45,6 +45,42 @@ static const struct {
 	{ "push; mov; jne mov", { 0x55, 0x89, 0xf8, 0x75, 0xfc, 0xc3 }, 6, CALL_PLACE_EMULATED, 0, 0 },
 	{ "push; jne push", { 0x55, 0x75, 0xfd, 0xc3 }, 4, CALL_PLACE_NONE, 0, 0 },
 	{ "jmp to itself", { 0xeb, 0xfe }, 2, CALL_PLACE_NONE, 0, 0 },
+	/* Go's check of its stack: behind it, if each call passes it once */
+	{ "cmp; jbe detour; sub $8,%rsp; call; add; ret; detour: call; jmp begin",
+	  { 0x49, 0x3b, 0x66, 0x10, 0x76, 14, 0x48, 0x83, 0xec, 8, 0xe8, 0, 0, 0, 0, 0x48, 0x83, 0xc4, 8, 0xc3,
+	    0xe8, 0, 0, 0, 0, 0xeb, 0xe5 }, 27, CALL_PLACE_EMULATED, 10, 8 },
+	{ "cmp; jbe detour; sub $8,%rsp; mov; add; ret; detour: call; jmp begin",
+	  { 0x49, 0x3b, 0x66, 0x10, 0x76, 11, 0x48, 0x83, 0xec, 8, 0x89, 0xf8, 0x48, 0x83, 0xc4, 8, 0xc3,
+	    0xe8, 0, 0, 0, 0, 0xeb, 0xe8 }, 24, CALL_PLACE_STEPPED, 6, 0 },
+	{ "cmp; jbe detour; sub $8,%rsp; call what panics; nop; detour: call; jmp begin",
+	  { 0x49, 0x3b, 0x66, 0x10, 0x76, 10, 0x48, 0x83, 0xec, 8, 0xe8, 0, 0, 0, 0, 0x90,
+	    0xe8, 0, 0, 0, 0, 0xeb, 0xe9 }, 23, CALL_PLACE_EMULATED, 10, 8 },
+	{ "mov %rsp,%r12; sub $4096,%r12; jb detour; cmp; jbe detour; sub $4096,%rsp; call; ret; detour",
+	  { 0x49, 0x89, 0xe4, 0x49, 0x81, 0xec, 0, 0x10, 0, 0, 0x72, 19, 0x4d, 0x3b, 0x66, 0x10, 0x76, 13,
+	    0x48, 0x81, 0xec, 0, 0x10, 0, 0, 0xe8, 0, 0, 0, 0, 0xc3,
+	    0xe8, 0, 0, 0, 0, 0xeb, 0xda }, 38, CALL_PLACE_EMULATED, 25, 4096 },
+	{ "a loop to the place behind",
+	  { 0x49, 0x3b, 0x66, 0x10, 0x76, 5, 0x89, 0xf8, 0x75, 0xfc, 0xc3, 0xe8, 0, 0, 0, 0, 0xeb, 0xee }, 18,
+	  CALL_PLACE_NONE, 0, 0 },
+	{ "a jump from behind the check to the begin",
+	  { 0x49, 0x3b, 0x66, 0x10, 0x76, 13, 0x48, 0x83, 0xec, 8, 0x89, 0xf8, 0x48, 0x83, 0xc4, 8, 0x75, 0xee, 0xc3,
+	    0xe8, 0, 0, 0, 0, 0xeb, 0xe6 }, 26, CALL_PLACE_NONE, 0, 0 },
+	{ "one into the check",
+	  { 0x49, 0x3b, 0x66, 0x10, 0x76, 13, 0x48, 0x83, 0xec, 8, 0x89, 0xf8, 0x48, 0x83, 0xc4, 8, 0x75, 0xf2, 0xc3,
+	    0xe8, 0, 0, 0, 0, 0xeb, 0xe6 }, 26, CALL_PLACE_NONE, 0, 0 },
+	{ "one to the detour",
+	  { 0x49, 0x3b, 0x66, 0x10, 0x76, 13, 0x48, 0x83, 0xec, 8, 0x89, 0xf8, 0x48, 0x83, 0xc4, 8, 0x75, 1, 0xc3,
+	    0xe8, 0, 0, 0, 0, 0xeb, 0xe6 }, 26, CALL_PLACE_NONE, 0, 0 },
+	{ "code that runs on into the detour",
+	  { 0x49, 0x3b, 0x66, 0x10, 0x76, 10, 0x48, 0x83, 0xec, 8, 0x89, 0xf8, 0x48, 0x83, 0xc4, 8,
+	    0xe8, 0, 0, 0, 0, 0xeb, 0xe9 }, 23, CALL_PLACE_NONE, 0, 0 },
+	{ "a call without a frame that does",
+	  { 0x49, 0x3b, 0x66, 0x10, 0x76, 5, 0xe8, 0, 0, 0, 0, 0xe8, 0, 0, 0, 0, 0xeb, 0xee }, 18,
+	  CALL_PLACE_NONE, 0, 0 },
+	{ "a detour with a choice",
+	  { 0x49, 0x3b, 0x66, 0x10, 0x76, 1, 0xc3, 0x74, 2, 0xeb, 0xf5, 0xc3 }, 12, CALL_PLACE_NONE, 0, 0 },
+	{ "push; cmp; jbe detour; ret; detour: jmp begin",
+	  { 0x55, 0x49, 0x3b, 0x66, 0x10, 0x76, 1, 0xc3, 0xeb, 0xf6 }, 10, CALL_PLACE_NONE, 0, 0 },
 	/* recursion is a call */
 	{ "push; call itself", { 0x55, 0xe8, 0xfa, 0xff, 0xff, 0xff, 0xc3 }, 7, CALL_PLACE_EMULATED, 0, 0 },
 	/* what the kernel takes no probe on */
@@ -77,6 +113,49 @@ START_TEST(probes_go_where_each_call_comes_by_once)
 }
 END_TEST
 
+/* As Go 1.19 compiles them; then with what is not so. */
+static const struct {
+	const char *what;
+	uint8_t code[40];
+	size_t len;
+	bool is_check;
+	struct call_check want;
+} checks[] = {
+	{ "cmp; jbe detour; ret; detour: call; jmp begin",
+	  { 0x49, 0x3b, 0x66, 0x10, 0x76, 1, 0xc3, 0xe8, 0, 0, 0, 0, 0xeb, 0xf2 }, 14, true,
+	  { .jump = 4, .behind = 6, .condition = 6, .keeps_arguments = true } },
+	{ "lea -0x10(%rsp),%r12; cmp; jbe detour, four bytes away; ret; detour: call; jmp begin",
+	  { 0x4c, 0x8d, 0x64, 0x24, 0xf0, 0x4d, 0x3b, 0x66, 0x10, 0x0f, 0x86, 1, 0, 0, 0, 0xc3,
+	    0xe8, 0, 0, 0, 0, 0xeb, 0xe9 }, 23, true,
+	  { .jump = 9, .behind = 15, .condition = 6, .keeps_arguments = true } },
+	{ "mov %rsp,%r12; sub $4096,%r12; jb detour; cmp; jbe detour; ret; detour: call; jmp begin",
+	  { 0x49, 0x89, 0xe4, 0x49, 0x81, 0xec, 0, 0x10, 0, 0, 0x72, 7, 0x4d, 0x3b, 0x66, 0x10, 0x76, 1, 0xc3,
+	    0xe8, 0, 0, 0, 0, 0xeb, 0xe6 }, 26, true,
+	  { .jump = 16, .behind = 18, .condition = 6, .keeps_arguments = true } },
+	{ "mov %fs:-8,%rcx; cmp 0x10(%rcx),%rsp; jbe detour; ret; detour: call; jmp begin",
+	  { 0x64, 0x48, 0x8b, 0x0c, 0x25, 0xf8, 0xff, 0xff, 0xff, 0x48, 0x3b, 0x61, 0x10, 0x76, 1, 0xc3,
+	    0xe8, 0, 0, 0, 0, 0xeb, 0xe9 }, 23, true,
+	  { .jump = 13, .behind = 15, .condition = 6, .keeps_arguments = false } },
+	{ "push; ret", { 0x55, 0xc3 }, 2, false, { 0 } },
+	{ "cmp; jbe down; ret; down: ret", { 0x49, 0x3b, 0x66, 0x10, 0x76, 1, 0xc3, 0xc3 }, 8, false, { 0 } },
+	{ "jrcxz detour; ret; detour: jmp begin", { 0xe3, 1, 0xc3, 0xeb, 0xfb }, 5, false, { 0 } },
+	{ "cmp; jbe out of the function", { 0x49, 0x3b, 0x66, 0x10, 0x76, 9, 0xc3 }, 7, false, { 0 } },
+	{ "nothing", { 0 }, 0, false, { 0 } },
+};
+
+START_TEST(what_begins_again_is_known)
+{
+	struct call_check c = { 0 };
+
+	ck_assert_msg(call_place_check(checks[_i].code, checks[_i].len, &c) == checks[_i].is_check, "%s",
+		      checks[_i].what);
+	ck_assert_msg(c.jump == checks[_i].want.jump && c.behind == checks[_i].want.behind,
+		      "%s: from %u to %u", checks[_i].what, c.jump, c.behind);
+	ck_assert_uint_eq(c.condition, checks[_i].want.condition);
+	ck_assert_int_eq(c.keeps_arguments, checks[_i].want.keeps_arguments);
+}
+END_TEST
+
 /* Whatever the bytes are: the probe lies in them. */
 START_TEST(any_bytes_will_do)
 {
@@ -105,6 +184,7 @@ Suite *check_call_place_suite(void)
 
 	tcase_add_loop_test(tc, probes_go_where_each_call_comes_by_once, 0,
 			    sizeof(cases) / sizeof(cases[0]));
+	tcase_add_loop_test(tc, what_begins_again_is_known, 0, sizeof(checks) / sizeof(checks[0]));
 	tcase_add_loop_test(tc, any_bytes_will_do, 0, 20);
 	suite_add_tcase(s, tc);
 	return s;

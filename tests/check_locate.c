@@ -23,6 +23,7 @@
 #include "base/str.h"
 #include "collector/locate.h"
 #include "collector/maps.h"
+#include "collector/probe.h"
 
 Suite *check_locate_suite(void);
 
@@ -91,6 +92,27 @@ BODY static int locate_static(int x)
 	KEEP_APART(x);
 	return locate_inlined(x) + locate_piece(x) + locate_changed(x);
 }
+
+/* They begin with a check and, after a detour, begin again; the second one overwrites its first argument. */
+int locate_checked(int x);
+int locate_clobbered(int x);
+__asm__(".pushsection .text\n"
+	".type locate_checked, @function\n"
+	"locate_checked:\n"
+	"	cmp 0x10(%r14), %rsp\n"
+	"	jbe 1f\n"
+	"	ret\n"
+	"1:	jmp locate_checked\n"
+	".size locate_checked, . - locate_checked\n"
+	".type locate_clobbered, @function\n"
+	"locate_clobbered:\n"
+	"	mov %rsp, %rdi\n"
+	"	cmp 0x10(%r14), %rdi\n"
+	"	jbe 1f\n"
+	"	ret\n"
+	"1:	jmp locate_clobbered\n"
+	".size locate_clobbered, . - locate_clobbered\n"
+	".popsection\n");
 
 /* The file offset of mapped code or data, by the kernel's own book. */
 static uint64_t truth_off(const void *addr, const char **ret_path)
@@ -191,6 +213,36 @@ START_TEST(a_function_is_where_it_is_mapped)
 		ck_assert_uint_eq(arg.kind, PROBE_ARG_REG);
 		ck_assert_int_eq(probe_site_arg(f.s.sites.at, 7, &arg, &f.e), -EINVAL);
 	}
+	found_release(&f);
+}
+END_TEST
+
+static const struct {
+	const char *probe;
+	const void *addr;
+	uint64_t off;			/* of the probe, in the function */
+	const char *why;		/* part of the reason why argument 1 cannot be read */
+	unsigned char condition;	/* "above", that the jump is not taken */
+} entries[] = {
+	{ "locate_plain", locate_plain, 0, NULL, 0 },
+	{ "locate_checked", locate_checked, 4, NULL, EXIT_CONDITION(7) },
+	{ "locate_checked%return", locate_checked, 0, "arguments are gone", 0 },
+	{ "locate_clobbered", locate_clobbered, 7, "overwrites arguments", EXIT_CONDITION(7) },
+};
+
+START_TEST(an_entry_that_is_come_by_again_is_passed)
+{
+	struct found f = find(entries[_i].probe);
+	struct probe_arg arg;
+
+	ck_assert_msg(!f.rc, "%s: %s", entries[_i].probe, f.e.what);
+	locate_entries(&f.l, &f.s);
+	ck_assert_uint_eq(f.s.sites.nr, 1);
+	ck_assert_uint_eq(f.s.sites.at->off, truth_off(entries[_i].addr, NULL) + entries[_i].off);
+	ck_assert_uint_eq(f.s.sites.at->condition, entries[_i].condition);
+	ck_assert_int_eq(probe_site_arg(f.s.sites.at, 1, &arg, &f.e), entries[_i].why ? -EINVAL : 0);
+	if (entries[_i].why)
+		ck_assert_ptr_nonnull(strstr(f.e.what, entries[_i].why));
 	found_release(&f);
 }
 END_TEST
@@ -494,6 +546,7 @@ Suite *check_locate_suite(void)
 
 	tcase_set_timeout(tc, 60);
 	tcase_add_loop_test(tc, a_function_is_where_it_is_mapped, 0, ARRAY_LEN(functions));
+	tcase_add_loop_test(tc, an_entry_that_is_come_by_again_is_passed, 0, ARRAY_LEN(entries));
 	tcase_add_loop_test(tc, a_miss_says_what_is_near, 0, ARRAY_LEN(misses));
 	tcase_add_test(tc, a_usdt_probe_has_all_its_sites);
 	tcase_add_test(tc, two_searches_add_up);

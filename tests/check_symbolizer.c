@@ -135,6 +135,33 @@ START_TEST(names_are_demangled_unless_asked_not_to)
 }
 END_TEST
 
+/* The second instruction of each is asked for: the line is the declared one, or that of the first. */
+static const struct {
+	const char *symbol;
+	uint32_t line;
+} lineless[] = {
+	{ "_start", 42 },
+	{ "declared", 51 },
+	{ "borrower", 0 },
+};
+
+START_TEST(line_of_a_definition_without_one_is_that_of_its_entry)
+{
+	const struct frame *f;
+	struct rig r;
+	uint64_t off;
+
+	must_sh("gcc -nostdlib -static src/sym_lineless.s -o lineless");
+	off = rig_symbol_off("lineless", lineless[_i].symbol, NULL);
+	rig_begin(&r, "lineless");
+	ck_assert_uint_eq(rig_resolve(&r, off + 1, &f), 1);
+	ck_assert_str_eq(rig_text(&r, f->function), lineless[_i].symbol);
+	ck_assert(str_ends(rig_text(&r, f->file), "lineless.go"));
+	ck_assert_uint_eq(f->line, lineless[_i].line);
+	rig_end(&r);
+}
+END_TEST
+
 START_TEST(cold_parts_belong_to_their_function)
 {
 	struct rig r;
@@ -706,6 +733,8 @@ static void add_file_tests(Suite *s)
 	tcase_add_test(tc, no_inline_leaves_the_function_that_the_linker_knows);
 	tcase_add_test(tc, same_address_is_resolved_once);
 	tcase_add_test(tc, names_are_demangled_unless_asked_not_to);
+	tcase_add_loop_test(tc, line_of_a_definition_without_one_is_that_of_its_entry, 0,
+			    ARRAY_LEN(lineless));
 	tcase_add_test(tc, cold_parts_belong_to_their_function);
 	tcase_add_loop_test(tc, one_of_several_names_is_chosen, 0, ARRAY_LEN(aliases));
 	tcase_add_loop_test(tc, stubs_have_the_name_of_what_they_call, 0, ARRAY_LEN(linkings));

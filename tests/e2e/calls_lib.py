@@ -15,7 +15,7 @@ def counts_of(process):
         check(line, "the target ended")
         if line == ["done"]:
             return counts, others
-        if line[0] in FUNCTIONS:
+        if line[0] in (*FUNCTIONS, "guarded", "moving"):
             counts[line[0]] = (int(line[1]), int(line[2]))
         else:
             others.append(" ".join(line))

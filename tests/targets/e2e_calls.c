@@ -5,7 +5,7 @@
  * of each function is printed at its end, and then "done".
  *
  * e2e_calls MODE [N]: recursion, longjmp, signals, sigaltstack, contexts, threads, fork, vfork, exec,
- * dlclose FILE, deep, wide, spin, malloc
+ * dlclose FILE, deep, wide, spin, malloc, and with -DLIKE_GO guarded, moving
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -24,9 +24,66 @@
 
 #ifdef LIKE_GO
 __asm__(".pushsection .note.go.buildid,\"a\"\n.long 0\n.popsection\n");
+/* As Go's functions, guarded() begins with a check of its stack, and again when the stack was made larger. */
+__asm__(".pushsection .text\n"
+	".type guarded, @function\n"
+	"guarded:\n"
+	"	cmp stack_guard(%rip), %rsp\n"
+	"	jbe 1f\n"
+	"	sub $8, %rsp\n"
+	"	call count_guarded\n"
+	"	add $8, %rsp\n"
+	"	ret\n"
+	"1:	call grow_stack\n"
+	"	jmp guarded\n"
+	".size guarded, . - guarded\n"
+	".type grow_stack, @function\n"
+	"grow_stack:\n"
+	"	movq $0, stack_guard(%rip)\n"
+	"	ret\n"
+	".size grow_stack, . - grow_stack\n"
+	".popsection\n");
+/*
+ * And moving() begins on one stack and returns on another, as far from its upper end; R14 points to the bounds of the
+ * one that is in use.
+ */
+__asm__(".pushsection .text\n"
+	".type moving, @function\n"
+	"moving:\n"
+	"	sub $8, %rsp\n"
+	"	call count_moving\n"
+	"	add $8, %rsp\n"
+	"	pop %rax\n"
+	"	mov 8(%r14), %rsp\n"
+	"	push %rax\n"
+	"	ret\n"
+	".size moving, . - moving\n"
+	".type call_moving, @function\n"
+	"call_moving:\n"
+	"	push %rbx\n"
+	"	push %r14\n"
+	"	mov %rsp, %rbx\n"
+	"	lea goroutine(%rip), %r14\n"
+	"	mov 8(%r14), %rsp\n"
+	"	call moving\n"
+	"	mov %rbx, %rsp\n"
+	"	pop %r14\n"
+	"	pop %rbx\n"
+	"	ret\n"
+	".size call_moving, . - call_moving\n"
+	".popsection\n");
+struct bounds {
+	char *low, *high;
+};
+extern struct bounds goroutine __attribute__((visibility("hidden")));
+void call_moving(void);
+void count_moving(void);
+uint64_t stack_guard __attribute__((visibility("hidden"))) = UINT64_MAX;
+void guarded(void);
+void count_guarded(void);
 #endif
 
-#define FUNCTIONS(X) X(outer) X(middle) X(leaf) X(jumper) X(handler) X(raiser) X(coroutine) X(worker) X(deep)
+#define FUNCTIONS(X) X(outer) X(middle) X(leaf) X(jumper) X(handler) X(raiser) X(coroutine) X(worker) X(deep) X(guarded) X(moving)
 #define DEFINE_COUNT(name) static uint64_t nr_##name, primitive_##name;
 FUNCTIONS(DEFINE_COUNT)
 #define CALLED(name, is_primitive)                                                                 \
@@ -305,6 +362,50 @@ static void run_malloc(int n)
 	}
 }
 
+#ifdef LIKE_GO
+/* Of three calls one finds its stack too small. */
+void count_guarded(void)
+{
+	CALLED(guarded, 1);
+	if (nr_guarded % 3 == 0)
+		stack_guard = UINT64_MAX;
+}
+static char stacks[2][65536] __attribute__((aligned(16)));
+struct bounds goroutine = { stacks[0], stacks[0] + sizeof(stacks[0]) };
+
+void count_moving(void)
+{
+	char *next = stacks[++nr_moving % 2];
+
+	primitive_moving++;
+	goroutine = (struct bounds){ next, next + sizeof(stacks[0]) };
+}
+#else
+static void guarded(void)
+{
+}
+
+static void call_moving(void)
+{
+}
+#endif
+
+static void run_guarded(int n)
+{
+	int i;
+
+	for (i = 0; i < n; i++)
+		guarded();
+}
+
+static void run_moving(int n)
+{
+	int i;
+
+	for (i = 0; i < n; i++)
+		call_moving();
+}
+
 int main(int argc, char **argv)
 {
 	const char *mode = argc > 1 ? argv[1] : "";
@@ -336,6 +437,10 @@ int main(int argc, char **argv)
 			run_spin(n);
 		else if (!strcmp(mode, "malloc"))
 			run_malloc(n);
+		else if (!strcmp(mode, "guarded"))
+			run_guarded(n);
+		else if (!strcmp(mode, "moving"))
+			run_moving(n);
 		else if (!strcmp(mode, "deep"))
 			for (i = 0; i < n; i++)
 				deep(400 + 100 * i, 0);

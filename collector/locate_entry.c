@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "collector/call_place.h"
+#include "collector/locate.h"
+#include "collector/probe.h"
+
+/* Longer functions are taken as they are. */
+enum { MAX_CODE_BYTES = 1 << 20 };
+
+static uint64_t size_of_function(const struct image *m, uint64_t off)
+{
+	vec_each(&m->symbols, sym)
+		if (sym->off == off && sym->is_function && sym->size)
+			return sym->size;
+	return 0;
+}
+
+static bool find_check(const struct probe_site *site, uint64_t size, struct call_check *ret)
+{
+	int fd = open(site->open_path, O_RDONLY | O_CLOEXEC);
+	uint8_t *code;
+	bool found;
+
+	if (fd < 0)
+		return false;
+	code = xmalloc(size);
+	found = pread(fd, code, size, (off_t)site->off) == (ssize_t)size && call_place_check(code, size, ret);
+	free(code);
+	close(fd);
+	return found;
+}
+
+static void lose_arguments(struct probe_args *args)
+{
+	unsigned int i;
+
+	for (i = 0; i < args->nr; i++) {
+		args->at[i] = (struct probe_arg){ 0 };
+		args->why[i] = "the function begins with a check of its stack, which overwrites arguments";
+	}
+}
+
+void locate_entries(struct locate *l, struct probe_sites *sites)
+{
+	vec_each(&sites->sites, site) {
+		const struct image *m = site->is_return ? NULL : locate_image_of(l, site);
+		uint64_t size = m ? size_of_function(m, site->off) : 0;
+		struct call_check check;
+
+		if (!size || size > MAX_CODE_BYTES || !find_check(site, size, &check))
+			continue;
+		site->off += check.jump;
+		/* Not taken: the lowest bit of a condition negates it. */
+		site->condition = EXIT_CONDITION(check.condition ^ 1);
+		if (!check.keeps_arguments)
+			lose_arguments(&site->args);
+	}
+}
