@@ -15,8 +15,22 @@
 #include <zlib.h>
 
 #include "base/alloc.h"
+#include "base/elf_names.h"
 #include "base/str.h"
 #include "collector/root.h"
+
+/* A handle of its own: libdwfl opens the file in its way. */
+static bool is_program(int fd)
+{
+	bool yes;
+	Elf *elf;
+
+	elf_version(EV_CURRENT);
+	elf = elf_begin(fd, ELF_C_READ_MMAP_PRIVATE, NULL);
+	yes = elf_is_program(elf);
+	elf_end(elf);
+	return yes;
+}
 
 static bool crc_agrees(int fd, GElf_Word want)
 {
@@ -46,7 +60,7 @@ static int find_linked(int root, const char *dir, const char *link, GElf_Word cr
 		char *path = xasprintf(linked_places[i], dir, link);
 		int fd = root_open_file(root, path);
 
-		if (fd >= 0 && crc_agrees(fd, crc)) {
+		if (fd >= 0 && is_program(fd) && crc_agrees(fd, crc)) {
 			*ret_path = path;
 			return fd;
 		}
@@ -61,7 +75,7 @@ static bool has_build_id(int fd, const uint8_t *id, size_t len)
 {
 	Elf *elf = elf_begin(fd, ELF_C_READ, NULL);
 	const void *found;
-	ssize_t found_len = elf ? dwelf_elf_gnu_build_id(elf, &found) : -1;
+	ssize_t found_len = elf_is_program(elf) ? dwelf_elf_gnu_build_id(elf, &found) : -1;
 	bool is_same = found_len == (ssize_t)len && !memcmp(found, id, len);
 
 	elf_end(elf);
@@ -143,6 +157,7 @@ static int by_off(const void *va, const void *vb)
 static void read_symbols(struct image *m, Elf *elf, GElf_Addr bias)
 {
 	int nr = dwfl_module_getsymtab(m->module), i;
+	struct elf_names names = { 0 };
 
 	for (i = 1; i < nr; i++) {
 		struct image_symbol s = { 0 };
@@ -151,7 +166,7 @@ static void read_symbols(struct image *m, Elf *elf, GElf_Addr bias)
 		GElf_Sym sym;
 		int type;
 
-		s.name = dwfl_module_getsym_info(m->module, i, &sym, &addr, &shndx, NULL, NULL);
+		s.name = elf_names_symbol(&names, m->module, i, &sym, &addr, &shndx);
 		type = s.name ? GELF_ST_TYPE(sym.st_info) : STT_FILE;
 		s.is_indirect = type == STT_GNU_IFUNC;
 		s.is_function = type == STT_FUNC || s.is_indirect;
@@ -193,6 +208,10 @@ static int report_file(struct image *m, const char *open_path, struct err *e)
 
 	if (fd < 0)
 		return err_set(e, -errno, "%s: %m", open_path);
+	if (!is_program(fd)) {
+		close(fd);
+		return err_set(e, -ENOEXEC, "%s: not an ELF program or library", open_path);
+	}
 	/* The base is 0, so that what libdwfl calls an address is the link-time one. */
 	m->module = dwfl_report_elf(m->dwfl, open_path, open_path, fd, 0, true);
 	if (!m->module) {
@@ -267,6 +286,7 @@ void image_release(struct image *m)
 bool image_symbol_vaddr(const struct image *m, const char *name, size_t len, uint64_t *ret_vaddr)
 {
 	int nr = dwfl_module_getsymtab(m->module), i;
+	struct elf_names names = { 0 };
 	GElf_Addr bias, addr;
 
 	if (!dwfl_module_getelf(m->module, &bias))
@@ -274,8 +294,7 @@ bool image_symbol_vaddr(const struct image *m, const char *name, size_t len, uin
 	for (i = 1; i < nr; i++) {
 		GElf_Word shndx;
 		GElf_Sym sym;
-		const char *s = dwfl_module_getsym_info(m->module, i, &sym, &addr, &shndx, NULL,
-							NULL);
+		const char *s = elf_names_symbol(&names, m->module, i, &sym, &addr, &shndx);
 
 		if (!s || strncmp(s, name, len) || (s[len] && s[len] != '@'))
 			continue;

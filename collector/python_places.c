@@ -263,18 +263,20 @@ static int refuse(const struct search *s, struct err *e, const char *why)
 
 static int check_version(const struct search *s, struct err *e)
 {
-	const uint64_t *version;
+	const void *at;
+	uint64_t version = 0;
 	char text[64];
 	GElf_Sym sym;
 
 	if (!python_code_symbol(s->elf, "Py_Version", &sym))
 		return refuse(s, e, "it is older than Python 3.11");
-	version = python_code_at(&s->code, sym.st_value, sizeof(*version), 0);
-	if (version && *version >> 16 == VERSION_3_11)
+	at = python_code_at(&s->code, sym.st_value, sizeof(version), 0);
+	if (at)
+		memcpy(&version, at, sizeof(version));
+	if (version >> 16 == VERSION_3_11)
 		return 0;
-	snprintf(text, sizeof(text), "it is Python %u.%u",
-		 version ? (unsigned int)(*version >> 24) : 0,
-		 version ? (unsigned int)(*version >> 16 & 0xff) : 0);
+	snprintf(text, sizeof(text), "it is Python %u.%u", (unsigned int)(version >> 24),
+		 (unsigned int)(version >> 16 & 0xff));
 	return refuse(s, e, text);
 }
 

@@ -9,43 +9,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/elf_names.h"
 #include "base/str.h"
 #include "symbolizer/debug_path.h"
 #include "symbolizer/inflate.h"
-
-/*
- * libdw returns pointers into string tables without looking for the NUL: one that does not end in
- * one would be read beyond the end of the mapping.
- */
-static bool has_sound_strings(Elf *elf)
-{
-	Elf_Scn *scn = NULL;
-	GElf_Shdr shdr;
-
-	while ((scn = elf_nextscn(elf, scn))) {
-		const Elf_Data *data;
-
-		if (!gelf_getshdr(scn, &shdr))
-			return false;
-		if (shdr.sh_type != SHT_STRTAB || !shdr.sh_size)
-			continue;
-		data = elf_rawdata(scn, NULL);
-		if (!data || !data->d_buf || !data->d_size)
-			return false;
-		if (!(shdr.sh_flags & SHF_COMPRESSED) &&
-		    ((const char *)data->d_buf)[data->d_size - 1])
-			return false;
-	}
-	return true;
-}
-
-static bool is_sound(Elf *elf)
-{
-	GElf_Ehdr ehdr;
-
-	return elf && elf_kind(elf) == ELF_K_ELF && gelf_getehdr(elf, &ehdr) &&
-	       (ehdr.e_type == ET_EXEC || ehdr.e_type == ET_DYN) && has_sound_strings(elf);
-}
 
 /*
  * perf records build-ids in a field of 20 bytes, and some versions do not say how many of them
@@ -104,7 +71,7 @@ static int check_file(int fd, const char *path, struct build_id want, struct err
 
 	elf_version(EV_CURRENT);
 	elf = elf_begin(fd, ELF_C_READ_MMAP_PRIVATE, NULL);
-	if (is_sound(elf))
+	if (elf_is_program(elf))
 		ret = check_build_id(elf, path, want, e);
 	else
 		ret = err_set(e, -ENOEXEC, "%s: not an ELF program or library, or a damaged one",

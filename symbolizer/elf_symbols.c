@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/elf_names.h"
 #include "symbolizer/plt.h"
 
 /* "$a", "$d", "$x": the assembler's notes of where code and data begin, on ARM and RISC-V. */
@@ -51,6 +52,7 @@ static void read_symbols(const struct elf_file *file, struct symtab *t)
 {
 	struct ranges sections = code_sections(file);
 	int nr = dwfl_module_getsymtab(file->mod), i;
+	struct elf_names names = { 0 };
 
 	for (i = 1; i < nr; i++) {
 		const struct segment *text;
@@ -60,7 +62,7 @@ static void read_symbols(const struct elf_file *file, struct symtab *t)
 		const char *name;
 		unsigned int binding;
 
-		name = dwfl_module_getsym_info(file->mod, i, &sym, &addr, &shndx, NULL, NULL);
+		name = elf_names_symbol(&names, file->mod, i, &sym, &addr, &shndx);
 		if (!is_code_symbol(name, &sym, shndx) || !(text = elf_file_text(file, addr)))
 			continue;
 		binding = GELF_ST_BIND(sym.st_info);

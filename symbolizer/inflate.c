@@ -104,12 +104,13 @@ static bool measure(struct copy *c)
 }
 
 /*
- * The file is mapped: what libdw does not look at costs nothing. What will be inflated begins with a large page and is
+ * The file is mapped: what libdw does not look at costs nothing. Between its end and what is inflated there are zeros to
+ * be read: a section may claim to be there. What will be inflated begins with a large page and is
  * made of them: each small one would cost a fault.
  */
 static bool make_room(struct copy *c, int fd)
 {
-	char *room = mmap(NULL, c->out.len + LARGE_PAGE_BYTES, PROT_NONE,
+	char *room = mmap(NULL, c->out.len + LARGE_PAGE_BYTES, PROT_READ,
 			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	char *begin;
 

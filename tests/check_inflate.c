@@ -2,14 +2,17 @@
 #include <check.h>
 #include <elf.h>
 #include <fcntl.h>
+#include <gelf.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #include "base/alloc.h"
 #include "symbolizer/inflate.h"
+#include "tests/elf_image.h"
 #include "tests/harness.h"
 
 Suite *check_inflate_suite(void);
@@ -28,7 +31,7 @@ static const char *compile(const char *name, const char *flags)
 	return out;
 }
 
-static bool inflate(const char *path, struct inflated *ret)
+static bool inflate_path(const char *path, struct inflated *ret)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	bool done = inflate_debug_file(fd, ret);
@@ -72,7 +75,7 @@ START_TEST(sections_are_as_objcopy_inflates_them)
 	snprintf(command, sizeof(command), "objcopy --decompress-debug-sections '%s' '%s.plain'", packed, packed);
 	ck_assert_int_eq(system(command), 0);
 	harness_read(harness_path("packed.plain"), &plain);
-	ck_assert(inflate(packed, &i));
+	ck_assert(inflate_path(packed, &i));
 	for (n = 0; n < ARRAY_LEN(wanted); n++) {
 		const char *want = section(plain.s, wanted[n], &want_len);
 		const char *got = section(i.bytes, wanted[n], &len);
@@ -118,8 +121,8 @@ START_TEST(section_headers_stand_anywhere)
 	const char *packed = compile("packed", "-gz=zlib"), *info, *moved;
 	size_t want_len, len;
 
-	ck_assert(inflate(packed, &want));
-	ck_assert(inflate(move_headers(packed, (size_t)_i), &got));
+	ck_assert(inflate_path(packed, &want));
+	ck_assert(inflate_path(move_headers(packed, (size_t)_i), &got));
 	info = section(want.bytes, ".debug_info", &want_len);
 	moved = section(got.bytes, ".debug_info", &len);
 	ck_assert_ptr_nonnull(moved);
@@ -134,9 +137,9 @@ START_TEST(what_is_not_compressed_is_left_alone)
 {
 	struct inflated i = { 0 };
 
-	ck_assert(!inflate(compile("plain", "-gz=none"), &i));
-	ck_assert(!inflate(harness_file("text", "no ELF file", 11), &i));
-	ck_assert(!inflate("/dev/null", &i));
+	ck_assert(!inflate_path(compile("plain", "-gz=none"), &i));
+	ck_assert(!inflate_path(harness_file("text", "no ELF file", 11), &i));
+	ck_assert(!inflate_path("/dev/null", &i));
 	ck_assert_ptr_null(i.bytes);
 }
 END_TEST
@@ -153,12 +156,50 @@ START_TEST(damaged_files_end)
 		char old = packed.s[at];
 
 		packed.s[at] = (char)~old;
-		if (inflate(harness_file("damaged", packed.s, packed.len), &i))
+		if (inflate_path(harness_file("damaged", packed.s, packed.len), &i))
 			ck_assert_uint_lt(i.len, 1 << 30);
 		inflated_release(&i);
 		packed.s[at] = old;
 	}
 	str_release(&packed);
+}
+END_TEST
+
+/* A section that lies behind the file's end, where the file that was made of it has room. */
+START_TEST(every_section_can_be_read)
+{
+	static const char text[] = "DWARF DWARF DWARF DWARF DWARF DWARF DWARF";
+	const Elf64_Chdr header = { .ch_type = ELFCOMPRESS_ZLIB, .ch_size = sizeof(text), .ch_addralign = 1 };
+	unsigned char packed[128];
+	uLongf packed_len = sizeof(packed);
+	struct elf_image i = { 0 };
+	struct inflated out = { 0 };
+	struct str b = { 0 };
+	size_t info, beyond, k, len = 0;
+	Elf_Data *data;
+	Elf *elf;
+
+	ck_assert_int_eq(compress(packed, &packed_len, (const unsigned char *)text, sizeof(text)), Z_OK);
+	str_add_bytes(&b, &header, sizeof(header));
+	str_add_bytes(&b, packed, packed_len);
+	info = elf_image_section(&i, ".debug_info", SHT_PROGBITS, b.s, b.len);
+	i.sections.at[info].sh_flags = SHF_COMPRESSED;
+	beyond = elf_image_section(&i, ".debug_str", SHT_PROGBITS, "x", 1);
+	i.sections.at[beyond].sh_offset = 3 * ELF_IMAGE_PAGE;
+	i.sections.at[beyond].sh_size = ELF_IMAGE_PAGE;
+	elf_image_finish(&i);
+	ck_assert(inflate_path(harness_file("beyond", i.file.s, i.file.len), &out));
+	ck_assert_str_eq(section(out.bytes, ".debug_info", &len), text);
+	elf = elf_memory(out.bytes, out.len);
+	data = elf_rawdata(elf_getscn(elf, beyond), NULL);
+	ck_assert_ptr_nonnull(data);
+	ck_assert_uint_eq(data->d_size, ELF_IMAGE_PAGE);
+	for (k = 0; k < data->d_size; k++)
+		ck_assert_int_eq(((const char *)data->d_buf)[k], 0);
+	elf_end(elf);
+	inflated_release(&out);
+	elf_image_release(&i);
+	str_release(&b);
 }
 END_TEST
 
@@ -172,6 +213,7 @@ Suite *check_inflate_suite(void)
 	tcase_add_loop_test(tc, section_headers_stand_anywhere, 0, 2);
 	tcase_add_test(tc, what_is_not_compressed_is_left_alone);
 	tcase_add_loop_test(tc, damaged_files_end, 0, 4);
+	tcase_add_test(tc, every_section_can_be_read);
 	if (harness_can_or_omit(s, "inflate", CAN_COMPILE))
 		suite_add_tcase(s, tc);
 	return s;

@@ -414,6 +414,18 @@ START_TEST(a_linked_debug_file_names_static_functions)
 	ck_assert_int_eq(f.rc, -ENOENT);
 	ck_assert_msg(strstr(f.e.remedy, "is stripped") != NULL, "%s", f.e.remedy);
 	found_release(&f);
+
+	/* Nor one that libdwfl would unpack, however much that makes. */
+	f = (struct found){ 0 };
+	copy_own(program);
+	ck_assert(run("objcopy --only-keep-debug %s %s", program, debug));
+	ck_assert(run("gzip -1 -c <%s >%s.gz", debug, debug));
+	ck_assert(run("mv %s.gz %s", debug, debug));
+	ck_assert(run("objcopy --strip-all --add-gnu-debuglink=%s %s", debug, program));
+	ck_assert_int_eq(locate_program(&f.l, program, &f.e), 0);
+	find_in(&f, "locate_static");
+	ck_assert_int_eq(f.rc, -ENOENT);
+	found_release(&f);
 	ck_assert(run("rm -r %s%s", dir, ""));
 	free(program);
 	free(debug);

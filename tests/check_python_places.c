@@ -8,6 +8,7 @@
 
 #include "collector/python_calls.h"
 #include "collector/python_places.h"
+#include "tests/elf_image.h"
 #include "tests/harness.h"
 
 Suite *check_python_places_suite(void);
@@ -136,10 +137,39 @@ START_TEST(what_is_cut_short_is_refused)
 }
 END_TEST
 
+/* Symbols stand where the file says, aligned or not: see the sanitizers. */
+START_TEST(a_version_stands_anywhere)
+{
+	static const char names[] = "\0_PyEval_EvalFrameDefault\0Py_Version";
+	static const char version[] = "\0\0\0\xf0\0\x0a\x03\0\0\0\0";
+	const uint8_t object = ELF64_ST_INFO(STB_GLOBAL, STT_OBJECT);
+	struct python_places p = { 0 };
+	struct str symbols = { 0 };
+	struct elf_image i = { 0 };
+	struct err e = { 0 };
+	size_t data, strings;
+
+	data = elf_image_section(&i, ".data", SHT_PROGBITS, version, sizeof(version));
+	strings = elf_image_section(&i, ".dynstr", SHT_STRTAB, names, sizeof(names));
+	elf_image_symbol(&symbols, 0, 0, 0, 0);
+	elf_image_symbol(&symbols, 1, object, i.sections.at[data].sh_addr, 1);
+	elf_image_symbol(&symbols, 26, object, i.sections.at[data].sh_addr + 3, 8);
+	elf_image_symbols(&i, ".dynsym", SHT_DYNSYM, &symbols, strings);
+	elf_image_finish(&i);
+	ck_assert_int_eq(python_places_find(harness_file("python", i.file.s, i.file.len), "made", &p, &e), -EOPNOTSUPP);
+	ck_assert_msg(strstr(e.what, "it is Python 3.10") != NULL, "%s", e.what);
+	elf_image_release(&i);
+	str_release(&symbols);
+}
+END_TEST
+
 Suite *check_python_places_suite(void)
 {
 	Suite *s = suite_create("python_places");
-	TCase *tc;
+	TCase *tc = tcase_create("made");
+
+	tcase_add_test(tc, a_version_stands_anywhere);
+	suite_add_tcase(s, tc);
 
 	if (access(PYTHON, R_OK)) {
 		harness_omit(s, "python_places", "there is no " PYTHON);

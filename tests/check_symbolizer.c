@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/str.h"
+#include "tests/elf_image.h"
 #include "tests/harness.h"
 #include "tests/symbolizer_referee.h"
 #include "tests/symbolizer_rig.h"
@@ -710,6 +711,33 @@ START_TEST(damaged_files_do_no_harm)
 }
 END_TEST
 
+START_TEST(a_name_is_not_read_past_the_files_end)
+{
+	static const char strings[] = "\0first\0second";
+	const uint8_t function = ELF64_ST_INFO(STB_GLOBAL, STT_FUNC);
+	struct str symbols = { 0 };
+	struct elf_image i = { 0 };
+	struct rig r;
+	size_t table;
+
+	table = elf_image_section(&i, ".strtab", SHT_STRTAB, strings, sizeof(strings) - 1);
+	elf_image_symbol(&symbols, 0, 0, 0, 0);
+	elf_image_symbol(&symbols, 1, function, ELF_IMAGE_VADDR + 64, 8);
+	elf_image_symbol(&symbols, 7, function, ELF_IMAGE_VADDR + 72, 8);
+	elf_image_symbols(&i, ".symtab", SHT_SYMTAB, &symbols, table);
+	elf_image_finish(&i);
+	elf_image_put_last(&i, table);
+
+	rig_begin_with(&r, &(struct module_key){ .kind = MODULE_ELF, .path = "unended" }, NULL);
+	symbolizer_add_elf(r.symbolizer, "unended", NULL, 0, i.file.s, i.file.len);
+	ck_assert_str_eq(rig_function(&r, 65), "first");
+	ck_assert_str_eq(rig_function(&r, 73), "");
+	rig_end(&r);
+	elf_image_release(&i);
+	str_release(&symbols);
+}
+END_TEST
+
 START_TEST(a_bomb_does_not_go_off)
 {
 	struct rig r;
@@ -750,6 +778,7 @@ static void add_file_tests(Suite *s)
 	tcase_add_test(tc, a_file_that_travelled_needs_no_other);
 	tcase_add_test(tc, deleted_files_are_found_again_by_build_id_only);
 	tcase_add_loop_test(tc, damaged_files_do_no_harm, 0, 60);
+	tcase_add_test(tc, a_name_is_not_read_past_the_files_end);
 	tcase_add_test(tc, a_bomb_does_not_go_off);
 	suite_add_tcase(s, tc);
 }

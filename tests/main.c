@@ -25,6 +25,7 @@
 /* As in suites.h. */
 #define SUITES(X)                                                                                  \
 	SUITES_EVERYWHERE(X)                                                                       \
+	X(elf_names)                                                                               \
 	X(reader)                                                                                  \
 	X(writer)                                                                                  \
 	X(sink)                                                                                    \
@@ -45,6 +46,7 @@
 	X(signature)                                                                               \
 	X(spec)                                                                                    \
 	X(usdt)                                                                                    \
+	X(image)                                                                                   \
 	X(locate)                                                                                  \
 	X(exits)                                                                                   \
 	X(call_place)                                                                              \

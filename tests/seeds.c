@@ -7,11 +7,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/stat.h>
+#include <zlib.h>
 
 #include "base/alloc.h"
 #include "recording/note.h"
 #include "tests/cfi_image.h"
+#include "tests/elf_image.h"
 #include "tests/line_program.h"
 #include "tests/script.h"
 #include "tests/sketch.h"
@@ -308,8 +311,134 @@ static bool write_protocols(const char *dir)
 	return is_good;
 }
 
+/* What USDT's macros leave: DTRACE_PROBE2(python, function__return, x, y), with and without a semaphore. */
+static void add_usdt_notes(struct str *b, uint64_t vaddr)
+{
+	static const char strings[] = "python\0function__return\0-4@%edi 8@16(%rsp)\0\0\0";
+	int has_semaphore;
+
+	for (has_semaphore = 0; has_semaphore < 2; has_semaphore++) {
+		const uint32_t header[] = { 8, 24 + sizeof(strings) - 1, 3 };
+		const uint64_t places[] = { vaddr, 0, has_semaphore ? vaddr + 8 : 0 };
+
+		str_add_bytes(b, header, sizeof(header));
+		str_add_bytes(b, BYTES("stapsdt\0"));
+		str_add_bytes(b, places, sizeof(places));
+		str_add_bytes(b, strings, sizeof(strings) - 1);
+		while (b->len % 4)
+			str_add_bytes(b, "", 1);
+	}
+}
+
+/*
+ * fuzz_image: two functions, one of C++ with a cold part, code that catches, USDT probes, debug info of a function that
+ * was inlined, and what is asked of Python: its version, and a function by its name.
+ */
+static bool write_image(const char *dir)
+{
+	static const char code[] = "\x55\x48\x89\xe5\x53\x48\x89\xfb\x85\xff\x0f\x84\x10\0\0\0"
+				   "\x48\x89\x5d\x38\x5b\x5d\xc3\x90"
+				   "\xe8\xe3\xff\xff\xff\x31\xc0\x0f\x0b\x0b\x03\0";
+	static const struct {
+		const char *name;
+		uint32_t at, size;
+	} functions[] = { { "main", 0, 23 },
+			  { "_ZN1a1fIiEEvT_", 24, 9 },
+			  { "_ZN1a1fIiEEvT_.cold", 29, 4 },
+			  { "_PyEval_EvalFrameDefault", 0, 23 },
+			  { "Py_Version", 32, 8 } };
+	const uint8_t info = ELF64_ST_INFO(STB_GLOBAL, STT_FUNC);
+	struct str symbols = { 0 }, notes = { 0 }, names = { 0 };
+	struct elf_image i = { 0 };
+	size_t text, strings, k;
+	bool is_good;
+
+	text = elf_image_section(&i, ".text", SHT_PROGBITS, code, sizeof(code));
+	elf_image_symbol(&symbols, 0, 0, 0, 0);
+	str_add_bytes(&names, "", 1);
+	for (k = 0; k < ARRAY_LEN(functions); k++) {
+		elf_image_symbol(&symbols, (uint32_t)names.len, info,
+				 i.sections.at[text].sh_addr + functions[k].at, functions[k].size);
+		str_add_bytes(&names, functions[k].name, strlen(functions[k].name) + 1);
+	}
+	add_usdt_notes(&notes, i.sections.at[text].sh_addr + 8);
+	strings = elf_image_section(&i, ".dynstr", SHT_STRTAB, names.s, names.len);
+	elf_image_symbols(&i, ".dynsym", SHT_DYNSYM, &symbols, strings);
+	elf_image_section(&i, ".note.stapsdt", SHT_NOTE, notes.s, notes.len);
+	elf_image_section(&i, ".gcc_except_table", SHT_PROGBITS, "", 1);
+	elf_image_section(&i, ".debug_abbrev", SHT_PROGBITS, BYTES("\1\x11\1\3\x08\0\0\2\x2e\0\3\x08\0\0\0"));
+	elf_image_section(&i, ".debug_info", SHT_PROGBITS,
+			  BYTES("\x17\0\0\0\4\0\0\0\0\0\x08\1unit\0\2inlined\0\0"));
+	elf_image_finish(&i);
+	is_good = write_seed(dir, "fuzz_image", "dynamic", &i.file);
+	elf_image_put_last(&i, strings);
+	is_good &= write_seed(dir, "fuzz_image", "strings_last", &i.file);
+	elf_image_release(&i);
+	str_release(&symbols);
+	str_release(&notes);
+	str_release(&names);
+	return is_good;
+}
+
+/* The kernel's own: a real file. */
+static bool write_vdso(const char *dir)
+{
+	const char *at = (const char *)getauxval(AT_SYSINFO_EHDR);
+	struct str b = { 0 };
+	Elf64_Ehdr e;
+	bool is_good;
+
+	if (!at)
+		return true;
+	memcpy(&e, at, sizeof(e));
+	str_add_bytes(&b, at, e.e_shoff + e.e_shnum * (size_t)e.e_shentsize);
+	is_good = write_seed(dir, "fuzz_image", "vdso", &b);
+	str_release(&b);
+	return is_good;
+}
+
+/* fuzz_inflate: a section as `gcc -gz` writes it, one that is left out, and one that is not compressed. */
+static bool write_debug_file(const char *dir)
+{
+	static const char text[] = "DWARF DWARF DWARF DWARF DWARF DWARF DWARF DWARF DWARF DWARF";
+	const Elf64_Chdr header = { .ch_type = ELFCOMPRESS_ZLIB, .ch_size = sizeof(text), .ch_addralign = 1 };
+	unsigned char packed[128];
+	uLongf len = sizeof(packed);
+	struct elf_image i = { 0 };
+	struct str b = { 0 };
+	size_t info, loc;
+	bool is_good;
+
+	compress(packed, &len, (const unsigned char *)text, sizeof(text));
+	str_add_bytes(&b, &header, sizeof(header));
+	str_add_bytes(&b, packed, len);
+	info = elf_image_section(&i, ".debug_info", SHT_PROGBITS, b.s, b.len);
+	loc = elf_image_section(&i, ".debug_loclists", SHT_PROGBITS, b.s, b.len);
+	elf_image_section(&i, ".debug_str", SHT_PROGBITS, text, sizeof(text));
+	i.sections.at[info].sh_flags = i.sections.at[loc].sh_flags = SHF_COMPRESSED;
+	elf_image_finish(&i);
+	is_good = write_seed(dir, "fuzz_inflate", "zlib", &i.file);
+	elf_image_release(&i);
+	str_release(&b);
+	return is_good;
+}
+
+static bool write_kallsyms(const char *dir)
+{
+	struct str b = { 0 };
+	bool is_good;
+
+	str_add(&b, "ffffffff81000000 T _stext\nffffffff81000000 T _text\nffffffff81000040 t first\n"
+		    "ffffffff81000040 W alias\nffffffff81000080 D data\nffffffff81000100 w last\n"
+		    "ffffffffc0201000 t helper\t[module]\nffffffffc0301000 t bpf_prog_1\t[bpf]\n");
+	is_good = write_seed(dir, "fuzz_kallsyms", "lines", &b);
+	str_release(&b);
+	return is_good;
+}
+
 bool seeds_write(const char *dir)
 {
-	return write_http1(dir) && write_protocols(dir) && write_unwind_info(dir) && write_line_tables(dir) && write_recordings(dir) &&
-	       write_ring(dir) && write_notes(dir) && write_elf(dir) && write_golden(dir);
+	return write_http1(dir) && write_protocols(dir) && write_unwind_info(dir) && write_line_tables(dir) &&
+	       write_recordings(dir) && write_ring(dir) && write_notes(dir) && write_elf(dir) && write_golden(dir) &&
+	       write_image(dir) && write_vdso(dir) && write_debug_file(dir) && write_kallsyms(dir);
 }
