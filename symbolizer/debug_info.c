@@ -88,8 +88,7 @@ static bool has_sane_attributes(struct debug_info *d, Dwarf_Die *die)
 	return true;
 }
 
-/* The tag of an entry that a walk has come to, or -1: the walk ends here. */
-static int visit(struct debug_info *d, Dwarf_Die *die)
+int debug_info_visit(struct debug_info *d, Dwarf_Die *die)
 {
 	int tag = dwarf_tag(die);
 
@@ -160,7 +159,7 @@ static void read_units(struct debug_info *d)
 	while (!dwarf_get_units(d->dw, cu, &cu, NULL, &type, &die, &split) && spend(d, 1)) {
 		uint32_t id = (uint32_t)d->units.nr;
 
-		if (!has_code(type) || !die.addr || visit(d, &die) < 0)
+		if (!has_code(type) || !die.addr || debug_info_visit(d, &die) < 0)
 			continue;
 		if (!add_ranges(d, &d->units_at, &die, id))
 			u64map_set(&rootless, dwarf_dieoffset(&die), id);
@@ -257,7 +256,7 @@ static void read_functions(struct debug_info *d, struct unit *u, Dwarf_Die *pare
 	if (depth > MAX_DEPTH || dwarf_child(parent, &die))
 		return;
 	do {
-		int tag = visit(d, &die);
+		int tag = debug_info_visit(d, &die);
 
 		if (tag < 0)
 			return;
@@ -320,7 +319,7 @@ static void read_nodes(struct debug_info *d, struct function *f, Dwarf_Die *pare
 	if (depth > MAX_DEPTH || dwarf_child(parent, &die))
 		return;
 	do {
-		int tag = visit(d, &die);
+		int tag = debug_info_visit(d, &die);
 		bool is_function = tag == DW_TAG_inlined_subroutine;
 		uint32_t id = (uint32_t)f->nodes.nr;
 
@@ -424,16 +423,12 @@ const void *debug_info_origin(Dwarf_Die *die)
 	return die->addr;
 }
 
-const char *debug_info_name(Dwarf_Die *die)
+const char *debug_info_linkage_name(Dwarf_Die *die)
 {
 	Dwarf_Attribute attr;
-	const char *name;
+	const char *name = dwarf_formstring(dwarf_attr_integrate(die, DW_AT_linkage_name, &attr));
 
-	name = dwarf_formstring(dwarf_attr_integrate(die, DW_AT_linkage_name, &attr));
-	if (!name)
-		name = dwarf_formstring(
-			dwarf_attr_integrate(die, DW_AT_MIPS_linkage_name, &attr));
-	return name ? name : dwarf_diename(die);
+	return name ? name : dwarf_formstring(dwarf_attr_integrate(die, DW_AT_MIPS_linkage_name, &attr));
 }
 
 struct source_line debug_info_decl(struct debug_info *d, Dwarf_Die *die)

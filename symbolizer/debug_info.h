@@ -44,8 +44,8 @@ size_t debug_info_scopes(struct debug_info *d, uint64_t vaddr, struct scope *sco
 
 /* What identifies the function that die is an instance of, wherever it was inlined. */
 const void *debug_info_origin(Dwarf_Die *die);
-/* Its linkage name, else its plain name; NULL where it has none. */
-const char *debug_info_name(Dwarf_Die *die);
+/* NULL where it has none. */
+const char *debug_info_linkage_name(Dwarf_Die *die);
 /* What its DWARF says. */
 struct source_line debug_info_decl(struct debug_info *d, Dwarf_Die *die);
 /*
@@ -55,5 +55,8 @@ struct source_line debug_info_decl(struct debug_info *d, Dwarf_Die *die);
 struct source_line debug_info_definition(struct debug_info *d, Dwarf_Die *die);
 /* Where a subprogram begins; false: it has no code. */
 bool debug_info_entry(const struct debug_info *d, Dwarf_Die *die, uint64_t *ret_vaddr);
+
+/* The tag of an entry that a walk has come to, or -1: the walk ends here. */
+int debug_info_visit(struct debug_info *d, Dwarf_Die *die);
 
 #endif

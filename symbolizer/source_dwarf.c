@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/str.h"
+#include "symbolizer/die_scopes.h"
 #include "symbolizer/source.h"
 
 /* Chains of inlined calls are some ten deep; what is deeper loses its middle. */
@@ -17,6 +18,7 @@ struct dwarf {
 	struct module *module;
 	struct u64map ids;	/* address of the DIE -> index of its decl */
 	VEC(struct decl) decls;
+	struct die_scopes scopes;
 };
 
 static bool dwarf_open(struct module *m, void **ret_self)
@@ -31,6 +33,25 @@ static bool dwarf_open(struct module *m, void **ret_self)
 	return true;
 }
 
+/* Of a function without linkage name, which would say it all. */
+static uint32_t name_with_scopes(struct dwarf *self, Dwarf_Die *die, const char *name)
+{
+	struct module *m = self->module;
+	struct str whole = { 0 };
+	uint32_t id;
+
+	if (!m->options->no_demangle)
+		die_scopes_of(&self->scopes, m->debug, die, &whole);
+	if (whole.len) {
+		str_add(&whole, name);
+		id = strings_id_n(m->strings, whole.s, whole.len);
+	} else {
+		id = module_function(m, name);
+	}
+	str_release(&whole);
+	return id;
+}
+
 /*
  * A function that the symbol table has under several names goes by the one that perf prefers:
  * malloc, not __GI___libc_malloc, which is what glibc's DWARF calls it. But compilers make one of
@@ -41,17 +62,21 @@ static bool dwarf_open(struct module *m, void **ret_self)
 static uint32_t function_name(struct dwarf *self, Dwarf_Die *die, uint32_t line)
 {
 	struct module *m = self->module;
-	const char *name = debug_info_name(die);
+	const char *linkage_name = debug_info_linkage_name(die), *name = linkage_name;
 	const struct symbol *alias = NULL;
 	uint64_t entry;
 
+	if (!name)
+		name = dwarf_diename(die);
 	if (!name)
 		return 0;
 	if (dwarf_tag(die) == DW_TAG_subprogram && debug_info_entry(m->debug, die, &entry))
 		alias = symtab_alias(&m->symbols, entry, name);
 	if (alias && line && !str_starts(name, "__") && !strstr(alias->name, "@@"))
 		alias = NULL;
-	return alias ? module_symbol(m, alias) : module_function(m, name);
+	if (alias)
+		return module_symbol(m, alias);
+	return linkage_name ? module_function(m, name) : name_with_scopes(self, die, name);
 }
 
 static struct decl decl_of(struct dwarf *self, Dwarf_Die *die)
@@ -106,6 +131,7 @@ static void dwarf_close(void *arg)
 
 	u64map_release(&self->ids);
 	vec_release(&self->decls);
+	die_scopes_release(&self->scopes);
 	free(self);
 }
 

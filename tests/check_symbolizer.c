@@ -163,6 +163,59 @@ START_TEST(line_of_a_definition_without_one_is_that_of_its_entry)
 }
 END_TEST
 
+/* gcc leaves out their linkage names: DWARF says where they are declared, and the symbol table is the referee. */
+static const struct {
+	const char *symbol, *want;
+} scoped[] = {
+	{ " shop_c_name", "shop_c_name" },
+	{ " shop::shop_static(int)", "shop::shop_static" },
+	{ "::till<int>::ring(int)", "shop::(anonymous namespace)::till<int>::ring" },
+	{ "::till<int>::drawer::open(int)", "shop::(anonymous namespace)::till<int>::drawer::open" },
+	{ " shop::day(int)\n", "shop::day(int)" },
+	{ " shop::day(int)::local::twice(int)", "shop::day::local::twice" },
+	{ " shop::day(int)::{lambda(int)#1}::operator()(int) const", "shop::day::{lambda}::operator()" },
+	{ " main", "main" },
+};
+
+START_TEST(cxx_functions_have_their_scopes)
+{
+	uint64_t off = 0;
+	char line[4096];
+	struct rig r;
+	FILE *f;
+
+	must_sh("g++ -O2 -g src/sym_scopes.cc -o scopes && nm -C scopes >scopes.names");
+	f = fopen(rig_path("scopes.names"), "re");
+	ck_assert_ptr_nonnull(f);
+	while (!off && fgets(line, sizeof(line), f))
+		if (strstr(line, scoped[_i].symbol))
+			off = strtoull(line, NULL, 16);
+	fclose(f);
+	ck_assert_uint_ne(off, 0);
+	rig_begin(&r, "scopes");
+	ck_assert_str_eq(rig_function(&r, off), scoped[_i].want);
+	rig_end(&r);
+}
+END_TEST
+
+/* The names that a profile of std::sort() with a lambda shows. */
+START_TEST(algorithms_with_lambdas_are_stds)
+{
+	char line[4096] = "";
+	struct rig r;
+	FILE *f;
+
+	must_sh("nm -C cxx | grep std::__introsort_loop >cxx.sort");
+	f = fopen(rig_path("cxx.sort"), "re");
+	ck_assert_ptr_nonnull(f);
+	ck_assert_ptr_nonnull(fgets(line, sizeof(line), f));
+	fclose(f);
+	rig_begin(&r, "cxx");
+	ck_assert(str_starts(rig_function(&r, strtoull(line, NULL, 16)), "std::__introsort_loop<"));
+	rig_end(&r);
+}
+END_TEST
+
 START_TEST(cold_parts_belong_to_their_function)
 {
 	struct rig r;
@@ -763,6 +816,8 @@ static void add_file_tests(Suite *s)
 	tcase_add_test(tc, names_are_demangled_unless_asked_not_to);
 	tcase_add_loop_test(tc, line_of_a_definition_without_one_is_that_of_its_entry, 0,
 			    ARRAY_LEN(lineless));
+	tcase_add_loop_test(tc, cxx_functions_have_their_scopes, 0, ARRAY_LEN(scoped));
+	tcase_add_test(tc, algorithms_with_lambdas_are_stds);
 	tcase_add_test(tc, cold_parts_belong_to_their_function);
 	tcase_add_loop_test(tc, one_of_several_names_is_chosen, 0, ARRAY_LEN(aliases));
 	tcase_add_loop_test(tc, stubs_have_the_name_of_what_they_call, 0, ARRAY_LEN(linkings));

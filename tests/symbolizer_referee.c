@@ -5,6 +5,7 @@
  */
 #include "tests/symbolizer_referee.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -135,27 +136,57 @@ static const char *outermost_line(const char *frames)
 	return line;
 }
 
-/* a: as DWARF has it; b: as the symbol table has it. */
-static bool same_name(const char *a, const char *b)
+/* Without parameters and the numbers of lambdas: "a::f(int)::{lambda(int)#1}::g(int)" is "a::f::{lambda}::g". */
+static char *without_parameters(const char *name, size_t len)
 {
-	char *name = xstrndup(a, (size_t)(strstr(a, " at ") - a));
-	const char *rest = b + strlen(name);
-	char *plain, *local, *template;
-	bool same;
+	char *out = xmalloc(len + 1), *to = out;
+	size_t i, depth = 0;
 
-	/* gcc's clones: "f.cold", "f.lto_priv.0", "f() [clone .cold]" */
-	same = str_starts(b, name) &&
-	       (str_starts(rest, " at ") || rest[0] == '.' || str_starts(rest, " [clone"));
-	/* functions that are local to a unit or another function have no linkage name in DWARF */
-	plain = xstrndup(name, strcspn(name, "<"));
-	local = xasprintf("%s(", plain);
-	template = xasprintf("%s<", plain);
-	same = same || strstr(b, local) || strstr(b, template);
-	free(template);
-	free(local);
+	for (i = 0; i < len; i++) {
+		bool is_named = i && (isalnum((unsigned char)name[i - 1]) || strchr("_>", name[i - 1]));
+
+		if (name[i] == '(' && (depth || is_named))
+			depth++;
+		else if (name[i] == ')' && depth)
+			depth--;
+		else if (!depth && name[i] == '#')
+			i += strspn(name + i + 1, "0123456789");
+		else if (!depth)
+			*to++ = name[i];
+	}
+	*to = '\0';
+	return out;
+}
+
+/*
+ * Functions that are local to a unit or another function have no linkage name in DWARF. We say the scopes then. b: as
+ * the symbol table has it, or without scopes.
+ */
+static bool same_local_name(const char *a, size_t a_len, const char *b, size_t b_len)
+{
+	char *name = without_parameters(a, a_len), *plain = xstrndup(name, strcspn(name, "<"));
+	char *other = without_parameters(b, b_len), *at = strstr(other, plain);
+	bool same = at && (!at[strlen(plain)] || strchr("<.[ ", at[strlen(plain)]));
+
+	same = same || (a_len > b_len + 2 && !strncmp(a + a_len - b_len, b, b_len) &&
+			!strncmp(a + a_len - b_len - 2, "::", 2));
+	free(other);
 	free(plain);
 	free(name);
 	return same;
+}
+
+/* a: as DWARF has it; b: as the symbol table has it. */
+static bool same_name(const char *a, const char *b)
+{
+	size_t a_len = (size_t)(strstr(a, " at ") - a), b_len = (size_t)(strstr(b, " at ") - b);
+	const char *rest = b + a_len;
+
+	/* gcc's clones: "f.cold", "f.lto_priv.0", "f() [clone .cold]" */
+	if (b_len >= a_len && !strncmp(a, b, a_len) &&
+	    (str_starts(rest, " at ") || rest[0] == '.' || str_starts(rest, " [clone")))
+		return true;
+	return same_local_name(a, a_len, b, b_len);
 }
 
 /*
@@ -206,7 +237,7 @@ static bool gave_up(const char *ours, const char *theirs)
  */
 static void judge(const char *ours, const char *theirs, const char *second, struct verdicts *v)
 {
-	if (!strcmp(ours, theirs))
+	if (agree(ours, theirs))
 		v->nr_same++;
 	else if (agree(ours, second))
 		v->nr_second++;
