@@ -330,9 +330,27 @@ static void add_usdt_notes(struct str *b, uint64_t vaddr)
 	}
 }
 
+/* A unit of C++ with code, a namespace, a function with code and one without. */
+#define ABBREVIATIONS "\1\x11\1\3\x08\x13\x0b\x11\1\x12\7\0\0" "\2\x39\1\3\x08\0\0" \
+		      "\3\x2e\0\3\x08\x11\1\x12\7\0\0" "\4\x2e\0\3\x08\0\0\0"
+
+static void add_debug_info(struct str *b, uint64_t vaddr)
+{
+	const uint64_t place[] = { vaddr, 33 };
+	uint32_t len;
+
+	str_add_bytes(b, BYTES("\0\0\0\0\4\0\0\0\0\0\x08\1unit\0\4"));
+	str_add_bytes(b, place, sizeof(place));
+	str_add_bytes(b, BYTES("\2space\0\3f\0"));
+	str_add_bytes(b, place, sizeof(place));
+	str_add_bytes(b, BYTES("\4inlined\0\0\0"));
+	len = (uint32_t)(b->len - sizeof(len));
+	memcpy(b->s, &len, sizeof(len));
+}
+
 /*
- * fuzz_image: two functions, one of C++ with a cold part, code that catches, USDT probes, debug info of a function that
- * was inlined, and what is asked of Python: its version, and a function by its name.
+ * fuzz_image: two functions, one of C++ with a cold part, code that catches, USDT probes, debug info, and what is asked
+ * of Python: its version, and a function by its name.
  */
 static bool write_image(const char *dir)
 {
@@ -347,8 +365,8 @@ static bool write_image(const char *dir)
 			  { "_ZN1a1fIiEEvT_.cold", 29, 4 },
 			  { "_PyEval_EvalFrameDefault", 0, 23 },
 			  { "Py_Version", 32, 8 } };
-	const uint8_t info = ELF64_ST_INFO(STB_GLOBAL, STT_FUNC);
-	struct str symbols = { 0 }, notes = { 0 }, names = { 0 };
+	const uint8_t type = ELF64_ST_INFO(STB_GLOBAL, STT_FUNC);
+	struct str symbols = { 0 }, notes = { 0 }, names = { 0 }, info = { 0 };
 	struct elf_image i = { 0 };
 	size_t text, strings, k;
 	bool is_good;
@@ -357,7 +375,7 @@ static bool write_image(const char *dir)
 	elf_image_symbol(&symbols, 0, 0, 0, 0);
 	str_add_bytes(&names, "", 1);
 	for (k = 0; k < ARRAY_LEN(functions); k++) {
-		elf_image_symbol(&symbols, (uint32_t)names.len, info,
+		elf_image_symbol(&symbols, (uint32_t)names.len, type,
 				 i.sections.at[text].sh_addr + functions[k].at, functions[k].size);
 		str_add_bytes(&names, functions[k].name, strlen(functions[k].name) + 1);
 	}
@@ -366,17 +384,19 @@ static bool write_image(const char *dir)
 	elf_image_symbols(&i, ".dynsym", SHT_DYNSYM, &symbols, strings);
 	elf_image_section(&i, ".note.stapsdt", SHT_NOTE, notes.s, notes.len);
 	elf_image_section(&i, ".gcc_except_table", SHT_PROGBITS, "", 1);
-	elf_image_section(&i, ".debug_abbrev", SHT_PROGBITS, BYTES("\1\x11\1\3\x08\0\0\2\x2e\0\3\x08\0\0\0"));
-	elf_image_section(&i, ".debug_info", SHT_PROGBITS,
-			  BYTES("\x17\0\0\0\4\0\0\0\0\0\x08\1unit\0\2inlined\0\0"));
+	elf_image_section(&i, ".debug_abbrev", SHT_PROGBITS, BYTES(ABBREVIATIONS));
+	add_debug_info(&info, i.sections.at[text].sh_addr);
+	elf_image_section(&i, ".debug_info", SHT_PROGBITS, info.s, info.len);
 	elf_image_finish(&i);
-	is_good = write_seed(dir, "fuzz_image", "dynamic", &i.file);
+	is_good = write_seed(dir, "fuzz_image", "dynamic", &i.file) &
+		  write_seed(dir, "fuzz_symbolizer", "dynamic", &i.file);
 	elf_image_put_last(&i, strings);
 	is_good &= write_seed(dir, "fuzz_image", "strings_last", &i.file);
 	elf_image_release(&i);
 	str_release(&symbols);
 	str_release(&notes);
 	str_release(&names);
+	str_release(&info);
 	return is_good;
 }
 
