@@ -9,6 +9,7 @@
  *
  *	py::fib:/srv/app.py			CPython 3.12 on, -X perf
  *	JS:*fib /srv/app.js:12:5		V8, --perf-basic-prof: function, file, line, column
+ *	LazyCompile:*fib /srv/app.js:12		the same of node 18, without the column
  */
 #include <ctype.h>
 #include <errno.h>
@@ -171,6 +172,13 @@ static uint32_t take_number(const char *s, size_t *len)
 	return (uint32_t)value;
 }
 
+/* Kinds of code as V8 named them when it wrote no columns. */
+static bool is_old_v8(const char *name)
+{
+	return str_starts(name, "LazyCompile:") || str_starts(name, "Function:") || str_starts(name, "Script:") ||
+	       str_starts(name, "Eval:");
+}
+
 /*
  * "JS:*fib /srv/app.js:12:5": after the kind, a mark of how well it is optimized. A function without a
  * name has none there either; it is shown as Python shows what has none.
@@ -180,11 +188,14 @@ static uint32_t split_v8(const char *name, struct str *function, struct str *fil
 	const char *space = strrchr(name, ' ');
 	const char *colon = strchr(name, ':');
 	size_t len = space ? strlen(space + 1) : 0;
-	uint32_t line;
+	uint32_t line, column;
 
-	if (!space || !colon || colon > space || !take_number(space + 1, &len))
+	if (!space || !colon || colon > space)
 		return 0;
+	column = take_number(space + 1, &len);
 	line = take_number(space + 1, &len);
+	if (!line && is_old_v8(name))
+		line = column;
 	colon += 1 + strspn(colon + 1, "*~^+'");
 	if (!line || !len || colon > space)
 		return 0;

@@ -582,6 +582,9 @@ static const char jit_text[] =
 	"3000 10 py::fib:/srv/app.py\n"
 	"3010 10 _ZN4shop6basket3addERKNS_4itemE\n"
 	"3020 10 JS:~ /srv/app.js:1:1\n"
+	"3030 10 LazyCompile:*fib /srv/app.js:3\n"
+	"3040 10 Function:^emit node:events:461\n"
+	"3050 10 GET: localhost:80\n"
 	"zzz\n"
 	"4000\n"
 	"4000 10\n"
@@ -607,6 +610,9 @@ static const struct {
 	{ 0x3000, "fib", "/srv/app.py", 0 },
 	{ 0x3010, "shop::basket::add(shop::item const&)", "", 0 },
 	{ 0x3020, "<anonymous>", "/srv/app.js", 1 },
+	{ 0x3030, "fib", "/srv/app.js", 3 },
+	{ 0x3040, "emit", "node:events", 461 },
+	{ 0x3050, "GET: localhost:80", "", 0 },
 	{ 0x4000, "", "", 0 },
 	{ 0x5000, "no newline", "", 0 },
 	{ 0xfffffffffffffff1, "", "", 0 },
