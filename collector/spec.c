@@ -246,6 +246,8 @@ static int parse_pair(struct marker_spec *s, struct err *e)
 		return rc;
 	if (!seen[KEY_BEGIN] || !seen[KEY_END])
 		return bad_spec(e, s->text, seen[KEY_BEGIN] ? "no end=" : "no begin=");
+	if (!strcmp(s->begin.text, s->end.text))
+		return bad_spec(e, s->text, "begin and end are the same probe");
 	return check_args(s, e);
 }
 

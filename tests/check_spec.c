@@ -129,6 +129,8 @@ static const struct {
 	{ "label=arg1:str", "no begin=", -EINVAL },
 	{ "begin=a,begin=b,end=c", "begin= is there twice", -EINVAL },
 	{ "begin=,end=b", "no function name", -EINVAL },
+	{ "begin=a,end=a", "the same probe", -EINVAL },
+	{ "begin=usdt:p:n,end=usdt:p:n", "the same probe", -EINVAL },
 	{ "begin=%return,end=b", "no function name", -EINVAL },
 	{ "begin=a,end=usdt:p", "a provider and a name", -EINVAL },
 	{ "begin=a,end=usdt::n", "a provider and a name", -EINVAL },
