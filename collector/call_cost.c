@@ -2,10 +2,7 @@
 #include "collector/call_cost.h"
 
 #include <bpf/bpf.h>
-#include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>

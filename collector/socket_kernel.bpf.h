@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
-/* The kernel's structs and constants, as far as socket.bpf.c reads them. */
+/* The kernel's structs and constants, as far as the programs that watch sockets read them. */
 #ifndef COLLECTOR_SOCKET_KERNEL_BPF_H
 #define COLLECTOR_SOCKET_KERNEL_BPF_H
 
