@@ -338,10 +338,26 @@ bool call_python_knows(const struct call_python *p, const char *path)
 	return *path != '/' || !may_be_python(path);
 }
 
+/* That it was in when it ended: another one may come to have its pid. */
+static void forget_frames(const struct call_python *p, uint32_t pid)
+{
+	int fd = map_fd(p, "python_more");
+	struct python_more_key key, next;
+	bool has_next;
+
+	for (has_next = !bpf_map_get_next_key(fd, NULL, &next); has_next;) {
+		key = next;
+		has_next = !bpf_map_get_next_key(fd, &key, &next);
+		if (key.pid == pid)
+			bpf_map_delete_elem(fd, &key);
+	}
+}
+
 void call_python_forget(struct call_python *p, uint32_t pid)
 {
 	size_t i = 0;
 
+	forget_frames(p, pid);
 	while (i < p->attached.nr) {
 		if (p->attached.at[i].pid != pid) {
 			i++;

@@ -31,6 +31,14 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, PYTHON_MORE_FRAMES);
+	__type(key, struct python_more_key);
+	__type(value, struct python_running);
+} python_more SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, PYTHON_MAX_FUNCTIONS);
 	__type(key, struct python_code_key);
 	__type(value, struct python_code_seen);
@@ -159,112 +167,106 @@ static __noinline __u32 function_of(__u64 code_addr)
 	return make_function(&key, &code);
 }
 
-/* ---- the functions that a thread is in ---- */
+/* ---- the frames that a thread is in ---- */
 
-/* Innermost ones: others lie between only when coroutines switched stacks. */
-enum { LOOKED_AT = 64 };
-
-/* NULL: there is none so deep. */
-static __always_inline struct python_running *running_at(struct python_thread *p, __u64 i)
+static __always_inline struct python_bucket *bucket_of(struct python_thread *p, __u64 frame)
 {
-	/* What is checked is what is used, and afterwards, for the verifier to see. */
+	__u64 i = frame * 0x9e3779b97f4a7c15ULL >> 32 & (PYTHON_BUCKETS - 1);
+
+	/* What is masked is what is used, for the verifier to see. */
 	barrier_var(i);
-	if (i >= PYTHON_MAX_FRAMES)
-		return 0;
-	barrier_var(i);
-	return &p->running[i];
+	return &p->buckets[i & (PYTHON_BUCKETS - 1)];
 }
 
-/* How many there are up to that frame; 0: it is not there. */
-static __noinline __u32 find_frame(struct python_thread *p, __u64 frame)
+static __always_inline struct python_more_key more_key(__u64 frame)
 {
-	__u32 nr = p->nr, i;
-
-	for (i = 0; i < LOOKED_AT && i < nr; i++) {
-		struct python_running *r = running_at(p, nr - 1 - i);
-
-		if (r && r->frame == frame)
-			return nr - i;
-	}
-	return 0;
+	return (struct python_more_key){ .frame = frame, .pid = bpf_get_current_pid_tgid() >> 32 };
 }
 
-/* The node of the innermost one; CALL_ROOT: none is known. */
-static __always_inline __u32 innermost(struct python_thread *p)
+static __noinline void find_frame(struct python_thread *p, __u64 frame, struct python_running *ret)
 {
-	struct python_running *r = p->nr ? running_at(p, p->nr - 1) : 0;
-
-	return r ? r->node : CALL_ROOT;
-}
-
-/* The node that calls what returns to the frame `previous`. */
-static __always_inline __u32 caller_of(struct python_thread *p, __u64 previous)
-{
-	struct python_running *r = p->nr ? running_at(p, p->nr - 1) : 0;
-
-	if (!r)
-		return CALL_ROOT;
-	if (r->frame != previous) {
-		__u32 nr = find_frame(p, previous);
-
-		r = nr ? running_at(p, nr - 1) : 0;
-	}
-	return r ? r->node : CALL_ROOT;
-}
-
-static __always_inline __u32 enter_function(struct python_thread *p, __u64 frame, __u64 previous,
-					    __u32 function)
-{
-	struct python_running *r;
-	__u32 node;
-
-	if (p->nr >= PYTHON_MAX_FRAMES) {
-		p->nr_deeper++;
-		return calls_without_caller(function);
-	}
-	node = calls_child(caller_of(p, previous), function);
-	r = running_at(p, p->nr);
-	if (r) {
-		r->frame = frame;
-		r->node = node;
-		p->nr++;
-	}
-	return node;
-}
-
-static __noinline void drop_left(struct python_thread *p)
-{
+	struct python_bucket *b = bucket_of(p, frame);
+	struct python_more_key key = more_key(frame);
+	struct python_running *more;
 	__u32 i;
 
-	for (i = 0; i < LOOKED_AT && p->nr; i++) {
-		struct python_running *r = running_at(p, p->nr - 1);
-
-		if (r && r->frame)
+	for (i = 0; i < PYTHON_BUCKET_FRAMES; i++)
+		if (b->frames[i] == frame) {
+			ret->node = b->nodes[i];
+			ret->depth = b->depths[i];
 			return;
-		p->nr--;
-	}
+		}
+	more = p->nr_more ? bpf_map_lookup_elem(&python_more, &key) : 0;
+	if (more)
+		*ret = *more;
 }
 
-/* False: it was entered before anything was counted. */
-static __always_inline int leave_function(struct python_thread *p, __u64 frame)
+static __noinline void keep_frame(struct python_thread *p, __u64 frame, const struct python_running *r)
 {
-	struct python_running *r;
-	__u32 nr;
+	struct python_bucket *b = bucket_of(p, frame);
+	struct python_more_key key = more_key(frame);
+	__u32 i;
 
-	if (p->nr_deeper) {
-		p->nr_deeper--;
-		return 1;
+	for (i = 0; i < PYTHON_BUCKET_FRAMES; i++)
+		if (!b->frames[i] || b->frames[i] == frame) {
+			b->frames[i] = frame;
+			b->nodes[i] = r->node;
+			b->depths[i] = r->depth;
+			return;
+		}
+	if (bpf_map_update_elem(&python_more, &key, r, BPF_ANY))
+		p->nr_untold++;
+	else
+		p->nr_more++;
+}
+
+static __noinline void forget_frame(struct python_thread *p, __u64 frame)
+{
+	struct python_bucket *b = bucket_of(p, frame);
+	struct python_more_key key = more_key(frame);
+	__u32 i;
+
+	for (i = 0; i < PYTHON_BUCKET_FRAMES; i++)
+		if (b->frames[i] == frame) {
+			b->frames[i] = 0;
+			return;
+		}
+	if (p->nr_more && !bpf_map_delete_elem(&python_more, &key))
+		p->nr_more--;
+	else if (p->nr_untold)
+		p->nr_untold--;
+}
+
+/* Called by what `previous` is the frame of. The function's node. */
+static __always_inline __u32 enter_function(struct python_thread *p,
+					    __u64 frame, __u64 previous, __u32 function)
+{
+	struct python_running r = { 0 };
+
+	if (previous)
+		find_frame(p, previous, &r);
+	if (r.depth >= PYTHON_MAX_DEPTH || (!r.depth && p->nr_untold)) {
+		r.node = calls_without_caller(function);
+	} else {
+		r.node = calls_child(r.node, function);
+		r.depth++;
 	}
-	r = p->nr ? running_at(p, p->nr - 1) : 0;
-	if (!r || r->frame != frame) {
-		nr = find_frame(p, frame);
-		r = nr ? running_at(p, nr - 1) : 0;
-	}
-	if (!r)
-		return 0;
-	r->frame = 0;
-	drop_left(p);
-	return 1;
+	keep_frame(p, frame, &r);
+	p->innermost = frame;
+	return r.node;
+}
+
+/* The node of what goes on then; CALL_ROOT: it is not known. */
+static __always_inline __u32 leave_function(struct python_thread *p, __u64 frame)
+{
+	__u64 previous = read_word(frame + PYTHON_FRAME_PREVIOUS);
+	struct python_running r = { 0 };
+
+	forget_frame(p, frame);
+	if (previous)
+		find_frame(p, previous, &r);
+	p->innermost = r.depth ? previous : 0;
+	return r.node;
 }
 
 /* ---- time ---- */
@@ -327,19 +329,11 @@ static __noinline void left(struct pt_regs *ctx, struct call_thread *t, struct p
 			    const struct hit *hit)
 {
 	pass_time(ctx, t, hit);
-	if (!leave_function(p, hit->frame))
-		return;
-	if (p->nr_deeper) {
-		__u64 code = read_word(read_word(hit->frame + PYTHON_FRAME_PREVIOUS) +
-				       PYTHON_FRAME_CODE);
-		__u32 function = function_of(code);
-
-		t->running = function ? CALL_LONE | function : t->running;
-		return;
-	}
-	t->running = innermost(p);
-	if (!p->nr)
+	t->running = leave_function(p, hit->frame);
+	if (t->running == CALL_ROOT)
 		t->last_ns = 0;
+	else if (!t->last_ns)
+		t->last_ns = hit->now;
 }
 
 static __always_inline struct python_thread *begin(void)
@@ -349,14 +343,6 @@ static __always_inline struct python_thread *begin(void)
 
 	return p ? p
 		 : bpf_task_storage_get(&python_threads, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
-}
-
-/* A frame that is traced comes by twice (sys.setprofile() and the like): it is entered once. */
-static __always_inline int is_in_already(struct python_thread *p, __u64 frame)
-{
-	struct python_running *r = p->nr ? running_at(p, p->nr - 1) : 0;
-
-	return r && r->frame == frame;
 }
 
 static __always_inline int see(struct pt_regs *ctx)
@@ -386,7 +372,8 @@ static __always_inline int see(struct pt_regs *ctx)
 	} else if (PYTHON_COOKIE_IS_RETURN(cookie)) {
 		hits->nr_returns++;
 		left(ctx, t, p, &hit);
-	} else if (!is_in_already(p, hit.frame)) {
+	} else if (p->innermost != hit.frame) {
+		/* A frame that is traced comes by twice (sys.setprofile() and the like). */
 		hits->nr_entries++;
 		entered(ctx, t, p, &hit);
 	}
@@ -412,13 +399,7 @@ int python_hit_multi(struct pt_regs *ctx)
 SEC("raw_tp/sched_process_exec")
 int python_exec(void *ctx)
 {
-	struct python_thread *p =
-		bpf_task_storage_get(&python_threads, bpf_get_current_task_btf(), 0, 0);
-
-	if (p) {
-		p->nr = 0;
-		p->nr_deeper = 0;
-	}
+	bpf_task_storage_delete(&python_threads, bpf_get_current_task_btf());
 	return 0;
 }
 

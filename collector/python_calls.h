@@ -5,14 +5,22 @@
  *
  * A function is a code object. The first time that one is seen it gets an id, and what it is called is
  * copied (struct python_function). A frame is the interpreter's own struct, which tells its code, and the
- * frame that it returns to.
+ * frame that it returns to: so who called is looked up, and is right however many greenlets take turns on a
+ * thread.
  */
 #ifndef COLLECTOR_PYTHON_CALLS_H
 #define COLLECTOR_PYTHON_CALLS_H
 
 #define PYTHON_MAX_FUNCTIONS (1 << 16)
-/* Below sys.getrecursionlimit() as it is at first; with it struct python_thread stays below 16 KiB. */
-#define PYTHON_MAX_FRAMES 992
+/* Twice sys.getrecursionlimit() as it is at first. A report takes the square of it. */
+#define PYTHON_MAX_DEPTH 2048
+/*
+ * Where a thread's frames are kept, by address: the addresses of a bucket are one line of a CPU's cache. All
+ * together stay below 16 KiB. A frame whose bucket is full is kept with those of all others (python_more).
+ */
+#define PYTHON_BUCKETS 128
+#define PYTHON_BUCKET_FRAMES 8
+#define PYTHON_MORE_FRAMES (1 << 16)
 
 /* Of Include/internal/pycore_frame.h, Include/cpython/code.h, Include/cpython/unicodeobject.h: 3.11. */
 #define PYTHON_FRAME_CODE 0x20
@@ -57,16 +65,28 @@ struct python_code_seen {
 	unsigned int line, id;
 };
 
-/* Those that a thread is in, outermost first. frame 0: it was left out of turn. */
-struct python_running {
-	unsigned long long frame;
-	unsigned int node, zero;
+struct python_bucket {
+	unsigned long long frames[PYTHON_BUCKET_FRAMES];	/* 0: free */
+	unsigned int nodes[PYTHON_BUCKET_FRAMES];
+	unsigned short depths[PYTHON_BUCKET_FRAMES];		/* from 1, the outermost */
 };
 
+/* The frames that a thread is in. */
 struct python_thread {
-	unsigned int nr;
-	unsigned int nr_deeper;		/* that are not written down */
-	struct python_running running[PYTHON_MAX_FRAMES];
+	unsigned long long innermost;	/* the one that runs; 0: it is not known which */
+	unsigned int nr_more;		/* in python_more */
+	unsigned int nr_untold;		/* that there was no room for */
+	struct python_bucket buckets[PYTHON_BUCKETS];
+};
+
+struct python_more_key {
+	unsigned long long frame;
+	unsigned int pid, zero;
+};
+
+/* node CALL_ROOT, depth 0: none. */
+struct python_running {
+	unsigned int node, depth;
 };
 
 struct python_config {

@@ -39,6 +39,21 @@ def greenlets():
     greenlet(lambda: recursive(4)).switch()
     del g  # throws into it
 
+def parked(main):
+    return main.switch()
+
+def nested(n, main):
+    return nested(n - 1, main) if n else leaf(parked(main))
+
+def crowd():
+    # More frames at a time than a thread's own memory holds; who is woken was not the last that went to sleep.
+    main = greenlet.getcurrent()
+    each = [greenlet(nested) for _ in range(200)]
+    for g in each:
+        g.switch(9, main)
+    for g in each:
+        g.switch(1)
+
 def threads():
     # Of other threads the profiler does not know: they are counted where it is not.
     each = [threading.Thread(target=recursive, args=(i,)) for i in range(8)]
@@ -49,7 +64,8 @@ def threads():
 
 def deep():
     sys.setrecursionlimit(3000)
-    recursive(1500)
+    recursive(990)
+    recursive(2500)
 
 def reused():
     for i in range(50):
@@ -127,9 +143,23 @@ def check_threads():
     step("threads")
 
 
+def callers(f):
+    return {c["function"]: c["ncalls"] for c in f["callers"]}
+
+
+def check_crowd():
+    _, got, _ = go("crowd", "plain")
+    equal("calls of 200 greenlets", numbers(got), {"crowd": (1, 1), "<listcomp>": (1, 1), "nested": (2000, 200),
+                                                   "parked": (200, 200), "leaf": (200, 200)})
+    equal("who calls leaf", callers(got["leaf"]), {"nested": 200})
+    equal("who calls nested", callers(got["nested"]), {"nested": 1800})
+    step("a crowd of greenlets")
+
+
 def check_deep():
     _, got, _ = go("deep", "plain")
-    equal("deep calls", numbers(got), {"deep": (1, 1), "recursive": (1501, None), "leaf": (1, None)})
+    equal("deep calls", numbers(got), {"deep": (1, 1), "recursive": (991 + 2501, None), "leaf": (2, None)})
+    equal("who calls leaf", callers(got["leaf"]), {"recursive": 1})
     step("deeper than is told apart")
 
 
@@ -226,6 +256,7 @@ def check_overhead():
 with open(path("program.py"), "w") as f:
     f.write(PROGRAM)
 check_greenlets()
+check_crowd()
 check_threads()
 check_deep()
 check_reused()
