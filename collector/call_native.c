@@ -163,10 +163,11 @@ void call_native_follow(struct call_native *n, uint32_t pid)
 	struct err e = { 0 };
 
 	if (!pids_has(&n->pids, pid)) {
+		/* It is gone already, mostly: what it called is in no row. */
+		call_core_write_partial(n->core, pid, pid);
 		if (attach_process(n, pid, 0, &e))
 			return;
 		vec_push(&n->pids.at, pid);
-		call_core_write_partial(n->core, pid, pid);
 	}
 	if (!locate_process(&n->locate, (int)pid, &e))
 		search_new_files(n);

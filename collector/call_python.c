@@ -311,7 +311,9 @@ void call_python_follow(struct call_python *p, uint32_t pid)
 
 	if (!locate_process(&p->locate, (int)pid, &e) && search(p, &e))
 		log_warn("%s", e.what);
-	if (!attach_process(p, pid, &e) && is_new)
+	/* Where that fails it is gone already, mostly: what it called is in no row. */
+	attach_process(p, pid, &e);
+	if (is_new)
 		call_core_write_partial(p->core, pid, pid);
 }
 
