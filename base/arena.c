@@ -7,8 +7,8 @@
 
 #include "base/alloc.h"
 
-/* Large enough that malloc takes it from mmap, small enough not to show in a short run. */
-enum { BLOCK_BYTES = 256 * 1024 };
+/* Each block is twice the one before: what is small stays so, and what is large is few blocks. */
+enum { MIN_BLOCK_BYTES = 4 * 1024, MAX_BLOCK_BYTES = 256 * 1024 };
 
 struct arena_block {
 	struct arena_block *next;
@@ -22,20 +22,27 @@ static size_t align_up(size_t size)
 	return (size + mask) & ~mask;
 }
 
+static void add_block(struct arena *a, size_t size)
+{
+	size_t room = a->block_bytes ? 2 * a->block_bytes : MIN_BLOCK_BYTES;
+	struct arena_block *block;
+
+	a->block_bytes = room < MAX_BLOCK_BYTES ? room : MAX_BLOCK_BYTES;
+	room = size > a->block_bytes ? size : a->block_bytes;
+	block = xmalloc(sizeof(*block) + room);
+	block->next = a->blocks;
+	a->blocks = block;
+	a->next = block->bytes;
+	a->end = block->bytes + room;
+}
+
 void *arena_alloc(struct arena *a, size_t size)
 {
 	char *p;
 
 	size = align_up(size ? size : 1);
-	if ((size_t)(a->end - a->next) < size) {
-		size_t room = size > BLOCK_BYTES ? size : BLOCK_BYTES;
-		struct arena_block *block = xmalloc(sizeof(*block) + room);
-
-		block->next = a->blocks;
-		a->blocks = block;
-		a->next = block->bytes;
-		a->end = block->bytes + room;
-	}
+	if ((size_t)(a->end - a->next) < size)
+		add_block(a, size);
 	p = a->next;
 	a->next += size;
 	a->nr_bytes += size;

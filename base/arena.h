@@ -10,6 +10,7 @@ struct arena_block;
 struct arena {
 	struct arena_block *blocks;
 	char *next, *end;
+	size_t block_bytes;	/* of the last block; more, where more was asked for at once */
 	size_t nr_bytes;	/* handed out so far */
 };
 
