@@ -42,6 +42,7 @@ struct socket_marker {
 	uint32_t id;
 	VEC(uint16_t) listening;	/* ports of the target's network namespaces, when prepared */
 	enum socket_way way;
+	bool sees_sends;
 	struct bpf_object *object;
 	int counts_fd, settle_fd;
 	int nr_cpus;		/* possible ones */
@@ -160,7 +161,7 @@ static int socket_prepare(const struct marker_spec *spec, uint32_t id,
 	(void)e;
 	m->spec = spec;
 	m->id = id;
-	m->way = socket_way_choose(target->program ? NULL : target->pids);
+	m->way = socket_way_choose(target->program ? NULL : target->pids, &m->sees_sends);
 	m->nr_cpus = libbpf_num_possible_cpus();
 	find_listening(m, target->pids);
 	*ret_self = m;
@@ -197,9 +198,8 @@ static int load(struct socket_marker *m, const struct marker_ways *ways, struct 
 	if (!err)
 		err = bpf_map__set_max_entries(bpf_object__find_map_by_name(object, "batches"),
 					       (uint32_t)m->nr_cpus * SOCKET_BATCHES_PER_CPU);
-	/* Not every kernel has its tracepoint. */
 	if (!err && sends)
-		bpf_program__set_autoload(sends, socket_way_has_trace("tcp_sendmsg_locked"));
+		bpf_program__set_autoload(sends, m->sees_sends);
 	if (err) {
 		bpf_object__close(object);
 		return err_set(e, err, "cannot set the BPF program '%s' up: %m", objects[m->way].name);

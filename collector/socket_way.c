@@ -13,21 +13,12 @@
 
 /* ---- what the kernel can ---- */
 
-static bool btf_has_trace(const struct btf *btf, const char *name)
+bool socket_way_has_trace(const struct btf *btf, const char *name)
 {
 	char type[64];
 
 	snprintf(type, sizeof(type), "btf_trace_%s", name);
 	return btf__find_by_name_kind(btf, type, BTF_KIND_TYPEDEF) > 0;
-}
-
-bool socket_way_has_trace(const char *name)
-{
-	struct btf *btf = btf__load_vmlinux_btf();
-	bool has = btf && btf_has_trace(btf, name);
-
-	btf__free(btf);
-	return has;
 }
 
 static bool has_member(const struct btf *btf, const char *type, const char *member)
@@ -46,7 +37,7 @@ static bool has_member(const struct btf *btf, const char *type, const char *memb
  * Linux 6.3 has sock_recv_length and sock_send_length. What sendfile(2) moves passes the latter since
  * 6.5 (dc97391e6610), which took sendpage away.
  */
-static bool can_trace(void)
+static bool can_trace(bool *ret_sees_sends)
 {
 	static const char *const needed[] = { "sock_recv_length", "sock_send_length",
 					      "inet_sock_set_state", "tcp_destroy_sock" };
@@ -55,7 +46,8 @@ static bool can_trace(void)
 	size_t i;
 
 	for (i = 0; can && i < ARRAY_LEN(needed); i++)
-		can = btf_has_trace(btf, needed[i]);
+		can = socket_way_has_trace(btf, needed[i]);
+	*ret_sees_sends = can && socket_way_has_trace(btf, "tcp_sendmsg_locked");
 	btf__free(btf);
 	return can;
 }
@@ -128,12 +120,13 @@ static bool some_need_calls(const struct pids *pids)
 	return has;
 }
 
-enum socket_way socket_way_choose(const struct pids *pids)
+enum socket_way socket_way_choose(const struct pids *pids, bool *ret_sees_sends)
 {
 	const char *wanted = getenv("WPERF_SOCKETS");
 	bool may = wanted ? !strcmp(wanted, "traces") : pids && !some_need_calls(pids);
 
-	return may && can_trace() ? SOCKET_BY_TRACES : SOCKET_BY_CALLS;
+	*ret_sees_sends = false;
+	return may && can_trace(ret_sees_sends) ? SOCKET_BY_TRACES : SOCKET_BY_CALLS;
 }
 
 enum socket_way socket_way_beside_counts(enum socket_way chosen)

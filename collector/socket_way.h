@@ -13,19 +13,22 @@
 
 #include "collector/target.h"
 
+struct btf;
+
 enum socket_way { SOCKET_BY_CALLS, SOCKET_BY_TRACES };
 
 /*
  * What is right for these processes; pids NULL: one that does not run yet. The environment's
- * WPERF_SOCKETS, "calls" or "traces", is obeyed where the kernel can.
+ * WPERF_SOCKETS, "calls" or "traces", is obeyed where the kernel can. ret_sees_sends: by traces, and the
+ * kernel has tcp_sendmsg_locked, too.
  */
-enum socket_way socket_way_choose(const struct pids *pids);
+enum socket_way socket_way_choose(const struct pids *pids, bool *ret_sees_sends);
 /*
  * Where calls are counted: each is in the request or it is not, so no wait may be missed, and what that costs
  * is nothing beside the counting.
  */
 enum socket_way socket_way_beside_counts(enum socket_way chosen);
 /* By the kernel's BTF: there is a tracepoint of that name which BPF programs can be attached to. */
-bool socket_way_has_trace(const char *name);
+bool socket_way_has_trace(const struct btf *btf, const char *name);
 
 #endif

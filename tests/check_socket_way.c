@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <bpf/btf.h>
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,13 +12,20 @@
 
 Suite *check_socket_way_suite(void);
 
+static enum socket_way choose(const struct pids *pids)
+{
+	bool sees_sends;
+
+	return socket_way_choose(pids, &sees_sends);
+}
+
 /* What the kernel can, asked for by hand. */
 static enum socket_way best(void)
 {
 	enum socket_way way;
 
 	ck_assert_int_eq(setenv("WPERF_SOCKETS", "traces", 1), 0);
-	way = socket_way_choose(NULL);
+	way = choose(NULL);
 	unsetenv("WPERF_SOCKETS");
 	return way;
 }
@@ -39,11 +47,11 @@ START_TEST(who_listens_on_a_unix_socket_is_seen_by_its_calls)
 	int fd = unix_socket(SOCK_STREAM);
 
 	vec_push(&pids.at, (uint32_t)getpid());
-	ck_assert_int_eq(socket_way_choose(&pids), best());
+	ck_assert_int_eq(choose(&pids), best());
 	ck_assert_int_eq(listen(fd, 1), 0);
-	ck_assert_int_eq(socket_way_choose(&pids), SOCKET_BY_CALLS);
+	ck_assert_int_eq(choose(&pids), SOCKET_BY_CALLS);
 	close(fd);
-	ck_assert_int_eq(socket_way_choose(&pids), best());
+	ck_assert_int_eq(choose(&pids), best());
 	pids_release(&pids);
 }
 END_TEST
@@ -55,7 +63,7 @@ START_TEST(other_sockets_are_no_reason)
 
 	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
 	vec_push(&pids.at, (uint32_t)getpid());
-	ck_assert_int_eq(socket_way_choose(&pids), best());
+	ck_assert_int_eq(choose(&pids), best());
 	close(datagrams);
 	close(fds[0]);
 	close(fds[1]);
@@ -65,7 +73,7 @@ END_TEST
 
 START_TEST(what_does_not_run_yet_may_listen_on_anything)
 {
-	ck_assert_int_eq(socket_way_choose(NULL), SOCKET_BY_CALLS);
+	ck_assert_int_eq(choose(NULL), SOCKET_BY_CALLS);
 }
 END_TEST
 
@@ -75,7 +83,7 @@ START_TEST(calls_can_be_asked_for)
 
 	vec_push(&pids.at, (uint32_t)getpid());
 	ck_assert_int_eq(setenv("WPERF_SOCKETS", "calls", 1), 0);
-	ck_assert_int_eq(socket_way_choose(&pids), SOCKET_BY_CALLS);
+	ck_assert_int_eq(choose(&pids), SOCKET_BY_CALLS);
 	unsetenv("WPERF_SOCKETS");
 	pids_release(&pids);
 }
@@ -93,10 +101,15 @@ END_TEST
 
 START_TEST(tracepoints_are_known_by_name)
 {
+	struct btf *btf;
+
 	if (access("/sys/kernel/btf/vmlinux", R_OK))
 		return;
-	ck_assert(socket_way_has_trace("sched_switch"));
-	ck_assert(!socket_way_has_trace("no_such_tracepoint"));
+	btf = btf__load_vmlinux_btf();
+	ck_assert_ptr_nonnull(btf);
+	ck_assert(socket_way_has_trace(btf, "sched_switch"));
+	ck_assert(!socket_way_has_trace(btf, "no_such_tracepoint"));
+	btf__free(btf);
 }
 END_TEST
 

@@ -171,8 +171,10 @@ static void take_failures(SRunner *runner, struct totals *t)
 	free(failed);
 }
 
-/* The scripts wait for others most of the time: they run beside the rest, but for those that have to be alone. */
-enum lane { LANE_SUITES, LANE_SCRIPTS, LANE_MORE_SCRIPTS, LANE_ALONE };
+/* What waits for others most of the time runs beside the rest, but for those that have to be alone. */
+enum lane { LANE_SUITES, LANE_SCRIPTS, LANE_MORE_SCRIPTS, LANE_COMMANDS, LANE_ALONE };
+
+static const enum lane beside_suites[] = { LANE_SCRIPTS, LANE_MORE_SCRIPTS, LANE_COMMANDS };
 
 static enum lane lane_of(const char *name)
 {
@@ -180,6 +182,8 @@ static enum lane lane_of(const char *name)
 		return LANE_SCRIPTS;
 	if (!strcmp(name, "e2e_more"))
 		return LANE_MORE_SCRIPTS;
+	if (!strncmp(name, "cmd_", 4))
+		return LANE_COMMANDS;
 	return strcmp(name, "e2e_alone") ? LANE_SUITES : LANE_ALONE;
 }
 
@@ -257,7 +261,7 @@ static struct totals run_suites(int argc, char **argv, enum lane lane)
 		if (lane_of(name) != lane || !is_wanted(name, argc, argv))
 			continue;
 		runner = srunner_create(suites[i].make());
-		if (IS_SANITIZED && lane == LANE_SUITES && !needs_forks(name))
+		if (IS_SANITIZED && strncmp(name, "e2e", 3) && !needs_forks(name))
 			t = run_in_one_process(runner, name);
 		else
 			t = run_here(runner);
@@ -311,7 +315,7 @@ static void copy_out(FILE *from)
 
 static void wait_for(struct beside *b, struct totals *to)
 {
-	struct totals t = totals_of(b->pid, b->totals_fd, "a half of the scripts");
+	struct totals t = totals_of(b->pid, b->totals_fd, "what ran beside the suites");
 
 	copy_out(b->out);
 	fclose(b->out);
@@ -330,16 +334,18 @@ static int print_totals(const struct totals *t)
 
 static int run_all(int argc, char **argv)
 {
-	struct beside scripts, more;
+	struct beside beside[ARRAY_LEN(beside_suites)];
 	struct totals t, alone;
+	size_t i;
 
-	if (!run_beside(&scripts, argc, argv, LANE_SCRIPTS) || !run_beside(&more, argc, argv, LANE_MORE_SCRIPTS)) {
-		perror("check");
-		return EXIT_FAILURE;
-	}
+	for (i = 0; i < ARRAY_LEN(beside); i++)
+		if (!run_beside(&beside[i], argc, argv, beside_suites[i])) {
+			perror("check");
+			return EXIT_FAILURE;
+		}
 	t = run_suites(argc, argv, LANE_SUITES);
-	wait_for(&scripts, &t);
-	wait_for(&more, &t);
+	for (i = 0; i < ARRAY_LEN(beside); i++)
+		wait_for(&beside[i], &t);
 	alone = run_suites(argc, argv, LANE_ALONE);
 	add_totals(&t, &alone);
 	harness_print_omissions();

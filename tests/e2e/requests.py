@@ -534,5 +534,6 @@ for name, args in MODELS.items():
 del os.environ["WPERF_SOCKETS"]
 for name, args in MODELS.items():
     check_exact(name, args)
-    check_midway(name, args)
-    check_truth(name, args)
+    if not IS_SANITIZED or name == "epoll":  # the same code, and twice as long
+        check_midway(name, args)
+        check_truth(name, args)
