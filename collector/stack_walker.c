@@ -3,6 +3,7 @@
 
 #include <elf.h>
 #include <sys/auxv.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "base/hash.h"
@@ -45,11 +46,13 @@ struct thread {
 enum {
 	NO_PLACE = UINT32_MAX,
 	TRAMPOLINE_BYTES = 128,		/* arch/x86/include/asm/uprobes.h, UPROBE_XOL_SLOT_BYTES */
+	MAX_PAGES = 64 * 1024 / 4096 + 1,	/* that a copy meets; sample_stack_user is less than 64 KiB */
 };
 
 struct stack_walker {
 	const struct unwind_arch *arch;
 	struct unwinder *unwinder;
+	uint32_t stack_bytes;		/* that the kernel was asked for */
 	struct strings module_keys;	/* id: index in modules */
 	VEC(struct module) modules;
 	struct u64map process_of_pid;
@@ -111,8 +114,9 @@ const struct unwind_tally *stack_walker_tally(const struct stack_walker *w)
 
 /* ---- what is asked of the kernel ---- */
 
-void stack_walker_ask(const struct stack_walker *w, uint32_t stack_bytes, struct perf_event_attr *attr)
+void stack_walker_ask(struct stack_walker *w, uint32_t stack_bytes, struct perf_event_attr *attr)
 {
+	w->stack_bytes = stack_bytes;
 	attr->sample_type |= PERF_SAMPLE_CALLCHAIN | PERF_SAMPLE_REGS_USER | PERF_SAMPLE_STACK_USER;
 	attr->sample_regs_user = w->arch->perf_mask;
 	attr->sample_stack_user = stack_bytes;
@@ -473,6 +477,23 @@ static void leave_probe(const struct place *place, struct regs *regs)
 	}
 }
 
+/*
+ * The kernel's copy ends at a page that is not there: above the stack, or where a function has an array that it has
+ * not yet written to. Read from here, such a page is there from then on (Linux maps the page of zeros), and the copies
+ * to come go past it. What is above it now is of no use: the thread has gone on.
+ */
+static void bring_pages(const struct stack_walker *w, uint32_t pid, const struct stack_copy *stack)
+{
+	uint64_t page_bytes = (uint64_t)sysconf(_SC_PAGESIZE), addr = stack->start + stack->len;
+	uint8_t bytes[MAX_PAGES];
+	struct iovec to = { bytes, 0 }, from[MAX_PAGES];
+
+	for (; addr < stack->start + w->stack_bytes && to.iov_len < MAX_PAGES; addr = (addr | (page_bytes - 1)) + 1)
+		from[to.iov_len++] = (struct iovec){ (void *)(uintptr_t)addr, 1 };
+	/* Up to the first one that is nobody's. A process that has ended has no stack to be copied, either. */
+	(void)process_vm_readv((pid_t)pid, &to, 1, from, to.iov_len, 0);
+}
+
 static void walk(struct stack_walker *w, const struct record *r)
 {
 	const struct process *process = process_of(w, r->pid);
@@ -495,7 +516,8 @@ static void walk(struct stack_walker *w, const struct record *r)
 	}
 	stack.start = regs.value[w->arch->sp];
 	leave_probe(&place, &regs);
-	unwind(w->unwinder, &space, &regs, &stack, &w->frames);
+	if (unwind(w->unwinder, &space, &regs, &stack, &w->frames) != UNWIND_STOP_ROOT && !stack.is_cut)
+		bring_pages(w, r->pid, &stack);
 }
 
 /*

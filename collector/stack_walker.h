@@ -27,7 +27,7 @@ struct stack_walker *stack_walker_new(void);
 void stack_walker_free(struct stack_walker *w);
 
 /* What the kernel has to be asked for, to bytes of stack a sample. */
-void stack_walker_ask(const struct stack_walker *w, uint32_t stack_bytes, struct perf_event_attr *attr);
+void stack_walker_ask(struct stack_walker *w, uint32_t stack_bytes, struct perf_event_attr *attr);
 /* What describes the rewritten samples, from the attributes that were asked for. */
 void stack_walker_describe(struct perf_event_attr *attr);
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Stacks that cannot be walked as they lie there: of signal handlers, on a stack of their own or not, deeper than
-the copy, and below return probes. No sample has a frame that its program did not call."""
+the copy, with pages that are not there, and below return probes. No sample has a frame that its program did not call."""
 from lib import *
 
 target = build("e2e_walks.c", "-O2", "-fomit-frame-pointer")
@@ -11,9 +11,9 @@ guided = build("e2e_walks.c", "-O2", output="guided")
 class Walks:
     """What one recording of the target has: how its walks ended, and who called whom."""
 
-    def __init__(self, what, *args, program=target):
+    def __init__(self, what, *args, program=target, cpu_ms=400):
         file = path(what + ".data")
-        wperf("record", "-q", "-F", "2000", *args, "-o", file, "--", program, what, "400")
+        wperf("record", "-q", "-F", "2000", *args, "-o", file, "--", program, what, str(cpu_ms))
         profile = report(file, "--by", "none")
         self.samples, self.ended = profile["stacks"]["samples"], profile["stacks"]["ended"]
         self.functions = profile["groups"][0]["functions"]
@@ -58,6 +58,12 @@ check(walks.ended["root"] <= walks.samples - walks.cum("spin"), "deeper than the
 walks.few("with main() in the copy", walks.cum("main"), walks.samples)
 walks.mostly("short", walks.ended["short"], walks.cum("spin"))
 step("deeper than the copy: %d of %d end with it" % (walks.ended["short"], walks.samples))
+
+walks = Walks("hollow", cpu_ms=2000)
+walks.called_by("hollow", "on_new_stack")
+check(walks.ended["root"] > walks.samples / 2 > 100, "a page that is not there stays away: %s" % walks.ended)
+step("a hole in the stack: %d of %d are whole, the others are from before it was met" %
+     (walks.ended["root"], walks.samples))
 
 for program in target, guided:
     walks = Walks("calls", "--marker", "func:probed", "--marker", "func:jumped_to", program=program)

@@ -2,6 +2,7 @@
 /*
  * e2e_walks WHAT MS: spends that much CPU time below functions whose stacks are hard to walk.
  */
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,7 +10,7 @@
 #include <sys/mman.h>
 #include <time.h>
 
-enum { OWN_BYTES = 128 * 1024, NR_DEEP = 1000 };
+enum { OWN_BYTES = 128 * 1024, HOLLOW_BYTES = 16 * 1024, NR_DEEP = 1000 };
 
 static volatile long sink;
 static clock_t end;
@@ -70,6 +71,36 @@ __attribute__((noinline)) static long deep(long n)
 	return kept[n & 15];
 }
 
+/* ---- pages that nobody has touched ---- */
+
+__attribute__((noinline)) static void hollow(void)
+{
+	volatile char room[HOLLOW_BYTES];
+
+	room[sink & 15] = 1;
+	spin();
+	sink += room[sink & 15];
+}
+
+/* On a stack that nobody has been further down on. */
+static void *on_new_stack(void *arg)
+{
+	hollow();
+	sink++;
+	return arg;
+}
+
+static void in_thread(void)
+{
+	pthread_t thread;
+
+	if (pthread_create(&thread, NULL, on_new_stack, NULL)) {
+		fprintf(stderr, "pthread_create failed\n");
+		exit(1);
+	}
+	pthread_join(thread, NULL);
+}
+
 /* ---- calls, to be probed ---- */
 
 /* As long as the probes' traps: half of all samples are here. */
@@ -118,6 +149,8 @@ int main(int argc, char **argv)
 		on_own_stack();
 	else if (!strcmp(what, "deep"))
 		sink = deep(NR_DEEP);
+	else if (!strcmp(what, "hollow"))
+		in_thread();
 	else if (!strcmp(what, "calls"))
 		calls();
 	else
