@@ -31,7 +31,7 @@ enum {
 	MSG_ERRQUEUE = 0x2000,
 	TLS_HANDSHAKE = 0x16,
 	TLS_DATA = 0x17,
-	MAX_IOVECS = 8,
+	MAX_IOVECS = 32,
 	MAX_MESSAGES = 8,
 	/* Of a request with a body: its head, which says how long that is. */
 	HEAD_BYTES = 1024,
