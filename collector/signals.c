@@ -5,23 +5,27 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-/* What the one who started us ignores (nohup, jobs in the background of a script) stays ignored. */
-static void add_unless_ignored(sigset_t *set, int signal_nr)
+/* nohup(1) has it ignored, and it stays so. */
+static bool is_ignored(int signal_nr)
 {
 	struct sigaction now;
 
-	if (!sigaction(signal_nr, NULL, &now) && now.sa_handler != SIG_IGN)
-		sigaddset(set, signal_nr);
+	return !sigaction(signal_nr, NULL, &now) && now.sa_handler == SIG_IGN;
 }
 
+/*
+ * A script starts what runs beside it with SIGINT ignored, and ends it with that all the same, as it may with
+ * perf. A signal that is blocked comes to the descriptor whether it is ignored or not.
+ */
 void signals_open(struct signals *s)
 {
 	sigset_t set;
 
 	sigemptyset(&set);
-	add_unless_ignored(&set, SIGINT);
-	add_unless_ignored(&set, SIGTERM);
-	add_unless_ignored(&set, SIGHUP);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	if (!is_ignored(SIGHUP))
+		sigaddset(&set, SIGHUP);
 	/* Tells nothing by itself: it wakes whoever polls, to look at the child. */
 	sigaddset(&set, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &set, NULL);

@@ -32,7 +32,10 @@ static void hand_on(int signal_nr)
 	errno = error;
 }
 
-/* What the one who started us ignores stays ignored. SA_RESETHAND makes the next one kill. */
+/*
+ * A script starts what runs beside it with SIGINT ignored, and ends it with that all the same; but who is under
+ * nohup(1) stays so. SA_RESETHAND makes the next one kill.
+ */
 static void catch_signals(struct feeder *f)
 {
 	struct sigaction once = { .sa_handler = hand_on, .sa_flags = SA_RESTART | SA_RESETHAND };
@@ -41,7 +44,7 @@ static void catch_signals(struct feeder *f)
 	recorder_pid = f->pid;
 	for (i = 0; i < FEEDER_NR_SIGNALS; i++) {
 		sigaction(signals[i], NULL, &f->before[i]);
-		if (f->before[i].sa_handler != SIG_IGN)
+		if (signals[i] != SIGHUP || f->before[i].sa_handler != SIG_IGN)
 			sigaction(signals[i], &once, NULL);
 	}
 }

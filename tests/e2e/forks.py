@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Who is recorded, from when to when: children of every kind, commands and their exit status, the ways
 in which a recording ends, the options that choose the samples, and what cannot be recorded at all."""
+import contextlib
+
 from lib import *
 
 target = build("e2e_forks.c")
@@ -109,8 +111,10 @@ def check_exit_status():
 def check_ends():
     """However a recording ends, it is whole."""
     process = forever()
-    for sent in (signal.SIGINT, signal.SIGTERM):
-        recording = Recording("-p", process.pid, *MARKER)
+    for sent, how in ((signal.SIGINT, contextlib.nullcontext), (signal.SIGTERM, contextlib.nullcontext),
+                      (signal.SIGINT, beside_a_script)):
+        with how():
+            recording = Recording("-p", process.pid, *MARKER)
         time.sleep(0.3)
         recording.stop(sent)
         check(data_size(recording.file) > 0, "%s: the header has no size of data" % sent)

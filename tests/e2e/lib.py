@@ -7,6 +7,7 @@ tree that the script stands in. Everything made lies in one temporary folder and
 as do the programs that were started, each by its own pid.
 """
 import atexit
+import contextlib
 import ctypes
 import json
 import os
@@ -130,6 +131,14 @@ def start(*argv, **options):
     process = subprocess.Popen(argv, preexec_fn=die_with_parent, **options)
     started.append(process)
     return process
+
+
+@contextlib.contextmanager
+def beside_a_script():
+    """What is started meanwhile ignores SIGINT, as what stands before an & in a shell's script."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def start_target(*argv, ready=None, **options):

@@ -105,7 +105,8 @@ server = start_target(os.path.join(BUILD, "examples/server"), "--threads", str(N
 port = int(server.ready[1])
 
 # ---- lines ----
-live = Live("--format", "jsonl")
+with beside_a_script():
+    live = Live("--format", "jsonl")
 load(asked_of_all)
 live.wait_for_lines(NR)
 groups = [json.loads(line) for line in live.lines]
