@@ -105,7 +105,7 @@ static void writes(void *ctx, struct task_struct *task, struct thread *thread, _
 {
 	struct place place;
 
-	if (!thread->last && find_socket(task, fd, &place))
+	if (find_socket(task, fd, &place) && thread->last != place.key)
 		begins_answer(ctx, task, thread, fd, place.key);
 }
 

@@ -133,7 +133,7 @@ int BPF_PROG(socket_sends, const struct sock *sk)
 	struct thread *thread = target_thread(task);
 	struct pt_regs *regs;
 
-	if (!thread || thread->last)
+	if (!thread || thread->last == (__u64)sk)
 		return 0;
 	regs = (struct pt_regs *)bpf_task_pt_regs(task);
 	begins_answer(ctx, task, thread, regs->di, (__u64)sk);

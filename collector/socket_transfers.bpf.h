@@ -276,8 +276,8 @@ static int asks_for_next(const struct thread *thread, __u32 fd)
 }
 
 /*
- * An answer that comes later: what its write takes is the request's, too, and the mark of the write
- * comes behind it.
+ * An answer that comes later, after a wait or after something for another: what its write takes is the
+ * request's, too, and the mark of the write comes behind it.
  */
 static void begins_answer(void *ctx, struct task_struct *task, struct thread *thread, __u32 fd,
 			  __u64 key)
@@ -294,7 +294,7 @@ static void begins_answer(void *ctx, struct task_struct *task, struct thread *th
 		return;
 	n = count();
 	if (n)
-		n->nr_late++;
+		n->nr_late += !thread->last;
 	serves(thread, key, fd);
 	tell(&t);
 }
