@@ -46,25 +46,36 @@ void attribute_record(struct attribute *a, const struct record *r)
 	}
 }
 
-static uint32_t slot_of(const struct attribute *a, uint32_t thread)
+void attribute_thread_began(struct attribute *a, uint32_t thread)
+{
+	socket_requests_thread_began(&a->by_bytes, thread);
+}
+
+uint64_t attribute_id(const struct attribute *a, uint32_t thread)
 {
 	uint32_t slot = mark_requests_of(&a->by_marks, thread);
 
-	return slot == NO_SLOT ? socket_requests_of(&a->by_bytes, thread) : slot;
+	if (slot == NO_SLOT)
+		slot = socket_requests_of(&a->by_bytes, thread);
+	return slot == NO_SLOT ? 0 : a->open.slots.at[slot].request.id;
 }
 
-const struct open_request *attribute_request(const struct attribute *a, uint32_t thread)
+const struct open_request *attribute_calls(struct attribute *a, uint32_t thread)
 {
-	uint32_t slot = slot_of(a, thread);
+	uint32_t slot = mark_requests_of(&a->by_marks, thread);
 
+	if (slot == NO_SLOT)
+		slot = socket_requests_hold_calls(&a->by_bytes, thread);
 	return slot == NO_SLOT ? NULL : &a->open.slots.at[slot];
 }
 
 const struct open_request *attribute_sample(struct attribute *a, uint32_t thread, uint64_t weight)
 {
-	uint32_t slot = slot_of(a, thread);
+	uint32_t slot = mark_requests_of(&a->by_marks, thread);
 	struct open_request *r;
 
+	if (slot == NO_SLOT)
+		slot = socket_requests_hold(&a->by_bytes, thread);
 	if (slot == NO_SLOT)
 		return NULL;
 	r = &a->open.slots.at[slot];

@@ -35,10 +35,17 @@ void attribute_release(struct attribute *a);
 
 /* A mark, the end of a thread or program, or a loss; all other records are left alone. */
 void attribute_record(struct attribute *a, const struct record *r);
-/* Adds a sample to the request that the thread works on and returns it; NULL: outside. */
+/* It was forked: nothing of it went before. After session_record(), which knows it since then. */
+void attribute_thread_began(struct attribute *a, uint32_t thread);
+/*
+ * Adds a sample to the request that the thread works on and returns it; NULL: outside. Whose it is may be known
+ * only later: then it is added to what is held of the thread, and the listener is told who has it in the end.
+ */
 const struct open_request *attribute_sample(struct attribute *a, uint32_t thread, uint64_t weight);
-/* The same without adding anything. */
-const struct open_request *attribute_request(const struct attribute *a, uint32_t thread);
+/* The same for counted calls, of which it keeps no number. */
+const struct open_request *attribute_calls(struct attribute *a, uint32_t thread);
+/* The id of the request that the thread works on, as far as is known now; 0: none. */
+uint64_t attribute_id(const struct attribute *a, uint32_t thread);
 /* Closes what is open. */
 void attribute_finish(struct attribute *a);
 

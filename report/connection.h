@@ -26,6 +26,8 @@ struct connection {
 	bool is_complete;	/* all bytes since its first one have been seen */
 	bool is_opaque;		/* no request can be known of it, or none was asked for */
 	bool is_out;		/* the last bytes were the server's */
+	bool is_claimed;	/* somebody has begun to answer what was read last */
+	uint32_t reader;	/* thread that did */
 	uint32_t pid;		/* of its last mark */
 	uint32_t name;		/* what a request is called that says no name */
 	const struct protocol *protocol;	/* NULL: no bytes yet */

@@ -231,6 +231,12 @@ static void ignore_sample(struct feed *f, const struct event_desc *event)
 	f->ignored.at[event->index]++;
 }
 
+static void count_samples(struct feed *f, uint64_t nr, const struct open_request *request)
+{
+	f->tallies.nr_samples += nr;
+	*(request ? &f->tallies.nr_in_requests : &f->tallies.nr_outside) += nr;
+}
+
 static void feed_sample(struct feed *f, const struct record *r)
 {
 	struct feed_sample s = { .session = &f->session, .record = r };
@@ -238,9 +244,8 @@ static void feed_sample(struct feed *f, const struct record *r)
 	s.weight = weight_of(f->event, r);
 	s.thread = session_thread(&f->session, r->pid, r->tid);
 	s.request = attribute_sample(&f->attribute, s.thread, s.weight);
-	f->tallies.nr_samples++;
-	f->tallies.nr_in_requests += !!s.request;
-	f->tallies.nr_outside += !s.request;
+	if (!s.request || !s.request->is_held)
+		count_samples(f, 1, s.request);
 	f->input_weight += s.weight;
 	note_depth(f, &r->sample.chain);
 	if (f->listener.sample)
@@ -277,18 +282,13 @@ static void give_row(struct feed *f, const struct feed_calls *c)
 		f->tallies.nr_calls_nameless += c->row->ncalls;
 }
 
-static uint64_t id_of(const struct open_request *r)
-{
-	return r ? r->request.id : 0;
-}
-
 /*
  * Counts are of the time since the thread's last mark. If it works on another request now than it did
  * then, somebody else has ended the one, and the counts may belong to both.
  */
-static bool has_moved_on(const struct feed *f, uint32_t thread, const struct open_request *now)
+static bool has_moved_on(const struct feed *f, uint32_t thread)
 {
-	return thread < f->worked_on.nr && f->worked_on.at[thread] != id_of(now);
+	return thread < f->worked_on.nr && f->worked_on.at[thread] != attribute_id(&f->attribute, thread);
 }
 
 static void note_worked_on(struct feed *f, const struct record *r)
@@ -297,7 +297,7 @@ static void note_worked_on(struct feed *f, const struct record *r)
 
 	while (f->worked_on.nr <= thread)
 		vec_push(&f->worked_on, 0);
-	f->worked_on.at[thread] = id_of(attribute_request(&f->attribute, thread));
+	f->worked_on.at[thread] = attribute_id(&f->attribute, thread);
 }
 
 /* False: it is cut short. */
@@ -313,8 +313,8 @@ static bool take_calls(struct feed *f, const struct record *r)
 	if (c.failed)
 		return false;
 	calls.thread = session_thread(&f->session, r->pid, r->tid);
-	calls.request = attribute_request(&f->attribute, calls.thread);
-	calls.is_late = head.flags & CALL_IS_LATE || has_moved_on(f, calls.thread, calls.request);
+	calls.request = attribute_calls(&f->attribute, calls.thread);
+	calls.is_late = head.flags & CALL_IS_LATE || has_moved_on(f, calls.thread);
 	f->tallies.nr_calls_late += calls.is_late;
 	if (head.flags & CALL_IS_PARTIAL) {
 		f->tallies.nr_calls_partial++;
@@ -342,6 +342,8 @@ static int feed_record(struct feed *f, const struct record *r, const char *path,
 	}
 	attribute_record(&f->attribute, r);
 	session_record(&f->session, r);
+	if (r->type == PERF_RECORD_FORK)
+		attribute_thread_began(&f->attribute, session_thread(&f->session, r->pid, r->tid));
 	if (r->type == PERF_RECORD_EVENT_UPDATE)
 		call_tree_note(&f->calls, &f->session, r);
 	if (r->type != PERF_RECORD_SAMPLE || !r->event)
@@ -373,9 +375,19 @@ static void request_ended(void *self, const struct open_request *r)
 		f->listener.request_ended(f->listener.self, &f->session, r);
 }
 
+static void held_given(void *self, const struct open_request *held, const struct open_request *to)
+{
+	struct feed *f = self;
+
+	if (!to || !to->is_held)
+		count_samples(f, held->request.nr_samples, to);
+	if (f->listener.held_given)
+		f->listener.held_given(f->listener.self, &f->session, held, to);
+}
+
 static void begin_input(struct feed *f, struct reader *reader)
 {
-	struct request_listener listener = { .self = f, .ended = request_ended };
+	struct request_listener listener = { .self = f, .ended = request_ended, .given = held_given };
 
 	session_init(&f->session, reader, f->symbolizer, f->strings);
 	f->session.forgets_ended = f->forgets_ended;

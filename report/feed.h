@@ -24,7 +24,7 @@
 struct feed_sample {
 	struct session *session;
 	uint32_t thread;			/* index in the session */
-	const struct open_request *request;	/* NULL: outside */
+	const struct open_request *request;	/* NULL: outside; or is_held, see held_given */
 	const struct record *record;
 	uint64_t weight;			/* see feed_seconds_per_weight() */
 };
@@ -34,7 +34,7 @@ struct feed_calls {
 	struct session *session;
 	struct call_tree *tree;
 	uint32_t thread;
-	const struct open_request *request;	/* NULL: outside */
+	const struct open_request *request;	/* as in struct feed_sample */
 	const struct call_row *row;		/* NULL: some calls were not counted, nobody knows which */
 	bool is_late;				/* it may belong to an earlier one */
 };
@@ -44,6 +44,9 @@ struct feed_listener {
 	void *self;
 	void (*input_begins)(void *self, const struct session *session);
 	void (*sample)(void *self, const struct feed_sample *s);
+	/* Samples and calls that came with this one as their request are this request's; NULL: they are outside. */
+	void (*held_given)(void *self, const struct session *session, const struct open_request *held,
+			   const struct open_request *to);
 	/* False: the recording does not say whose calls these are. */
 	bool (*calls)(void *self, const struct feed_calls *c);
 	void (*request_ended)(void *self, const struct session *session,

@@ -237,16 +237,22 @@ static uint32_t group_without_request(struct gather *g, uint32_t owner)
 	return g->by == BY_NONE ? group_of_all(g) : group_outside(g);
 }
 
-void gather_stack(struct gather *g, const struct session *session, uint32_t thread,
-		  const struct open_request *request, struct stack_weight s)
+/* s.group: of its thread. */
+static void gather_again(struct gather *g, const struct open_request *request, struct stack_weight s)
 {
-	s.group = owner_of_thread(g, session, thread);
 	if (request)
 		weights_add(open_weights(g, request), &s);
 	else if (g->has_selection)
 		g->nr_filtered += s.nr_samples;
 	else
 		add_to_group(g, group_without_request(g, s.group), s);
+}
+
+void gather_stack(struct gather *g, const struct session *session, uint32_t thread,
+		  const struct open_request *request, struct stack_weight s)
+{
+	s.group = owner_of_thread(g, session, thread);
+	gather_again(g, request, s);
 }
 
 void gather_sample(struct gather *g, const struct session *session, uint32_t thread,
@@ -267,6 +273,27 @@ void gather_partial(struct gather *g, const struct session *session, uint32_t th
 		id = merged(g, group_without_request(g, owner));
 		g->groups.at[id].weights.is_partial = true;
 	}
+}
+
+void gather_held(struct gather *g, const struct session *session, const struct open_request *held,
+		 const struct open_request *to)
+{
+	struct weights *from = open_weights(g, held);
+
+	if (from->is_partial)
+		gather_partial(g, session, held->thread, to);
+	/* Who takes them may be behind all that there are so far. */
+	if (to)
+		open_weights(g, to);
+	from = open_weights(g, held);
+	vec_each(&from->list, s)
+		gather_again(g, to, *s);
+	weights_clear(from);
+}
+
+void gather_forget(struct gather *g, const struct open_request *held)
+{
+	weights_clear(open_weights(g, held));
 }
 
 /* owner: group that counts the request, by thread or process. */

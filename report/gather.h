@@ -69,6 +69,11 @@ void gather_sample(struct gather *g, const struct session *session, uint32_t thr
 /* Calls of that time were not counted. */
 void gather_partial(struct gather *g, const struct session *session, uint32_t thread,
 		    const struct open_request *request);
+/* What was gathered for `held` is that request's; NULL: it is outside. */
+void gather_held(struct gather *g, const struct session *session, const struct open_request *held,
+		 const struct open_request *to);
+/* Nobody wants it. */
+void gather_forget(struct gather *g, const struct open_request *held);
 /* A request ended. */
 void gather_request(struct gather *g, const struct open_request *request);
 /*

@@ -44,6 +44,17 @@ static bool on_calls(void *self, const struct feed_calls *c)
 	return true;
 }
 
+static void on_held(void *self, const struct session *session, const struct open_request *held,
+		    const struct open_request *to)
+{
+	struct live *l = self;
+
+	if (to)
+		gather_held(&l->gather, session, held, to);
+	else
+		gather_forget(&l->gather, held);
+}
+
 static void show(struct live *l)
 {
 	struct profile *p = &l->profile;
@@ -78,6 +89,7 @@ void live_init(struct live *l, const struct live_options *o)
 					  .input_begins = on_input,
 					  .sample = on_sample,
 					  .calls = on_calls,
+					  .held_given = on_held,
 					  .request_ended = on_request };
 
 	*l = (struct live){ .options = o };

@@ -13,11 +13,10 @@ void open_requests_release(struct open_requests *o)
 	vec_release(&o->free_slots);
 }
 
-struct open_request *open_requests_add(struct open_requests *o, const struct open_request *like)
+static struct open_request *take_slot(struct open_requests *o, const struct open_request *like)
 {
 	struct open_request *r;
 	uint32_t slot;
-	int list;
 
 	if (o->free_slots.nr) {
 		slot = *vec_last(&o->free_slots);
@@ -28,12 +27,44 @@ struct open_request *open_requests_add(struct open_requests *o, const struct ope
 	}
 	r = &o->slots.at[slot];
 	*r = *like;
-	r->request.id = ++o->nr_requests;
 	r->slot = slot;
+	return r;
+}
+
+struct open_request *open_requests_add(struct open_requests *o, const struct open_request *like)
+{
+	struct open_request *r = take_slot(o, like);
+	int list;
+
+	r->request.id = ++o->nr_requests;
 	r->is_open = true;
 	for (list = 0; list < NR_OPEN_LISTS; list++)
 		r->in[list].owner = NO_SLOT;
 	return r;
+}
+
+uint32_t open_requests_hold(struct open_requests *o, uint32_t thread)
+{
+	return take_slot(o, &(struct open_request){ .is_held = true, .thread = thread })->slot;
+}
+
+void open_requests_give(struct open_requests *o, uint32_t held, uint32_t to)
+{
+	struct request *from = &o->slots.at[held].request;
+	struct open_request *taker = to == NO_SLOT ? NULL : &o->slots.at[to];
+
+	if (taker) {
+		taker->request.nr_samples += from->nr_samples;
+		taker->request.weight += from->weight;
+	}
+	o->listener.given(o->listener.self, &o->slots.at[held], taker);
+	from->nr_samples = from->weight = 0;
+}
+
+void open_requests_drop(struct open_requests *o, uint32_t held)
+{
+	o->slots.at[held].is_held = false;
+	vec_push(&o->free_slots, held);
 }
 
 void open_requests_close(struct open_requests *o, uint32_t slot, uint64_t end_ns)

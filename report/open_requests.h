@@ -25,6 +25,7 @@ struct open_request {
 	uint32_t slot;		/* dense, used again: to index arrays of the listener's own */
 	uint32_t thread, process;	/* indexes in the session; thread that it began on */
 	bool is_open, is_by_bytes;
+	bool is_held;		/* no request: what a thread has done that is not yet known to be any's */
 	/* by marks */
 	uint32_t marker;	/* id */
 	uint32_t family;
@@ -45,6 +46,8 @@ struct request_listener {
 	void *self;
 	/* A request ended: what it had is final. Lent for the call. */
 	void (*ended)(void *self, const struct open_request *r);
+	/* What was held is this one's; NULL: no request's. It is empty from now on. */
+	void (*given)(void *self, const struct open_request *held, const struct open_request *to);
 };
 
 struct open_requests {
@@ -62,6 +65,11 @@ void open_requests_release(struct open_requests *o);
 
 /* As `like`, in no list, with the next id. Lent until the next one is added. */
 struct open_request *open_requests_add(struct open_requests *o, const struct open_request *like);
+/* A slot that is no request, for samples until somebody knows whose they are. It stays until open_requests_drop(). */
+uint32_t open_requests_hold(struct open_requests *o, uint32_t thread);
+/* What was held goes to that slot; NO_SLOT: it is outside of all. */
+void open_requests_give(struct open_requests *o, uint32_t held, uint32_t to);
+void open_requests_drop(struct open_requests *o, uint32_t held);
 /* end_ns 0: it is closed without having ended. It stands in no list any more. */
 void open_requests_close(struct open_requests *o, uint32_t slot, uint64_t end_ns);
 

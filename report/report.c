@@ -45,6 +45,18 @@ static bool on_calls(void *self, const struct feed_calls *c)
 	return true;
 }
 
+static void on_held(void *self, const struct session *session, const struct open_request *held,
+		    const struct open_request *to)
+{
+	struct report *r = self;
+
+	gather_held(&r->gather, session, held, to);
+	if (has_second(r) && to)
+		gather_held(&r->by_request, session, held, to);
+	else if (has_second(r))
+		gather_forget(&r->by_request, held);
+}
+
 static void on_request(void *self, const struct session *session,
 		       const struct open_request *request)
 {
@@ -71,6 +83,7 @@ void report_init(struct report *r, const struct report_options *o)
 					  .input_begins = on_input,
 					  .sample = on_sample,
 					  .calls = on_calls,
+					  .held_given = on_held,
 					  .request_ended = on_request,
 					  .input_ended = on_input_end };
 

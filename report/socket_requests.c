@@ -30,6 +30,8 @@ void socket_requests_init(struct socket_requests *s, struct session *session,
 void socket_requests_release(struct socket_requests *s)
 {
 	connections_release(&s->connections);
+	vec_each(&s->workers, w)
+		vec_release(&w->held);
 	vec_release(&s->workers);
 	vec_release(&s->ended);
 	str_release(&s->text);
@@ -64,17 +66,71 @@ static void work_on(struct socket_requests *s, struct worker *w, uint32_t slot)
 static struct worker *worker_of(struct socket_requests *s, uint32_t thread)
 {
 	while (s->workers.nr <= thread)
-		vec_push(&s->workers, (struct worker){ .slot = NO_SLOT });
+		vec_push(&s->workers, (struct worker){ .slot = NO_SLOT, .nr_together = 1 });
 	return &s->workers.at[thread];
 }
 
-/* The thread's time on the CPU up to its mark is that of what it worked on. */
-static void count_cpu(struct socket_requests *s, struct worker *w, uint64_t cpu_ns)
+static uint64_t id_of(const struct socket_requests *s, uint32_t slot)
 {
-	if (w->is_known && w->slot != NO_SLOT && cpu_ns > w->cpu_ns)
-		s->open->slots.at[w->slot].request.cpu_ns += cpu_ns - w->cpu_ns;
-	w->cpu_ns = cpu_ns;
+	return slot == NO_SLOT ? 0 : s->open->slots.at[slot].request.id;
+}
+
+/* To that one what was held since it began, and the rest to what the thread worked on before. */
+static void give_held(struct socket_requests *s, struct worker *w, uint32_t slot)
+{
+	vec_each(&w->held, h) {
+		bool had_begun = h->nr_requests >= id_of(s, slot);
+
+		open_requests_give(s->open, h->slot, had_begun ? slot : w->slot);
+		open_requests_drop(s->open, h->slot);
+	}
+	w->held.nr = 0;
+	w->nr_together = 1;
+}
+
+static void add_cpu(struct socket_requests *s, uint32_t slot, uint64_t ns)
+{
+	if (slot != NO_SLOT)
+		s->open->slots.at[slot].request.cpu_ns += ns;
+}
+
+/* What the thread has done from its last mark to this one, its time on the CPU among it, was done for that one. */
+static void give_work(struct socket_requests *s, struct worker *w, uint32_t slot, const struct socket_mark *m)
+{
+	uint64_t ns = w->is_known && m->cpu_ns > w->cpu_ns ? m->cpu_ns - w->cpu_ns : 0, since = ns;
+
+	if (slot != NO_SLOT && slot != w->slot)
+		since = m->ns - s->open->slots.at[slot].request.begin_ns;
+	if (since > ns)
+		since = ns;
+	add_cpu(s, slot, since);
+	add_cpu(s, w->slot, ns - since);
+	w->cpu_ns = m->cpu_ns;
 	w->is_known = true;
+	give_held(s, w, slot);
+}
+
+static void merge_held(struct socket_requests *s, struct worker *w)
+{
+	size_t i;
+
+	for (i = 0; 2 * i + 1 < w->held.nr; i++) {
+		struct held *older = &w->held.at[2 * i], *newer = older + 1;
+
+		older->nr_samples += newer->nr_samples;
+		open_requests_give(s->open, newer->slot, older->slot);
+		open_requests_drop(s->open, newer->slot);
+		w->held.at[i] = *older;
+	}
+	w->held.nr = i;
+	w->nr_together *= 2;
+}
+
+/* No mark says more of it: what is held is that one's that it is known to work on. */
+static void stop_working(struct socket_requests *s, struct worker *w)
+{
+	give_held(s, w, w->slot);
+	work_on(s, w, NO_SLOT);
 }
 
 /* It was given up while threads worked on it. */
@@ -82,8 +138,10 @@ static void give_up(struct socket_requests *s, uint32_t slot)
 {
 	if (s->open->slots.at[slot].nr_workers)
 		vec_each(&s->workers, w)
-			if (w->slot == slot)
+			if (w->slot == slot) {
+				give_held(s, w, slot);
 				w->slot = NO_SLOT;
+			}
 	s->open->slots.at[slot].nr_workers = 0;
 	open_requests_close(s->open, slot, 0);
 }
@@ -203,6 +261,14 @@ static bool wants_http_only(const struct socket_requests *s)
 		if (m->flags & MARKER_IS_SOCKETS && !(m->flags & MARKER_IS_HTTP))
 			return false;
 	return s->session->markers.nr;
+}
+
+static bool has_marks(const struct socket_requests *s)
+{
+	vec_each(&s->session->markers, m)
+		if (m->flags & MARKER_IS_SOCKETS)
+			return true;
+	return false;
 }
 
 static struct exchange_listener listener_of(struct feeding *f)
@@ -325,12 +391,72 @@ static void close_connection(struct socket_requests *s, struct connection *c, co
 
 /* ---- marks ---- */
 
+/*
+ * Requests are handed from thread to thread here. By way of exception a request may move where threads do not
+ * hand them on: a goroutine is continued by another thread.
+ */
+static bool answers_for_others(const struct worker *w)
+{
+	return w->nr_begun_of_others > w->nr_begun / 8;
+}
+
+static bool reads_for_others(const struct worker *w)
+{
+	return answers_for_others(w) && w->nr_left >= w->nr_gone_on;
+}
+
+/* What comes after a read: is it about what was read? */
+static void note_turn(struct worker *w, const struct mark *m)
+{
+	bool is_same = m->head.conn == w->reading;
+
+	if (w->reading && m->head.kind != SOCKET_WAIT && (m->head.kind != SOCKET_IN || !is_same))
+		*(is_same || m->head.flags & SOCKET_IS_OUTGOING ? &w->nr_gone_on : &w->nr_left) += 1;
+	w->reading = m->head.kind == SOCKET_IN && !(m->head.flags & SOCKET_IS_OUTGOING) ? m->head.conn : 0;
+}
+
+/* The mark is of the first bytes of an answer: who writes them has worked on that. */
+static bool begins_answer(const struct connection *c, const struct mark *m)
+{
+	return m->head.kind == SOCKET_OUT && !c->is_outgoing && !c->is_claimed && connection_is_owing(c);
+}
+
+/* Whose it is what a thread has done up to a mark with which it begins to answer, as socket_requests.h has it. */
+static uint32_t answered_by(const struct socket_requests *s, const struct connection *c, const struct worker *w,
+			    bool is_of_others)
+{
+	uint32_t answered = connection_worked_on(c);
+	bool is_handed = is_of_others || answers_for_others(w);
+
+	if (answered == NO_SLOT || answered == w->slot)
+		return w->slot;
+	if (reads_for_others(w))
+		return answered;
+	if (w->slot == NO_SLOT)
+		return is_handed ? answered : NO_SLOT;
+	if (s->open->slots.at[w->slot].is_answered)
+		return answered;
+	return is_handed ? NO_SLOT : w->slot;
+}
+
+static void claim(struct socket_requests *s, struct connection *c, const struct mark *m, struct worker *w)
+{
+	uint32_t answered = connection_worked_on(c);
+	/* One that it has worked on already is its own, by whatever road that came. */
+	bool is_of_others = c->reader != (uint32_t)(w - s->workers.at) && (w->slot == NO_SLOT || w->slot != answered);
+
+	w->nr_begun++;
+	w->nr_begun_of_others += is_of_others;
+	c->is_claimed = true;
+	give_work(s, w, answered_by(s, c, w, is_of_others), &m->head);
+}
+
 static void take_served(struct socket_requests *s, struct connection *c, const struct mark *m,
 			struct worker *w)
 {
 	if (m->head.kind == SOCKET_IN) {
 		feed_in(s, c, m, &m->chunk);
-		work_on(s, w, connection_worked_on(c));
+		work_on(s, w, reads_for_others(w) ? NO_SLOT : connection_worked_on(c));
 		return;
 	}
 	if (connection_is_owing(c))
@@ -381,11 +507,19 @@ static void take_transfer(struct socket_requests *s, const struct mark *m, struc
 	/* Its first mark was lost, or stood before the recording's first record. */
 	if (!c && m->head.kind != SOCKET_CLOSE)
 		c = add_connection(s, m);
+	if (c && (m->head.kind == SOCKET_IN || more.total)) {
+		c->reader = (uint32_t)(w - s->workers.at);
+		c->is_claimed = false;
+	}
+	if (c && !c->is_outgoing)
+		feed_in(s, c, m, &more);
+	if (c && begins_answer(c, m))
+		claim(s, c, m, w);
+	else
+		give_work(s, w, w->slot, &m->head);
 	if (!c)
 		return;
 	c->pid = m->rec->pid;
-	if (!c->is_outgoing)
-		feed_in(s, c, m, &more);
 	if (m->head.kind == SOCKET_CLOSE)
 		close_connection(s, c, m);
 	else if (c->is_outgoing)
@@ -396,12 +530,14 @@ static void take_transfer(struct socket_requests *s, const struct mark *m, struc
 
 static void take(struct socket_requests *s, const struct mark *m, struct worker *w)
 {
-	count_cpu(s, w, m->head.cpu_ns);
 	s->nr_data_lost += !!(m->head.flags & SOCKET_DATA_LOST);
+	note_turn(w, m);
+	if (m->head.kind == SOCKET_IN || m->head.kind == SOCKET_OUT || m->head.kind == SOCKET_CLOSE)
+		take_transfer(s, m, w);
+	else
+		give_work(s, w, w->slot, &m->head);
 	if (m->head.kind == SOCKET_OPEN)
 		open_connection(s, m, w);
-	else if (m->head.kind != SOCKET_WAIT)
-		take_transfer(s, m, w);
 	if (m->head.kind == SOCKET_WAIT || m->head.flags & SOCKET_IS_LEFT)
 		work_on(s, w, NO_SLOT);
 }
@@ -443,7 +579,7 @@ static void close_left_behind(struct socket_requests *s, uint64_t now_ns)
 static void lost(struct socket_requests *s)
 {
 	vec_each(&s->workers, w)
-		work_on(s, w, NO_SLOT);
+		stop_working(s, w);
 	vec_each(&s->connections.all, it) {
 		struct connection *c = *it;
 
@@ -474,7 +610,7 @@ bool socket_requests_mark(struct socket_requests *s, const struct record *rec)
 	take(s, &m, worker_of(s, thread));
 	/* Sockets are closed behind their thread's end. */
 	if (s->session->threads.at[thread].is_ended)
-		work_on(s, worker_of(s, thread), NO_SLOT);
+		stop_working(s, worker_of(s, thread));
 	return true;
 }
 
@@ -487,8 +623,9 @@ static void thread_ended(struct socket_requests *s, const struct record *rec)
 	if (thread == UINT32_MAX)
 		return;
 	if (thread < s->workers.nr) {
-		work_on(s, &s->workers.at[thread], NO_SLOT);
-		s->workers.at[thread].is_known = false;
+		stop_working(s, &s->workers.at[thread]);
+		vec_release(&s->workers.at[thread].held);
+		s->workers.at[thread] = (struct worker){ .slot = NO_SLOT, .nr_together = 1 };
 	}
 	if (rec->type == PERF_RECORD_EXIT && session_is_last_thread(s->session, thread))
 		vec_push(&s->ended, (struct ended_process){ rec->pid, rec->time });
@@ -504,9 +641,55 @@ void socket_requests_record(struct socket_requests *s, const struct record *rec)
 		thread_ended(s, rec);
 }
 
+/* The scheduler's sum of a new thread's time begins with 0 (Linux: kernel/sched/core.c, __sched_fork()). */
+void socket_requests_thread_began(struct socket_requests *s, uint32_t thread)
+{
+	struct worker *w;
+
+	if (!has_marks(s))
+		return;
+	w = worker_of(s, thread);
+	w->is_known = true;
+	w->cpu_ns = 0;
+}
+
 uint32_t socket_requests_of(const struct socket_requests *s, uint32_t thread)
 {
 	return thread < s->workers.nr ? s->workers.at[thread].slot : NO_SLOT;
+}
+
+/* NULL: the thread has had no mark. is_parted: from all that came before a request that has begun since. */
+static struct held *held_now(struct socket_requests *s, uint32_t thread, bool is_parted)
+{
+	struct worker *w = thread < s->workers.nr ? &s->workers.at[thread] : NULL;
+	struct held *last;
+
+	if (!w || !w->is_known)
+		return NULL;
+	last = w->held.nr ? vec_last(&w->held) : NULL;
+	if (last && (last->nr_requests == s->open->nr_requests || (!is_parted && last->nr_samples < w->nr_together)))
+		return last;
+	if (w->held.nr == HELD_MAX)
+		merge_held(s, w);
+	vec_push(&w->held, (struct held){ open_requests_hold(s->open, thread), s->open->nr_requests, 0 });
+	return vec_last(&w->held);
+}
+
+uint32_t socket_requests_hold(struct socket_requests *s, uint32_t thread)
+{
+	struct held *h = held_now(s, thread, false);
+
+	if (!h)
+		return NO_SLOT;
+	h->nr_samples++;
+	return h->slot;
+}
+
+uint32_t socket_requests_hold_calls(struct socket_requests *s, uint32_t thread)
+{
+	struct held *h = held_now(s, thread, true);
+
+	return h ? h->slot : NO_SLOT;
 }
 
 void socket_requests_finish(struct socket_requests *s)
@@ -514,7 +697,7 @@ void socket_requests_finish(struct socket_requests *s)
 	size_t i;
 
 	vec_each(&s->workers, w)
-		work_on(s, w, NO_SLOT);
+		stop_working(s, w);
 	vec_each(&s->ended, p)
 		close_all_of(s, p);
 	for (i = 0; i < s->connections.all.nr; i++)

@@ -12,6 +12,15 @@
  *   or reads from or writes to a connection that was opened, or last written to, for the request,
  * until it reads or writes for another, or waits for something new. What it does after the answer
  * and before it waits (logging) is the request's, too.
+ *   A request may be read by one thread and handed to another, which no mark tells; but who writes the first of an
+ * answer has worked on it. So what a thread does between two marks is held until the second one says whose it is:
+ *   the request's that it begins to answer, from when that began,
+ *     if the thread has answered what it worked on before,
+ *     or worked on nothing, and another thread has read that request;
+ *   nobody's, if another thread has read it, and what this one has read itself is not answered;
+ *   else the one's that the first mark was for.
+ * Threads that answer for others, and after a read mostly go on with something else, read for others, too: what such
+ * a thread does is always that one's which it answers next.
  *   Requests that come at once on one connection may be worked on in turn or together. If all that
  * are not answered yet are of one endpoint, the first of them has the samples, and those that one
  * write answers share the time on the CPU evenly: the endpoint's sums are right. If they are of
@@ -29,11 +38,26 @@
 #include "report/open_requests.h"
 #include "report/session.h"
 
+/* Samples that are held together: a request that began later cannot have any of them. */
+struct held {
+	uint32_t slot;
+	uint64_t nr_requests;	/* that had begun when the first of them was taken */
+	uint64_t nr_samples;
+};
+
+/* Of one thread. When there are more, neighbours become one, and those to come are as large. */
+enum { HELD_MAX = 32 };
+
 /* A thread, by the index that it has in the session. */
 struct worker {
 	uint32_t slot;		/* of the request that it works on; NO_SLOT: none */
+	VEC(struct held) held;	/* since its last mark, oldest first */
+	uint64_t nr_together;	/* samples that are held together, whatever begins between them */
 	bool is_known;		/* cpu_ns is */
 	uint64_t cpu_ns;	/* at its last mark */
+	uint64_t nr_begun, nr_begun_of_others;	/* answers; of them to what it had not worked on before */
+	uint64_t nr_gone_on, nr_left;	/* requests that it read, and then had its next mark for, or for another */
+	uint64_t reading;		/* connection that it read from last, since its last mark; 0: none */
 };
 
 /* A process that has ended, and may have left connections that nobody closed. */
@@ -63,8 +87,14 @@ void socket_requests_release(struct socket_requests *s);
 bool socket_requests_mark(struct socket_requests *s, const struct record *rec);
 /* The end of a thread or program, or a loss; all other records are left alone. */
 void socket_requests_record(struct socket_requests *s, const struct record *rec);
-/* The slot of what the thread works on, or NO_SLOT. */
+/* A thread that was not there before. */
+void socket_requests_thread_began(struct socket_requests *s, uint32_t thread);
+/* The slot of what the thread works on as far as is known now, or NO_SLOT. */
 uint32_t socket_requests_of(const struct socket_requests *s, uint32_t thread);
+/* The slot that holds its samples until its next mark; NO_SLOT: it has had none, and they are outside. */
+uint32_t socket_requests_hold(struct socket_requests *s, uint32_t thread);
+/* The same for what is told all at once, right before that mark: calls. */
+uint32_t socket_requests_hold_calls(struct socket_requests *s, uint32_t thread);
 /* Closes what is open. */
 void socket_requests_finish(struct socket_requests *s);
 

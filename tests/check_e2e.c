@@ -32,6 +32,7 @@ static const struct script {
 	{ "nginx", { CAN_BPF }, "nginx" },
 	{ "postgres", { CAN_BPF }, "/usr/lib/postgresql/*/bin/postgres psql runuser" },
 	{ "waits", { CAN_BPF }, "gcc" },
+	{ "pools", { CAN_BPF }, "gcc /usr/bin/python3" },
 	{ "splice", { CAN_BPF }, "/usr/bin/python3" },
 	{ "shutdown", { CAN_BPF }, "/usr/bin/python3" },
 	{ "real_http", { CAN_BPF }, "nginx wrk node /usr/bin/python3 /usr/bin/gunicorn" },

@@ -25,7 +25,7 @@ Suite *check_socket_requests_suite(void);
  *	close 11 5
  *	leave 11 5		closes, and is done with it
  *	less 11			from here on marks are missing
- *	sample 11  exit 11  lost  -
+ *	sample 11  fork 11  exit 11  lost  -
  *
  * Any other bytes are as they stand. A thread's process is its tens: 11 and 12 are threads of 10. Its
  * time on the CPU is the time.
@@ -71,7 +71,7 @@ static void build_mark(struct recording_builder *b, uint64_t time, const struct 
 	uint32_t pid = w->tid / 10 * 10;
 	struct str bytes = { 0 };
 
-	if (w->conn >= 9)
+	if (w->conn == 9)
 		m.flags |= SOCKET_IS_OUTGOING;
 	if (!strcmp(w->what, "new") || !strcmp(w->what, "old") || !strcmp(w->what, "up")) {
 		m.kind = SOCKET_OPEN;
@@ -103,6 +103,8 @@ static void build_word(struct recording_builder *b, uint64_t time, const char *l
 		snprintf(w.text, sizeof(w.text), "%s", line + at);
 	if (!strcmp(w.what, "sample"))
 		builder_sample(b, time, w.tid / 10 * 10, w.tid, (uint64_t[]){ 0x1000 }, 1);
+	else if (!strcmp(w.what, "fork"))
+		builder_fork(b, time, w.tid / 10 * 10, w.tid, w.tid / 10 * 10, w.tid / 10 * 10);
 	else if (!strcmp(w.what, "exit"))
 		builder_exit(b, time, w.tid / 10 * 10, w.tid);
 	else if (!strcmp(w.what, "lost"))
@@ -213,6 +215,24 @@ static const struct {
 	/* a pool: one thread reads, another one writes */
 	{ "new 11 5;in 11 5 GET /a;wait 11;sample 12;out 12 5 200;sample 12;wait 12",
 	  "GET /a 200 2-5 s1 c3", 1 },
+	/* ... from when it began; what the thread did before is its own */
+	{ "fork 12;sample 12;new 11 5;in 11 5 GET /a;wait 11;sample 12;out 12 5 200;sample 12;wait 12;sample 12",
+	  "GET /a 200 4-7 s2 c6", 2 },
+	/* ... and behind another one, without a wait between */
+	{ "fork 12;new 11 5;new 11 6;in 11 5 GET /a;in 11 6 GET /b;wait 11;sample 12;out 12 5 200;sample 12;"
+	  "sample 12;out 12 6 200;wait 12",
+	  "GET /a 200 4-8 s1 c5, GET /b 200 5-11 s2 c5", 0 },
+	/* a pool of those that read for each other: nothing that was read tells what they do */
+	{ "new 11 5;new 12 6;in 11 5 GET /a;in 12 6 GET /b;sample 12;out 12 5 200;wait 12;sample 11;out 11 6 200;"
+	  "wait 11",
+	  "GET /a 200 3-6 s1 c4, GET /b 200 4-9 s1 c6", 0 },
+	/* ... one that mostly does not, and now has two: nobody knows */
+	{ "new 12 6;in 12 6 GET /b;out 12 6 200;wait 12;in 12 6 GET /b;out 12 6 200;wait 12;new 11 5;in 11 5 GET /a;"
+	  "in 12 6 GET /c;sample 12;out 12 5 200;wait 12;out 12 6 200;wait 12",
+	  "GET /b 200 2-3 c2, GET /b 200 5-6 c2, GET /c 200 10-14 c2, GET /a 200 9-12 c1", 1 },
+	/* a loop that reads from all, and then answers all, works on each when it has read it, and when it answers */
+	{ "new 11 5;new 11 6;in 11 5 GET /a;sample 11;in 11 6 GET /b;sample 11;sample 11;out 11 5 200;out 11 6 200;wait 11",
+	  "GET /a 200 3-8 s1 c2, GET /b 200 5-9 s2 c5", 0 },
 	/* a proxy: what comes from the connection that it opened is for the request that asked */
 	{ "new 11 5;in 11 5 GET /a;up 11 9;out 11 9;wait 11;sample 11;in 11 9;sample 11;out 11 5 200;wait 11",
 	  "GET /a 200 2-9 s1 c6", 1 },
@@ -248,7 +268,7 @@ static const struct {
 	/* open at the end */
 	{ "new 11 5;in 11 5 GET /a;sample 11", "GET /a 2-? s1 c0", 0 },
 	/* the thread ends with its work; another one goes on */
-	{ "wait 12;new 11 5;in 11 5 GET /a;exit 11;out 12 5 200;wait 12", "GET /a 200 3-5 c1", 0 },
+	{ "wait 12;new 11 5;in 11 5 GET /a;exit 11;out 12 5 200;wait 12", "GET /a 200 3-5 c3", 0 },
 	/* the process ends, and with it the connections that it had last: nobody closes them */
 	{ "new 11 5;in 11 5 GET /a;out 11 5 HTTP/1.0 200 x\r\n\r\nbytes;exit 11", "GET /a 200 2-3 c1", 0 },
 	{ "new 11 5;in 11 5 \x01?;out 11 5 x;exit 11;sample 12", "tcp:80 2-3 c1", 1 },
@@ -284,6 +304,33 @@ START_TEST(marks_become_requests)
 	run(&o, 0, cases[_i].script);
 	ck_assert_str_eq(str_cstr(&o.text), cases[_i].want);
 	ck_assert_uint_eq(o.feed.tallies.nr_outside, cases[_i].nr_outside);
+	outcome_release(&o);
+}
+END_TEST
+
+/*
+ * Each sample of thread 12's is taken behind one more request's begin, so that there are more pieces than are kept: who
+ * began before all of them has all, who began between loses less than one piece in sixteen of what came since.
+ */
+START_TEST(many_begins_between_two_marks)
+{
+	enum { NR = 1000, BEGIN = 300 };
+	uint32_t conn = _i ? BEGIN : 1, i;
+	struct str script = { 0 };
+	struct outcome o;
+	unsigned int nr;
+
+	str_add(&script, "fork 12");
+	for (i = 1; i <= NR; i++)
+		str_addf(&script, ";new 11 %u;in 11 %u GET /%s;sample 12", i + 10, i + 10, i == conn ? "a" : "other");
+	str_addf(&script, ";out 12 %u 200;exit 12", conn + 10);
+	run(&o, 0, str_cstr(&script));
+	ck_assert_int_eq(sscanf(str_cstr(&o.text), "GET /a 200 %*u-%*u s%u", &nr), 1);
+	ck_assert_uint_le(nr, NR - conn + 1);
+	ck_assert_uint_ge(nr, (NR - conn + 1) - (_i ? NR / 16 : 0));
+	ck_assert_uint_eq(o.feed.tallies.nr_in_requests, nr);
+	ck_assert_uint_eq(o.feed.tallies.nr_outside, NR - nr);
+	str_release(&script);
 	outcome_release(&o);
 }
 END_TEST
@@ -431,6 +478,7 @@ Suite *check_socket_requests_suite(void)
 	TCase *tc = tcase_create("socket_requests");
 
 	tcase_add_loop_test(tc, marks_become_requests, 0, ARRAY_LEN(cases));
+	tcase_add_loop_test(tc, many_begins_between_two_marks, 0, 2);
 	tcase_add_test(tc, http_alone_is_taken_where_asked_for);
 	tcase_add_test(tc, what_cannot_be_read_is_counted);
 	tcase_add_loop_test(tc, memory_is_what_is_open, 0, 2);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Any marks are requests: each that is opened is closed once, nobody works on a closed one, and the time on
- * the CPU that requests have is no more than the threads had.
+ * Any marks are requests: each that is opened is closed once, nobody works on a closed one, the time on
+ * the CPU that requests have is no more than the threads had, and each sample is given out once.
  *
  * A step: kind, thread, connection, flags, length, and that many bytes. A kind beyond a mark's is a loss, an
  * exit, or the bytes as a sample's raw part as they stand. Some take 60 ms.
@@ -26,6 +26,7 @@ struct state {
 	struct socket_requests requests;
 	struct endpoint_options endpoints;
 	uint64_t time, nr_ended, cpu_ns;
+	uint64_t nr_held, nr_given, nr_in_requests;	/* samples */
 };
 
 static void ended(void *self, const struct open_request *r)
@@ -36,6 +37,16 @@ static void ended(void *self, const struct open_request *r)
 	assert(r->request.is_unfinished || r->request.end_ns >= r->request.begin_ns);
 	s->nr_ended++;
 	s->cpu_ns += r->request.cpu_ns;
+	s->nr_in_requests += r->request.nr_samples;
+}
+
+static void given(void *self, const struct open_request *held, const struct open_request *to)
+{
+	struct state *s = self;
+
+	assert(held->is_held && (!to || to->is_open || to->is_held));
+	if (!to || !to->is_held)
+		s->nr_given += held->request.nr_samples;
 }
 
 static void send_mark(struct state *s, struct record *rec, const uint8_t *step, const uint8_t *bytes)
@@ -60,6 +71,18 @@ static void send_mark(struct state *s, struct record *rec, const uint8_t *step, 
 	socket_requests_mark(&s->requests, rec);
 }
 
+/* One sample of that thread, whose it turns out to be. */
+static void hold_sample(struct state *s, uint32_t thread)
+{
+	uint32_t slot = socket_requests_hold(&s->requests, thread);
+
+	if (slot == NO_SLOT)
+		return;
+	assert(s->open.slots.at[slot].is_held);
+	s->open.slots.at[slot].request.nr_samples++;
+	s->nr_held++;
+}
+
 static void take_step(struct state *s, const uint8_t *step, const uint8_t *bytes)
 {
 	struct record rec = { .type = PERF_RECORD_SAMPLE };
@@ -81,6 +104,7 @@ static void take_step(struct state *s, const uint8_t *step, const uint8_t *bytes
 	} else {
 		send_mark(s, &rec, step, bytes);
 	}
+	hold_sample(s, session_thread(&s->session, rec.pid, rec.tid));
 	slot = socket_requests_of(&s->requests, session_thread(&s->session, rec.pid, rec.tid));
 	assert(slot == NO_SLOT || (s->open.slots.at[slot].is_open && s->open.slots.at[slot].nr_workers));
 }
@@ -88,7 +112,7 @@ static void take_step(struct state *s, const uint8_t *step, const uint8_t *bytes
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct state s = { 0 };
-	const struct request_listener listener = { .self = &s, .ended = ended };
+	const struct request_listener listener = { .self = &s, .ended = ended, .given = given };
 
 	strings_id(&s.strings, "");
 	session_init(&s.session, NULL, NULL, &s.strings);
@@ -103,6 +127,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	socket_requests_finish(&s.requests);
 	assert(s.nr_ended == s.open.nr_requests);
+	assert(s.nr_held == s.nr_given && s.nr_in_requests <= s.nr_given);
 	assert(s.cpu_ns <= s.time * NR_THREADS);
 	socket_requests_release(&s.requests);
 	open_requests_release(&s.open);

@@ -1,0 +1,109 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Requests that one thread reads and another one works on: what these threads do is the request's that it is
+done for."""
+import collections
+import http.client
+import socket
+import threading
+
+from clients import *
+
+program = build("e2e_pool.c", "-O2")
+NR_CLIENTS, NR = 8, 400
+NR_ROUNDS = 50
+WORK = {"/alpha": "work_on_alpha", "/beta": "work_on_beta"}
+
+
+def ask(port, first):
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+    for i in range(NR):
+        connection.request("GET", list(WORK)[(first + i) % 2])
+        answer = connection.getresponse()
+        equal("status", (answer.status, answer.read()), (200, b"hello\n"))
+    connection.close()
+
+
+def ask_all(port):
+    clients = [threading.Thread(target=ask, args=(port, i)) for i in range(NR_CLIENTS)]
+    for client in clients:
+        client.start()
+    for client in clients:
+        client.join()
+
+
+def samples_in(group, name):
+    return sum(f["samples"] for f in group["functions"] if f["function"] == name)
+
+
+# ---- a loop that reads from all, and then answers all ----
+
+LOOP = r"""
+import socket
+listener = socket.create_server(("127.0.0.1", 0))
+print("port %d" % listener.getsockname()[1], flush=True)
+clients = [listener.accept()[0] for _ in range(2)]
+large = bytes(1 << 20)
+while True:
+    asked = [c.recv(4096) for c in clients]
+    if not all(asked):
+        break
+    for c, a in zip(clients, asked):
+        body = large if b"/large" in a else b"small"
+        c.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+"""
+
+
+def read_answers(connection, size):
+    left = NR_ROUNDS * size
+    while left:
+        left -= len(connection.recv(min(left, 1 << 20)))
+
+
+def check_loop():
+    """What a write takes is its own answer's, not the one's before."""
+    server = start_target("/usr/bin/python3", "-c", LOOP, ready=r"port (\d+)")
+    clients = [socket.create_connection(("127.0.0.1", int(server.ready[1])), PATIENCE) for _ in range(2)]
+    recording = Recording("-p", server.pid, "-F", "99")
+    sizes = len(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nsmall"), (1 << 20) + 44
+    readers = [threading.Thread(target=read_answers, args=each) for each in zip(clients, sizes)]
+    for reader in readers:
+        reader.start()
+    for _ in range(NR_ROUNDS):
+        for client, path in zip(clients, ("/small", "/large")):
+            client.sendall(b"GET %s HTTP/1.1\r\n\r\n" % path.encode())
+        time.sleep(0.01)
+    for reader in readers:
+        reader.join()
+    recording.stop()
+    cpu = collections.Counter()
+    for line in wperf("requests", "--format", "jsonl", "-i", recording.file).stdout.splitlines():
+        request = json.loads(line)
+        cpu[request["path"]] += request["cpu"]
+    check(cpu["/large"] > 3 * cpu["/small"] > 0, "on the CPU: %r" % cpu)
+    step("a loop that reads from all, and then answers all: %.1f ms for large answers, %.1f ms for small ones" %
+         (1e3 * cpu["/large"], 1e3 * cpu["/small"]))
+
+
+check_loop()
+
+# ---- pools ----
+
+for way in ("workers", "alike"):
+    server = start_target(program, way, ready=r"port (\d+)")
+    recording = Recording("-p", server.pid)
+    ask_all(int(server.ready[1]))
+    time.sleep(0.2)
+    recording.stop()
+    profile = report(recording.file)
+    groups = {g["path"]: g for g in profile["groups"]}
+    equal("requests", {p: groups[p]["requests"] for p in WORK}, dict.fromkeys(WORK, NR_CLIENTS * NR // 2))
+    work = {p: {q: samples_in(groups[q], WORK[p]) if q in groups else 0 for q in (*WORK, "(outside)")} for p in WORK}
+    whole = sum(sum(of.values()) for of in work.values())
+    right = sum(of[p] for p, of in work.items())
+    outside = sum(of["(outside)"] for of in work.values())
+    check(whole > 200, "hardly any samples: %r" % work)
+    check(right >= 0.99 * (whole - outside), "%s: samples in the wrong request: %r" % (way, work))
+    check(right >= 0.9 * whole, "%s: what could be known is outside: %r" % (way, work))
+    stop(server)
+    step("%s: of %d samples %d where they belong, %d outside" % (way, whole, right, outside))
