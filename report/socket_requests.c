@@ -115,7 +115,7 @@ static void merge_held(struct socket_requests *s, struct worker *w)
 	size_t i;
 
 	for (i = 0; 2 * i + 1 < w->held.nr; i++) {
-		struct held *older = &w->held.at[2 * i], *newer = older + 1;
+		struct held_samples *older = &w->held.at[2 * i], *newer = older + 1;
 
 		older->nr_samples += newer->nr_samples;
 		open_requests_give(s->open, newer->slot, older->slot);
@@ -659,10 +659,10 @@ uint32_t socket_requests_of(const struct socket_requests *s, uint32_t thread)
 }
 
 /* NULL: the thread has had no mark. is_parted: from all that came before a request that has begun since. */
-static struct held *held_now(struct socket_requests *s, uint32_t thread, bool is_parted)
+static struct held_samples *held_now(struct socket_requests *s, uint32_t thread, bool is_parted)
 {
 	struct worker *w = thread < s->workers.nr ? &s->workers.at[thread] : NULL;
-	struct held *last;
+	struct held_samples *last;
 
 	if (!w || !w->is_known)
 		return NULL;
@@ -671,13 +671,13 @@ static struct held *held_now(struct socket_requests *s, uint32_t thread, bool is
 		return last;
 	if (w->held.nr == HELD_MAX)
 		merge_held(s, w);
-	vec_push(&w->held, (struct held){ open_requests_hold(s->open, thread), s->open->nr_requests, 0 });
+	vec_push(&w->held, (struct held_samples){ open_requests_hold(s->open, thread), s->open->nr_requests, 0 });
 	return vec_last(&w->held);
 }
 
 uint32_t socket_requests_hold(struct socket_requests *s, uint32_t thread)
 {
-	struct held *h = held_now(s, thread, false);
+	struct held_samples *h = held_now(s, thread, false);
 
 	if (!h)
 		return NO_SLOT;
@@ -687,7 +687,7 @@ uint32_t socket_requests_hold(struct socket_requests *s, uint32_t thread)
 
 uint32_t socket_requests_hold_calls(struct socket_requests *s, uint32_t thread)
 {
-	struct held *h = held_now(s, thread, true);
+	struct held_samples *h = held_now(s, thread, true);
 
 	return h ? h->slot : NO_SLOT;
 }

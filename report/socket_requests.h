@@ -39,7 +39,7 @@
 #include "report/session.h"
 
 /* Samples that are held together: a request that began later cannot have any of them. */
-struct held {
+struct held_samples {
 	uint32_t slot;
 	uint64_t nr_requests;	/* that had begun when the first of them was taken */
 	uint64_t nr_samples;
@@ -51,7 +51,7 @@ enum { HELD_MAX = 32 };
 /* A thread, by the index that it has in the session. */
 struct worker {
 	uint32_t slot;		/* of the request that it works on; NO_SLOT: none */
-	VEC(struct held) held;	/* since its last mark, oldest first */
+	VEC(struct held_samples) held;	/* since its last mark, oldest first */
 	uint64_t nr_together;	/* samples that are held together, whatever begins between them */
 	bool is_known;		/* cpu_ns is */
 	uint64_t cpu_ns;	/* at its last mark */
