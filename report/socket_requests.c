@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "recording/socket_marks.h"
+#include "report/http2_frames.h"
 
 /* One mark of a sample. */
 struct mark {
@@ -146,6 +147,16 @@ static void give_up(struct socket_requests *s, uint32_t slot)
 	open_requests_close(s->open, slot, 0);
 }
 
+static void give_up_all(struct socket_requests *s, struct connection *c)
+{
+	size_t i;
+
+	for (i = c->head; i < c->queue.nr; i++)
+		if (c->queue.at[i] != NO_SLOT)
+			give_up(s, c->queue.at[i]);
+	connection_clear_queue(c);
+}
+
 /* ---- a connection's requests ---- */
 
 static void began(void *self, uint64_t nr)
@@ -248,11 +259,14 @@ static bool is_tls(const struct chunk *b)
 	       b->bytes[1] == TLS_MAJOR;
 }
 
-static bool is_http2(const struct chunk *b)
+/* Who was not there at the connection's beginning has not seen the preface. */
+static bool is_http2(const struct connection *c, const struct chunk *b)
 {
 	static const char preface[] = "PRI * HTTP/2.0\r\n";
 
-	return b->len >= sizeof(preface) - 1 && !memcmp(b->bytes, preface, sizeof(preface) - 1);
+	if (b->len >= sizeof(preface) - 1 && !memcmp(b->bytes, preface, sizeof(preface) - 1))
+		return true;
+	return !c->is_complete && http2_frames_recognize(b) == RECOGNIZED;
 }
 
 static bool wants_http_only(const struct socket_requests *s)
@@ -281,6 +295,19 @@ static struct exchange_listener listener_of(struct feeding *f)
 					   .skipped = skipped };
 }
 
+/* What was asked for up to here is as answered as it will be. */
+static void stop_speaking(struct feeding *f)
+{
+	const struct exchange_listener l = listener_of(f);
+	struct connection *c = f->c;
+
+	if (!c->protocol)
+		return;
+	c->protocol->closed(c->parser, &l);
+	give_up_all(f->s, c);
+	connection_speak(c, NULL);
+}
+
 /*
  * At the beginning of an exchange: whose bytes are these? What no parser has known so far is asked for
  * again: it may have begun before the recording.
@@ -293,10 +320,11 @@ static void recognize(struct feeding *f, const struct chunk *b)
 
 	if (c->protocol && (c->protocol != &protocol_unknown || !c->is_out))
 		return;
-	if (is_tls(b) || is_http2(b)) {
+	if (is_tls(b) || is_http2(c, b)) {
 		c->is_opaque = true;
 		f->s->nr_tls += is_tls(b);
-		f->s->nr_http2 += is_http2(b);
+		f->s->nr_http2 += !is_tls(b);
+		stop_speaking(f);
 		return;
 	}
 	p = protocol_of(b->bytes, b->len);
@@ -364,16 +392,6 @@ static void feed_out(struct socket_requests *s, struct connection *c, const stru
 }
 
 /* ---- connections ---- */
-
-static void give_up_all(struct socket_requests *s, struct connection *c)
-{
-	size_t i;
-
-	for (i = c->head; i < c->queue.nr; i++)
-		if (c->queue.at[i] != NO_SLOT)
-			give_up(s, c->queue.at[i]);
-	connection_clear_queue(c);
-}
 
 /* What its end completes is answered; what then still waits for an answer gets none. m NULL: at the end. */
 static void close_connection(struct socket_requests *s, struct connection *c, const struct mark *m)

@@ -21,6 +21,7 @@ Suite *check_socket_requests_suite(void);
  *	out 11 5 200		writes; a status alone stands for a whole answer without a body
  *	out 11 5 200+8		the head of an answer with 8 bytes to come
  *	out 11 5 +8		8 bytes of a body, which did not travel
+ *	in 11 5 %0000ff		bytes in hexadecimal
  *	wait 11			waits for something new
  *	close 11 5
  *	leave 11 5		closes, and is done with it
@@ -45,6 +46,14 @@ static bool is_status(const char *text, unsigned int *ret_status, unsigned int *
 	return !text[3] || sscanf(text + 3, "+%u", ret_more) == 1;
 }
 
+static void add_hex(struct str *b, const char *digits)
+{
+	unsigned int byte;
+
+	for (; sscanf(digits, "%2x", &byte) == 1; digits += 2)
+		str_add_char(b, (char)byte);
+}
+
 /* What the words stand for. */
 static void add_bytes(struct str *b, const struct word *w)
 {
@@ -54,6 +63,8 @@ static void add_bytes(struct str *b, const struct word *w)
 		str_addf(b, "%s HTTP/1.1\r\nHost: x\r\n\r\n", w->text);
 	else if (!strcmp(w->what, "out") && is_status(w->text, &status, &more))
 		str_addf(b, "HTTP/1.1 %u x\r\nContent-Length: %u\r\n\r\n", status, more);
+	else if (w->text[0] == '%')
+		add_hex(b, w->text + 1);
 	else if (w->text[0] != '+')
 		str_add(b, w->text);
 }
@@ -363,6 +374,39 @@ START_TEST(what_cannot_be_read_is_counted)
 }
 END_TEST
 
+/* A GET, and the end of its answer; the reset of a stream. */
+#define H2_ASKS	   "%000004010500000005828684be"
+#define H2_ANSWERS "%00000101050000000588"
+#define H2_RESET   "%00000403000000000500000008"
+
+/* The preface of a connection that was there before was sent before; a new one begins with it. */
+static const struct {
+	const char *script, *want;
+	uint64_t nr_http2;
+} http2_cases[] = {
+	{ "old 11 5;in 11 5 " H2_ASKS ";out 11 5 " H2_ANSWERS ";wait 11;in 11 5 " H2_ASKS ";out 11 5 " H2_ANSWERS
+	  ";in 11 5 GET /a;out 11 5 200;wait 11;close 11 5",
+	  "", 1 },
+	/* in the middle of a frame, and of an answer */
+	{ "old 11 5;in 11 5 82;out 11 5 " H2_ANSWERS ";in 11 5 " H2_ASKS ";out 11 5 " H2_ANSWERS ";wait 11", "", 1 },
+	{ "old 11 5;out 11 5 " H2_ANSWERS ";in 11 5 " H2_RESET ";wait 11", "", 1 },
+	/* taken for nobody's protocol before: that request has its end */
+	{ "old 11 5;out 11 5 x;in 11 5 \x01?;out 11 5 x;wait 11;in 11 5 " H2_ASKS ";out 11 5 x;wait 11",
+	  "tcp:80 3-4 c2", 1 },
+	{ "new 11 5;in 11 5 " H2_ASKS ";out 11 5 " H2_ANSWERS ";wait 11;close 11 5", "tcp:80 2-3 c2", 0 },
+};
+
+START_TEST(http2_is_known_by_its_frames)
+{
+	struct outcome o;
+
+	run(&o, 0, http2_cases[_i].script);
+	ck_assert_str_eq(str_cstr(&o.text), http2_cases[_i].want);
+	ck_assert_uint_eq(o.feed.tallies.nr_http2, http2_cases[_i].nr_http2);
+	outcome_release(&o);
+}
+END_TEST
+
 /* The most that there was at the end of a request. */
 struct extent {
 	struct outcome o;
@@ -481,6 +525,7 @@ Suite *check_socket_requests_suite(void)
 	tcase_add_loop_test(tc, many_begins_between_two_marks, 0, 2);
 	tcase_add_test(tc, http_alone_is_taken_where_asked_for);
 	tcase_add_test(tc, what_cannot_be_read_is_counted);
+	tcase_add_loop_test(tc, http2_is_known_by_its_frames, 0, ARRAY_LEN(http2_cases));
 	tcase_add_loop_test(tc, memory_is_what_is_open, 0, 2);
 	suite_add_tcase(s, tc);
 	return s;

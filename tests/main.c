@@ -61,6 +61,7 @@
 	X(durations)                                                                               \
 	X(endpoint)                                                                                \
 	X(http1_line)                                                                              \
+	X(http2_frames)                                                                            \
 	X(gather)                                                                                  \
 	X(live)                                                                                    \
 	X(kernel_names)                                                                            \
