@@ -96,6 +96,7 @@ void connection_speak(struct connection *c, const struct protocol *p)
 	free(c->parser);
 	c->parser = p ? xcalloc(1, p->parser_size) : NULL;
 	c->protocol = p;
+	c->is_guess = false;
 	connection_clear_queue(c);
 }
 

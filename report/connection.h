@@ -31,6 +31,7 @@ struct connection {
 	uint32_t pid;		/* of its last mark */
 	uint32_t name;		/* what a request is called that says no name */
 	const struct protocol *protocol;	/* NULL: no bytes yet */
+	bool is_guess;		/* the protocol: no answer has shown yet that they speak it */
 	void *parser;
 	/* Slots of requests that are not answered, by the parser's numbers; NO_SLOT: answered early. */
 	VEC(uint32_t) queue;

@@ -386,6 +386,20 @@ static bool is_error_line(struct piece first)
 	       piece_is(first, "SERVER_ERROR");
 }
 
+/* "STORED", "NOT_FOUND", "VERSION 1.6"; a number is incr's and decr's. */
+static bool is_answer_line(struct piece line, struct piece first)
+{
+	uint64_t number;
+	size_t i;
+
+	if (piece_number(line, &number))
+		return true;
+	for (i = 0; i < first.len; i++)
+		if (!(first.s[i] >= 'A' && first.s[i] <= 'Z') && first.s[i] != '_')
+			return false;
+	return true;
+}
+
 /* False: the line is no answer. */
 static bool take_answer(struct memcached *m, struct piece line, const struct exchange_listener *l)
 {
@@ -406,6 +420,8 @@ static bool take_answer(struct memcached *m, struct piece line, const struct exc
 		m->is_in_list = true;
 		return true;
 	}
+	if (!is_answer_line(line, first))
+		return false;
 	if (piece_is(first, "MN") || piece_is(first, "EN"))
 		end_silent(m, l);
 	end_answer(m, is_error_line(first), l);

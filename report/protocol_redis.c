@@ -362,6 +362,19 @@ static bool is_null(struct piece line)
 	return line.len == 3 && line.s[1] == '-' && line.s[2] == '1';
 }
 
+/* ":-1" */
+static bool is_integer(struct piece line)
+{
+	size_t sign = line.len > 1 && (line.s[1] == '-' || line.s[1] == '+');
+	struct piece digits = { line.s + 1 + sign, line.len - 1 - sign };
+	size_t i;
+
+	for (i = 0; i < digits.len; i++)
+		if (digits.s[i] < '0' || digits.s[i] > '9')
+			return false;
+	return digits.len;
+}
+
 /* A value's first line. False: it is none. */
 static bool read_value(struct redis *r, struct piece line, const struct exchange_listener *l)
 {
@@ -369,6 +382,8 @@ static bool read_value(struct redis *r, struct piece line, const struct exchange
 
 	switch (line.s[0]) {
 	case ':':
+		if (!is_integer(line))
+			return false;
 		r->is_last_channel |= piece_is(line, ":0");
 		/* fall through */
 	case '+':

@@ -5,6 +5,7 @@
 
 #include "recording/socket_marks.h"
 #include "report/http2_frames.h"
+#include "report/intake.h"
 
 /* One mark of a sample. */
 struct mark {
@@ -19,6 +20,7 @@ struct feeding {
 	struct connection *c;
 	const struct record *rec;	/* NULL: at the end */
 	uint64_t ns;
+	bool is_out;			/* the bytes are the server's */
 	VEC(uint32_t) answered;		/* slots, by these bytes */
 };
 
@@ -202,6 +204,8 @@ static void named(void *self, uint64_t nr, const char *method, size_t method_len
 		r->path = strings_hold_n(strings, str_cstr(&s->text), s->text.len);
 	}
 	f->c->nr_changes += connection_changes_at(f->c, s->open, at);
+	/* Nobody else has a line like it. */
+	f->c->is_guess &= f->c->protocol != &protocol_http1;
 }
 
 static void status(void *self, uint64_t nr, uint32_t status)
@@ -223,6 +227,7 @@ static void ended(void *self, uint64_t nr)
 	if (!connection_find_request(c, nr, &at))
 		return;
 	r = &f->s->open->slots.at[c->queue.at[at]];
+	c->is_guess &= !f->is_out || r->request.path == c->name;
 	r->is_answered = true;
 	r->answered_ns = c->last_out_ns > r->request.begin_ns ? c->last_out_ns : f->ns;
 	vec_push(&f->answered, r->slot);
@@ -250,13 +255,14 @@ static void share_cpu(struct socket_requests *s, const uint32_t *slots, size_t n
 
 /* ---- bytes to parsers ---- */
 
-/* Longer than a record's u16 says, it is not. */
-enum { TLS_HANDSHAKE = 0x16, TLS_DATA = 0x17, TLS_MAJOR = 3 };
+/* A record: u8 type; u8 3; u8 minor version; be16 length (RFC 8446, 5.1; RFC 5246, 6.2.3). */
+enum { TLS_HANDSHAKE = 0x16, TLS_DATA = 0x17, TLS_MAJOR = 3, TLS_MINOR_MAX = 4, TLS_MAX = (1 << 14) + 2048 };
 
 static bool is_tls(const struct chunk *b)
 {
-	return b->len >= 2 && (b->bytes[0] == TLS_HANDSHAKE || b->bytes[0] == TLS_DATA) &&
-	       b->bytes[1] == TLS_MAJOR;
+	if (b->len < 2 || (b->bytes[0] != TLS_HANDSHAKE && b->bytes[0] != TLS_DATA) || b->bytes[1] != TLS_MAJOR)
+		return false;
+	return (b->len < 3 || b->bytes[2] <= TLS_MINOR_MAX) && (b->len < 5 || load_be16(b->bytes + 3) <= TLS_MAX);
 }
 
 /* Who was not there at the connection's beginning has not seen the preface. */
@@ -308,6 +314,37 @@ static void stop_speaking(struct feeding *f)
 	connection_speak(c, NULL);
 }
 
+static void unname(const struct feeding *f, struct request *r)
+{
+	strings_drop(f->s->session->strings, r->method);
+	request_drop_paths(r, f->s->session->strings);
+	r->method = 0;
+	r->path = r->raw_path = f->c->name;
+	r->status = 0;
+}
+
+/* It was wrong: of what it was a request of, it is known only that it was answered. */
+static void drop_guess(struct feeding *f)
+{
+	struct connection *c = f->c;
+	size_t i;
+
+	for (i = c->head; i < c->queue.nr; i++)
+		if (c->queue.at[i] != NO_SLOT)
+			unname(f, &f->s->open->slots.at[c->queue.at[i]].request);
+	c->nr_changes = 0;
+	while (connection_is_owing(c))
+		ended(f, c->first_nr + c->head);
+	connection_speak(c, &protocol_unknown);
+}
+
+static bool is_guess(const struct connection *c, const struct protocol *p, const struct chunk *b)
+{
+	bool is_first = c->is_complete && !c->protocol;
+
+	return !is_first || p->recognize(b->bytes, b->len) != RECOGNIZED;
+}
+
 /*
  * At the beginning of an exchange: whose bytes are these? What no parser has known so far is asked for
  * again: it may have begun before the recording.
@@ -317,7 +354,10 @@ static void recognize(struct feeding *f, const struct chunk *b)
 	struct connection *c = f->c;
 	const struct exchange_listener l = listener_of(f);
 	const struct protocol *p;
+	bool is_guessed;
 
+	if (c->is_guess && c->is_out && c->protocol->recognize(b->bytes, b->len) == RECOGNIZED_NOT)
+		drop_guess(f);
 	if (c->protocol && (c->protocol != &protocol_unknown || !c->is_out))
 		return;
 	if (is_tls(b) || is_http2(c, b)) {
@@ -328,18 +368,19 @@ static void recognize(struct feeding *f, const struct chunk *b)
 		return;
 	}
 	p = protocol_of(b->bytes, b->len);
-	if (!p && wants_http_only(f->s)) {
+	if (p != &protocol_http1 && wants_http_only(f->s)) {
 		c->is_opaque = c->is_complete || c->is_out;
 		return;
 	}
 	/* Of what came in the middle of something, nobody knows where the next begins. */
 	if (!p && !c->is_complete && !c->is_out)
 		return;
+	is_guessed = p && is_guess(c, p, b);
 	if (c->protocol == &protocol_unknown && p)
 		c->protocol->closed(c->parser, &l);
 	if (p || !c->protocol)
 		connection_speak(c, p ? p : &protocol_unknown);
-	c->is_opaque = p && p != &protocol_http1 && wants_http_only(f->s);
+	c->is_guess = is_guessed;
 }
 
 /* After the bytes: who was answered by them is shared out, and closed if nobody works on it. */
@@ -378,7 +419,7 @@ static void feed_in(struct socket_requests *s, struct connection *c, const struc
 
 static void feed_out(struct socket_requests *s, struct connection *c, const struct mark *m)
 {
-	struct feeding f = { .s = s, .c = c, .rec = m->rec, .ns = m->head.ns };
+	struct feeding f = { .s = s, .c = c, .rec = m->rec, .ns = m->head.ns, .is_out = true };
 	const struct exchange_listener l = listener_of(&f);
 
 	if (c->is_opaque || !m->chunk.total)

@@ -6,6 +6,7 @@
 
 #include "report/feed.h"
 #include "tests/recording_builder.h"
+#include "tests/symbolizer_rig.h"
 
 Suite *check_socket_requests_suite(void);
 
@@ -407,6 +408,92 @@ START_TEST(http2_is_known_by_its_frames)
 }
 END_TEST
 
+/* Bytes in the middle look like some protocol's; what follows does not. */
+static const struct {
+	const char *script, *want;
+	uint32_t flags;
+} guesses[] = {
+	/* one byte: memcached's, HTTP's */
+	{ "old 11 5;in 11 5 g;out 11 5 \x01;in 11 5 \x01?;out 11 5 x;wait 11;close 11 5", "tcp:80 2-3 c2, tcp:80 4-5 c2",
+	  0 },
+	{ "old 11 5;in 11 5 G;out 11 5 \x01;in 11 5 \x01?;out 11 5 x;wait 11;close 11 5", "tcp:80 4-5 c2", 0 },
+	{ "new 11 5;in 11 5 g;in 11 5 \x01;out 11 5 \x01;in 11 5 \x01?;out 11 5 x;wait 11;close 11 5",
+	  "tcp:80 2-4 c3, tcp:80 5-6 c2", 0 },
+	/* a line of a body: memcached's; a query of PostgreSQL's */
+	{ "old 11 5;in 11 5 get stars\n;out 11 5 200;in 11 5 GET /a;out 11 5 200;wait 11", "tcp:80 2-3 c2, GET /a 200 4-5 c2",
+	  0 },
+	{ "old 11 5;in 11 5 %5100100000410d;out 11 5 200;in 11 5 GET /a;out 11 5 200;wait 11",
+	  "tcp:80 2-3 c2, GET /a 200 4-5 c2", 0 },
+	{ "old 11 5;in 11 5 %5100100000410d;out 11 5 200;in 11 5 GET /a;out 11 5 200;wait 11", "GET /a 200 4-5 c2",
+	  MARKER_IS_HTTP },
+	/* asked again, wrong again, and right at last */
+	{ "old 11 5;in 11 5 g;out 11 5 x;in 11 5 %5100100000410d;out 11 5 x;in 11 5 DEL k\r\n;out 11 5 :0\r\n;"
+	  "in 11 5 DEL k\r\n;out 11 5 :-1\r\n;wait 11",
+	  "tcp:80 2-3 c2, tcp:80 4-5 c2, DEL 6-7 c2, DEL 8-9 c2", 0 },
+	/* a new one that nobody knows may look like somebody's later */
+	{ "new 11 5;in 11 5 \x01?;out 11 5 x;in 11 5 %5100100000410d;out 11 5 x;in 11 5 \x01?;out 11 5 x;wait 11;"
+	  "close 11 5",
+	  "tcp:80 2-3 c2, tcp:80 4-5 c2, tcp:80 6-7 c2", 0 },
+	/* right guesses: a body between the parts of an answer, and an answer that did not come */
+	{ "old 11 5;in 11 5 POST /a HTTP/1.1\r\nContent-Length: 2\r\n\r\n;out 11 5 HTTP/1.1 100 x\r\n\r\n;in 11 5 ok;"
+	  "out 11 5 200;wait 11",
+	  "POST /a 200 2-5 c4", 0 },
+	{ "old 11 5;in 11 5 get k\r\n;out 11 5 END\r\n;in 11 5 \x01?;out 11 5 x;in 11 5 get k\r\n;out 11 5 END\r\n;"
+	  "wait 11",
+	  "get 2-3 c2, get 6-7 c2", 0 },
+	{ "old 11 5;in 11 5 get k\r\n", "get 2-? c0", 0 },
+};
+
+START_TEST(guesses_are_dropped)
+{
+	struct outcome o;
+
+	run(&o, guesses[_i].flags, guesses[_i].script);
+	ck_assert_str_eq(str_cstr(&o.text), guesses[_i].want);
+	outcome_release(&o);
+}
+END_TEST
+
+static void add_random(struct str *script, const char *words, uint64_t *random)
+{
+	int i;
+
+	str_add(script, words);
+	for (i = 0; i < 36; i++)
+		str_addf(script, "%02x", (unsigned int)(rig_random(random) & 255));
+}
+
+/*
+ * An encrypted connection's exchanges. 1 of 100 looks like PostgreSQL's, and half of these like what is no
+ * request there.
+ */
+START_TEST(random_bytes_have_no_names)
+{
+	enum { NR = 3000 };
+	uint64_t random = RIG_SEED + (uint64_t)_i;
+	struct str script = { 0 };
+	struct outcome o;
+	const char *at;
+	int i, nr = 0;
+
+	str_add(&script, _i ? "new 11 5" : "old 11 5");
+	for (i = 0; i < NR; i++) {
+		add_random(&script, ";in 11 5 %", &random);
+		add_random(&script, ";out 11 5 %", &random);
+	}
+	str_add(&script, ";close 11 5");
+	run(&o, 0, str_cstr(&script));
+	for (at = str_cstr(&o.text); at && nr < NR; at = strstr(at, ", ")) {
+		at += nr++ ? 2 : 0;
+		ck_assert_msg(!strncmp(at, "tcp:80 ", 7), "request %d: %.60s", nr, at);
+	}
+	ck_assert_int_ge(nr, NR * 98 / 100);
+	ck_assert_uint_eq(o.feed.tallies.nr_unfinished, 0);
+	outcome_release(&o);
+	str_release(&script);
+}
+END_TEST
+
 /* The most that there was at the end of a request. */
 struct extent {
 	struct outcome o;
@@ -525,6 +612,8 @@ Suite *check_socket_requests_suite(void)
 	tcase_add_loop_test(tc, many_begins_between_two_marks, 0, 2);
 	tcase_add_test(tc, http_alone_is_taken_where_asked_for);
 	tcase_add_test(tc, what_cannot_be_read_is_counted);
+	tcase_add_loop_test(tc, guesses_are_dropped, 0, ARRAY_LEN(guesses));
+	tcase_add_loop_test(tc, random_bytes_have_no_names, 0, 2);
 	tcase_add_loop_test(tc, http2_is_known_by_its_frames, 0, ARRAY_LEN(http2_cases));
 	tcase_add_loop_test(tc, memory_is_what_is_open, 0, 2);
 	suite_add_tcase(s, tc);
