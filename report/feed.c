@@ -463,6 +463,7 @@ static void end_input(struct feed *f)
 	f->tallies.nr_io_uring += s->nr_io_uring;
 	f->tallies.nr_bytes_missing += a->by_bytes.nr_data_lost;
 	f->tallies.nr_bytes_skipped += a->by_bytes.nr_skipped_bytes;
+	f->tallies.nr_status_unseen += a->by_bytes.nr_status_unseen;
 	f->tallies.nr_tls += a->by_bytes.nr_tls;
 	f->tallies.nr_http2 += a->by_bytes.nr_http2;
 	unwind_tally_add(&f->tallies.stacks, &s->stacks);

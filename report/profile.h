@@ -119,6 +119,8 @@ struct group {
 	  "reads and writes whose bytes could not be had")                                         \
 	X(bytes_skipped, "byte that the server read was not looked at: requests in it are missing",    \
 	  "bytes that the server read were not looked at: requests in them are missing")           \
+	X(status_unseen, "request has no status: that part of its answer was not looked at",          \
+	  "requests have no status: that part of their answers was not looked at")                 \
 	X(tls, "connection speaks TLS: its requests are not seen",                                 \
 	  "connections speak TLS: their requests are not seen")                                    \
 	X(http2, "connection speaks HTTP/2: its requests are not seen",                            \

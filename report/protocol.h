@@ -47,6 +47,11 @@ struct exchange_listener {
 	/* The answer's status, where the protocol has one: 100 to 999. Once a request. */
 	void (*status)(void *self, uint64_t nr, uint32_t status);
 	/*
+	 * It has one, among bytes of the answer that did not travel. At most once a request, before its end and in
+	 * place of status.
+	 */
+	void (*status_unseen)(void *self, uint64_t nr);
+	/*
 	 * The answer is complete: the last byte written so far was its last. Also called late, at the
 	 * inbound bytes that follow, where the answer itself did not say how long it is. A request
 	 * that is answered by nothing (memcached's noreply) ends with the bytes that ask.

@@ -65,6 +65,8 @@ struct request {
 	/* The response's header. */
 	bool has_header; /* all of it, or nothing more is known of it */
 	bool has_location;
+	bool has_status; /* it was told of */
+	bool is_unseen;	 /* bytes of the response that may say it did not travel */
 	uint32_t nr_fields;
 	struct held field;
 };
@@ -121,6 +123,8 @@ static void name_request(struct request *q, const struct exchange_listener *l)
 static void end_request(struct fastcgi *f, struct request *q, const struct exchange_listener *l)
 {
 	name_request(q, l);
+	if (q->is_unseen && !q->has_status)
+		l->status_unseen(l->self, q->nr);
 	l->ended(l->self, q->nr);
 	request_release(q);
 	*q = *vec_last(&f->requests);
@@ -273,6 +277,7 @@ static void take_field(struct request *q, struct piece line, const struct exchan
 	}
 	if (status)
 		l->status(l->self, q->nr, status);
+	q->has_status |= status;
 	q->has_header |= ++q->nr_fields == FIELDS_MAX;
 }
 
@@ -286,7 +291,7 @@ static void take_stdout(struct request *q, struct intake in, const struct exchan
 		if (taken == TAKEN)
 			take_field(q, line, l);
 		else
-			q->has_header = taken == TAKEN_UNKNOWN;
+			q->has_header = q->is_unseen = taken == TAKEN_UNKNOWN;
 	}
 }
 
@@ -472,6 +477,8 @@ static bool step_out(struct fastcgi *f, struct intake *in, const struct exchange
 	if (taken == TAKEN_PART)
 		return false;
 	if (taken == TAKEN_UNKNOWN || !f->out.is_open || !is_answer(f->out.type)) {
+		vec_each (&f->requests, q)
+			q->is_unseen |= taken == TAKEN_UNKNOWN;
 		f->out.is_open = false;
 		turns_lose_answer(&f->turns);
 		return false;

@@ -61,6 +61,8 @@ struct http1 {
 	uint64_t nr_began, nr_ended;	/* requests end in their order */
 	uint8_t *kinds;			/* of those between, by number; NULL: all are plain */
 	uint32_t status;		/* of the answer whose head is read */
+	bool has_status;		/* the oldest request's was told of */
+	bool is_unseen;			/* the answer, or those behind it, did not travel */
 	bool is_reading;		/* the last request that began is not read to its end */
 	bool is_named;			/* it was told of by name */
 	bool is_synced;			/* the message before it was read to its end */
@@ -101,6 +103,9 @@ static void set_kind(struct http1 *h, uint64_t nr, enum kind kind)
 static void end_oldest(struct http1 *h, const struct exchange_listener *l)
 {
 	assert(nr_outstanding(h));
+	if (h->is_unseen && !h->has_status && kind_of(h, h->nr_ended + 1) != KIND_BARE)
+		l->status_unseen(l->self, h->nr_ended + 1);
+	h->has_status = false;
 	l->ended(l->self, ++h->nr_ended);
 	if (nr_outstanding(h))
 		return;
@@ -133,6 +138,7 @@ static void finish(struct http1 *h, struct side *s, const struct exchange_listen
 	s->at = AT_START;
 	if (s == &h->out) {
 		end_oldest(h, l);
+		h->is_unseen = false;
 		return;
 	}
 	h->is_reading = false;
@@ -279,7 +285,8 @@ static bool take_status(struct http1 *h, struct http1_line line, const struct ex
 {
 	if (!http1_line_status(line, &h->status))
 		return false;
-	if (!is_interim(h->status))
+	h->has_status = !is_interim(h->status);
+	if (h->has_status)
 		l->status(l->self, h->nr_ended + 1, h->status);
 	return true;
 }
@@ -450,6 +457,7 @@ static void lose_answer(struct http1 *h, const struct exchange_listener *l)
 	struct side *s = &h->out;
 	bool has_status = s->at == AT_HEAD;
 
+	h->is_unseen = true;
 	if (s->at == AT_START && s->line)
 		has_status = take_status(h, http1_partial_line(s->line), l);
 	http1_partial_drop(&s->line);
@@ -494,6 +502,7 @@ static void end_through(struct http1 *h, uint64_t nr, const struct exchange_list
 		return;
 	while (h->nr_ended < nr)
 		end_oldest(h, l);
+	h->is_unseen = false;
 	h->out.at = AT_START;
 }
 

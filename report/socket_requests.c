@@ -217,6 +217,14 @@ static void status(void *self, uint64_t nr, uint32_t status)
 		f->s->open->slots.at[f->c->queue.at[at]].request.status = status;
 }
 
+static void status_unseen(void *self, uint64_t nr)
+{
+	struct feeding *f = self;
+	size_t at;
+
+	f->s->nr_status_unseen += connection_find_request(f->c, nr, &at);
+}
+
 static void ended(void *self, uint64_t nr)
 {
 	struct feeding *f = self;
@@ -297,6 +305,7 @@ static struct exchange_listener listener_of(struct feeding *f)
 					   .began = began,
 					   .named = named,
 					   .status = status,
+					   .status_unseen = status_unseen,
 					   .ended = ended,
 					   .skipped = skipped };
 }

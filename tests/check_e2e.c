@@ -35,6 +35,7 @@ static const struct script {
 	{ "pools", { CAN_BPF }, "gcc /usr/bin/python3" },
 	{ "splice", { CAN_BPF }, "/usr/bin/python3" },
 	{ "http2", { CAN_BPF }, "/usr/bin/python3" },
+	{ "not_seen", { CAN_BPF }, "/usr/bin/python3" },
 	{ "guesses", { CAN_BPF }, "/usr/sbin/sshd ssh scp ssh-keygen" },
 	{ "shutdown", { CAN_BPF }, "/usr/bin/python3" },
 	{ "real_http", { CAN_BPF }, "nginx wrk node /usr/bin/python3 /usr/bin/gunicorn" },

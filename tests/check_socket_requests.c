@@ -42,7 +42,7 @@ static bool is_status(const char *text, unsigned int *ret_status, unsigned int *
 	int end = 0;
 
 	*ret_more = 0;
-	if (sscanf(text, "%3u%n", ret_status, &end) != 1 || end != 3)
+	if (text[0] == '+' || sscanf(text, "%3u%n", ret_status, &end) != 1 || end != 3)
 		return false;
 	return !text[3] || sscanf(text + 3, "+%u", ret_more) == 1;
 }
@@ -494,6 +494,30 @@ START_TEST(random_bytes_have_no_names)
 }
 END_TEST
 
+/* Which of null statuses are said: those of answers that did not travel, of requests that have an end. */
+static const struct {
+	const char *script, *want;
+	uint64_t nr;
+} unseen[] = {
+	{ "new 11 5;in 11 5 GET /a HTTP/1.1\r\n\r\nGET /a HTTP/1.1\r\n\r\n;out 11 5 200;out 11 5 +99;wait 11;close 11 5",
+	  "GET /a 200 2-3 c1, GET /a 2-4 c2", 1 },
+	{ "new 11 5;in 11 5 GET /a;out 11 5 +99;wait 11;close 11 5", "GET /a 2-3 c2", 1 },
+	{ "new 11 5;in 11 5 GET /a;out 11 5 +99;wait 11", "GET /a 2-? c2", 0 },
+	{ "new 11 5;in 11 5 \x01?;out 11 5 +99;wait 11;close 11 5", "tcp:80 2-3 c2", 0 },
+	{ "new 11 5;in 11 5 get k\r\n;out 11 5 +99;wait 11;close 11 5", "get 2-3 c2", 0 },
+};
+
+START_TEST(unseen_statuses_are_counted)
+{
+	struct outcome o;
+
+	run(&o, 0, unseen[_i].script);
+	ck_assert_str_eq(str_cstr(&o.text), unseen[_i].want);
+	ck_assert_uint_eq(o.feed.tallies.nr_status_unseen, unseen[_i].nr);
+	outcome_release(&o);
+}
+END_TEST
+
 /* The most that there was at the end of a request. */
 struct extent {
 	struct outcome o;
@@ -612,6 +636,7 @@ Suite *check_socket_requests_suite(void)
 	tcase_add_loop_test(tc, many_begins_between_two_marks, 0, 2);
 	tcase_add_test(tc, http_alone_is_taken_where_asked_for);
 	tcase_add_test(tc, what_cannot_be_read_is_counted);
+	tcase_add_loop_test(tc, unseen_statuses_are_counted, 0, ARRAY_LEN(unseen));
 	tcase_add_loop_test(tc, guesses_are_dropped, 0, ARRAY_LEN(guesses));
 	tcase_add_loop_test(tc, random_bytes_have_no_names, 0, 2);
 	tcase_add_loop_test(tc, http2_is_known_by_its_frames, 0, ARRAY_LEN(http2_cases));

@@ -51,6 +51,16 @@ static void status(void *self, uint64_t nr, uint32_t status)
 	str_addf(&x->said, "%" PRIu64 " status %" PRIu32 "; ", nr, status);
 }
 
+static void status_unseen(void *self, uint64_t nr)
+{
+	struct exchange *x = self;
+	struct exchange_request *r = open_request(x, nr);
+
+	assert(!r->has_status);
+	r->has_status = true;
+	str_addf(&x->said, "%" PRIu64 " status unseen; ", nr);
+}
+
 static void ended(void *self, uint64_t nr)
 {
 	struct exchange *x = self;
@@ -73,6 +83,7 @@ static struct exchange_listener listener_of(struct exchange *x)
 					   .began = began,
 					   .named = named,
 					   .status = status,
+					   .status_unseen = status_unseen,
 					   .ended = ended,
 					   .skipped = skipped };
 }

@@ -47,6 +47,7 @@ static const struct exchange_listener silent = {
 	.began = ignore_nr,
 	.named = ignore_name,
 	.status = ignore_status,
+	.status_unseen = ignore_nr,
 	.ended = ignore_nr,
 	.skipped = ignore_nr,
 };
