@@ -166,9 +166,30 @@ static int write_list(const void *self, FILE *out, struct err *e)
 {
 	const struct requests_writer *w = self;
 
+	/* A table of nothing but its head says nothing; warn_of_list() does. */
+	if (!w->requests->feed.nr_requests && w->options->format == LIST_TABLE)
+		return 0;
 	if (w->options->wants_summary)
 		return list_write_summary(&w->requests->list, w->options->format, out, e);
 	return list_write(&w->requests->list, w->options->format, out, e);
+}
+
+/* As far as the recording says. */
+static const char *why_no_request(const struct feed *f)
+{
+	const struct tallies *t = &f->tallies;
+
+	if (!f->has_markers)
+		return "the recording has no marks of requests: see --marker of wperf record";
+	if (t->nr_tls || t->nr_http2)
+		return "what its connections speak cannot be looked into";
+	if (t->nr_io_uring)
+		return "what io_uring moves is not looked at";
+	if (!f->has_sockets)
+		return t->nr_marks ? "only ends of requests came" : "nothing ran that marks one";
+	if (!f->nr_served)
+		return "nothing came on connections to it. Datagrams (UDP) are not looked at";
+	return "none began on its connections";
 }
 
 static void warn_of_list(const struct requests *q)
@@ -177,8 +198,8 @@ static void warn_of_list(const struct requests *q)
 
 	feed_describe(&q->feed, &p);
 	p.tallies.nr_other = q->list.nr_other;
-	if (!p.has_markers)
-		log_warn("the recording has no marks of requests: see --marker of wperf record");
+	if (!q->feed.nr_requests)
+		log_warn("no request was seen: %s", why_no_request(&q->feed));
 	else if (!q->list.requests.nr && !q->list.endpoints.nr)
 		log_warn("no request is left: nothing matches the selection");
 	if (log_level() > LOG_QUIET)

@@ -452,6 +452,9 @@ static void end_input(struct feed *f)
 	end_weights(f);
 	end_depth(f);
 	f->nr_requests = a->open.nr_requests;
+	f->nr_served += a->by_bytes.nr_served;
+	vec_each(&s->markers, m)
+		f->has_sockets |= (m->flags & MARKER_IS_SOCKETS) != 0;
 	f->has_markers |= s->markers.nr || a->nr_marks;
 	f->tallies.nr_lost += s->nr_lost;
 	f->tallies.nr_throttled += s->nr_throttled;

@@ -546,7 +546,11 @@ static void take_outgoing(struct socket_requests *s, struct connection *c, const
 
 static struct connection *add_connection(struct socket_requests *s, const struct mark *m)
 {
-	return connections_add(&s->connections, &m->head, strings_id(s->session->strings, "tcp"));
+	struct connection *c =
+		connections_add(&s->connections, &m->head, strings_id(s->session->strings, "tcp"));
+
+	s->nr_served += !c->is_outgoing;
+	return c;
 }
 
 static void open_connection(struct socket_requests *s, const struct mark *m, struct worker *w)

@@ -78,6 +78,7 @@ struct socket_requests {
 	struct connections connections;
 	VEC(struct worker) workers;
 	VEC(struct ended_process) ended;	/* whose connections are still theirs, oldest first */
+	uint64_t nr_served;		/* connections that were not the target's own to another server */
 	uint64_t nr_skipped_bytes;	/* inbound, that did not travel, with requests among them maybe */
 	uint64_t nr_status_unseen;	/* requests whose status was among bytes that did not travel */
 	uint64_t nr_data_lost;		/* reads and writes whose bytes could not be had */

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""What was not seen is said: the statuses of answers that one write sent together, beyond the bytes that travel."""
+"""What was not seen is said: the statuses of answers that one write sent together, beyond the bytes that travel; and why
+there is no request at all."""
 import socket
 
 from clients import *
@@ -45,3 +46,50 @@ line = "wperf: %d requests have no status: that part of their answers was not lo
 has("what report says", profile["talk"], line)
 has("what requests says", wperf("requests", "-i", recording.file).stderr, line)
 step("pipelined: %d of %d statuses were not seen, and that is said" % (nr_unseen, sum(got.values())))
+stop(server)
+
+# ---- no request at all ----
+
+# Answers datagrams.
+UDP = r"""
+import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(("127.0.0.1", 0))
+print("listening on", s.getsockname()[1], flush=True)
+while True:
+    s.sendto(*s.recvfrom(1000))
+"""
+
+
+def ask_by_datagrams(port):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        client.settimeout(PATIENCE)
+        for _ in range(5):
+            client.sendto(b"ask", ("127.0.0.1", port))
+            equal("echo", client.recv(100), b"ask")
+
+
+def ask_by_tls(port):
+    with socket.create_connection(("127.0.0.1", port), PATIENCE) as client:
+        client.sendall(b"\x16\3\1\0\5hello")
+
+
+def ask_nothing(port):
+    pass
+
+
+for source, ask, marker, why in (
+        (UDP, ask_by_datagrams, "auto", "nothing came on connections to it. Datagrams (UDP) are not looked at"),
+        (SERVER, ask_by_tls, "auto", "what its connections speak cannot be looked into"),
+        (SERVER, ask_nothing, "func:getpid", "nothing ran that marks one"),
+        (SERVER, ask_nothing, "none", "the recording has no marks of requests: see --marker of wperf record")):
+    server = start_target("/usr/bin/python3", "-c", source, ready=r"listening on (\d+)")
+    with recorded(server.pid, args=("--marker", marker)) as recording:
+        ask(int(server.ready[1]))
+    for args in ([], ["--summary"]):
+        done = wperf("requests", "-i", recording.file, *args)
+        has(why, done.stderr, "wperf: no request was seen: %s\n" % why)
+        equal(why + ": the table", done.stdout, "")
+    equal(why + ": JSON", json.loads(wperf("requests", "-i", recording.file, "--format", "json").stdout)["requests"], [])
+    stop(server)
+    step("no request was seen: " + why)
