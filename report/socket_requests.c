@@ -238,6 +238,9 @@ static void ended(void *self, uint64_t nr)
 	c->is_guess &= !f->is_out || r->request.path == c->name;
 	r->is_answered = true;
 	r->answered_ns = c->last_out_ns > r->request.begin_ns ? c->last_out_ns : f->ns;
+	/* A process that has ended may have read and written behind its EXIT. */
+	if (r->answered_ns < r->request.begin_ns)
+		r->answered_ns = r->request.begin_ns;
 	vec_push(&f->answered, r->slot);
 	connection_answered(c, f->s->open, at);
 }

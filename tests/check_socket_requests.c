@@ -23,6 +23,7 @@ Suite *check_socket_requests_suite(void);
  *	out 11 5 200+8		the head of an answer with 8 bytes to come
  *	out 11 5 +8		8 bytes of a body, which did not travel
  *	in 11 5 %0000ff		bytes in hexadecimal
+ *	out 11 5 ^x		behind 9 bytes that were read, and are told of with it
  *	wait 11			waits for something new
  *	close 11 5
  *	leave 11 5		closes, and is done with it
@@ -66,6 +67,8 @@ static void add_bytes(struct str *b, const struct word *w)
 		str_addf(b, "HTTP/1.1 %u x\r\nContent-Length: %u\r\n\r\n", status, more);
 	else if (w->text[0] == '%')
 		add_hex(b, w->text + 1);
+	else if (w->text[0] == '^')
+		str_add(b, w->text + 1);
 	else if (w->text[0] != '+')
 		str_add(b, w->text);
 }
@@ -101,6 +104,7 @@ static void build_mark(struct recording_builder *b, uint64_t time, const struct 
 	ck_assert_msg(m.kind, "no such word: %s", w->what);
 	add_bytes(&bytes, w);
 	m.bytes = bytes.len + added;
+	m.more_in_bytes = w->text[0] == '^' ? 9 : 0;
 	builder_socket_mark(b, time, pid, w->tid, m, bytes.s, bytes.len);
 	str_release(&bytes);
 }
@@ -288,6 +292,7 @@ static const struct {
 	/* what it has done comes behind its end */
 	{ "new 11 5;in 11 5 GET /a;exit 11;out 11 5 HTTP/1.0 200 x\r\n\r\nbytes;sample 11", "GET /a 200 2-4 c0", 1 },
 	{ "wait 12;new 11 5;in 11 5 GET /a;exit 11;out 11 5 200;sample 11", "GET /a 200 3-5 c0", 1 },
+	{ "new 11 5;in 11 5 \x01?;out 11 5 x;exit 11;out 11 5 ^x", "tcp:80 2-3 c1, tcp:80 5-5 c0", 0 },
 	{ "new 11 5;in 21 5 GET /a;exit 11;out 21 5 200;wait 21", "GET /a 200 2-4 c3", 0 },
 	{ "new 11 5;in 21 5 GET /a;out 21 5 200;exit 21;in 11 5 GET /b;out 11 5 200;wait 11",
 	  "GET /a 200 2-3 c1, GET /b 200 5-6 c2", 0 },
