@@ -36,7 +36,7 @@ static const struct script {
 	{ "splice", { CAN_BPF }, "/usr/bin/python3" },
 	{ "http2", { CAN_BPF }, "/usr/bin/python3" },
 	{ "not_seen", { CAN_BPF }, "/usr/bin/python3" },
-	{ "guesses", { CAN_BPF }, "/usr/sbin/sshd ssh scp ssh-keygen" },
+	{ "guesses", { CAN_BPF }, "/usr/bin/python3" },
 	{ "shutdown", { CAN_BPF }, "/usr/bin/python3" },
 	{ "real_http", { CAN_BPF }, "nginx wrk node /usr/bin/python3 /usr/bin/gunicorn" },
 	{ "real_databases", { CAN_BPF },

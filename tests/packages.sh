@@ -14,11 +14,10 @@ build='libc6-dev g++ clang pkg-config linux-libc-dev libbpf-dev libdw-dev libelf
 	libjansson-dev libpcre2-dev libzydis-dev libdeflate-dev zlib1g-dev'
 # Without libc6-dbg, functions that libc does not export have no names in a table.
 demo='wrk systemtap-sdt-dev libc6-dbg'
-# python3-dbg, postgresql, nginx and redis are programs with debug files and probes, to be read and attached to;
-# openssh is a server whose bytes say nothing.
+# python3-dbg, postgresql, nginx and redis are programs with debug files and probes, to be read and attached to.
 check="$demo check libclang-rt-14-dev elfutils binutils linux-perf libcap2-bin python3 python3-dbg
 	lld xz-utils util-linux groff-base nginx postgresql-15 redis-server memcached nodejs python3-flask
-	python3-greenlet gunicorn debuginfod valgrind openssh-server openssh-client"
+	python3-greenlet gunicorn debuginfod valgrind"
 
 usage()
 {
