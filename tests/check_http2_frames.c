@@ -193,7 +193,7 @@ END_TEST
 
 /* ---- statistics ---- */
 
-enum { NR_READS = 400000, READ_MAX = 300 };
+enum { NR_READS = 50000, READ_MAX = 300 };
 
 static void draw_bytes(uint64_t *state, uint8_t *bytes, size_t len, bool has_zeros)
 {
