@@ -733,19 +733,24 @@ uint32_t socket_requests_of(const struct socket_requests *s, uint32_t thread)
 	return thread < s->workers.nr ? s->workers.at[thread].slot : NO_SLOT;
 }
 
-/* NULL: the thread has had no mark. is_parted: from all that came before a request that has begun since. */
+/* NULL: nothing is held of the thread. is_parted: from all that came before a request that has begun since. */
 static struct held_samples *held_now(struct socket_requests *s, uint32_t thread, bool is_parted)
 {
 	struct worker *w = thread < s->workers.nr ? &s->workers.at[thread] : NULL;
 	struct held_samples *last;
 
-	if (!w || !w->is_known)
+	if (!w || !w->is_known || w->nr_together == HELD_TOGETHER_MAX)
 		return NULL;
 	last = w->held.nr ? vec_last(&w->held) : NULL;
 	if (last && (last->nr_requests == s->open->nr_requests || (!is_parted && last->nr_samples < w->nr_together)))
 		return last;
 	if (w->held.nr == HELD_MAX)
 		merge_held(s, w);
+	if (w->nr_together == HELD_TOGETHER_MAX) {
+		give_held(s, w, w->slot);
+		w->nr_together = HELD_TOGETHER_MAX;
+		return NULL;
+	}
 	vec_push(&w->held, (struct held_samples){ open_requests_hold(s->open, thread), s->open->nr_requests, 0 });
 	return vec_last(&w->held);
 }
@@ -755,7 +760,7 @@ uint32_t socket_requests_hold(struct socket_requests *s, uint32_t thread)
 	struct held_samples *h = held_now(s, thread, false);
 
 	if (!h)
-		return NO_SLOT;
+		return socket_requests_of(s, thread);
 	h->nr_samples++;
 	return h->slot;
 }
@@ -764,7 +769,7 @@ uint32_t socket_requests_hold_calls(struct socket_requests *s, uint32_t thread)
 {
 	struct held_samples *h = held_now(s, thread, true);
 
-	return h ? h->slot : NO_SLOT;
+	return h ? h->slot : socket_requests_of(s, thread);
 }
 
 void socket_requests_finish(struct socket_requests *s)

@@ -50,14 +50,18 @@ struct held_samples {
 	uint64_t nr_samples;
 };
 
-/* Of one thread. When there are more, neighbours become one, and those to come are as large. */
-enum { HELD_MAX = 32 };
+enum {
+	/* Of one thread. When there are more, neighbours become one, and those to come are as large: */
+	HELD_MAX = 32,
+	/* samples in one of them, at most. A thread of which no mark comes for longer does what it did before. */
+	HELD_TOGETHER_MAX = 2048,
+};
 
 /* A thread, by the index that it has in the session. */
 struct worker {
 	uint32_t slot;		/* of the request that it works on; NO_SLOT: none */
 	VEC(struct held_samples) held;	/* since its last mark, oldest first */
-	uint64_t nr_together;	/* samples that are held together, whatever begins between them */
+	uint64_t nr_together;	/* samples that are held together; HELD_TOGETHER_MAX: no more are */
 	bool is_known;		/* cpu_ns is */
 	uint64_t cpu_ns;	/* at its last mark */
 	uint64_t nr_begun, nr_begun_of_others;	/* answers; of them to what it had not worked on before */
@@ -98,7 +102,7 @@ void socket_requests_record(struct socket_requests *s, const struct record *rec)
 void socket_requests_thread_began(struct socket_requests *s, uint32_t thread);
 /* The slot of what the thread works on as far as is known now, or NO_SLOT. */
 uint32_t socket_requests_of(const struct socket_requests *s, uint32_t thread);
-/* The slot that holds its samples until its next mark; NO_SLOT: it has had none, and they are outside. */
+/* The slot for a sample of it, one that holds it until its next mark maybe; NO_SLOT: it is outside. */
 uint32_t socket_requests_hold(struct socket_requests *s, uint32_t thread);
 /* The same for what is told all at once, right before that mark: calls. */
 uint32_t socket_requests_hold_calls(struct socket_requests *s, uint32_t thread);

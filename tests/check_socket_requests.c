@@ -352,6 +352,28 @@ START_TEST(many_begins_between_two_marks)
 }
 END_TEST
 
+/* A thread of which no mark comes is not held for ever. */
+START_TEST(many_samples_between_two_marks)
+{
+	enum { HELD = HELD_MAX * HELD_TOGETHER_MAX, NR = HELD + 5000 };
+	struct str script = { 0 };
+	struct outcome o;
+	uint32_t i;
+
+	str_add(&script, "fork 12;new 11 5;in 11 5 GET /a");
+	for (i = 1; i <= NR; i++)
+		str_addf(&script, ";in 11 6 GET /b;sample 12;out 11 6 200");
+	str_add(&script, ";out 12 5 200;sample 12;exit 12");
+	run(&o, 0, str_cstr(&script));
+	ck_assert_ptr_nonnull(strstr(str_cstr(&o.text), " s1 "));
+	ck_assert_uint_eq(o.feed.tallies.nr_in_requests, 1);
+	ck_assert_uint_eq(o.feed.tallies.nr_outside, NR);
+	ck_assert_uint_le(o.feed.attribute.open.slots.nr, HELD_MAX + 2);
+	str_release(&script);
+	outcome_release(&o);
+}
+END_TEST
+
 START_TEST(http_alone_is_taken_where_asked_for)
 {
 	struct outcome o;
@@ -639,6 +661,7 @@ Suite *check_socket_requests_suite(void)
 
 	tcase_add_loop_test(tc, marks_become_requests, 0, ARRAY_LEN(cases));
 	tcase_add_loop_test(tc, many_begins_between_two_marks, 0, 2);
+	tcase_add_test(tc, many_samples_between_two_marks);
 	tcase_add_test(tc, http_alone_is_taken_where_asked_for);
 	tcase_add_test(tc, what_cannot_be_read_is_counted);
 	tcase_add_loop_test(tc, unseen_statuses_are_counted, 0, ARRAY_LEN(unseen));
