@@ -107,3 +107,25 @@ for way in ("workers", "alike"):
     check(right >= 0.9 * whole, "%s: what could be known is outside: %r" % (way, work))
     stop(server)
     step("%s: of %d samples %d where they belong, %d outside" % (way, whole, right, outside))
+
+# ---- counted calls ----
+
+for way in ("workers", "alike"):
+    server = start_target(program, way, ready=r"port (\d+)")
+    recording = Recording("-p", server.pid, "--calls", "work_on_*")
+    ask_all(int(server.ready[1]))
+    wait_until_idle(server.pid)
+    recording.stop()
+    calls = {g["path"]: {f["function"]: f["ncalls"] for f in g["functions"] if f["ncalls"]}
+             for g in report(recording.file)["groups"]}
+    nr_outside = sum(calls.get("(outside)", {}).values())
+    nr_right = sum(calls[path][function] for path, function in WORK.items())
+    nr = NR_CLIENTS * NR
+    equal("calls in all", sum(sum(of.values()) for of in calls.values()), nr)
+    if way == "workers":
+        equal("calls in the right request", nr_right, nr)
+    # Until it has shown that these threads read for each other, there may be some.
+    check(nr_right >= 0.99 * (nr - nr_outside), "%s: calls in the wrong request: %r" % (way, calls))
+    check(nr_right >= 0.9 * nr, "%s: what could be known is outside: %r" % (way, calls))
+    stop(server)
+    step("%s: of %d calls %d in the right request, %d outside" % (way, nr, nr_right, nr_outside))
