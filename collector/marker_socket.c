@@ -310,8 +310,7 @@ static void socket_counts(const void *self, struct marker_counts *ret)
 }
 
 /*
- * Who answers in the turn that read the request needs no tracepoint where a write begins, and each costs
- * 0.1 us. Should it be missed, it is attached again, for good.
+ * Who answers what it has read last needs no tracepoint where a write begins, and each costs 0.1 us. Should it be missed, it is attached again, for good.
  */
 static void socket_tend(void *self)
 {

@@ -51,7 +51,7 @@ struct socket_config {
 struct socket_counts {
 	unsigned long long nr_begins;	/* exchanges: inbound bytes after outbound ones */
 	unsigned long long nr_ends;	/* outbound bytes after inbound ones */
-	unsigned long long nr_late;	/* of them: by a thread that had waited, or done nothing, since */
+	unsigned long long nr_late;	/* of them: by a thread whose last mark was not for what it answers */
 	unsigned long long nr_unsent;	/* marks that found no room in a ring, or could not be made */
 	unsigned long long nr_io_uring;	/* calls to io_uring_enter(2), or transfers by such */
 };

@@ -123,7 +123,7 @@ static void served_out(const struct transfer *t, struct telling *telling)
 		n = count();
 		if (n) {
 			n->nr_ends++;
-			n->nr_late += !thread->last;
+			n->nr_late += !is_next;
 		}
 	}
 	telling->kind = SOCKET_OUT;
@@ -294,7 +294,7 @@ static void begins_answer(void *ctx, struct task_struct *task, struct thread *th
 		return;
 	n = count();
 	if (n)
-		n->nr_late += !thread->last;
+		n->nr_late++;
 	serves(thread, key, fd);
 	tell(&t);
 }

@@ -36,6 +36,7 @@ void socket_requests_release(struct socket_requests *s)
 	vec_each(&s->workers, w)
 		vec_release(&w->held);
 	vec_release(&s->workers);
+	vec_release(&s->ways);
 	vec_release(&s->ended);
 	str_release(&s->text);
 }
@@ -462,28 +463,84 @@ static void close_connection(struct socket_requests *s, struct connection *c, co
 
 /* ---- marks ---- */
 
+static uint32_t thread_of(const struct socket_requests *s, const struct worker *w)
+{
+	return (uint32_t)(w - s->workers.at);
+}
+
+static struct ways *ways_of(struct socket_requests *s, const struct worker *w)
+{
+	uint32_t process = s->session->threads.at[thread_of(s, w)].process;
+
+	while (s->ways.nr <= process)
+		vec_push(&s->ways, (struct ways){ 0 });
+	return &s->ways.at[process];
+}
+
 /*
  * Requests are handed from thread to thread here. By way of exception a request may move where threads do not
  * hand them on: a goroutine is continued by another thread.
  */
-static bool answers_for_others(const struct worker *w)
+static bool answers_for_others(struct socket_requests *s, const struct worker *w)
 {
-	return w->nr_begun_of_others > w->nr_begun / 8;
+	const struct ways *ways = ways_of(s, w);
+
+	return w->has_begun_of_others && ways->nr_begun_of_others > ways->nr_begun / 8;
 }
 
-static bool reads_for_others(const struct worker *w)
+static bool reads_for_others(struct socket_requests *s, const struct worker *w)
 {
-	return answers_for_others(w) && w->nr_left >= w->nr_gone_on;
+	return answers_for_others(s, w) && w->nr_left >= w->nr_gone_on;
+}
+
+/* So many say what is done; what was done when there was less to do, say, is no longer what it does. */
+enum { OF_LATE = 64 };
+
+static void count_of_late(uint32_t *which, uint32_t *a, uint32_t *b, uint32_t nr)
+{
+	*which += 1;
+	if (nr < OF_LATE)
+		return;
+	*a /= 2;
+	*b /= 2;
 }
 
 /* What comes after a read: is it about what was read? */
+static void note_left(struct worker *w, const struct mark *m)
+{
+	bool is_same = m->head.conn == w->last_conn;
+
+	if (m->head.kind != SOCKET_WAIT && (m->head.kind != SOCKET_IN || !is_same))
+		count_of_late(is_same || m->head.flags & SOCKET_IS_OUTGOING ? &w->nr_gone_on : &w->nr_left,
+			      &w->nr_gone_on, &w->nr_left, w->nr_gone_on + w->nr_left);
+}
+
+/* Where a read is not followed by a write, nor a write by a read, it shows when it is that the thread works. */
+static void note_time(struct worker *w, const struct mark *m)
+{
+	uint64_t ns = w->is_known && m->head.cpu_ns > w->cpu_ns ? m->head.cpu_ns - w->cpu_ns : 0;
+	bool is_clients = !(m->head.flags & SOCKET_IS_OUTGOING), has_read = w->last_kind == SOCKET_IN;
+
+	if (is_clients && m->head.conn == w->last_conn)
+		return;
+	if (has_read && w->last_conn && m->head.kind != SOCKET_OUT && is_clients)
+		w->read_ns += ns;
+	else if (!has_read && m->head.kind == SOCKET_OUT && is_clients)
+		w->answer_ns += ns;
+	if (++w->nr_turns < OF_LATE)
+		return;
+	w->nr_turns = 0;
+	w->read_ns /= 2;
+	w->answer_ns /= 2;
+}
+
 static void note_turn(struct worker *w, const struct mark *m)
 {
-	bool is_same = m->head.conn == w->reading;
-
-	if (w->reading && m->head.kind != SOCKET_WAIT && (m->head.kind != SOCKET_IN || !is_same))
-		*(is_same || m->head.flags & SOCKET_IS_OUTGOING ? &w->nr_gone_on : &w->nr_left) += 1;
-	w->reading = m->head.kind == SOCKET_IN && !(m->head.flags & SOCKET_IS_OUTGOING) ? m->head.conn : 0;
+	if (w->last_kind == SOCKET_IN && w->last_conn)
+		note_left(w, m);
+	note_time(w, m);
+	w->last_kind = m->head.kind;
+	w->last_conn = m->head.flags & SOCKET_IS_OUTGOING ? 0 : m->head.conn;
 }
 
 /* The mark is of the first bytes of an answer: who writes them has worked on that. */
@@ -493,31 +550,33 @@ static bool begins_answer(const struct connection *c, const struct mark *m)
 }
 
 /* Whose it is what a thread has done up to a mark with which it begins to answer, as socket_requests.h has it. */
-static uint32_t answered_by(const struct socket_requests *s, const struct connection *c, const struct worker *w,
+static uint32_t answered_by(struct socket_requests *s, const struct connection *c, const struct worker *w,
 			    bool is_of_others)
 {
 	uint32_t answered = connection_worked_on(c);
-	bool is_handed = is_of_others || answers_for_others(w);
+	bool is_handed = is_of_others || answers_for_others(s, w);
 
 	if (answered == NO_SLOT || answered == w->slot)
 		return w->slot;
-	if (reads_for_others(w))
+	if (reads_for_others(s, w))
 		return answered;
 	if (w->slot == NO_SLOT)
 		return is_handed ? answered : NO_SLOT;
-	if (s->open->slots.at[w->slot].is_answered)
+	if (s->open->slots.at[w->slot].is_answered || w->answer_ns / 2 > w->read_ns)
 		return answered;
-	return is_handed ? NO_SLOT : w->slot;
+	return !is_handed && w->read_ns / 2 > w->answer_ns ? w->slot : NO_SLOT;
 }
 
 static void claim(struct socket_requests *s, struct connection *c, const struct mark *m, struct worker *w)
 {
 	uint32_t answered = connection_worked_on(c);
+	struct ways *ways = ways_of(s, w);
 	/* One that it has worked on already is its own, by whatever road that came. */
-	bool is_of_others = c->reader != (uint32_t)(w - s->workers.at) && (w->slot == NO_SLOT || w->slot != answered);
+	bool is_of_others = c->reader != thread_of(s, w) && (w->slot == NO_SLOT || w->slot != answered);
 
-	w->nr_begun++;
-	w->nr_begun_of_others += is_of_others;
+	w->has_begun_of_others |= is_of_others;
+	ways->nr_begun_of_others += is_of_others;
+	count_of_late(&ways->nr_begun, &ways->nr_begun, &ways->nr_begun_of_others, ways->nr_begun);
 	c->is_claimed = true;
 	give_work(s, w, answered_by(s, c, w, is_of_others), &m->head);
 }
@@ -527,7 +586,7 @@ static void take_served(struct socket_requests *s, struct connection *c, const s
 {
 	if (m->head.kind == SOCKET_IN) {
 		feed_in(s, c, m, &m->chunk);
-		work_on(s, w, reads_for_others(w) ? NO_SLOT : connection_worked_on(c));
+		work_on(s, w, reads_for_others(s, w) ? NO_SLOT : connection_worked_on(c));
 		return;
 	}
 	if (connection_is_owing(c))
@@ -583,7 +642,7 @@ static void take_transfer(struct socket_requests *s, const struct mark *m, struc
 	if (!c && m->head.kind != SOCKET_CLOSE)
 		c = add_connection(s, m);
 	if (c && (m->head.kind == SOCKET_IN || more.total)) {
-		c->reader = (uint32_t)(w - s->workers.at);
+		c->reader = thread_of(s, w);
 		c->is_claimed = false;
 	}
 	if (c && !c->is_outgoing)

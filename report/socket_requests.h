@@ -17,10 +17,12 @@
  *   the request's that it begins to answer, from when that began,
  *     if the thread has answered what it worked on before,
  *     or worked on nothing, and another thread has read that request;
- *   nobody's, if another thread has read it, and what this one has read itself is not answered;
+ *   if what it worked on before is not answered, that one's which the thread works on as a rule: those that it has
+ *     read when it has read them (Redis), or those that it answers before it answers them (asyncio's tasks), as its time on
+ *     the CPU tells where no answer follows a read; nobody's, if that does not tell;
  *   else the one's that the first mark was for.
- * Threads that answer for others, and after a read mostly go on with something else, read for others, too: what such
- * a thread does is always that one's which it answers next.
+ * Threads that answer for others, where that is done all the time, and after a read mostly go on with something
+ * else, read for others, too: what such a thread does is always that one's which it answers next.
  *   Requests that come at once on one connection may be worked on in turn or together. If all that
  * are not answered yet are of one endpoint, the first of them has the samples, and those that one
  * write answers share the time on the CPU evenly: the endpoint's sums are right. If they are of
@@ -64,9 +66,19 @@ struct worker {
 	uint64_t nr_together;	/* samples that are held together; HELD_TOGETHER_MAX: no more are */
 	bool is_known;		/* cpu_ns is */
 	uint64_t cpu_ns;	/* at its last mark */
-	uint64_t nr_begun, nr_begun_of_others;	/* answers; of them to what it had not worked on before */
-	uint64_t nr_gone_on, nr_left;	/* requests that it read, and then had its next mark for, or for another */
-	uint64_t reading;		/* connection that it read from last, since its last mark; 0: none */
+	uint64_t last_conn;	/* of its last mark, if a client's; else 0 */
+	uint16_t last_kind;
+	bool has_begun_of_others;	/* an answer, ever; as in struct ways */
+	/* Of late: what is older counts for half, a quarter ... */
+	uint32_t nr_gone_on, nr_left;	/* requests that it read, and then had its next mark for, or for another */
+	uint32_t nr_turns;
+	uint64_t read_ns, answer_ns;	/* time on the CPU behind a read that nothing was written after, and before an
+					   answer that nothing was read before */
+};
+
+/* Of a process, of late: what is older counts for half, a quarter ... */
+struct ways {
+	uint32_t nr_begun, nr_begun_of_others;	/* answers; of them to what the thread had not worked on before */
 };
 
 /* A process that has ended, and may have left connections that nobody closed. */
@@ -81,6 +93,7 @@ struct socket_requests {
 	struct open_requests *open;
 	struct connections connections;
 	VEC(struct worker) workers;
+	VEC(struct ways) ways;		/* by process */
 	VEC(struct ended_process) ended;	/* whose connections are still theirs, oldest first */
 	uint64_t nr_served;		/* connections that were not the target's own to another server */
 	uint64_t nr_skipped_bytes;	/* inbound, that did not travel, with requests among them maybe */
