@@ -183,7 +183,8 @@ static __always_inline struct python_more_key more_key(__u64 frame)
 	return (struct python_more_key){ .frame = frame, .pid = bpf_get_current_pid_tgid() >> 32 };
 }
 
-static __noinline void find_frame(struct python_thread *p, __u64 frame, struct python_running *ret)
+/* Whether the thread is in it. */
+static __noinline int find_frame(struct python_thread *p, __u64 frame, struct python_running *ret)
 {
 	struct python_bucket *b = bucket_of(p, frame);
 	struct python_more_key key = more_key(frame);
@@ -194,11 +195,12 @@ static __noinline void find_frame(struct python_thread *p, __u64 frame, struct p
 		if (b->frames[i] == frame) {
 			ret->node = b->nodes[i];
 			ret->depth = b->depths[i];
-			return;
+			return 1;
 		}
 	more = p->nr_more ? bpf_map_lookup_elem(&python_more, &key) : 0;
 	if (more)
 		*ret = *more;
+	return !!more;
 }
 
 static __noinline void keep_frame(struct python_thread *p, __u64 frame, const struct python_running *r)
@@ -220,7 +222,8 @@ static __noinline void keep_frame(struct python_thread *p, __u64 frame, const st
 		p->nr_more++;
 }
 
-static __noinline void forget_frame(struct python_thread *p, __u64 frame)
+/* 0: the thread was not in it, or there was no room to know. */
+static __noinline int forget_frame(struct python_thread *p, __u64 frame)
 {
 	struct python_bucket *b = bucket_of(p, frame);
 	struct python_more_key key = more_key(frame);
@@ -229,44 +232,95 @@ static __noinline void forget_frame(struct python_thread *p, __u64 frame)
 	for (i = 0; i < PYTHON_BUCKET_FRAMES; i++)
 		if (b->frames[i] == frame) {
 			b->frames[i] = 0;
-			return;
+			return 1;
 		}
-	if (p->nr_more && !bpf_map_delete_elem(&python_more, &key))
+	if (p->nr_more && !bpf_map_delete_elem(&python_more, &key)) {
 		p->nr_more--;
-	else if (p->nr_untold)
+		return 1;
+	}
+	if (p->nr_untold)
 		p->nr_untold--;
+	return 0;
 }
 
-/* Called by what `previous` is the frame of. The function's node. */
-static __always_inline __u32 enter_function(struct python_thread *p,
-					    __u64 frame, __u64 previous, __u32 function)
-{
-	struct python_running r = { 0 };
+/* What is read of a frame at once: from the code on. */
+struct frame_head {
+	__u64 code, object, previous, instruction, state;
+};
 
-	if (previous)
-		find_frame(p, previous, &r);
-	if (r.depth >= PYTHON_MAX_DEPTH || (!r.depth && p->nr_untold)) {
-		r.node = calls_without_caller(function);
-	} else {
-		r.node = calls_child(r.node, function);
-		r.depth++;
+_Static_assert(sizeof(struct frame_head) == PYTHON_FRAME_STATE + 8 - PYTHON_FRAME_CODE,
+	       "as it lies there");
+
+static __always_inline void read_frame(__u64 frame, struct frame_head *ret)
+{
+	bpf_probe_read_user(ret, sizeof(*ret), (void *)(frame + PYTHON_FRAME_CODE));
+}
+
+/* The way from a frame, by those that it returns to, to the first that the thread is known to be in. */
+struct way {
+	struct python_thread *p;
+	__u64 at;
+	__u64 resumed, code;		/* the first that goes on unseen; 0: none */
+	__u32 is_called_alone;		/* what `at` called, or waits for, did not begin in its own loop */
+	__u32 is_known;
+	struct python_running known;
+};
+
+/*
+ * Frames that the thread is in, and did not come by where frames begin, are generators'. Such a one waits
+ * for another generator, that an exception was thrown into by way of it: it does not run, and is passed.
+ * Or the other one has ended by that: then it goes on, behind the RESUME where it waited.
+ */
+static long go_up(__u32 i, void *self)
+{
+	struct frame_head f = { 0 };
+	struct way *w = self;
+
+	if (find_frame(w->p, w->at, &w->known)) {
+		w->is_known = 1;
+		return 1;
 	}
-	keep_frame(p, frame, &r);
-	p->innermost = frame;
-	return r.node;
+	read_frame(w->at, &f);
+	if (PYTHON_STATE_OWNER(f.state) != PYTHON_OWNER_GENERATOR || !f.previous)
+		return 1;
+	if (!w->resumed && (!w->is_called_alone || PYTHON_STATE_RUNS(f.state))) {
+		w->resumed = w->at;
+		w->code = f.code;
+	}
+	w->is_called_alone = PYTHON_STATE_IS_ENTRY(f.state);
+	w->at = f.previous;
+	return 0;
+}
+
+static __always_inline void find_way(struct way *w)
+{
+	if (w->at && find_frame(w->p, w->at, &w->known))
+		w->is_known = 1;
+	else if (w->at && !w->p->nr_untold)
+		bpf_loop(PYTHON_MAX_DEPTH, go_up, w, 0);
+}
+
+/* r: what calls it, or none; afterwards what it is itself. */
+static __noinline void enter_frame(struct python_thread *p, __u64 frame, __u32 function,
+				   struct python_running *r)
+{
+	if (r->depth >= PYTHON_MAX_DEPTH || (!r->depth && p->nr_untold)) {
+		r->node = calls_without_caller(function);
+	} else {
+		r->node = calls_child(r->node, function);
+		r->depth++;
+	}
+	keep_frame(p, frame, r);
 }
 
 /* The node of what goes on then; CALL_ROOT: it is not known. */
 static __always_inline __u32 leave_function(struct python_thread *p, __u64 frame)
 {
-	__u64 previous = read_word(frame + PYTHON_FRAME_PREVIOUS);
-	struct python_running r = { 0 };
+	struct way w = { .p = p, .at = read_word(frame + PYTHON_FRAME_PREVIOUS), .is_called_alone = 1 };
 
-	forget_frame(p, frame);
-	if (previous)
-		find_frame(p, previous, &r);
-	p->innermost = r.depth ? previous : 0;
-	return r.node;
+	find_way(&w);
+	p->innermost = w.known.depth ? w.at : 0;
+	return w.known.node;
 }
 
 /* ---- time ---- */
@@ -304,30 +358,67 @@ static __always_inline void lose(struct call_thread *t)
 	calls_lost(1);
 }
 
-static __noinline void entered(struct pt_regs *ctx, struct call_thread *t, struct python_thread *p,
-			       const struct hit *hit)
+/* Generators that go on unseen: that is a call, too, and the time since the last hit is theirs. */
+static __noinline void see_resumed(struct pt_regs *ctx, struct call_thread *t, struct way *w)
 {
-	/* From the code to the previous frame. */
-	__u64 words[3] = { 0 };
-	__u32 function, node;
+	__u32 function;
 
-	bpf_probe_read_user(words, sizeof(words), (void *)(hit->frame + PYTHON_FRAME_CODE));
-	function = function_of(words[0]);
+	if (!w->resumed || !w->is_known)
+		return;
+	function = function_of(w->code);
 	if (!function) {
 		lose(t);
 		return;
 	}
+	enter_frame(w->p, w->resumed, function, &w->known);
+	calls_add(ctx, t, w->known.node, 1, 0);
+	t->running = w->known.node;
+}
+
+static __noinline void entered(struct pt_regs *ctx, struct call_thread *t, struct python_thread *p,
+			       const struct hit *hit)
+{
+	struct frame_head f = { 0 };
+	struct way w = { .p = p };
+	__u32 function;
+
+	read_frame(hit->frame, &f);
+	function = function_of(f.code);
+	if (!function) {
+		lose(t);
+		return;
+	}
+	w.at = f.previous;
+	w.is_called_alone = PYTHON_STATE_IS_ENTRY(f.state);
+	find_way(&w);
+	see_resumed(ctx, t, &w);
 	pass_time(ctx, t, hit);
-	node = enter_function(p, hit->frame, words[2], function);
-	calls_add(ctx, t, node, 1, 0);
-	t->running = node;
+	enter_frame(p, hit->frame, function, &w.known);
+	p->innermost = hit->frame;
+	calls_add(ctx, t, w.known.node, 1, 0);
+	t->running = w.known.node;
 	if (!t->last_ns)
 		t->last_ns = hit->now;
+}
+
+static __noinline void leave_unseen(struct pt_regs *ctx, struct call_thread *t, struct python_thread *p,
+				    __u64 frame)
+{
+	struct way w = { .p = p, .at = frame };
+
+	find_way(&w);
+	see_resumed(ctx, t, &w);
+	if (w.resumed && w.is_known)
+		forget_frame(p, frame);
 }
 
 static __noinline void left(struct pt_regs *ctx, struct call_thread *t, struct python_thread *p,
 			    const struct hit *hit)
 {
+	__u32 nr_untold = p->nr_untold;
+
+	if (!forget_frame(p, hit->frame) && !nr_untold)
+		leave_unseen(ctx, t, p, hit->frame);
 	pass_time(ctx, t, hit);
 	t->running = leave_function(p, hit->frame);
 	if (t->running == CALL_ROOT)

@@ -26,6 +26,11 @@
 #define PYTHON_FRAME_CODE 0x20
 #define PYTHON_FRAME_PREVIOUS 0x30
 #define PYTHON_FRAME_INSTRUCTION 0x38
+#define PYTHON_FRAME_STATE 0x40		/* stacktop, is_entry, owner */
+#define PYTHON_STATE_RUNS(state) ((int)(state) < 0)	/* unless it called in its own loop */
+#define PYTHON_STATE_IS_ENTRY(state) ((state) >> 32 & 0xff)	/* has a loop of its own */
+#define PYTHON_STATE_OWNER(state) ((state) >> 40 & 0xff)
+#define PYTHON_OWNER_GENERATOR 1
 #define PYTHON_CODE_FIRST_LINE 0x48
 #define PYTHON_CODE_FILE 0x70
 #define PYTHON_CODE_NAME 0x78
