@@ -173,10 +173,13 @@ void call_native_follow(struct call_native *n, uint32_t pid)
 		search_new_files(n);
 }
 
-void call_native_map(struct call_native *n, uint32_t pid, const char *path)
+bool call_native_map(struct call_native *n, uint32_t pid, const char *path)
 {
-	if (locate_path(&n->locate, pid, path))
+	int is_new = locate_path(&n->locate, pid, path);
+
+	if (is_new > 0)
 		search_new_files(n);
+	return is_new >= 0;
 }
 
 bool call_native_knows(const struct call_native *n, const char *path)
@@ -248,10 +251,10 @@ void call_native_free(struct call_native *n)
 	vec_each(&n->patterns, p) {
 		free(p->name);
 		free(p->module);
+		vec_release(&p->functions);
 	}
 	vec_release(&n->patterns);
 	vec_release(&n->functions);
-	vec_release(&n->refused);
 	vec_release(&n->files);
 	pids_release(&n->pids);
 	locate_release(&n->locate);

@@ -24,6 +24,9 @@ struct call_pattern {
 	const char *text;	/* as given */
 	char *name;		/* glob */
 	char *module;		/* glob; NULL: any */
+	VEC(size_t) functions;	/* that it means: indexes in call_native.functions */
+	const char *why_refused;	/* of one that has no place for a probe; NULL: there is none */
+	bool is_meant;		/* scratch: of the symbol that is looked at */
 };
 
 /* One that was searched: as struct locate_file has it, whose place among others may change. */
@@ -54,8 +57,8 @@ struct call_native {
 	struct locate locate;
 	VEC(struct call_file) files;		/* those that were searched */
 	VEC(struct call_function) functions;	/* the id of the i-th is i + 1 */
-	VEC(struct call_function) refused;	/* have no place for a probe */
 	size_t nr_functions_max;
+	size_t nr_left_out;			/* that there was no room for */
 	VEC(struct call_attached) attached;
 	struct pids pids;			/* where they are attached */
 	struct call_core *core;			/* lent, as is the writer */
@@ -79,13 +82,20 @@ int call_native_attach(struct call_native *n, struct call_core *core, const stru
 bool call_native_knows(const struct call_native *n, const char *path);
 /* A new process, or another program in it: what is missing is attached. */
 void call_native_follow(struct call_native *n, uint32_t pid);
-/* The process has mapped code of that file. */
-void call_native_map(struct call_native *n, uint32_t pid, const char *path);
+/* The process has mapped code of that file. False: it cannot be had, or no longer. */
+bool call_native_map(struct call_native *n, uint32_t pid, const char *path);
 void call_native_forget(struct call_native *n, uint32_t pid);
 /* Takes probes of functions, by index, away for good: their rows say so. */
 void call_native_take_off(struct call_native *n, const size_t *functions, size_t nr);
 /* At the end: functions of which calls were lost have rows that say so. */
 void call_native_mark_lost(struct call_native *n);
+/* A pattern may mean functions of a file of that path. */
+bool call_native_wants(const struct call_native *n, const char *path);
+/*
+ * At the end, a line for each pattern that no function was named like, and one with those whose functions
+ * nobody called. is_all: there was no file that could not be searched.
+ */
+void call_native_tell_unmet(struct call_native *n, bool is_all);
 /* NULL is a no-op. */
 void call_native_free(struct call_native *n);
 

@@ -55,15 +55,18 @@ static bool is_named(const char *pattern, const char *symbol, const struct signa
 	return yes;
 }
 
-static bool is_wanted(const struct call_native *n, const struct locate_file *f, const char *symbol)
+/* Sets which patterns mean it. */
+static bool is_wanted(struct call_native *n, const struct locate_file *f, const char *symbol)
 {
 	struct signature sig;
 	bool yes = false;
 
 	signature_of(symbol, &sig);
-	if (sig.name)
-		vec_each(&n->patterns, p)
-			yes |= locate_file_matches(f, p->module) && is_named(p->name, symbol, &sig);
+	vec_each(&n->patterns, p) {
+		p->is_meant = sig.name && locate_file_matches(f, p->module) &&
+			      is_named(p->name, symbol, &sig);
+		yes |= p->is_meant;
+	}
 	signature_release(&sig);
 	return yes;
 }
@@ -93,16 +96,24 @@ static void place(struct call_function *f, int fd, uint64_t size)
 	free(code);
 }
 
-static void add_function(struct call_native *n, const struct image_symbol *sym, int fd)
+/* What the patterns that mean it have found. */
+static void note_found(struct call_native *n, const struct call_function *f)
 {
-	struct call_function f = { .file = n->files.nr - 1, .off = sym->off, .name = sym->name };
+	vec_each(&n->patterns, p) {
+		if (p->is_meant && f->placement.kind == CALL_PLACE_NONE)
+			p->why_refused = f->placement.why;
+		else if (p->is_meant && (!p->functions.nr || *vec_last(&p->functions) != n->functions.nr - 1))
+			vec_push(&p->functions, n->functions.nr - 1);
+	}
+}
 
-	place(&f, fd, sym->size);
-	say_placement(&f, &n->files.at[f.file]);
-	if (f.placement.kind == CALL_PLACE_NONE)
-		vec_push(&n->refused, f);
-	else
-		vec_push(&n->functions, f);
+static void add_function(struct call_native *n, struct call_function *f, const struct image_symbol *sym, int fd)
+{
+	*f = (struct call_function){ .file = n->files.nr - 1, .off = sym->off, .name = sym->name };
+	place(f, fd, sym->size);
+	say_placement(f, &n->files.at[f->file]);
+	if (f->placement.kind != CALL_PLACE_NONE)
+		vec_push(&n->functions, *f);
 }
 
 static bool has_room(const struct call_native *n)
@@ -110,26 +121,38 @@ static bool has_room(const struct call_native *n)
 	return !n->nr_functions_max || n->functions.nr < n->nr_functions_max;
 }
 
-/* Symbols come by their place: of several names of one place the first that is wanted will do. */
+static void leave_out(struct call_native *n)
+{
+	n->nr_left_out++;
+	vec_each(&n->patterns, p)
+		if (p->is_meant)
+			p->why_refused = "there is no room for it";
+}
+
+/* Symbols come by their place: a function goes by the first of its names that is wanted. */
 static void search_file(struct call_native *n, const struct locate_file *f, const struct image *m)
 {
 	int fd = open(f->open_path, O_RDONLY | O_CLOEXEC);
-	uint64_t last_off = 0;
+	struct call_function last = { 0 };
 
 	if (fd < 0)
 		return;
 	vec_each(&m->symbols, sym) {
-		if (!sym->is_function || sym->off == last_off || !is_wanted(n, f, sym->name))
+		if (!sym->is_function || !is_wanted(n, f, sym->name))
 			continue;
 		if (sym->is_indirect) {
 			log_verbose("%s in %s is indirect: the one that was chosen for this processor is counted "
 				    "where it is named", sym->name, f->module);
 			continue;
 		}
-		if (!has_room(n))
-			break;
-		last_off = sym->off;
-		add_function(n, sym, fd);
+		if (sym->off == last.off) {
+			note_found(n, &last);
+		} else if (has_room(n)) {
+			add_function(n, &last, sym, fd);
+			note_found(n, &last);
+		} else {
+			leave_out(n);
+		}
 	}
 	close(fd);
 }
@@ -209,10 +232,10 @@ static bool is_searched(const struct call_native *n, const struct locate_file *f
 	return false;
 }
 
-static bool is_of_interest(const struct call_native *n, const struct locate_file *f)
+bool call_native_wants(const struct call_native *n, const char *path)
 {
 	vec_each(&n->patterns, p)
-		if (locate_file_matches(f, p->module))
+		if (locate_module_matches(path, p->module))
 			return true;
 	return false;
 }
@@ -232,7 +255,7 @@ void call_native_search(struct call_native *n)
 		build_id_of_path(f->open_path, &file.build_id);
 		file.is_go = locate_file_is_go(f);
 		vec_push(&n->files, file);
-		if (!is_of_interest(n, f) || !locate_image(f))
+		if (!call_native_wants(n, f->module) || !locate_image(f))
 			continue;
 		search_file(n, f, f->image);
 		say_inlined(n, f);
@@ -253,48 +276,67 @@ static int find_files(struct call_native *n, const struct marker_target *target,
 	return nr_found ? 0 : err;
 }
 
-static bool is_of_pattern(const struct call_function *f, const struct call_pattern *p)
+static int explain_miss(struct call_native *n, const struct call_pattern *p, struct err *e)
 {
-	struct signature sig;
-	bool yes;
+	const struct probe_name name = { .function = p->name, .module = p->module };
 
-	signature_of(f->name, &sig);
-	yes = is_named(p->name, f->name, &sig);
-	signature_release(&sig);
-	return yes;
-}
-
-static bool has_functions_of(const struct call_native *n, const struct call_pattern *p)
-{
-	vec_each(&n->functions, f)
-		if (is_of_pattern(f, p))
-			return true;
-	return false;
+	return locate_miss(&n->locate, &name, e);
 }
 
 static int explain_nothing(struct call_native *n, const struct call_pattern *p, struct err *e)
 {
-	const struct probe_name name = { .function = p->name, .module = p->module };
-
-	vec_each(&n->refused, f)
-		if (is_of_pattern(f, p))
-			return err_set(e, -EOPNOTSUPP, "--calls %s: its calls cannot be counted: %s", p->text,
-				       f->placement.why);
+	if (p->why_refused)
+		return err_set(e, -EOPNOTSUPP, "--calls %s: its calls cannot be counted: %s", p->text,
+			       p->why_refused);
 	if (!is_glob(p->name))
-		return locate_miss(&n->locate, &name, e);
+		return explain_miss(n, p, e);
 	err_set(e, -ENOENT, "--calls %s: no function is named like that", p->text);
 	return err_remedy(e, "wperf probes -p PID '*' lists what can be named.");
 }
 
-/* Libraries of a program that does not run yet are not known. */
+/* Libraries of a program that does not run yet are not known: call_native_tell_unmet() says what they lacked. */
 static int check_found(struct call_native *n, const struct marker_target *target, struct err *e)
 {
 	if (target->program)
 		return 0;
 	vec_each(&n->patterns, p)
-		if (!has_functions_of(n, p))
+		if (!p->functions.nr)
 			return explain_nothing(n, p, e);
 	return 0;
+}
+
+static bool is_called(const struct call_native *n, const struct call_pattern *p)
+{
+	vec_each(&p->functions, i)
+		if (call_core_hits(n->core, (uint32_t)*i + 1).nr)
+			return true;
+	return false;
+}
+
+/* What could not be placed was said when it was found. */
+void call_native_tell_unmet(struct call_native *n, bool is_all)
+{
+	struct str uncalled = { 0 };
+
+	vec_each(&n->patterns, p) {
+		struct err e = { 0 };
+
+		if (p->functions.nr && !is_called(n, p)) {
+			str_addf(&uncalled, "%s%s", uncalled.len ? ", " : "", p->text);
+		} else if (!p->functions.nr && !p->why_refused && (is_glob(p->name) || !is_all)) {
+			log_warn("--calls %s: no function was named like that%s", p->text,
+				 is_all ? "" : " in what could be searched");
+		} else if (!p->functions.nr && !p->why_refused) {
+			explain_miss(n, p, &e);
+			log_warn("--calls %s: %s", p->text, e.what);
+		}
+	}
+	if (n->nr_left_out)
+		log_warn("calls of %zu functions are not counted: there was room for %d that come while recording",
+			 n->nr_left_out, CALL_NATIVE_SPARE);
+	if (uncalled.len)
+		log_info("no call was counted of what these mean: %s", uncalled.s);
+	str_release(&uncalled);
 }
 
 int call_native_prepare(struct call_native **ret_native, const char *const *specs, size_t nr_specs,

@@ -317,19 +317,21 @@ void call_python_follow(struct call_python *p, uint32_t pid)
 		call_core_write_partial(p->core, pid, pid);
 }
 
-void call_python_map(struct call_python *p, uint32_t pid, const char *path)
+bool call_python_map(struct call_python *p, uint32_t pid, const char *path)
 {
 	struct err e = { 0 };
 	size_t nr_usable = p->nr_usable;
+	int is_new = locate_path(&p->locate, pid, path);
 
-	if (!locate_path(&p->locate, pid, path))
-		return;
+	if (is_new <= 0)
+		return !is_new;
 	if (search(p, &e))
 		log_warn("%s", e.what);
 	if (p->nr_usable == nr_usable)
-		return;
+		return true;
 	attach_process(p, pid, &e);
 	call_core_write_partial(p->core, pid, pid);
+	return true;
 }
 
 bool call_python_knows(const struct call_python *p, const char *path)

@@ -60,8 +60,8 @@ int call_python_attach(struct call_python *p, const struct pids *pids, const str
 		       struct writer *w, struct err *e);
 /* A new process, or another program in it. */
 void call_python_follow(struct call_python *p, uint32_t pid);
-/* The process has mapped code of that file. */
-void call_python_map(struct call_python *p, uint32_t pid, const char *path);
+/* The process has mapped code of that file. False: it cannot be had, or no longer. */
+bool call_python_map(struct call_python *p, uint32_t pid, const char *path);
 /* That file cannot be Python, or was looked at. */
 bool call_python_knows(const struct call_python *p, const char *path);
 void call_python_forget(struct call_python *p, uint32_t pid);

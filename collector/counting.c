@@ -5,6 +5,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "base/log.h"
+#include "base/str.h"
 #include "collector/call_cost.h"
 #include "collector/call_python.h"
 
@@ -22,6 +24,7 @@ struct counting {
 	struct writer *writer;		/* lent */
 	struct pids to_follow;		/* processes that have come, or run another program */
 	VEC(struct mapped) mapped;
+	VEC(char *) missed;		/* paths of code that was gone before it could be searched */
 };
 
 static bool is_python(const char *spec)
@@ -131,6 +134,59 @@ static void forget_mappings(struct counting *c)
 	c->mapped.nr = 0;
 }
 
+static bool wants(const struct counting *c, const char *path)
+{
+	return (c->native && call_native_wants(c->native, path)) ||
+	       (c->python && !call_python_knows(c->python, path));
+}
+
+/* As the kernel writes what has no path. */
+static bool is_no_file(const char *path)
+{
+	static const char *const begins[] = { "//anon", "/anon_hugepage", "/memfd:", "/dev/", "/SYSV" };
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(begins); i++)
+		if (str_starts(path, begins[i]))
+			return true;
+	return false;
+}
+
+static void note_missed(struct counting *c, const char *path)
+{
+	if (!wants(c, path) || is_no_file(path))
+		return;
+	vec_each(&c->missed, it)
+		if (!strcmp(*it, path))
+			return;
+	vec_push(&c->missed, xstrdup(path));
+}
+
+static void tell_missed(const struct counting *c)
+{
+	struct str names = { 0 };
+	size_t i;
+
+	for (i = 0; i < c->missed.nr && i < 4; i++)
+		str_addf(&names, "%s%s", i ? ", " : "", c->missed.at[i]);
+	if (i < c->missed.nr)
+		str_addf(&names, " and %zu more", c->missed.nr - i);
+	if (i)
+		log_warn("calls in %s are not counted: gone before that could be searched", names.s);
+	str_release(&names);
+}
+
+/* What came after the last look. */
+static void write_missed(struct counting *c)
+{
+	vec_each(&c->mapped, m)
+		note_missed(c, m->path);
+	vec_each(&c->to_follow.at, pid)
+		if ((c->native && !pids_has(&c->native->pids, *pid)) ||
+		    (c->python && !pids_has(&c->python->pids, *pid)))
+			call_core_write_partial(c->core, *pid, *pid);
+}
+
 static bool knows(const struct counting *c, const char *path)
 {
 	return (!c->native || call_native_knows(c->native, path)) &&
@@ -173,7 +229,8 @@ static void tick_native(struct counting *c, uint64_t now_ns)
 	vec_each(&c->to_follow.at, pid)
 		call_native_follow(c->native, *pid);
 	vec_each(&c->mapped, m)
-		call_native_map(c->native, m->pid, m->path);
+		if (!call_native_knows(c->native, m->path) && !call_native_map(c->native, m->pid, m->path))
+			note_missed(c, m->path);
 	call_cost_tick(&c->cost, c->native, now_ns);
 }
 
@@ -182,7 +239,8 @@ static void tick_python(struct counting *c, uint64_t now_ns)
 	vec_each(&c->to_follow.at, pid)
 		call_python_follow(c->python, *pid);
 	vec_each(&c->mapped, m)
-		call_python_map(c->python, m->pid, m->path);
+		if (!call_python_knows(c->python, m->path) && !call_python_map(c->python, m->pid, m->path))
+			note_missed(c, m->path);
 	python_cost_tick(c->python, now_ns);
 }
 
@@ -213,17 +271,23 @@ void counting_finish(struct counting *c)
 
 	if (!c)
 		return;
+	write_missed(c);
 	call_core_write_rest(c->core);
+	tell_missed(c);
 	if (c->native)
 		call_native_mark_lost(c->native);
 	totals = call_core_totals(c->core);
 	tallies[0] = (struct tally){ "calls_lost", totals.nr_lost };
 	tallies[1] = (struct tally){ "calls_callerless", totals.nr_callerless };
 	writer_note_tally(c->writer, tallies, ARRAY_LEN(tallies));
-	if (c->native)
+	if (c->native) {
 		call_cost_tell(&c->cost, c->native);
-	if (c->python)
+		call_native_tell_unmet(c->native, !c->missed.nr);
+	}
+	if (c->python && c->python->nr_usable)
 		python_cost_tell(c->python);
+	else if (c->python)
+		log_warn("--calls python: the target ran no Python that can be counted");
 }
 
 void counting_free(struct counting *c)
@@ -236,6 +300,9 @@ void counting_free(struct counting *c)
 	call_cost_release(&c->cost);
 	forget_mappings(c);
 	vec_release(&c->mapped);
+	vec_each(&c->missed, path)
+		free(*path);
+	vec_release(&c->missed);
 	pids_release(&c->to_follow);
 	free(c);
 }

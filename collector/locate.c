@@ -163,20 +163,21 @@ int locate_process(struct locate *l, int pid, struct err *e)
 	return rc;
 }
 
-bool locate_path(struct locate *l, uint32_t pid, const char *path)
+int locate_path(struct locate *l, uint32_t pid, const char *path)
 {
 	int root = root_of_process(pid), in_root = root < 0 ? -1 : root_find_file(root, path);
 	struct locate_file file = { .pid = pid };
-	bool is_new = false;
+	int is_new = -ENOENT;
 	struct stat st;
 
-	if (in_root >= 0 && !fstat(in_root, &st) && S_ISREG(st.st_mode) && !is_listed(l, &st)) {
+	if (in_root >= 0 && !fstat(in_root, &st) && S_ISREG(st.st_mode))
+		is_new = !is_listed(l, &st);
+	if (is_new > 0) {
 		choose_road(l, &file, path, path, &in_root, &st);
 		file.module = arena_strndup(&l->arena, path, strlen(path));
 		file.dev = st.st_dev;
 		file.inode = st.st_ino;
 		add_file(l, file);
-		is_new = true;
 	}
 	if (in_root >= 0)
 		close(in_root);
@@ -243,12 +244,16 @@ const struct image *locate_image_of(struct locate *l, const struct probe_site *s
 	return NULL;
 }
 
+bool locate_module_matches(const char *path, const char *module)
+{
+	const char *slash = strrchr(path, '/');
+
+	return !module || !fnmatch(module, path, 0) || !fnmatch(module, slash ? slash + 1 : path, 0);
+}
+
 bool locate_file_matches(const struct locate_file *f, const char *module)
 {
-	const char *slash = strrchr(f->module, '/');
-
-	return !module || !fnmatch(module, f->module, 0) ||
-	       !fnmatch(module, slash ? slash + 1 : f->module, 0);
+	return locate_module_matches(f->module, module);
 }
 
 /* One search, and what it has found so far. */

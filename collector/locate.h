@@ -74,10 +74,10 @@ struct probe_sites {
 };
 
 /*
- * Adds the file that a process has at a path, which it may have unmapped meanwhile. False: it is not to be
- * had, or is listed already.
+ * Adds the file that a process has at a path, which it may have unmapped meanwhile. 1: it is new; 0: it is
+ * listed already; -ENOENT: it is not to be had, or no longer.
  */
-bool locate_path(struct locate *l, uint32_t pid, const char *path);
+int locate_path(struct locate *l, uint32_t pid, const char *path);
 /* Adds the executable files that a process maps. -ESRCH, -EACCES, -EPERM. */
 int locate_process(struct locate *l, int pid, struct err *e);
 /* Adds a program that does not run yet. Its libraries are not known then. */
@@ -91,6 +91,7 @@ const struct image *locate_image_of(struct locate *l, const struct probe_site *s
 
 /* module: NULL for any, or a glob of a base name or of a whole path. */
 bool locate_file_matches(const struct locate_file *f, const char *module);
+bool locate_module_matches(const char *path, const char *module);
 /*
  * Every definition of the function, or every site of the USDT probe. A C++ function may be named
  * without its parameters while that means one function only.

@@ -130,6 +130,49 @@ def check_names():
     step("names: of C++, static, by module, inlined, none")
 
 
+def check_unmet():
+    """What patterns meant that could not be known when recording began: said when it ends."""
+    plugin = path("plugin.so")
+    run("gcc", "-O1", "-g", "-shared", "-fPIC", "-o", plugin, os.path.join(ROOT, "tests/targets/e2e_plugin.c"))
+    talk = path("unmet.err")
+    with open(talk, "w") as f:
+        process = start_target(WPERF, "record", "-v", "-o", path("unmet.data"), "--marker", "none", *(
+            word for pattern in ("leaf", "outer", "insid[e]", "no_such_*", "none@plugin.so", "leaf@nowhere.so", "leaf@plugin.so")
+            for word in ("--calls", pattern)), "--", target, "dlclose", "300", plugin,
+            ready="ready", stdin=subprocess.PIPE, stderr=f)
+
+    def said(text):
+        with open(talk) as f:
+            return text in f.read()
+
+    while not said("counts inside in "):
+        go(process)
+    process.stdin.close()
+    equal("exit status", process.wait(PATIENCE), 0)
+    with open(talk) as f:
+        text = f.read()
+    for line in ("--calls no_such_*: no function was named like that", "--calls none@plugin.so: no function 'none' in plugin.so",
+                 "--calls leaf@nowhere.so: no module 'nowhere.so' in the target",
+                 "--calls leaf@plugin.so: no function 'leaf' in plugin.so"):
+        has("what nothing was named like", text, "wperf: %s\n" % line)
+    uncalled = re.search("no call was counted of what these mean: (.*)", text)[1].split(", ")
+    # Whether there was another call of a function that came late is for chance to say.
+    equal("what was not called", [name for name in uncalled if name != "insid[e]"], ["outer"])
+
+    running = start_target(target, "spin", "1", ready="ready", stdin=subprocess.PIPE)
+    done = wperf("record", "-o", path("unmet.data"), "-p", str(running.pid), "--calls", "leaf", "--calls", "leaf@libc.so*",
+                 status=USAGE)
+    has("of another file", done.stderr, "no function 'leaf' in libc.so*")
+
+    gone = "import ctypes, os; fd = os.open(%r, 0); os.unlink(%r); ctypes.CDLL('/proc/self/fd/%%d' %% fd)" % (plugin, plugin)
+    done = wperf("record", "-o", path("unmet.data"), "--calls", "inside@plugin.so*", "--", "/usr/bin/python3", "-c", gone)
+    has("code that is gone", done.stderr, "calls in %s (deleted) are not counted: gone before that could be searched" % plugin)
+    has("code that is gone", done.stderr, "--calls inside@plugin.so*: no function was named like that in what could be searched")
+    done = wperf("record", "-o", path("unmet.data"), "--calls", "python", "--", "/bin/true")
+    has("without Python", done.stderr, "--calls python: the target ran no Python that can be counted")
+    step("what patterns did not mean")
+
+
 def check_go():
     """What is like a program of Go's: stacks say nothing of callers, functions begin twice, stacks move."""
     go_like = build("e2e_calls.c", "-DLIKE_GO", output="go_like")
@@ -171,6 +214,6 @@ def check_overhead():
     step("overhead: %d of %d calls, and all %d of the other" % (got["leaf"][0], want["leaf"][0], want["middle"][0]))
 
 
-for one in (check_library, check_others, check_loss, check_names, check_go, check_overhead):
+for one in (check_library, check_others, check_loss, check_names, check_unmet, check_go, check_overhead):
     if len(sys.argv) < 2 or one.__name__ in sys.argv[1:]:
         one()
