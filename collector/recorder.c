@@ -32,6 +32,12 @@ enum {
 	TICK_MS_WITHOUT_WAKEUPS = 50,
 	TICK_MS_WITHOUT_WAKEUPS_WITH_STACKS = 10,
 	TICK_MS_PRESSED = 1,
+	/*
+	 * Where calls are counted: until then those of a process or a library that has come are not. Most come at
+	 * the beginning, a program's libraries in its first milliseconds.
+	 */
+	TICK_MS_COUNTING = 50,
+	TICKS_COUNTING = 8,	/* in what has passed since the beginning, as long as they are shorter */
 	OWN_NICE = -20,
 };
 
@@ -152,6 +158,13 @@ static void settle_markers(struct recorder *r)
 		drain_settled(&r->drain, has_all ? begin_ns : 0, monotonic_ns());
 }
 
+static int counting_tick_ms(const struct recorder *r, uint64_t now)
+{
+	uint64_t ms = (now - r->begin_ns) / TICKS_COUNTING / 1000000 + 1;
+
+	return ms < TICK_MS_COUNTING ? (int)ms : TICK_MS_COUNTING;
+}
+
 static int wait_ms(const struct recorder *r, uint64_t now)
 {
 	int slow = r->attachment.walker ? TICK_MS_WITHOUT_WAKEUPS_WITH_STACKS :
@@ -161,6 +174,8 @@ static int wait_ms(const struct recorder *r, uint64_t now)
 
 	if (r->is_without_wakeups)
 		tick = slow;
+	if (r->attachment.counting && tick > counting_tick_ms(r, now))
+		tick = counting_tick_ms(r, now);
 	if (r->drain.is_pressed)
 		tick = TICK_MS_PRESSED;
 	if (!r->config->duration_ns)
