@@ -159,66 +159,110 @@ static void search_file(struct call_native *n, const struct locate_file *f, cons
 
 /* ---- what was inlined ---- */
 
+/* So many are named in a line each; what a glob of all of a library means may be hundreds. */
+enum { INLINED_LINES = 8 };
+
+#define INLINED "calls of %s in %s cannot be counted: it was inlined wherever it is called"
+
 struct inlined {
 	const struct call_native *n;
 	const struct locate_file *file;
-	VEC(const char *) names;	/* of the source, that have no symbol */
+	VEC(char *) bodies;	/* names of the source that symbols have, sorted */
+	VEC(char *) names;	/* that none has */
 };
 
-static const char *last_part(const char *name)
+static int by_text(const void *a, const void *b)
 {
-	const char *colons = strrchr(name, ':');
-
-	return colons ? colons + 1 : name;
+	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-static bool has_body(const struct image *m, const char *name)
+static void read_bodies(struct inlined *i)
 {
-	vec_each(&m->symbols, sym) {
+	vec_each(&i->file->image->symbols, sym) {
 		struct signature sig;
-		bool yes;
 
-		if (!strstr(sym->name, name))
+		if (!sym->is_function)
 			continue;
 		signature_of(sym->name, &sig);
-		yes = sig.name && str_starts(last_part(sig.name), name);
+		if (sig.name)
+			vec_push(&i->bodies, xstrdup(sig.name));
 		signature_release(&sig);
-		if (yes)
-			return true;
 	}
+	if (i->bodies.nr)
+		qsort(i->bodies.at, i->bodies.nr, sizeof(*i->bodies.at), by_text);
+}
+
+/* Of a name without a glob the search's error says it, or there is a body. "*" would name all that there is. */
+static bool may_say(const struct inlined *i, const struct call_pattern *p)
+{
+	return is_glob(p->name) && strcmp(p->name, "*") && locate_file_matches(i->file, p->module) &&
+	       (p->module || i->file->is_main);
+}
+
+static bool is_asked(const struct inlined *i, const char *symbol, const struct signature *sig)
+{
+	vec_each(&i->n->patterns, p)
+		if (may_say(i, p) && is_named(p->name, symbol, sig))
+			return true;
 	return false;
 }
 
-static bool note_inlined(void *self, const char *name)
+static bool has_name(const struct inlined *i, const char *name)
+{
+	vec_each(&i->names, known)
+		if (!strcmp(*known, name))
+			return true;
+	return i->bodies.nr && bsearch(&name, i->bodies.at, i->bodies.nr, sizeof(*i->bodies.at), by_text);
+}
+
+static bool note_inlined(void *self, const char *name, const char *symbol)
 {
 	struct inlined *i = self;
-	bool is_asked = false;
+	struct signature sig;
 
-	vec_each(&i->n->patterns, p)
-		is_asked |= is_glob(p->name) && locate_file_matches(i->file, p->module) &&
-			    (p->module || i->file->is_main) && !fnmatch(last_part(p->name), name, 0);
-	vec_each(&i->names, known)
-		is_asked &= strcmp(*known, name) != 0;
-	if (is_asked && !has_body(i->file->image, name))
-		vec_push(&i->names, name);
+	symbol = symbol ? symbol : name;
+	signature_of(symbol, &sig);
+	if (sig.name && is_asked(i, symbol, &sig)) {
+		if (!i->bodies.nr)
+			read_bodies(i);
+		if (!has_name(i, sig.name))
+			vec_push(&i->names, xstrdup(sig.name));
+	}
+	signature_release(&sig);
 	return true;
 }
 
-/* Of a name without a glob the search's error says it, or there is a body. */
+static void say_names(const struct inlined *i)
+{
+	const char *module = i->file->module;
+	size_t k;
+
+	for (k = 0; k < i->names.nr; k++) {
+		if (k < INLINED_LINES)
+			log_warn(INLINED, i->names.at[k], module);
+		else
+			log_verbose(INLINED, i->names.at[k], module);
+	}
+	if (k > INLINED_LINES)
+		log_warn("nor can those of %zu more functions in %s that were inlined: -v names them", k - INLINED_LINES,
+			 module);
+}
+
 static void say_inlined(const struct call_native *n, const struct locate_file *f)
 {
 	struct inlined i = { .n = n, .file = f };
-	bool is_asked = false;
+	bool is_any = false;
 
 	vec_each(&n->patterns, p)
-		is_asked |= is_glob(p->name) && strcmp(p->name, "*") && locate_file_matches(f, p->module) &&
-			    (p->module || f->is_main);
-	if (!is_asked)
-		return;
-	image_each_source(f->image, note_inlined, &i);
+		is_any |= may_say(&i, p);
+	if (is_any)
+		image_each_source(f->image, note_inlined, &i);
+	say_names(&i);
+	vec_each(&i.bodies, name)
+		free(*name);
+	vec_release(&i.bodies);
 	vec_each(&i.names, name)
-		log_warn("calls of %s in %s cannot be counted: it was inlined wherever it is called", *name,
-			 f->module);
+		free(*name);
 	vec_release(&i.names);
 }
 

@@ -307,7 +307,7 @@ bool image_symbol_vaddr(const struct image *m, const char *name, size_t len, uin
 }
 
 struct dwarf_search {
-	bool (*take)(void *self, const char *name);
+	bool (*take)(void *self, const char *name, const char *symbol);
 	void *self;
 	bool is_over;
 };
@@ -315,15 +315,18 @@ struct dwarf_search {
 static int check_function(Dwarf_Die *die, void *arg)
 {
 	struct dwarf_search *s = arg;
-	const char *name = dwarf_diename(die);
+	const char *name = dwarf_diename(die), *symbol;
+	Dwarf_Attribute attr;
 
 	if (!name || dwarf_hasattr(die, DW_AT_declaration))
 		return DWARF_CB_OK;
-	s->is_over = !s->take(s->self, name);
+	symbol = dwarf_formstring(dwarf_attr_integrate(die, DW_AT_linkage_name, &attr));
+	s->is_over = !s->take(s->self, name, symbol);
 	return s->is_over ? DWARF_CB_ABORT : DWARF_CB_OK;
 }
 
-void image_each_source(const struct image *m, bool (*take)(void *self, const char *name), void *self)
+void image_each_source(const struct image *m,
+		       bool (*take)(void *self, const char *name, const char *symbol), void *self)
 {
 	struct dwarf_search s = { .take = take, .self = self };
 	Dwarf_Die *cu = NULL;
@@ -338,10 +341,11 @@ struct name_search {
 	bool found;
 };
 
-static bool is_other_name(void *self, const char *name)
+static bool is_other_name(void *self, const char *name, const char *symbol)
 {
 	struct name_search *s = self;
 
+	(void)symbol;
 	s->found = !strcmp(name, s->name);
 	return !s->found;
 }

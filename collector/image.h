@@ -56,7 +56,11 @@ bool image_symbol_vaddr(const struct image *m, const char *name, size_t len, uin
  * so too, but gcc's link-time optimization leaves it out.)
  */
 bool image_has_source(const struct image *m, const char *name);
-/* Each such name, again and again; take returns false to end it. Reads all of a file's DWARF. */
-void image_each_source(const struct image *m, bool (*take)(void *self, const char *name), void *self);
+/*
+ * Each such name, again and again, and the symbol that it has or would have, where that is another one (C++;
+ * NULL: it is not). take returns false to end it. Reads all of a file's DWARF.
+ */
+void image_each_source(const struct image *m,
+		       bool (*take)(void *self, const char *name, const char *symbol), void *self);
 
 #endif

@@ -121,6 +121,11 @@ def check_names():
         equal("functions of " + pattern, names_counted(binary, pattern)[0], want)
     _, talk = names_counted(binary, "inlined_*")
     has("what was inlined", talk, "calls of inlined_everywhere in %s cannot be counted: it was inlined" % binary)
+    # Nothing outside of what was asked for is named, and no template's instance that has a body.
+    _, talk = names_counted(binary, "shapes::*")
+    inlined = re.findall("calls of (.*) in .* cannot be counted: it was inlined", talk)
+    equal("what was inlined, and is not meant or has a body",
+          [name for name in inlined if not name.startswith("shapes::") or name.startswith("shapes::sum<")], [])
     process = start_target(target, "spin", "1", ready="ready", stdin=subprocess.PIPE)
     for pattern, said in (("no_such_function", "no function 'no_such_function'"),
                           ("no_such_*", "no function is named like that"),
