@@ -18,6 +18,7 @@
 #include "base/elf_names.h"
 #include "base/str.h"
 #include "collector/root.h"
+#include "collector/thunk.h"
 
 /* A handle of its own: libdwfl opens the file in its way. */
 static bool is_program(int fd)
@@ -182,6 +183,54 @@ static void read_symbols(struct image *m, Elf *elf, GElf_Addr bias)
 		qsort(m->symbols.at, m->symbols.nr, sizeof(m->symbols.at[0]), by_off);
 }
 
+/* A function of that symbol, without its "_Z", begins there. */
+static bool is_function_at(const struct image *m, uint64_t off, const char *name)
+{
+	size_t low = 0, high = m->symbols.nr, len = strcspn(name, "@");
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (m->symbols.at[middle].off < off)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	for (; low < m->symbols.nr && m->symbols.at[low].off == off; low++) {
+		const char *s = m->symbols.at[low].name;
+
+		if (str_starts(s, "_Z") && !strncmp(s + 2, name, len) && (!s[2 + len] || s[2 + len] == '@'))
+			return true;
+	}
+	return false;
+}
+
+static bool is_passed_on(const struct image *m, int fd, const struct image_symbol *sym)
+{
+	const char *function = sym->is_function ? thunk_function(sym->name) : NULL;
+	size_t len = sym->size && sym->size < THUNK_BYTES ? sym->size : THUNK_BYTES;
+	uint8_t code[THUNK_BYTES];
+	ssize_t got = function ? pread(fd, code, len, (off_t)sym->off) : -1;
+
+	return got > 0 && is_function_at(m, thunk_target(code, (size_t)got, sym->off), function);
+}
+
+/* What they pass on is a call of the function, which is among the symbols itself. */
+static void leave_thunks_out(struct image *m, const char *open_path)
+{
+	int fd = open(open_path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	VEC(struct image_symbol) kept = { 0 };
+
+	if (fd < 0)
+		return;
+	vec_each(&m->symbols, sym)
+		if (!is_passed_on(m, fd, sym))
+			vec_push(&kept, *sym);
+	close(fd);
+	vec_release(&m->symbols);
+	memcpy(&m->symbols, &kept, sizeof(kept));
+}
+
 static bool has_symtab(Elf *elf)
 {
 	Elf_Scn *scn = NULL;
@@ -236,6 +285,7 @@ static int read_file(struct image *m, const char *open_path, struct err *e)
 		return err_set(e, rc, "%s: not an ELF file for x86-64", open_path);
 	m->is_fixed = ehdr.e_type == ET_EXEC;
 	read_symbols(m, elf, bias);
+	leave_thunks_out(m, open_path);
 	m->is_stripped = is_stripped(m, elf);
 	return 0;
 }

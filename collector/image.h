@@ -28,7 +28,7 @@ struct image_symbol {
 };
 
 struct image {
-	VEC(struct image_symbol) symbols;	/* code in this file, by offset, by name */
+	VEC(struct image_symbol) symbols;	/* code in this file, by offset, by name; no thunks: thunk.h */
 	struct usdt usdt;
 	bool is_fixed;		/* ET_EXEC: link-time addresses are runtime addresses */
 	bool is_stripped;	/* only exported names are known */

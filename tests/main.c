@@ -44,6 +44,7 @@
 	X(maps)                                                                                    \
 	X(operand)                                                                                 \
 	X(signature)                                                                               \
+	X(thunk)                                                                                   \
 	X(spec)                                                                                    \
 	X(usdt)                                                                                    \
 	X(image)                                                                                   \

@@ -135,6 +135,31 @@ def check_names():
     step("names: of C++, static, by module, inlined, none")
 
 
+def check_thunks():
+    """A virtual call through a second base class is one call, and one request."""
+    for flags in ("-O0", "-O2"):
+        binary = build("e2e_thunks.cc", flags, output="thunks" + flags)
+        for options, names in ((("--marker", "none", "--calls", "both::*", "--calls", "shared::*"), ("both::far", "shared::far", "both::near", "shared::near")),
+                               (("--marker", "func:both::far"), ()), (("--marker", "func:shared::far"), ())):
+            process = start_target(binary, ready="ready", stdin=subprocess.PIPE)
+            recording = Recording("-p", process.pid, *options)
+            process.stdin.write("\n")
+            process.stdin.flush()
+            check(process.stdout.readline().startswith("done"), "the target ended")
+            recording.stop()
+            process.stdin.close()
+            equal("exit status of the target", process.wait(PATIENCE), 0)
+            profile = report(recording.file)
+            calls = dict.fromkeys(names, 0)
+            for f in (f for g in profile["groups"] for f in g["functions"] if f["ncalls"]):
+                name = f["function"].partition("(")[0].rpartition(" ")[2]
+                calls[name] = calls.get(name, 0) + f["ncalls"]
+            equal("calls, " + flags, calls, dict.fromkeys(names, 100))
+            if not names:
+                equal("requests, " + flags, list(requests_by_path(profile).values()), [100])
+    step("thunks")
+
+
 def check_unmet():
     """What patterns meant that could not be known when recording began: said when it ends."""
     plugin = path("plugin.so")
@@ -232,6 +257,6 @@ def check_overhead():
     step("overhead: %d of %d calls, and all %d of the other" % (got["leaf"][0], want["leaf"][0], want["middle"][0]))
 
 
-for one in (check_library, check_others, check_loss, check_names, check_unmet, check_soon, check_go, check_overhead):
+for one in (check_library, check_others, check_loss, check_names, check_thunks, check_unmet, check_soon, check_go, check_overhead):
     if len(sys.argv) < 2 or one.__name__ in sys.argv[1:]:
         one()
