@@ -193,6 +193,10 @@ def check_unmet():
     done = wperf("record", "-o", path("unmet.data"), "-p", str(running.pid), "--calls", "leaf", "--calls", "leaf@libc.so*",
                  status=USAGE)
     has("of another file", done.stderr, "no function 'leaf' in libc.so*")
+    # One function by two names is what both mean.
+    done = wperf("record", "-o", path("unmet.data"), "-p", str(running.pid), "--duration", "0.1", "--calls", "open@libc.so*",
+                 "--calls", "open64@libc.so*")
+    has("two names of a function", done.stderr, "no call was counted of what these mean: open@libc.so*, open64@libc.so*")
 
     gone = "import ctypes, os; fd = os.open(%r, 0); os.unlink(%r); ctypes.CDLL('/proc/self/fd/%%d' %% fd)" % (plugin, plugin)
     done = wperf("record", "-o", path("unmet.data"), "--calls", "inside@plugin.so*", "--", "/usr/bin/python3", "-c", gone)
