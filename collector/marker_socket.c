@@ -75,16 +75,16 @@ static const struct {
 	{ SYS_dup2, CALL_DUP },
 #endif
 #ifdef SYS_epoll_wait
-	{ SYS_epoll_wait, CALL_WAIT },
-	{ SYS_poll, CALL_WAIT },
-	{ SYS_select, CALL_WAIT },
+	{ SYS_epoll_wait, CALL_EPOLL },
+	{ SYS_poll, CALL_POLL },
+	{ SYS_select, CALL_SELECT },
 #endif
-	{ SYS_epoll_pwait, CALL_WAIT },
+	{ SYS_epoll_pwait, CALL_EPOLL },
 #ifdef SYS_epoll_pwait2
-	{ SYS_epoll_pwait2, CALL_WAIT },
+	{ SYS_epoll_pwait2, CALL_EPOLL_2 },
 #endif
-	{ SYS_ppoll, CALL_WAIT },
-	{ SYS_pselect6, CALL_WAIT },
+	{ SYS_ppoll, CALL_PPOLL },
+	{ SYS_pselect6, CALL_SELECT },
 	{ SYS_io_uring_enter, CALL_IO_URING },
 	{ SYS_shutdown, CALL_SHUTDOWN },
 };

@@ -35,7 +35,13 @@ enum socket_call {
 	CALL_ACCEPT,		/* fd; returns the new one */
 	CALL_CONNECT,
 	CALL_CLOSE,
-	CALL_WAIT,		/* for any of several descriptors */
+	/* For any of several descriptors. By where the timeout is: in ms, */
+	CALL_EPOLL,		/* the fourth argument */
+	CALL_POLL,		/* the third */
+	/* or behind a pointer, two words; NULL: for ever */
+	CALL_EPOLL_2,		/* the fourth */
+	CALL_PPOLL,		/* the third */
+	CALL_SELECT,		/* the fifth */
 	CALL_IO_URING,
 	CALL_SHUTDOWN,		/* fd, how */
 	CALL_DUP,		/* fd, the one that is closed before */

@@ -109,6 +109,45 @@ static void writes(void *ctx, struct task_struct *task, struct thread *thread, _
 		begins_answer(ctx, task, thread, fd, place.key);
 }
 
+/* ---- waits ---- */
+
+static int is_zero(__u64 timeout)
+{
+	__u64 words[2];
+
+	return timeout && !bpf_probe_read_user(words, sizeof(words), (void *)timeout) && !(words[0] | words[1]);
+}
+
+/*
+ * It looks what has come, and does not wait for it: a loop that has more to do, with what it has read. Who accepts is
+ * such a loop, too, or has nothing to do anyway.
+ */
+static int is_look(const struct pt_regs *regs, __u8 call)
+{
+	switch (call) {
+	case CALL_ACCEPT:
+		return 1;
+	case CALL_EPOLL:
+		return !(__u32)regs->r10;
+	case CALL_POLL:
+		return !(__u32)regs->dx;
+	case CALL_EPOLL_2:
+		return is_zero(regs->r10);
+	case CALL_PPOLL:
+		return is_zero(regs->dx);
+	case CALL_SELECT:
+		return is_zero(regs->r8);
+	default:
+		return 0;
+	}
+}
+
+/* All that it has worked on is answered. */
+static int is_done(const struct thread *t)
+{
+	return t->has_answered && t->last == t->served;
+}
+
 /* ---- the two places where calls are seen ---- */
 
 SEC("tp_btf/sys_enter")
@@ -136,10 +175,8 @@ int BPF_PROG(socket_enter, struct pt_regs *regs, long nr)
 		writes(ctx, task, thread, regs->di);
 		return 0;
 	}
-	if (!thread->last)
-		return 0;
-	if (call == CALL_WAIT || call == CALL_ACCEPT || call == CALL_IO_URING ||
-	    asks_for_next(thread, regs->di))
+	if (thread->last && (is_look(regs, call) ? is_done(thread) :
+			     is_wait(call) || call == CALL_IO_URING || asks_for_next(thread, regs->di)))
 		waits(ctx, task, thread);
 	return 0;
 }

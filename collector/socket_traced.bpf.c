@@ -147,7 +147,7 @@ static int is_waiting(const struct thread *t, struct task_struct *task)
 	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
 	__u8 call = call_of(regs->orig_ax);
 
-	if (call == CALL_WAIT || call == CALL_ACCEPT || call == CALL_IO_URING)
+	if (is_wait(call) || call == CALL_ACCEPT || call == CALL_IO_URING)
 		return 1;
 	return call >= CALL_READ && call <= CALL_RECVMMSG && asks_for_next(t, regs->di);
 }

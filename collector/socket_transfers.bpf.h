@@ -346,6 +346,11 @@ static void find_bytes(const struct pt_regs *regs, __u8 call, struct user_bytes 
 	}
 }
 
+static int is_wait(__u8 call)
+{
+	return call >= CALL_EPOLL && call <= CALL_SELECT;
+}
+
 static __u8 call_of(__u64 nr)
 {
 	return nr < SOCKET_MAX_SYSCALLS ? config.call_of[nr & (SOCKET_MAX_SYSCALLS - 1)] : CALL_OTHER;
