@@ -22,7 +22,7 @@ struct sampler_config {
 	uint64_t freq_hz;	/* 0: period counts */
 	uint64_t period;	/* events a sample */
 	bool has_chains;	/* frame pointers, by the kernel */
-	const struct stack_walker *walker;	/* else, unless NULL: what it takes to unwind */
+	struct stack_walker *walker;	/* else, unless NULL: what it takes to unwind */
 	uint32_t stack_bytes;	/* of stack that are copied then; a multiple of 8 */
 	bool has_marks;		/* also open the event that marks come through; per CPU only */
 	size_t mmap_pages;	/* a ring's; 0: the default */

@@ -318,6 +318,20 @@ static bool decode_lost(struct record *r, struct cursor c)
 	return !c.failed;
 }
 
+static bool decode_ksymbol(struct record *r, struct cursor c)
+{
+	bool is_gone;
+
+	r->ksymbol.addr = cursor_u64(&c);
+	r->ksymbol.len = cursor_u32(&c);
+	/* u16 type, u16 flags */
+	is_gone = cursor_u32(&c) >> 16 & PERF_RECORD_KSYMBOL_FLAGS_UNREGISTER;
+	r->ksymbol.name = cursor_str(&c);
+	if (is_gone)
+		r->ksymbol.name = NULL;
+	return !c.failed;
+}
+
 /* An event update is a note where its type is ours; all others are none of the caller's business. */
 static bool decode_note(struct record *r, struct cursor c)
 {
@@ -366,6 +380,8 @@ bool decode_record(const struct events *ev, const uint8_t *bytes, struct record 
 	case PERF_RECORD_LOST:
 	case PERF_RECORD_LOST_SAMPLES:
 		return has_id && decode_lost(r, body);
+	case PERF_RECORD_KSYMBOL:
+		return has_id && decode_ksymbol(r, body);
 	default:
 		/* Records of types to come may have no id: nobody reads them. */
 		return true;

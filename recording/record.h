@@ -90,6 +90,11 @@ struct record {
 			uint64_t nr;
 		} lost;			/* LOST and LOST_SAMPLES */
 		struct {
+			uint64_t addr;		/* of code that the kernel makes as it runs: a BPF program, say */
+			uint32_t len;
+			const char *name;
+		} ksymbol;		/* KSYMBOL; of one that goes, the name is NULL */
+		struct {
 			uint32_t kind;		/* enum note_kind */
 			struct cursor payload;
 		} note;			/* note.h; type is PERF_RECORD_EVENT_UPDATE */

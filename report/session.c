@@ -568,6 +568,10 @@ void session_record(struct session *s, const struct record *r)
 	case PERF_RECORD_LOST_SAMPLES:
 		s->nr_lost += r->lost.nr;
 		break;
+	case PERF_RECORD_KSYMBOL:
+		if (s->symbolizer && r->ksymbol.name)
+			symbolizer_add_kernel_code(s->symbolizer, r->ksymbol.addr, r->ksymbol.len, r->ksymbol.name);
+		break;
 	case PERF_RECORD_THROTTLE:
 		s->nr_throttled++;
 		break;

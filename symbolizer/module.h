@@ -24,8 +24,16 @@ struct travelled {
 	size_t len;
 };
 
+/* See symbolizer_add_kernel_code(). */
+struct kernel_code {
+	uint32_t recording, len;
+	uint64_t addr;
+	char *name;
+};
+
 struct baggage {
 	VEC(struct travelled) items;
+	VEC(struct kernel_code) kernel_code;
 	VEC(uint32_t) self_contained;	/* recordings: see symbolizer_set_self_contained() */
 };
 

@@ -10,7 +10,7 @@
  * The same kernel may have been loaded elsewhere since (KASLR): where _text was and is gives the
  * distance. Modules have been loaded wherever there was room then, and are not to be found again. Nor is
  * what the kernel itself makes and drops as it runs, BPF programs and trampolines: only the recording's own
- * lines name those.
+ * lines name those, or its records of the kernel's making them, which perf asks for.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -259,11 +259,30 @@ static bool resolve_own(struct kernel *k, uint64_t addr, struct frames *out)
 	return true;
 }
 
+/* NULL: none was there. */
+static const struct kernel_code *code_at(const struct module *m, uint64_t addr)
+{
+	size_t i;
+
+	for (i = m->baggage->kernel_code.nr; i; i--) {
+		const struct kernel_code *code = &m->baggage->kernel_code.at[i - 1];
+
+		if (code->recording == m->key.recording && addr - code->addr < code->len)
+			return code;
+	}
+	return NULL;
+}
+
 static int kernel_resolve(void *arg, uint64_t addr, struct frames *out)
 {
 	struct kernel *k = arg;
+	const struct kernel_code *code = code_at(k->module, addr);
 	const struct symbol *s = symtab_find(&k->table, addr);
 
+	if (code) {
+		vec_push(&out->list, frame_of(k, code->name, strings_id(k->module->strings, "[bpf]")));
+		return true;
+	}
 	if (!s)
 		return resolve_own(k, addr, out);
 	if (*s->name)

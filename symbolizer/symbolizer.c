@@ -86,6 +86,9 @@ void symbolizer_free(struct symbolizer *s)
 	}
 	vec_release(&s->modules);
 	vec_release(&s->baggage.items);
+	vec_each(&s->baggage.kernel_code, code)
+		free(code->name);
+	vec_release(&s->baggage.kernel_code);
 	vec_release(&s->baggage.self_contained);
 	vec_release(&s->answers);
 	vec_release(&s->scratch.list);
@@ -166,6 +169,12 @@ void symbolizer_add_kallsyms(struct symbolizer *s, const uint8_t *build_id, size
 		.bytes = xmemdup(text, len),
 		.len = len,
 	});
+}
+
+void symbolizer_add_kernel_code(struct symbolizer *s, uint64_t addr, uint32_t len, const char *name)
+{
+	vec_push(&s->baggage.kernel_code,
+		 (struct kernel_code){ .recording = s->recording, .len = len, .addr = addr, .name = xstrdup(name) });
 }
 
 static struct travelled *find_perf_map(struct symbolizer *s, uint32_t pid)

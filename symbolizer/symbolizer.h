@@ -100,6 +100,11 @@ void symbolizer_add_elf(struct symbolizer *s, const char *path, const uint8_t *b
  */
 void symbolizer_add_kallsyms(struct symbolizer *s, const uint8_t *build_id, size_t build_id_len,
 			     const char *text, size_t len);
+/*
+ * Code that the kernel made as it ran, up to addr + len: a BPF program. It serves this recording's MODULE_KERNEL; of
+ * several at one address the last. To be given before that is resolved. The name is copied.
+ */
+void symbolizer_add_kernel_code(struct symbolizer *s, uint64_t addr, uint32_t len, const char *name);
 void symbolizer_add_perf_map(struct symbolizer *s, uint32_t pid, const void *text, size_t len);
 
 /*

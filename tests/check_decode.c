@@ -664,6 +664,29 @@ START_TEST(lost_counts)
 }
 END_TEST
 
+/* i: it goes. */
+START_TEST(ksymbol_names_code_of_the_kernels)
+{
+	struct decoded d;
+
+	setup(&d);
+	sketch_begin(&d.s, PERF_RECORD_KSYMBOL, 0);
+	sketch_u64(&d.s, 0xffffffffc0001000);
+	sketch_u32(&d.s, 300);
+	sketch_u32(&d.s, PERF_RECORD_KSYMBOL_TYPE_BPF | (uint32_t)_i << 16);
+	sketch_str(&d.s, "bpf_prog_0123_hello");
+	finish(&d);
+	ck_assert_uint_eq(d.r.ksymbol.addr, 0xffffffffc0001000);
+	ck_assert_uint_eq(d.r.ksymbol.len, 300);
+	if (_i)
+		ck_assert_ptr_null(d.r.ksymbol.name);
+	else
+		ck_assert_str_eq(d.r.ksymbol.name, "bpf_prog_0123_hello");
+	ck_assert_uint_eq(d.r.time, 987654);
+	release(&d);
+}
+END_TEST
+
 static const struct {
 	uint64_t update_type;
 	uint32_t kind;
@@ -801,6 +824,7 @@ static TCase *records_tcase(void)
 	tcase_add_loop_test(tc, mmap_says_what_is_where, 0, ARRAY_LEN(mmaps));
 	tcase_add_loop_test(tc, fork_and_exit_name_child_and_parent, 0, 2);
 	tcase_add_loop_test(tc, lost_counts, 0, 2);
+	tcase_add_loop_test(tc, ksymbol_names_code_of_the_kernels, 0, 2);
 	tcase_add_loop_test(tc, event_updates_of_ours_are_notes, 0, ARRAY_LEN(updates));
 	tcase_add_test(tc, records_of_perf_have_no_event);
 	return tc;

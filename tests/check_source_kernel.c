@@ -125,6 +125,33 @@ START_TEST(lines_of_another_kernel_are_not_used)
 }
 END_TEST
 
+/* Of one address the last; of one recording, and not beyond its end. */
+START_TEST(code_that_the_kernel_made_has_its_name)
+{
+	static const uint64_t addr = 0xffffffffc0005000;
+	struct fixture f;
+	uint32_t module;
+
+	setup(&f);
+	symbolizer_next_recording(f.symbolizer);
+	symbolizer_add_kallsyms(f.symbolizer, build_id, sizeof(build_id), lines, sizeof(lines) - 1);
+	symbolizer_add_kernel_code(f.symbolizer, addr, 0x100, "bpf_prog_first");
+	symbolizer_add_kernel_code(f.symbolizer, addr, 0x80, "bpf_prog_second");
+	module = kernel(&f);
+	ck_assert_str_eq(strings_text(&f.strings, frame_at(&f, module, (struct code_addr){ addr, false })->function),
+			 "bpf_prog_second");
+	ck_assert_str_eq(strings_text(&f.strings, frame_at(&f, module, (struct code_addr){ addr + 0x7f, false })->module),
+			 "[bpf]");
+	ck_assert_str_eq(strings_text(&f.strings, frame_at(&f, module, (struct code_addr){ addr + 0x90, false })->function),
+			 "bpf_prog_first");
+	ck_assert_str_eq(strings_text(&f.strings, frame_at(&f, module, (struct code_addr){ addr + 0x100, false })->function),
+			 "");
+	symbolizer_next_recording(f.symbolizer);
+	ck_assert_str_eq(strings_text(&f.strings, frame_at(&f, kernel(&f), (struct code_addr){ addr, false })->function), "");
+	teardown(&f);
+}
+END_TEST
+
 Suite *check_source_kernel_suite(void)
 {
 	Suite *s = suite_create("source_kernel");
@@ -133,6 +160,7 @@ Suite *check_source_kernel_suite(void)
 	tcase_add_loop_test(tc, lines_name_kernel_and_modules, 0, ARRAY_LEN(cases));
 	tcase_add_test(tc, lines_serve_their_recording_only);
 	tcase_add_test(tc, lines_of_another_kernel_are_not_used);
+	tcase_add_test(tc, code_that_the_kernel_made_has_its_name);
 	suite_add_tcase(s, tc);
 	return s;
 }

@@ -186,9 +186,10 @@ def move(ours, theirs, key, other):
 
 
 def explain_bpf(ours, theirs):
-    """The programs that send marks run in the target, and are gone when perf asks for their names."""
+    """The programs that send marks run in the target, and are gone when perf asks for their names. Of those that others
+    have loaded perf's own recordings say the names, which perf takes for files."""
     for key in [key for key in ours if key[0].startswith("bpf_prog_")]:
-        move(ours, theirs, key, ("?", "[unknown]"))
+        move(ours, theirs, key, (key[0], key[0]) if (key[0], key[0]) in theirs else ("?", "[unknown]"))
 
 
 def explain_plt(ours, theirs):
