@@ -3,6 +3,7 @@
  * e2e_pool WAY: an HTTP server whose requests are read by one thread and worked on by another.
  *
  *	workers		one thread reads, the others take requests from its queue, work on them and answer
+ *	fresh		one thread reads, and makes a new one for each request, which works on it and answers
  *	alike		all of them read, and put what they read at the end of a queue that all of them take from
  *			(as Boost.Asio's threads do)
  *
@@ -27,7 +28,7 @@ struct conn {
 };
 
 static volatile long sink;
-static int epoll_fd, listen_fd;
+static int epoll_fd, listen_fd, is_fresh;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t is_asked = PTHREAD_COND_INITIALIZER;
 static struct conn *first, **last = &first;
@@ -108,6 +109,21 @@ static void accept_one(void)
 	watch(NULL, EPOLL_CTL_MOD);
 }
 
+static void *run_fresh(void *c)
+{
+	work_on(c);
+	return NULL;
+}
+
+static void make_thread(struct conn *c)
+{
+	pthread_t thread;
+
+	if (pthread_create(&thread, NULL, run_fresh, c))
+		abort();
+	pthread_detach(thread);
+}
+
 static void read_from(struct conn *c)
 {
 	ssize_t nr = read(c->fd, c->head, HEAD_MAX - 1);
@@ -118,7 +134,10 @@ static void read_from(struct conn *c)
 		return;
 	}
 	c->head[nr] = '\0';
-	put(c);
+	if (is_fresh)
+		make_thread(c);
+	else
+		put(c);
 }
 
 static void poll_once(int timeout_ms)
@@ -162,6 +181,7 @@ int main(int argc, char **argv)
 	socklen_t len = sizeof(where);
 	pthread_t thread;
 
+	is_fresh = argc == 2 && !strcmp(argv[1], "fresh");
 	listen_fd = socket(AF_INET, SOCK_STREAM, 0);
 	epoll_fd = epoll_create1(0);
 	if (bind(listen_fd, (struct sockaddr *)&where, len) || listen(listen_fd, NR_CONNS) ||
