@@ -41,7 +41,7 @@ def check_way(how, value_of, *args):
 
 program = build("e2e_waits.c")
 os.environ["WPERF_SOCKETS"] = "calls"
-for how in "epoll", "poll", "select", "accept":
+for how in ("epoll",) if IS_SANITIZED else ("epoll", "poll", "select", "accept"):  # the same of wperf's code
     check_way(how, "samples", "-F", "499")
 del os.environ["WPERF_SOCKETS"]
 inside, outside = check_way("accept", "ncalls", "--calls", "handle", "--calls", "between")
