@@ -137,9 +137,20 @@ static void stop_working(struct socket_requests *s, struct worker *w)
 	work_on(s, w, NO_SLOT);
 }
 
+/* It waits no more for its answer. */
+static void note_answered(struct socket_requests *s, const struct open_request *r)
+{
+	struct worker *reader = worker_of(s, r->thread);
+
+	/* A thread that is new has the place of one that has ended. */
+	reader->nr_owed -= reader->nr_owed > 0;
+}
+
 /* It was given up while threads worked on it. */
 static void give_up(struct socket_requests *s, uint32_t slot)
 {
+	if (!s->open->slots.at[slot].is_answered)
+		note_answered(s, &s->open->slots.at[slot]);
 	if (s->open->slots.at[slot].nr_workers)
 		vec_each(&s->workers, w)
 			if (w->slot == slot) {
@@ -171,6 +182,7 @@ static void began(void *self, uint64_t nr)
 
 	like.thread = session_thread(f->s->session, rec->pid, rec->tid);
 	like.process = f->s->session->threads.at[like.thread].process;
+	worker_of(f->s, like.thread)->nr_owed++;
 	like.request = (struct request){ .path = c->name,
 					 .raw_path = c->name,
 					 .begin_pid = rec->pid,
@@ -236,6 +248,7 @@ static void ended(void *self, uint64_t nr)
 	if (!connection_find_request(c, nr, &at))
 		return;
 	r = &f->s->open->slots.at[c->queue.at[at]];
+	note_answered(f->s, r);
 	c->is_guess &= !f->is_out || r->request.path == c->name;
 	r->is_answered = true;
 	r->answered_ns = c->last_out_ns > r->request.begin_ns ? c->last_out_ns : f->ns;
@@ -505,6 +518,16 @@ static void count_of_late(uint32_t *which, uint32_t *a, uint32_t *b, uint32_t nr
 	*b /= 2;
 }
 
+static void add_work(struct work *work, uint64_t ns)
+{
+	work->nr++;
+	work->ns += ns;
+	if (work->nr < OF_LATE)
+		return;
+	work->nr /= 2;
+	work->ns /= 2;
+}
+
 /* What comes after a read: is it about what was read? */
 static void note_left(struct worker *w, const struct mark *m)
 {
@@ -513,6 +536,15 @@ static void note_left(struct worker *w, const struct mark *m)
 	if (m->head.kind != SOCKET_WAIT && (m->head.kind != SOCKET_IN || !is_same))
 		count_of_late(is_same || m->head.flags & SOCKET_IS_OUTGOING ? &w->nr_gone_on : &w->nr_left,
 			      &w->nr_gone_on, &w->nr_left, w->nr_gone_on + w->nr_left);
+}
+
+static void note_answer(struct worker *w, uint64_t ns)
+{
+	w->answer_ns += ns;
+	if (w->last_kind == SOCKET_WAIT)
+		add_work(&w->woken, ns);
+	else if (w->last_kind == SOCKET_OUT)
+		add_work(&w->answering, ns);
 }
 
 /* Where a read is not followed by a write, nor a write by a read, it shows when it is that the thread works. */
@@ -526,7 +558,7 @@ static void note_time(struct worker *w, const struct mark *m)
 	if (has_read && w->last_conn && m->head.kind != SOCKET_OUT && is_clients)
 		w->read_ns += ns;
 	else if (!has_read && m->head.kind == SOCKET_OUT && is_clients)
-		w->answer_ns += ns;
+		note_answer(w, ns);
 	if (++w->nr_turns < OF_LATE)
 		return;
 	w->nr_turns = 0;
@@ -541,6 +573,19 @@ static void note_turn(struct worker *w, const struct mark *m)
 	note_time(w, m);
 	w->last_kind = m->head.kind;
 	w->last_conn = m->head.flags & SOCKET_IS_OUTGOING ? 0 : m->head.conn;
+}
+
+/* So many of each say how they compare. */
+enum { WORK_MIN = 8 };
+
+/*
+ * It works for an answer right before it. Who works for several, and then writes them all (libsoup), has worked more
+ * before the first one.
+ */
+static bool answers_at_once(const struct worker *w)
+{
+	return w->woken.nr >= WORK_MIN && w->answering.nr >= WORK_MIN &&
+	       w->answering.ns / w->answering.nr >= w->woken.ns / w->woken.nr / 4;
 }
 
 /* The mark is of the first bytes of an answer: who writes them has worked on that. */
@@ -561,7 +606,7 @@ static uint32_t answered_by(struct socket_requests *s, const struct connection *
 	if (reads_for_others(s, w))
 		return answered;
 	if (w->slot == NO_SLOT)
-		return is_handed ? answered : NO_SLOT;
+		return is_handed || w->nr_owed == 1 || answers_at_once(w) ? answered : NO_SLOT;
 	if (s->open->slots.at[w->slot].is_answered || w->answer_ns / 2 > w->read_ns)
 		return answered;
 	return !is_handed && w->read_ns / 2 > w->answer_ns ? w->slot : NO_SLOT;

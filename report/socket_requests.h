@@ -16,7 +16,9 @@
  * answer has worked on it. So what a thread does between two marks is held until the second one says whose it is:
  *   the request's that it begins to answer, from when that began,
  *     if the thread has answered what it worked on before,
- *     or worked on nothing, and another thread has read that request;
+ *     or worked on nothing, and another thread has read that request,
+ *     or was woken, and either nothing else that it has read waits for an answer, or it does not gather what it
+ *     answers: behind an answer it does not work much less for the next one than when it was woken;
  *   if what it worked on before is not answered, that one's which the thread works on as a rule: those that it has
  *     read when it has read them (Redis), or those that it answers before it answers them (asyncio's tasks), as its time on
  *     the CPU tells where no answer follows a read; nobody's, if that does not tell;
@@ -59,6 +61,12 @@ enum {
 	HELD_TOGETHER_MAX = 2048,
 };
 
+/* What was done on the CPU, so many times, of late: what is older counts for half, a quarter ... */
+struct work {
+	uint32_t nr;
+	uint64_t ns;
+};
+
 /* A thread, by the index that it has in the session. */
 struct worker {
 	uint32_t slot;		/* of the request that it works on; NO_SLOT: none */
@@ -74,6 +82,8 @@ struct worker {
 	uint32_t nr_turns;
 	uint64_t read_ns, answer_ns;	/* time on the CPU behind a read that nothing was written after, and before an
 					   answer that nothing was read before */
+	struct work woken, answering;	/* the same before an answer, behind a wait and behind another answer */
+	uint32_t nr_owed;		/* requests that it has read, and nobody has answered yet */
 };
 
 /* Of a process, of late: what is older counts for half, a quarter ... */

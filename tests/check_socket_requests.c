@@ -224,10 +224,16 @@ static const struct {
 	/* an answer in many pieces, of which those that do not travel come with the wait */
 	{ "new 11 5;in 11 5 GET /a;out 11 5 200+9;out 11 5 +5;sample 11;out 11 5 +4;wait 11",
 	  "GET /a 200 2-6 s1 c5", 0 },
-	/* one loop, two connections; answered in another order than asked */
+	/* one loop, two connections; answered in another order than asked: for the last one it was woken */
 	{ "new 11 5;new 11 6;in 11 5 GET /a;wait 11;sample 11;in 11 6 GET /b;sample 11;out 11 6 200;"
 	  "wait 11;sample 11;out 11 5 200;sample 11;wait 11",
-	  "GET /b 200 6-8 s1 c3, GET /a 200 3-11 s1 c3", 2 },
+	  "GET /b 200 6-8 s1 c3, GET /a 200 3-11 s2 c5", 1 },
+	/* ... for both, maybe */
+	{ "new 11 5;new 11 6;in 11 5 GET /a;wait 11;in 11 6 GET /b;wait 11;sample 11;out 11 5 200;wait 11;out 11 6 200",
+	  "GET /a 200 3-8 c2, GET /b 200 5-10 c2", 1 },
+	/* ... what is given up is not waited for */
+	{ "new 11 5;new 11 6;in 11 5 GET /a;wait 11;in 11 6 GET /b;wait 11;close 11 6;wait 11;sample 11;out 11 5 200",
+	  "GET /b 5-? c1, GET /a 200 3-10 s1 c3", 0 },
 	/* a pool: one thread reads, another one writes */
 	{ "new 11 5;in 11 5 GET /a;wait 11;sample 12;out 12 5 200;sample 12;wait 12",
 	  "GET /a 200 2-5 s1 c3", 1 },
@@ -369,6 +375,37 @@ START_TEST(many_samples_between_two_marks)
 	ck_assert_uint_eq(o.feed.tallies.nr_in_requests, 1);
 	ck_assert_uint_eq(o.feed.tallies.nr_outside, NR);
 	ck_assert_uint_le(o.feed.attribute.open.slots.nr, HELD_MAX + 2);
+	str_release(&script);
+	outcome_release(&o);
+}
+END_TEST
+
+/* What a loop does when it is woken, of which nothing tells but that it answers one of several. */
+static const struct {
+	const char *round;
+	bool is_known;
+} wakings[] = {
+	/* it works for one and answers it, works for the next and answers it */
+	{ ";in 11 5 GET /a;in 11 6 GET /b;wait 11;sample 11;out 11 5 200;sample 11;out 11 6 200;wait 11", true },
+	/* it works for both, and then answers both */
+	{ ";in 11 5 GET /a;in 11 6 GET /b;wait 11;sample 11;-;-;-;-;-;-;out 11 5 200;out 11 6 200;wait 11", false },
+};
+
+START_TEST(loops_are_woken_for_what_they_answer)
+{
+	enum { NR_ROUNDS = 200 };
+	struct str script = { 0 };
+	struct outcome o;
+	uint32_t i;
+
+	str_add(&script, "new 11 5;new 11 6");
+	for (i = 0; i < NR_ROUNDS; i++)
+		str_add(&script, wakings[_i].round);
+	run(&o, 0, str_cstr(&script));
+	if (wakings[_i].is_known)
+		ck_assert_uint_gt(o.feed.tallies.nr_in_requests, 2 * NR_ROUNDS - 20);
+	else
+		ck_assert_uint_eq(o.feed.tallies.nr_outside, NR_ROUNDS);
 	str_release(&script);
 	outcome_release(&o);
 }
@@ -662,6 +699,7 @@ Suite *check_socket_requests_suite(void)
 	tcase_add_loop_test(tc, marks_become_requests, 0, ARRAY_LEN(cases));
 	tcase_add_loop_test(tc, many_begins_between_two_marks, 0, 2);
 	tcase_add_test(tc, many_samples_between_two_marks);
+	tcase_add_loop_test(tc, loops_are_woken_for_what_they_answer, 0, ARRAY_LEN(wakings));
 	tcase_add_test(tc, http_alone_is_taken_where_asked_for);
 	tcase_add_test(tc, what_cannot_be_read_is_counted);
 	tcase_add_loop_test(tc, unseen_statuses_are_counted, 0, ARRAY_LEN(unseen));
