@@ -203,6 +203,11 @@ void connection_own(struct connection *c, const struct open_requests *open, uint
 	c->owner.id = open->slots.at[slot].request.id;
 }
 
+void connection_disown(struct connection *c)
+{
+	c->owner.slot = NO_SLOT;
+}
+
 uint32_t connection_owner(const struct connection *c, const struct open_requests *open)
 {
 	const struct open_request *r;

@@ -94,6 +94,8 @@ uint32_t connection_worked_on(const struct connection *c);
 
 /* It is used for the request; NO_SLOT: as before. */
 void connection_own(struct connection *c, const struct open_requests *open, uint32_t slot);
+/* It is used for nobody knows what. */
+void connection_disown(struct connection *c);
 /* What it is used for, if that is still open; NO_SLOT. */
 uint32_t connection_owner(const struct connection *c, const struct open_requests *open);
 

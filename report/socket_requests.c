@@ -67,10 +67,15 @@ static void work_on(struct socket_requests *s, struct worker *w, uint32_t slot)
 	close_if_over(s, before);
 }
 
+static struct worker worker_new(void)
+{
+	return (struct worker){ .slot = NO_SLOT, .nr_together = 1, .asked.slot = NO_SLOT };
+}
+
 static struct worker *worker_of(struct socket_requests *s, uint32_t thread)
 {
 	while (s->workers.nr <= thread)
-		vec_push(&s->workers, (struct worker){ .slot = NO_SLOT, .nr_together = 1 });
+		vec_push(&s->workers, worker_new());
 	return &s->workers.at[thread];
 }
 
@@ -98,10 +103,15 @@ static void add_cpu(struct socket_requests *s, uint32_t slot, uint64_t ns)
 		s->open->slots.at[slot].request.cpu_ns += ns;
 }
 
+static uint64_t ns_since_last(const struct worker *w, const struct socket_mark *m)
+{
+	return w->is_known && m->cpu_ns > w->cpu_ns ? m->cpu_ns - w->cpu_ns : 0;
+}
+
 /* What the thread has done from its last mark to this one, its time on the CPU among it, was done for that one. */
 static void give_work(struct socket_requests *s, struct worker *w, uint32_t slot, const struct socket_mark *m)
 {
-	uint64_t ns = w->is_known && m->cpu_ns > w->cpu_ns ? m->cpu_ns - w->cpu_ns : 0, since = ns;
+	uint64_t ns = ns_since_last(w, m), since = ns;
 
 	if (slot != NO_SLOT && slot != w->slot)
 		since = m->ns - s->open->slots.at[slot].request.begin_ns;
@@ -112,6 +122,44 @@ static void give_work(struct socket_requests *s, struct worker *w, uint32_t slot
 	w->cpu_ns = m->cpu_ns;
 	w->is_known = true;
 	give_held(s, w, slot);
+}
+
+/* What was held is held on, behind the mark. */
+static void hold_on(struct socket_requests *s, struct worker *w, const struct socket_mark *m)
+{
+	vec_each(&w->held, h) {
+		if (w->asked.slot == NO_SLOT) {
+			w->asked = *h;
+			continue;
+		}
+		open_requests_give(s->open, h->slot, w->asked.slot);
+		open_requests_drop(s->open, h->slot);
+	}
+	w->held.nr = 0;
+	w->nr_together = 1;
+	w->asked_ns += ns_since_last(w, m);
+	w->cpu_ns = m->cpu_ns;
+	w->is_known = true;
+}
+
+/* It asks no more. That was for the request that it answers now, as far as that had begun; NO_SLOT: nobody knows. */
+static void give_asked(struct socket_requests *s, struct worker *w, uint32_t slot, const struct socket_mark *answer)
+{
+	uint64_t since, last;
+
+	if (w->asked.slot != NO_SLOT) {
+		open_requests_give(s->open, w->asked.slot, w->asked.nr_requests >= id_of(s, slot) ? slot : NO_SLOT);
+		open_requests_drop(s->open, w->asked.slot);
+	}
+	if (slot != NO_SLOT) {
+		since = answer->ns - s->open->slots.at[slot].request.begin_ns;
+		last = ns_since_last(w, answer);
+		since -= last < since ? last : since;
+		add_cpu(s, slot, w->asked_ns < since ? w->asked_ns : since);
+	}
+	w->asked.slot = NO_SLOT;
+	w->asked_ns = w->peer = 0;
+	w->is_waiting = false;
 }
 
 static void merge_held(struct socket_requests *s, struct worker *w)
@@ -133,6 +181,7 @@ static void merge_held(struct socket_requests *s, struct worker *w)
 /* No mark says more of it: what is held is that one's that it is known to work on. */
 static void stop_working(struct socket_requests *s, struct worker *w)
 {
+	give_asked(s, w, NO_SLOT, NULL);
 	give_held(s, w, w->slot);
 	work_on(s, w, NO_SLOT);
 }
@@ -494,11 +543,16 @@ static struct ways *ways_of(struct socket_requests *s, const struct worker *w)
  * Requests are handed from thread to thread here. By way of exception a request may move where threads do not
  * hand them on: a goroutine is continued by another thread.
  */
-static bool answers_for_others(struct socket_requests *s, const struct worker *w)
+static bool is_handed_on(struct socket_requests *s, const struct worker *w)
 {
 	const struct ways *ways = ways_of(s, w);
 
-	return w->has_begun_of_others && ways->nr_begun_of_others > ways->nr_begun / 8;
+	return ways->nr_begun_of_others > ways->nr_begun / 8;
+}
+
+static bool answers_for_others(struct socket_requests *s, const struct worker *w)
+{
+	return w->has_begun_of_others && is_handed_on(s, w);
 }
 
 static bool reads_for_others(struct socket_requests *s, const struct worker *w)
@@ -550,7 +604,7 @@ static void note_answer(struct worker *w, uint64_t ns)
 /* Where a read is not followed by a write, nor a write by a read, it shows when it is that the thread works. */
 static void note_time(struct worker *w, const struct mark *m)
 {
-	uint64_t ns = w->is_known && m->head.cpu_ns > w->cpu_ns ? m->head.cpu_ns - w->cpu_ns : 0;
+	uint64_t ns = ns_since_last(w, &m->head);
 	bool is_clients = !(m->head.flags & SOCKET_IS_OUTGOING), has_read = w->last_kind == SOCKET_IN;
 
 	if (is_clients && m->head.conn == w->last_conn)
@@ -571,6 +625,7 @@ static void note_turn(struct worker *w, const struct mark *m)
 	if (w->last_kind == SOCKET_IN && w->last_conn)
 		note_left(w, m);
 	note_time(w, m);
+	w->has_served |= (m->head.kind == SOCKET_IN || m->head.kind == SOCKET_OUT) && !(m->head.flags & SOCKET_IS_OUTGOING);
 	w->last_kind = m->head.kind;
 	w->last_conn = m->head.flags & SOCKET_IS_OUTGOING ? 0 : m->head.conn;
 }
@@ -612,9 +667,55 @@ static uint32_t answered_by(struct socket_requests *s, const struct connection *
 	return !is_handed && w->read_ns / 2 > w->answer_ns ? w->slot : NO_SLOT;
 }
 
+/*
+ * It is done with what it worked on, and may have taken over another one, which no mark tells; or it was made for
+ * one.
+ */
+static bool takes_over(struct socket_requests *s, const struct worker *w)
+{
+	if (w->slot != NO_SLOT && !s->open->slots.at[w->slot].is_answered)
+		return false;
+	return is_handed_on(s, w) && (w->has_begun_of_others || !w->has_served);
+}
+
+/* The mark is of who asks other servers, each after the other, for a request that it has taken over. */
+static bool is_asking(struct socket_requests *s, const struct worker *w, const struct socket_mark *m)
+{
+	if (m->kind == SOCKET_WAIT)
+		return w->peer;
+	if (!(m->flags & SOCKET_IS_OUTGOING))
+		return false;
+	if (m->kind == SOCKET_IN)
+		return w->peer == m->conn;
+	if (m->kind == SOCKET_CLOSE)
+		return w->peer && !w->is_waiting;
+	return w->peer ? !w->is_waiting || w->peer == m->conn : takes_over(s, w);
+}
+
+static void ask_on(struct socket_requests *s, struct worker *w, const struct socket_mark *m)
+{
+	hold_on(s, w, m);
+	work_on(s, w, NO_SLOT);
+	if (m->kind == SOCKET_OPEN || m->kind == SOCKET_OUT)
+		w->peer = m->conn;
+	if (m->kind != SOCKET_WAIT)
+		w->is_waiting = m->kind == SOCKET_OUT;
+}
+
+/* What the thread has done up to a mark with which it begins no answer. */
+static void work_up_to(struct socket_requests *s, struct worker *w, const struct socket_mark *m)
+{
+	if (is_asking(s, w, m)) {
+		ask_on(s, w, m);
+		return;
+	}
+	give_asked(s, w, NO_SLOT, NULL);
+	give_work(s, w, w->slot, m);
+}
+
 static void claim(struct socket_requests *s, struct connection *c, const struct mark *m, struct worker *w)
 {
-	uint32_t answered = connection_worked_on(c);
+	uint32_t answered = connection_worked_on(c), slot;
 	struct ways *ways = ways_of(s, w);
 	/* One that it has worked on already is its own, by whatever road that came. */
 	bool is_of_others = c->reader != thread_of(s, w) && (w->slot == NO_SLOT || w->slot != answered);
@@ -623,7 +724,10 @@ static void claim(struct socket_requests *s, struct connection *c, const struct 
 	ways->nr_begun_of_others += is_of_others;
 	count_of_late(&ways->nr_begun, &ways->nr_begun, &ways->nr_begun_of_others, ways->nr_begun);
 	c->is_claimed = true;
-	give_work(s, w, answered_by(s, c, w, is_of_others), &m->head);
+	slot = answered_by(s, c, w, is_of_others);
+	/* Who answers before it is answered does several things at a time. */
+	give_asked(s, w, w->is_waiting ? NO_SLOT : slot, &m->head);
+	give_work(s, w, slot, &m->head);
 }
 
 static void take_served(struct socket_requests *s, struct connection *c, const struct mark *m,
@@ -645,6 +749,10 @@ static void take_served(struct socket_requests *s, struct connection *c, const s
 static void take_outgoing(struct socket_requests *s, struct connection *c, const struct mark *m,
 			  struct worker *w)
 {
+	if (w->peer) {
+		connection_disown(c);
+		return;
+	}
 	if (m->head.kind == SOCKET_OUT && w->slot != NO_SLOT)
 		connection_own(c, s->open, w->slot);
 	if (connection_owner(c, s->open) != NO_SLOT)
@@ -671,9 +779,9 @@ static void open_connection(struct socket_requests *s, const struct mark *m, str
 	c->pid = m->rec->pid;
 	memcpy(&name, m->chunk.bytes, m->chunk.len < sizeof(name) ? m->chunk.len : sizeof(name));
 	/* Only requests are called by it, and an outgoing one's port is any. */
-	if (c->is_outgoing)
+	if (c->is_outgoing && !w->peer)
 		connection_own(c, s->open, w->slot);
-	else
+	if (!c->is_outgoing)
 		connection_set_name(c, &name, s->session->strings, &s->text);
 }
 
@@ -695,7 +803,7 @@ static void take_transfer(struct socket_requests *s, const struct mark *m, struc
 	if (c && begins_answer(c, m))
 		claim(s, c, m, w);
 	else
-		give_work(s, w, w->slot, &m->head);
+		work_up_to(s, w, &m->head);
 	if (!c)
 		return;
 	c->pid = m->rec->pid;
@@ -714,7 +822,7 @@ static void take(struct socket_requests *s, const struct mark *m, struct worker 
 	if (m->head.kind == SOCKET_IN || m->head.kind == SOCKET_OUT || m->head.kind == SOCKET_CLOSE)
 		take_transfer(s, m, w);
 	else
-		give_work(s, w, w->slot, &m->head);
+		work_up_to(s, w, &m->head);
 	if (m->head.kind == SOCKET_OPEN)
 		open_connection(s, m, w);
 	if (m->head.kind == SOCKET_WAIT || m->head.flags & SOCKET_IS_LEFT)
@@ -804,7 +912,7 @@ static void thread_ended(struct socket_requests *s, const struct record *rec)
 	if (thread < s->workers.nr) {
 		stop_working(s, &s->workers.at[thread]);
 		vec_release(&s->workers.at[thread].held);
-		s->workers.at[thread] = (struct worker){ .slot = NO_SLOT, .nr_together = 1 };
+		s->workers.at[thread] = worker_new();
 	}
 	if (rec->type == PERF_RECORD_EXIT && session_is_last_thread(s->session, thread))
 		vec_push(&s->ended, (struct ended_process){ rec->pid, rec->time });

@@ -19,6 +19,8 @@
  *     or worked on nothing, and another thread has read that request,
  *     or was woken, and either nothing else that it has read waits for an answer, or it does not gather what it
  *     answers: behind an answer it does not work much less for the next one than when it was woken;
+ *   the same, if it has answered what it worked on before and takes requests over that others have read, of what it did
+ *     before and while it asked other servers and waited for each of them;
  *   if what it worked on before is not answered, that one's which the thread works on as a rule: those that it has
  *     read when it has read them (Redis), or those that it answers before it answers them (asyncio's tasks), as its time on
  *     the CPU tells where no answer follows a read; nobody's, if that does not tell;
@@ -77,6 +79,7 @@ struct worker {
 	uint64_t last_conn;	/* of its last mark, if a client's; else 0 */
 	uint16_t last_kind;
 	bool has_begun_of_others;	/* an answer, ever; as in struct ways */
+	bool has_served;		/* read from a client or written to one, ever */
 	/* Of late: what is older counts for half, a quarter ... */
 	uint32_t nr_gone_on, nr_left;	/* requests that it read, and then had its next mark for, or for another */
 	uint32_t nr_turns;
@@ -84,6 +87,11 @@ struct worker {
 					   answer that nothing was read before */
 	struct work woken, answering;	/* the same before an answer, behind a wait and behind another answer */
 	uint32_t nr_owed;		/* requests that it has read, and nobody has answered yet */
+	/* While it asks other servers for a request that only its next answer will tell: */
+	uint64_t peer;			/* connection that it asked on last; 0: it does not */
+	bool is_waiting;		/* for what comes from there */
+	struct held_samples asked;	/* since it took up the request; slot NO_SLOT: none */
+	uint64_t asked_ns;		/* on the CPU */
 };
 
 /* Of a process, of late: what is older counts for half, a quarter ... */

@@ -17,7 +17,7 @@ Suite *check_socket_requests_suite(void);
  *
  *	new 11 5		thread 11 accepted connection 5 (tcp:80)
  *	old 11 5		the first that is seen of a connection that was there before
- *	up 11 9			the thread connects
+ *	up 11 9			the thread connects: 9, 19 ... are connections to other servers
  *	in 11 5 GET /a		reads; of a request line that is all, the rest of the head is added
  *	out 11 5 200		writes; a status alone stands for a whole answer without a body
  *	out 11 5 200+8		the head of an answer with 8 bytes to come
@@ -86,7 +86,7 @@ static void build_mark(struct recording_builder *b, uint64_t time, const struct 
 	uint32_t pid = w->tid / 10 * 10;
 	struct str bytes = { 0 };
 
-	if (w->conn == 9)
+	if (w->conn % 10 == 9)
 		m.flags |= SOCKET_IS_OUTGOING;
 	if (!strcmp(w->what, "new") || !strcmp(w->what, "old") || !strcmp(w->what, "up")) {
 		m.kind = SOCKET_OPEN;
@@ -258,6 +258,25 @@ static const struct {
 	/* a proxy: what comes from the connection that it opened is for the request that asked */
 	{ "new 11 5;in 11 5 GET /a;up 11 9;out 11 9;wait 11;sample 11;in 11 9;sample 11;out 11 5 200;wait 11",
 	  "GET /a 200 2-9 s1 c6", 1 },
+	/* ... in a pool: what it asks for is what it answers next */
+	{ "fork 12;new 11 5;new 11 6;up 12 9;in 11 5 GET /a;in 11 6 GET /b;wait 11;sample 12;out 12 5 200;sample 12;"
+	  "out 12 9;wait 12;sample 12;in 12 9;sample 12;sample 12;out 12 6 200;wait 12",
+	  "GET /a 200 5-9 s1 c5, GET /b 200 6-17 s4 c10", 0 },
+	/* ... on one that it opens for that, and on another one */
+	{ "fork 12;new 11 5;new 11 6;in 11 5 GET /a;in 11 6 GET /b;wait 11;out 12 5 200;sample 12;up 12 9;wait 12;"
+	  "sample 12;out 12 9;out 12 9;in 12 9;sample 12;close 12 9;up 12 19;out 12 19;in 12 19;in 12 19;out 12 6 200;wait 12",
+	  "GET /a 200 4-7 c4, GET /b 200 5-21 s3 c16", 0 },
+	/* ... of a thread that was made for that, where this is done */
+	{ "fork 12;new 11 5;new 11 6;in 11 5 GET /a;in 11 6 GET /b;wait 11;out 12 5 200;exit 12;fork 13;sample 13;up 13 9;"
+	  "out 13 9;sample 13;in 13 9;sample 13;out 13 6 200;exit 13",
+	  "GET /a 200 4-7 c4, GET /b 200 5-16 s3 c12", 0 },
+	/* ... unless it answers, or asks another, before it has its answer: nobody knows for what it has asked */
+	{ "fork 12;new 11 5;new 11 6;up 12 9;in 11 5 GET /a;in 11 6 GET /b;wait 11;out 12 5 200;sample 12;"
+	  "out 12 9;sample 12;out 12 6 200;wait 12;in 12 9;sample 12;wait 12",
+	  "GET /a 200 5-8 c4, GET /b 200 6-12 s1 c4", 2 },
+	{ "fork 12;new 11 5;new 11 6;up 12 9;up 12 19;in 11 5 GET /a;in 11 6 GET /b;wait 11;out 12 5 200;sample 12;"
+	  "out 12 9;sample 12;out 12 19;in 12 9;out 12 6 200;wait 12",
+	  "GET /a 200 6-9 c4, GET /b 200 7-15 c3", 2 },
 	/* that connection is used again, for another one */
 	{ "new 11 5;new 11 6;up 11 9;in 11 5 GET /a;out 11 9;wait 11;in 11 9;out 11 5 200;wait 11;"
 	  "in 11 6 GET /b;out 11 9;wait 11;in 11 9;sample 11;out 11 6 200;wait 11",

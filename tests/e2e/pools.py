@@ -139,8 +139,21 @@ for way in ("calls", "traces"):
 
 # ---- pools ----
 
-for way in ("workers", "fresh", "alike"):
-    server = start_target(program, way, ready=r"port (\d+)")
+PEER = r"""
+import socket, threading
+listener = socket.create_server(("127.0.0.1", 0))
+print("port %d" % listener.getsockname()[1], flush=True)
+def answer(client):
+    while byte := client.recv(1):
+        client.sendall(byte)
+while True:
+    threading.Thread(target=answer, args=(listener.accept()[0],), daemon=True).start()
+"""
+
+peer = start_target("/usr/bin/python3", "-c", PEER, ready=r"port (\d+)")
+
+for way, *more in (("workers",), ("fresh",), ("alike",), ("workers", peer.ready[1]), ("fresh", peer.ready[1])):
+    server = start_target(program, way, *more, ready=r"port (\d+)")
     recording = Recording("-p", server.pid)
     ask_all(int(server.ready[1]))
     time.sleep(0.2)
@@ -156,7 +169,8 @@ for way in ("workers", "fresh", "alike"):
     check(right >= 0.99 * (whole - outside), "%s: samples in the wrong request: %r" % (way, work))
     check(right >= 0.9 * whole, "%s: what could be known is outside: %r" % (way, work))
     stop(server)
-    step("%s: of %d samples %d where they belong, %d outside" % (way, whole, right, outside))
+    step("%s%s: of %d samples %d where they belong, %d outside" %
+         (way, " that ask another server" if more else "", whole, right, outside))
 
 # ---- counted calls ----
 

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * e2e_pool WAY: an HTTP server whose requests are read by one thread and worked on by another.
+ * e2e_pool WAY [PORT]: an HTTP server whose requests are read by one thread and worked on by another.
  *
  *	workers		one thread reads, the others take requests from its queue, work on them and answer
  *	fresh		one thread reads, and makes a new one for each request, which works on it and answers
  *	alike		all of them read, and put what they read at the end of a queue that all of them take from
  *			(as Boost.Asio's threads do)
+ *
+ * In the middle of the work on each request a worker asks a server on PORT, if there is one: a byte for a byte.
  *
  * It says "port PORT". /alpha is worked on in work_on_alpha(), /beta in work_on_beta(), twice as long.
  */
@@ -28,7 +30,8 @@ struct conn {
 };
 
 static volatile long sink;
-static int epoll_fd, listen_fd, is_fresh;
+static int epoll_fd, listen_fd, is_fresh, peer_port;
+static _Thread_local int peer_fd;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t is_asked = PTHREAD_COND_INITIALIZER;
 static struct conn *first, **last = &first;
@@ -87,14 +90,39 @@ __attribute__((noinline)) static void work_on_beta(void)
 		sink += i;
 }
 
+static void ask_peer(void)
+{
+	struct sockaddr_in where = { .sin_family = AF_INET,
+				     .sin_port = htons(peer_port),
+				     .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	char byte = 0;
+
+	if (!peer_fd) {
+		peer_fd = socket(AF_INET, SOCK_STREAM, 0);
+		if (connect(peer_fd, (struct sockaddr *)&where, sizeof(where)))
+			abort();
+	}
+	if (write(peer_fd, &byte, 1) != 1 || read(peer_fd, &byte, 1) != 1)
+		abort();
+}
+
+static void work_for(const char *head)
+{
+	if (strstr(head, "/alpha"))
+		work_on_alpha();
+	else
+		work_on_beta();
+}
+
 static void work_on(struct conn *c)
 {
 	static const char answer[] = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nhello\n";
 
-	if (strstr(c->head, "/alpha"))
-		work_on_alpha();
-	else
-		work_on_beta();
+	work_for(c->head);
+	if (peer_port) {
+		ask_peer();
+		work_for(c->head);
+	}
 	if (write(c->fd, answer, sizeof(answer) - 1) < 0)
 		abort();
 	watch(c, EPOLL_CTL_MOD);
@@ -112,6 +140,8 @@ static void accept_one(void)
 static void *run_fresh(void *c)
 {
 	work_on(c);
+	if (peer_fd)
+		close(peer_fd);
 	return NULL;
 }
 
@@ -176,12 +206,13 @@ static void *run_alike(void *arg)
 
 int main(int argc, char **argv)
 {
-	int is_alike = argc == 2 && !strcmp(argv[1], "alike"), i;
+	int is_alike = argc >= 2 && !strcmp(argv[1], "alike"), i;
 	struct sockaddr_in where = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	socklen_t len = sizeof(where);
 	pthread_t thread;
 
-	is_fresh = argc == 2 && !strcmp(argv[1], "fresh");
+	is_fresh = argc >= 2 && !strcmp(argv[1], "fresh");
+	peer_port = argc == 3 ? atoi(argv[2]) : 0;
 	listen_fd = socket(AF_INET, SOCK_STREAM, 0);
 	epoll_fd = epoll_create1(0);
 	if (bind(listen_fd, (struct sockaddr *)&where, len) || listen(listen_fd, NR_CONNS) ||
