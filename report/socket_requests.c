@@ -592,6 +592,18 @@ static void note_left(struct worker *w, const struct mark *m)
 			      &w->nr_gone_on, &w->nr_left, w->nr_gone_on + w->nr_left);
 }
 
+static void note_read(struct worker *w, uint64_t ns)
+{
+	w->read_ns += ns;
+	add_work(&w->reading, ns);
+}
+
+static void note_turning(struct worker *w, uint64_t ns)
+{
+	w->is_turning = true;
+	add_work(&w->turning, ns);
+}
+
 static void note_answer(struct worker *w, uint64_t ns)
 {
 	w->answer_ns += ns;
@@ -607,10 +619,13 @@ static void note_time(struct worker *w, const struct mark *m)
 	uint64_t ns = ns_since_last(w, &m->head);
 	bool is_clients = !(m->head.flags & SOCKET_IS_OUTGOING), has_read = w->last_kind == SOCKET_IN;
 
+	w->is_turning = false;
 	if (is_clients && m->head.conn == w->last_conn)
 		return;
 	if (has_read && w->last_conn && m->head.kind != SOCKET_OUT && is_clients)
-		w->read_ns += ns;
+		note_read(w, ns);
+	else if (has_read && w->last_conn && is_clients)
+		note_turning(w, ns);
 	else if (!has_read && m->head.kind == SOCKET_OUT && is_clients)
 		note_answer(w, ns);
 	if (++w->nr_turns < OF_LATE)
@@ -632,6 +647,17 @@ static void note_turn(struct worker *w, const struct mark *m)
 
 /* So many of each say how they compare. */
 enum { WORK_MIN = 8 };
+
+static bool is_much_longer(const struct work *a, const struct work *b)
+{
+	return a->nr >= WORK_MIN && b->nr >= WORK_MIN && a->ns / a->nr > 8 * (b->ns / b->nr);
+}
+
+/* It reads from many, works for all of them, and then answers many. */
+static bool works_for_many(const struct worker *w)
+{
+	return is_much_longer(&w->turning, &w->reading) && is_much_longer(&w->turning, &w->answering);
+}
 
 /*
  * It works for an answer right before it. Who works for several, and then writes them all (libsoup), has worked more
@@ -658,6 +684,8 @@ static uint32_t answered_by(struct socket_requests *s, const struct connection *
 
 	if (answered == NO_SLOT || answered == w->slot)
 		return w->slot;
+	if (w->is_turning && works_for_many(w))
+		return NO_SLOT;
 	if (reads_for_others(s, w))
 		return answered;
 	if (w->slot == NO_SLOT)

@@ -23,7 +23,8 @@
  *     before and while it asked other servers and waited for each of them;
  *   if what it worked on before is not answered, that one's which the thread works on as a rule: those that it has
  *     read when it has read them (Redis), or those that it answers before it answers them (asyncio's tasks), as its time on
- *     the CPU tells where no answer follows a read; nobody's, if that does not tell;
+ *     the CPU tells where no answer follows a read; nobody's, if that does not tell, or if most is done in between: then it
+ *     is done for many (Redis, whose other threads read for it);
  *   else the one's that the first mark was for.
  * Threads that answer for others, where that is done all the time, and after a read mostly go on with something
  * else, read for others, too: what such a thread does is always that one's which it answers next.
@@ -85,7 +86,9 @@ struct worker {
 	uint32_t nr_turns;
 	uint64_t read_ns, answer_ns;	/* time on the CPU behind a read that nothing was written after, and before an
 					   answer that nothing was read before */
-	struct work woken, answering;	/* the same before an answer, behind a wait and behind another answer */
+	struct work woken, answering;	/* the same before an answer, behind a wait and behind another answer, */
+	struct work reading, turning;	/* behind a read, and between a read and another one's answer */
+	bool is_turning;		/* at its last mark */
 	uint32_t nr_owed;		/* requests that it has read, and nobody has answered yet */
 	/* While it asks other servers for a request that only its next answer will tell: */
 	uint64_t peer;			/* connection that it asked on last; 0: it does not */
