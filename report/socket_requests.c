@@ -30,11 +30,17 @@ void socket_requests_init(struct socket_requests *s, struct session *session,
 	*s = (struct socket_requests){ .session = session, .endpoints = endpoints, .open = open };
 }
 
+static void worker_release(struct worker *w)
+{
+	vec_release(&w->held);
+	vec_release(&w->waiting);
+}
+
 void socket_requests_release(struct socket_requests *s)
 {
 	connections_release(&s->connections);
 	vec_each(&s->workers, w)
-		vec_release(&w->held);
+		worker_release(w);
 	vec_release(&s->workers);
 	vec_release(&s->ways);
 	vec_release(&s->ended);
@@ -695,6 +701,68 @@ static uint32_t answered_by(struct socket_requests *s, const struct connection *
 	return !is_handed && w->read_ns / 2 > w->answer_ns ? w->slot : NO_SLOT;
 }
 
+/* ---- loops that read, and begin with what they have read later, one after the other ---- */
+
+/* No loop reads more before it works. */
+enum { WAITING_MAX = 256 };
+
+static bool reads_for_later(struct socket_requests *s, const struct worker *w)
+{
+	return !answers_for_others(s, w) && w->answer_ns / 2 > w->read_ns && w->nr_left >= w->nr_gone_on;
+}
+
+static void let_wait(struct socket_requests *s, struct worker *w, uint32_t slot)
+{
+	uint64_t id = id_of(s, slot);
+
+	if (slot == NO_SLOT || (w->waiting.nr && vec_last(&w->waiting)->id >= id))
+		return;
+	if (w->waiting.nr == WAITING_MAX)
+		w->waiting.nr = 0;
+	vec_push(&w->waiting, (struct request_ref){ slot, id });
+}
+
+/* It has begun with that one, and so with all that it has read before. */
+static void begin_up_to(struct worker *w, uint64_t id)
+{
+	size_t nr = 0;
+
+	while (nr < w->waiting.nr && w->waiting.at[nr].id <= id)
+		nr++;
+	w->waiting.nr -= nr;
+	if (w->waiting.nr)
+		memmove(w->waiting.at, w->waiting.at + nr, w->waiting.nr * sizeof(*w->waiting.at));
+}
+
+/* NO_SLOT: none waits. */
+static uint32_t begin_next(struct socket_requests *s, struct worker *w)
+{
+	const struct open_request *r;
+	struct request_ref next;
+
+	while (w->waiting.nr) {
+		next = w->waiting.at[0];
+		begin_up_to(w, next.id);
+		r = &s->open->slots.at[next.slot];
+		if (r->is_open && r->request.id == next.id && !r->is_answered)
+			return next.slot;
+	}
+	return NO_SLOT;
+}
+
+/* For which request such a loop asks another server: on a connection where it has asked for that before, or for the next. */
+static uint32_t asks_for(struct socket_requests *s, struct worker *w, const struct connection *c)
+{
+	uint32_t owner = c ? connection_owner(c, s->open) : NO_SLOT;
+
+	if (owner != NO_SLOT && !s->open->slots.at[owner].is_answered)
+		return owner;
+	owner = begin_next(s, w);
+	return owner == NO_SLOT ? w->slot : owner;
+}
+
+/* ---- threads that take over what others have read ---- */
+
 /*
  * It is done with what it worked on, and may have taken over another one, which no mark tells; or it was made for
  * one.
@@ -730,15 +798,22 @@ static void ask_on(struct socket_requests *s, struct worker *w, const struct soc
 		w->is_waiting = m->kind == SOCKET_OUT;
 }
 
-/* What the thread has done up to a mark with which it begins no answer. */
-static void work_up_to(struct socket_requests *s, struct worker *w, const struct socket_mark *m)
+/* What the thread has done up to a mark with which it begins no answer. c: NULL: not known yet. */
+static void work_up_to(struct socket_requests *s, const struct connection *c, struct worker *w,
+		       const struct socket_mark *m)
 {
+	bool asks = m->flags & SOCKET_IS_OUTGOING && (m->kind == SOCKET_OUT || m->kind == SOCKET_OPEN);
+	uint32_t slot = w->slot;
+
 	if (is_asking(s, w, m)) {
 		ask_on(s, w, m);
 		return;
 	}
 	give_asked(s, w, NO_SLOT, NULL);
-	give_work(s, w, w->slot, m);
+	if (asks && reads_for_later(s, w))
+		slot = asks_for(s, w, c);
+	give_work(s, w, slot, m);
+	work_on(s, w, slot);
 }
 
 static void claim(struct socket_requests *s, struct connection *c, const struct mark *m, struct worker *w)
@@ -756,6 +831,7 @@ static void claim(struct socket_requests *s, struct connection *c, const struct 
 	/* Who answers before it is answered does several things at a time. */
 	give_asked(s, w, w->is_waiting ? NO_SLOT : slot, &m->head);
 	give_work(s, w, slot, &m->head);
+	begin_up_to(w, id_of(s, answered));
 }
 
 static void take_served(struct socket_requests *s, struct connection *c, const struct mark *m,
@@ -764,6 +840,7 @@ static void take_served(struct socket_requests *s, struct connection *c, const s
 	if (m->head.kind == SOCKET_IN) {
 		feed_in(s, c, m, &m->chunk);
 		work_on(s, w, reads_for_others(s, w) ? NO_SLOT : connection_worked_on(c));
+		let_wait(s, w, connection_worked_on(c));
 		return;
 	}
 	if (connection_is_owing(c))
@@ -831,7 +908,7 @@ static void take_transfer(struct socket_requests *s, const struct mark *m, struc
 	if (c && begins_answer(c, m))
 		claim(s, c, m, w);
 	else
-		work_up_to(s, w, &m->head);
+		work_up_to(s, c, w, &m->head);
 	if (!c)
 		return;
 	c->pid = m->rec->pid;
@@ -850,7 +927,7 @@ static void take(struct socket_requests *s, const struct mark *m, struct worker 
 	if (m->head.kind == SOCKET_IN || m->head.kind == SOCKET_OUT || m->head.kind == SOCKET_CLOSE)
 		take_transfer(s, m, w);
 	else
-		work_up_to(s, w, &m->head);
+		work_up_to(s, NULL, w, &m->head);
 	if (m->head.kind == SOCKET_OPEN)
 		open_connection(s, m, w);
 	if (m->head.kind == SOCKET_WAIT || m->head.flags & SOCKET_IS_LEFT)
@@ -939,7 +1016,7 @@ static void thread_ended(struct socket_requests *s, const struct record *rec)
 		return;
 	if (thread < s->workers.nr) {
 		stop_working(s, &s->workers.at[thread]);
-		vec_release(&s->workers.at[thread].held);
+		worker_release(&s->workers.at[thread]);
 		s->workers.at[thread] = worker_new();
 	}
 	if (rec->type == PERF_RECORD_EXIT && session_is_last_thread(s->session, thread))

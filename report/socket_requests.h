@@ -26,6 +26,8 @@
  *     the CPU tells where no answer follows a read; nobody's, if that does not tell, or if most is done in between: then it
  *     is done for many (Redis, whose other threads read for it);
  *   else the one's that the first mark was for.
+ * A loop that works right before its answers, and after a read mostly goes on with another, begins with what it has read in
+ * turn: if it asks another server it does so for the next one, or for the one for which it has asked there before.
  * Threads that answer for others, where that is done all the time, and after a read mostly go on with something
  * else, read for others, too: what such a thread does is always that one's which it answers next.
  *   Requests that come at once on one connection may be worked on in turn or together. If all that
@@ -64,6 +66,12 @@ enum {
 	HELD_TOGETHER_MAX = 2048,
 };
 
+/* A request; slots are used again. */
+struct request_ref {
+	uint32_t slot;
+	uint64_t id;
+};
+
 /* What was done on the CPU, so many times, of late: what is older counts for half, a quarter ... */
 struct work {
 	uint32_t nr;
@@ -90,6 +98,7 @@ struct worker {
 	struct work reading, turning;	/* behind a read, and between a read and another one's answer */
 	bool is_turning;		/* at its last mark */
 	uint32_t nr_owed;		/* requests that it has read, and nobody has answered yet */
+	VEC(struct request_ref) waiting;	/* that it has read, and has not begun with, oldest first */
 	/* While it asks other servers for a request that only its next answer will tell: */
 	uint64_t peer;			/* connection that it asked on last; 0: it does not */
 	bool is_waiting;		/* for what comes from there */

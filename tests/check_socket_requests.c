@@ -438,6 +438,41 @@ START_TEST(rounds_tell_what_a_thread_does)
 }
 END_TEST
 
+/* A loop that reads from all, and then works for one after the other, each right before its answer, asks another server. */
+static const struct {
+	const char *last, *want;	/* behind its rounds, and what comes of that */
+} askings[] = {
+	/* for what it read first, as it has begun with nothing yet */
+	{ ";in 11 5 GET /asks;in 11 6 GET /c;sample 11;out 11 9;sample 11;out 11 6 200;wait 11;in 11 9;sample 11;out 11 5 200;"
+	  "wait 11", "GET /c 200 2004-2008 s1 c3, GET /asks 200 2003-2012 s2 c6" },
+	/* ... on a connection that it opens for that */
+	{ ";in 11 5 GET /c;in 11 6 GET /asks;sample 11;out 11 5 200;sample 11;up 11 19;out 11 19;wait 11;in 11 19;"
+	  "sample 11;out 11 6 200;wait 11", "GET /c 200 2003-2006 s1 c3, GET /asks 200 2004-2013 s2 c7" },
+	/* where it has asked before it goes on with the same one */
+	{ ";in 11 5 GET /asks;out 11 9;wait 11;in 11 9;in 11 6 GET /c;sample 11;out 11 9;sample 11;out 11 6 200;wait 11;"
+	  "in 11 9;out 11 5 200;wait 11", "GET /c 200 2007-2011 s1 c3, GET /asks 200 2003-2014 s1 c7" },
+};
+
+START_TEST(loops_begin_in_turn)
+{
+	enum { NR_ROUNDS = 200 };	/* of ten lines, behind two */
+	struct str script = { 0 };
+	struct outcome o;
+	const char *got;
+	uint32_t i;
+
+	str_add(&script, "new 11 5;new 11 6");
+	for (i = 0; i < NR_ROUNDS; i++)
+		str_add(&script, ";in 11 5 GET /a;in 11 6 GET /b;-;-;-;out 11 5 200;-;-;out 11 6 200;wait 11");
+	str_add(&script, askings[_i].last);
+	run(&o, 0, str_cstr(&script));
+	got = strstr(str_cstr(&o.text), "GET /c");
+	ck_assert_str_eq(got ? got : str_cstr(&o.text), askings[_i].want);
+	str_release(&script);
+	outcome_release(&o);
+}
+END_TEST
+
 START_TEST(http_alone_is_taken_where_asked_for)
 {
 	struct outcome o;
@@ -727,6 +762,7 @@ Suite *check_socket_requests_suite(void)
 	tcase_add_loop_test(tc, many_begins_between_two_marks, 0, 2);
 	tcase_add_test(tc, many_samples_between_two_marks);
 	tcase_add_loop_test(tc, rounds_tell_what_a_thread_does, 0, ARRAY_LEN(rounds));
+	tcase_add_loop_test(tc, loops_begin_in_turn, 0, ARRAY_LEN(askings));
 	tcase_add_test(tc, http_alone_is_taken_where_asked_for);
 	tcase_add_test(tc, what_cannot_be_read_is_counted);
 	tcase_add_loop_test(tc, unseen_statuses_are_counted, 0, ARRAY_LEN(unseen));

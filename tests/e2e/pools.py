@@ -15,17 +15,17 @@ NR_ROUNDS, LARGE = 4000, 1000000  # so many that what is not late would not be l
 WORK = {"/alpha": "work_on_alpha", "/beta": "work_on_beta"}
 
 
-def ask(port, first):
+def ask(port, first, paths, nr):
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
-    for i in range(NR):
-        connection.request("GET", list(WORK)[(first + i) % 2])
+    for i in range(nr):
+        connection.request("GET", paths[(first + i) % len(paths)])
         answer = connection.getresponse()
         equal("status", (answer.status, answer.read()), (200, b"hello\n"))
     connection.close()
 
 
-def ask_all(port):
-    clients = [threading.Thread(target=ask, args=(port, i)) for i in range(NR_CLIENTS)]
+def ask_all(port, paths=tuple(WORK), nr=NR):
+    clients = [threading.Thread(target=ask, args=(port, i, paths, nr)) for i in range(NR_CLIENTS)]
     for client in clients:
         client.start()
     for client in clients:
@@ -137,7 +137,7 @@ def check_tasks(way):
 for way in ("calls", "traces"):
     check_tasks(way)
 
-# ---- pools ----
+# ---- servers that ask another one ----
 
 PEER = r"""
 import socket, threading
@@ -151,6 +151,63 @@ while True:
 """
 
 peer = start_target("/usr/bin/python3", "-c", PEER, ready=r"port (\d+)")
+
+ASKING = r"""
+import asyncio, collections, sys, time
+burned = collections.Counter()
+def burn(path):
+    begin = time.thread_time()
+    while time.thread_time() < begin + 0.001:
+        pass
+    burned[path] += time.thread_time() - begin
+async def work(path, peer):
+    burn(path)
+    if path == "/asks":
+        peer[1].write(b".")
+        await peer[0].readexactly(1)
+        burn(path)
+async def serve(reader, writer):
+    peer = await asyncio.open_connection("127.0.0.1", int(sys.argv[1]))
+    try:
+        while True:
+            head = await reader.readuntil(b"\r\n\r\n")
+            await work(head.split()[1].decode(), peer)
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nhello\n")
+    except asyncio.IncompleteReadError:
+        writer.close()
+        peer[1].close()
+async def main():
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    print("port %d" % server.sockets[0].getsockname()[1], flush=True)
+    await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
+asyncio.run(main())
+print("%.9f %.9f" % (burned["/asks"], burned["/works"]), flush=True)
+"""
+
+
+def check_asking():
+    """A loop that reads from all, and then runs a task for each, which may ask another server in its middle."""
+    server = start_target("/usr/bin/python3", "-c", ASKING, peer.ready[1], ready=r"port (\d+)", stdin=subprocess.PIPE)
+    recording = Recording("-p", server.pid, "-F", "99")
+    ask_all(int(server.ready[1]), ("/asks", "/works", "/works"), 100)
+    wait_until_idle(server.pid)
+    recording.stop()
+    server.stdin.close()
+    burned = dict(zip(("/asks", "/works"), map(float, server.stdout.readline().split())))
+    cpu = collections.Counter()
+    for line in wperf("requests", "--format", "jsonl", "-i", recording.file).stdout.splitlines():
+        request = json.loads(line)
+        cpu[request["path"]] += request["cpu"]
+    check(all(cpu[p] > 0.95 * burned[p] for p in burned) and
+          0.8 < cpu["/asks"] / cpu["/works"] / (burned["/asks"] / burned["/works"]) < 1.25,
+          "on the CPU %r, burned %r" % (cpu, burned))
+    step("a loop that asks another server: " + ", ".join(
+        "%s has %.1f ms, and burned %.1f ms" % (p, 1e3 * cpu[p], 1e3 * burned[p]) for p in burned))
+
+
+check_asking()
+
+# ---- pools ----
 
 for way, *more in (("workers",), ("fresh",), ("alike",), ("workers", peer.ready[1]), ("fresh", peer.ready[1])):
     server = start_target(program, way, *more, ready=r"port (\d+)")
