@@ -27,21 +27,13 @@ struct feeding {
 void socket_requests_init(struct socket_requests *s, struct session *session,
 			  const struct endpoint_options *endpoints, struct open_requests *open)
 {
-	*s = (struct socket_requests){ .session = session, .endpoints = endpoints, .open = open };
-}
-
-static void worker_release(struct worker *w)
-{
-	vec_release(&w->held);
-	vec_release(&w->waiting);
+	*s = (struct socket_requests){ .session = session, .endpoints = endpoints, .open = open, .workers.open = open };
 }
 
 void socket_requests_release(struct socket_requests *s)
 {
 	connections_release(&s->connections);
-	vec_each(&s->workers, w)
-		worker_release(w);
-	vec_release(&s->workers);
+	workers_release(&s->workers);
 	vec_release(&s->ways);
 	vec_release(&s->ended);
 	str_release(&s->text);
@@ -49,153 +41,10 @@ void socket_requests_release(struct socket_requests *s)
 
 /* ---- who works on what ---- */
 
-/* An answered request is over when nobody works on it any more. */
-static void close_if_over(struct socket_requests *s, uint32_t slot)
-{
-	const struct open_request *r = &s->open->slots.at[slot];
-
-	if (r->is_open && r->is_answered && !r->nr_workers)
-		open_requests_close(s->open, slot, r->answered_ns ? r->answered_ns : 1);
-}
-
-static void work_on(struct socket_requests *s, struct worker *w, uint32_t slot)
-{
-	uint32_t before = w->slot;
-
-	if (slot == before)
-		return;
-	w->slot = slot;
-	if (slot != NO_SLOT)
-		s->open->slots.at[slot].nr_workers++;
-	if (before == NO_SLOT)
-		return;
-	s->open->slots.at[before].nr_workers--;
-	close_if_over(s, before);
-}
-
-static struct worker worker_new(void)
-{
-	return (struct worker){ .slot = NO_SLOT, .nr_together = 1, .asked.slot = NO_SLOT };
-}
-
-static struct worker *worker_of(struct socket_requests *s, uint32_t thread)
-{
-	while (s->workers.nr <= thread)
-		vec_push(&s->workers, worker_new());
-	return &s->workers.at[thread];
-}
-
-static uint64_t id_of(const struct socket_requests *s, uint32_t slot)
-{
-	return slot == NO_SLOT ? 0 : s->open->slots.at[slot].request.id;
-}
-
-/* To that one what was held since it began, and the rest to what the thread worked on before. */
-static void give_held(struct socket_requests *s, struct worker *w, uint32_t slot)
-{
-	vec_each(&w->held, h) {
-		bool had_begun = h->nr_requests >= id_of(s, slot);
-
-		open_requests_give(s->open, h->slot, had_begun ? slot : w->slot);
-		open_requests_drop(s->open, h->slot);
-	}
-	w->held.nr = 0;
-	w->nr_together = 1;
-}
-
-static void add_cpu(struct socket_requests *s, uint32_t slot, uint64_t ns)
-{
-	if (slot != NO_SLOT)
-		s->open->slots.at[slot].request.cpu_ns += ns;
-}
-
-static uint64_t ns_since_last(const struct worker *w, const struct socket_mark *m)
-{
-	return w->is_known && m->cpu_ns > w->cpu_ns ? m->cpu_ns - w->cpu_ns : 0;
-}
-
-/* What the thread has done from its last mark to this one, its time on the CPU among it, was done for that one. */
-static void give_work(struct socket_requests *s, struct worker *w, uint32_t slot, const struct socket_mark *m)
-{
-	uint64_t ns = ns_since_last(w, m), since = ns;
-
-	if (slot != NO_SLOT && slot != w->slot)
-		since = m->ns - s->open->slots.at[slot].request.begin_ns;
-	if (since > ns)
-		since = ns;
-	add_cpu(s, slot, since);
-	add_cpu(s, w->slot, ns - since);
-	w->cpu_ns = m->cpu_ns;
-	w->is_known = true;
-	give_held(s, w, slot);
-}
-
-/* What was held is held on, behind the mark. */
-static void hold_on(struct socket_requests *s, struct worker *w, const struct socket_mark *m)
-{
-	vec_each(&w->held, h) {
-		if (w->asked.slot == NO_SLOT) {
-			w->asked = *h;
-			continue;
-		}
-		open_requests_give(s->open, h->slot, w->asked.slot);
-		open_requests_drop(s->open, h->slot);
-	}
-	w->held.nr = 0;
-	w->nr_together = 1;
-	w->asked_ns += ns_since_last(w, m);
-	w->cpu_ns = m->cpu_ns;
-	w->is_known = true;
-}
-
-/* It asks no more. That was for the request that it answers now, as far as that had begun; NO_SLOT: nobody knows. */
-static void give_asked(struct socket_requests *s, struct worker *w, uint32_t slot, const struct socket_mark *answer)
-{
-	uint64_t since, last;
-
-	if (w->asked.slot != NO_SLOT) {
-		open_requests_give(s->open, w->asked.slot, w->asked.nr_requests >= id_of(s, slot) ? slot : NO_SLOT);
-		open_requests_drop(s->open, w->asked.slot);
-	}
-	if (slot != NO_SLOT) {
-		since = answer->ns - s->open->slots.at[slot].request.begin_ns;
-		last = ns_since_last(w, answer);
-		since -= last < since ? last : since;
-		add_cpu(s, slot, w->asked_ns < since ? w->asked_ns : since);
-	}
-	w->asked.slot = NO_SLOT;
-	w->asked_ns = w->peer = 0;
-	w->is_waiting = false;
-}
-
-static void merge_held(struct socket_requests *s, struct worker *w)
-{
-	size_t i;
-
-	for (i = 0; 2 * i + 1 < w->held.nr; i++) {
-		struct held_samples *older = &w->held.at[2 * i], *newer = older + 1;
-
-		older->nr_samples += newer->nr_samples;
-		open_requests_give(s->open, newer->slot, older->slot);
-		open_requests_drop(s->open, newer->slot);
-		w->held.at[i] = *older;
-	}
-	w->held.nr = i;
-	w->nr_together *= 2;
-}
-
-/* No mark says more of it: what is held is that one's that it is known to work on. */
-static void stop_working(struct socket_requests *s, struct worker *w)
-{
-	give_asked(s, w, NO_SLOT, NULL);
-	give_held(s, w, w->slot);
-	work_on(s, w, NO_SLOT);
-}
-
 /* It waits no more for its answer. */
 static void note_answered(struct socket_requests *s, const struct open_request *r)
 {
-	struct worker *reader = worker_of(s, r->thread);
+	struct worker *reader = workers_get(&s->workers, r->thread);
 
 	/* A thread that is new has the place of one that has ended. */
 	reader->nr_owed -= reader->nr_owed > 0;
@@ -207,9 +56,9 @@ static void give_up(struct socket_requests *s, uint32_t slot)
 	if (!s->open->slots.at[slot].is_answered)
 		note_answered(s, &s->open->slots.at[slot]);
 	if (s->open->slots.at[slot].nr_workers)
-		vec_each(&s->workers, w)
+		vec_each(&s->workers.all, w)
 			if (w->slot == slot) {
-				give_held(s, w, slot);
+				worker_give_held(&s->workers, w, slot);
 				w->slot = NO_SLOT;
 			}
 	s->open->slots.at[slot].nr_workers = 0;
@@ -237,7 +86,7 @@ static void began(void *self, uint64_t nr)
 
 	like.thread = session_thread(f->s->session, rec->pid, rec->tid);
 	like.process = f->s->session->threads.at[like.thread].process;
-	worker_of(f->s, like.thread)->nr_owed++;
+	workers_get(&f->s->workers, like.thread)->nr_owed++;
 	like.request = (struct request){ .path = c->name,
 					 .raw_path = c->name,
 					 .begin_pid = rec->pid,
@@ -470,7 +319,7 @@ static void settle(struct feeding *f)
 	if (f->answered.nr > 1)
 		share_cpu(f->s, f->answered.at, f->answered.nr);
 	vec_each(&f->answered, slot)
-		close_if_over(f->s, *slot);
+		worker_close_if_over(&f->s->workers, *slot);
 	vec_release(&f->answered);
 }
 
@@ -533,7 +382,7 @@ static void close_connection(struct socket_requests *s, struct connection *c, co
 
 static uint32_t thread_of(const struct socket_requests *s, const struct worker *w)
 {
-	return (uint32_t)(w - s->workers.at);
+	return (uint32_t)(w - s->workers.all.at);
 }
 
 static struct ways *ways_of(struct socket_requests *s, const struct worker *w)
@@ -566,115 +415,6 @@ static bool reads_for_others(struct socket_requests *s, const struct worker *w)
 	return answers_for_others(s, w) && w->nr_left >= w->nr_gone_on;
 }
 
-/* So many say what is done; what was done when there was less to do, say, is no longer what it does. */
-enum { OF_LATE = 64 };
-
-static void count_of_late(uint32_t *which, uint32_t *a, uint32_t *b, uint32_t nr)
-{
-	*which += 1;
-	if (nr < OF_LATE)
-		return;
-	*a /= 2;
-	*b /= 2;
-}
-
-static void add_work(struct work *work, uint64_t ns)
-{
-	work->nr++;
-	work->ns += ns;
-	if (work->nr < OF_LATE)
-		return;
-	work->nr /= 2;
-	work->ns /= 2;
-}
-
-/* What comes after a read: is it about what was read? */
-static void note_left(struct worker *w, const struct mark *m)
-{
-	bool is_same = m->head.conn == w->last_conn;
-
-	if (m->head.kind != SOCKET_WAIT && (m->head.kind != SOCKET_IN || !is_same))
-		count_of_late(is_same || m->head.flags & SOCKET_IS_OUTGOING ? &w->nr_gone_on : &w->nr_left,
-			      &w->nr_gone_on, &w->nr_left, w->nr_gone_on + w->nr_left);
-}
-
-static void note_read(struct worker *w, uint64_t ns)
-{
-	w->read_ns += ns;
-	add_work(&w->reading, ns);
-}
-
-static void note_turning(struct worker *w, uint64_t ns)
-{
-	w->is_turning = true;
-	add_work(&w->turning, ns);
-}
-
-static void note_answer(struct worker *w, uint64_t ns)
-{
-	w->answer_ns += ns;
-	if (w->last_kind == SOCKET_WAIT)
-		add_work(&w->woken, ns);
-	else if (w->last_kind == SOCKET_OUT)
-		add_work(&w->answering, ns);
-}
-
-/* Where a read is not followed by a write, nor a write by a read, it shows when it is that the thread works. */
-static void note_time(struct worker *w, const struct mark *m)
-{
-	uint64_t ns = ns_since_last(w, &m->head);
-	bool is_clients = !(m->head.flags & SOCKET_IS_OUTGOING), has_read = w->last_kind == SOCKET_IN;
-
-	w->is_turning = false;
-	if (is_clients && m->head.conn == w->last_conn)
-		return;
-	if (has_read && w->last_conn && m->head.kind != SOCKET_OUT && is_clients)
-		note_read(w, ns);
-	else if (has_read && w->last_conn && is_clients)
-		note_turning(w, ns);
-	else if (!has_read && m->head.kind == SOCKET_OUT && is_clients)
-		note_answer(w, ns);
-	if (++w->nr_turns < OF_LATE)
-		return;
-	w->nr_turns = 0;
-	w->read_ns /= 2;
-	w->answer_ns /= 2;
-}
-
-static void note_turn(struct worker *w, const struct mark *m)
-{
-	if (w->last_kind == SOCKET_IN && w->last_conn)
-		note_left(w, m);
-	note_time(w, m);
-	w->has_served |= (m->head.kind == SOCKET_IN || m->head.kind == SOCKET_OUT) && !(m->head.flags & SOCKET_IS_OUTGOING);
-	w->last_kind = m->head.kind;
-	w->last_conn = m->head.flags & SOCKET_IS_OUTGOING ? 0 : m->head.conn;
-}
-
-/* So many of each say how they compare. */
-enum { WORK_MIN = 8 };
-
-static bool is_much_longer(const struct work *a, const struct work *b)
-{
-	return a->nr >= WORK_MIN && b->nr >= WORK_MIN && a->ns / a->nr > 8 * (b->ns / b->nr);
-}
-
-/* It reads from many, works for all of them, and then answers many. */
-static bool works_for_many(const struct worker *w)
-{
-	return is_much_longer(&w->turning, &w->reading) && is_much_longer(&w->turning, &w->answering);
-}
-
-/*
- * It works for an answer right before it. Who works for several, and then writes them all (libsoup), has worked more
- * before the first one.
- */
-static bool answers_at_once(const struct worker *w)
-{
-	return w->woken.nr >= WORK_MIN && w->answering.nr >= WORK_MIN &&
-	       w->answering.ns / w->answering.nr >= w->woken.ns / w->woken.nr / 4;
-}
-
 /* The mark is of the first bytes of an answer: who writes them has worked on that. */
 static bool begins_answer(const struct connection *c, const struct mark *m)
 {
@@ -690,12 +430,12 @@ static uint32_t answered_by(struct socket_requests *s, const struct connection *
 
 	if (answered == NO_SLOT || answered == w->slot)
 		return w->slot;
-	if (w->is_turning && works_for_many(w))
+	if (w->is_turning && worker_works_for_many(w))
 		return NO_SLOT;
 	if (reads_for_others(s, w))
 		return answered;
 	if (w->slot == NO_SLOT)
-		return is_handed || w->nr_owed == 1 || answers_at_once(w) ? answered : NO_SLOT;
+		return is_handed || w->nr_owed == 1 || worker_answers_at_once(w) ? answered : NO_SLOT;
 	if (s->open->slots.at[w->slot].is_answered || w->answer_ns / 2 > w->read_ns)
 		return answered;
 	return !is_handed && w->read_ns / 2 > w->answer_ns ? w->slot : NO_SLOT;
@@ -703,61 +443,19 @@ static uint32_t answered_by(struct socket_requests *s, const struct connection *
 
 /* ---- loops that read, and begin with what they have read later, one after the other ---- */
 
-/* No loop reads more before it works. */
-enum { WAITING_MAX = 256 };
-
 static bool reads_for_later(struct socket_requests *s, const struct worker *w)
 {
 	return !answers_for_others(s, w) && w->answer_ns / 2 > w->read_ns && w->nr_left >= w->nr_gone_on;
 }
 
-static void let_wait(struct socket_requests *s, struct worker *w, uint32_t slot)
-{
-	uint64_t id = id_of(s, slot);
-
-	if (slot == NO_SLOT || (w->waiting.nr && vec_last(&w->waiting)->id >= id))
-		return;
-	if (w->waiting.nr == WAITING_MAX)
-		w->waiting.nr = 0;
-	vec_push(&w->waiting, (struct request_ref){ slot, id });
-}
-
-/* It has begun with that one, and so with all that it has read before. */
-static void begin_up_to(struct worker *w, uint64_t id)
-{
-	size_t nr = 0;
-
-	while (nr < w->waiting.nr && w->waiting.at[nr].id <= id)
-		nr++;
-	w->waiting.nr -= nr;
-	if (w->waiting.nr)
-		memmove(w->waiting.at, w->waiting.at + nr, w->waiting.nr * sizeof(*w->waiting.at));
-}
-
-/* NO_SLOT: none waits. */
-static uint32_t begin_next(struct socket_requests *s, struct worker *w)
-{
-	const struct open_request *r;
-	struct request_ref next;
-
-	while (w->waiting.nr) {
-		next = w->waiting.at[0];
-		begin_up_to(w, next.id);
-		r = &s->open->slots.at[next.slot];
-		if (r->is_open && r->request.id == next.id && !r->is_answered)
-			return next.slot;
-	}
-	return NO_SLOT;
-}
-
-/* For which request such a loop asks another server: on a connection where it has asked for that before, or for the next. */
+/* For which request such a loop asks another server: that for which it has asked there before, or the next one. */
 static uint32_t asks_for(struct socket_requests *s, struct worker *w, const struct connection *c)
 {
 	uint32_t owner = c ? connection_owner(c, s->open) : NO_SLOT;
 
 	if (owner != NO_SLOT && !s->open->slots.at[owner].is_answered)
 		return owner;
-	owner = begin_next(s, w);
+	owner = worker_begin_next(&s->workers, w);
 	return owner == NO_SLOT ? w->slot : owner;
 }
 
@@ -790,8 +488,8 @@ static bool is_asking(struct socket_requests *s, const struct worker *w, const s
 
 static void ask_on(struct socket_requests *s, struct worker *w, const struct socket_mark *m)
 {
-	hold_on(s, w, m);
-	work_on(s, w, NO_SLOT);
+	worker_hold_on(&s->workers, w, m);
+	worker_work_on(&s->workers, w, NO_SLOT);
 	if (m->kind == SOCKET_OPEN || m->kind == SOCKET_OUT)
 		w->peer = m->conn;
 	if (m->kind != SOCKET_WAIT)
@@ -809,11 +507,11 @@ static void work_up_to(struct socket_requests *s, const struct connection *c, st
 		ask_on(s, w, m);
 		return;
 	}
-	give_asked(s, w, NO_SLOT, NULL);
+	worker_give_asked(&s->workers, w, NO_SLOT, NULL);
 	if (asks && reads_for_later(s, w))
 		slot = asks_for(s, w, c);
-	give_work(s, w, slot, m);
-	work_on(s, w, slot);
+	worker_give_work(&s->workers, w, slot, m);
+	worker_work_on(&s->workers, w, slot);
 }
 
 static void claim(struct socket_requests *s, struct connection *c, const struct mark *m, struct worker *w)
@@ -829,9 +527,9 @@ static void claim(struct socket_requests *s, struct connection *c, const struct 
 	c->is_claimed = true;
 	slot = answered_by(s, c, w, is_of_others);
 	/* Who answers before it is answered does several things at a time. */
-	give_asked(s, w, w->is_waiting ? NO_SLOT : slot, &m->head);
-	give_work(s, w, slot, &m->head);
-	begin_up_to(w, id_of(s, answered));
+	worker_give_asked(&s->workers, w, w->is_waiting ? NO_SLOT : slot, &m->head);
+	worker_give_work(&s->workers, w, slot, &m->head);
+	worker_begin_up_to(w, workers_id_of(&s->workers, answered));
 }
 
 static void take_served(struct socket_requests *s, struct connection *c, const struct mark *m,
@@ -839,16 +537,16 @@ static void take_served(struct socket_requests *s, struct connection *c, const s
 {
 	if (m->head.kind == SOCKET_IN) {
 		feed_in(s, c, m, &m->chunk);
-		work_on(s, w, reads_for_others(s, w) ? NO_SLOT : connection_worked_on(c));
-		let_wait(s, w, connection_worked_on(c));
+		worker_work_on(&s->workers, w, reads_for_others(s, w) ? NO_SLOT : connection_worked_on(c));
+		worker_let_wait(&s->workers, w, connection_worked_on(c));
 		return;
 	}
 	if (connection_is_owing(c))
-		work_on(s, w, connection_worked_on(c));
+		worker_work_on(&s->workers, w, connection_worked_on(c));
 	feed_out(s, c, m);
 	/* The next of several that came at once; else what was answered is cleaned up after. */
 	if (connection_is_owing(c))
-		work_on(s, w, connection_worked_on(c));
+		worker_work_on(&s->workers, w, connection_worked_on(c));
 }
 
 static void take_outgoing(struct socket_requests *s, struct connection *c, const struct mark *m,
@@ -861,7 +559,7 @@ static void take_outgoing(struct socket_requests *s, struct connection *c, const
 	if (m->head.kind == SOCKET_OUT && w->slot != NO_SLOT)
 		connection_own(c, s->open, w->slot);
 	if (connection_owner(c, s->open) != NO_SLOT)
-		work_on(s, w, connection_owner(c, s->open));
+		worker_work_on(&s->workers, w, connection_owner(c, s->open));
 }
 
 static struct connection *add_connection(struct socket_requests *s, const struct mark *m)
@@ -923,7 +621,7 @@ static void take_transfer(struct socket_requests *s, const struct mark *m, struc
 static void take(struct socket_requests *s, const struct mark *m, struct worker *w)
 {
 	s->nr_data_lost += !!(m->head.flags & SOCKET_DATA_LOST);
-	note_turn(w, m);
+	worker_note_turn(w, &m->head);
 	if (m->head.kind == SOCKET_IN || m->head.kind == SOCKET_OUT || m->head.kind == SOCKET_CLOSE)
 		take_transfer(s, m, w);
 	else
@@ -931,7 +629,7 @@ static void take(struct socket_requests *s, const struct mark *m, struct worker 
 	if (m->head.kind == SOCKET_OPEN)
 		open_connection(s, m, w);
 	if (m->head.kind == SOCKET_WAIT || m->head.flags & SOCKET_IS_LEFT)
-		work_on(s, w, NO_SLOT);
+		worker_work_on(&s->workers, w, NO_SLOT);
 }
 
 /* ---- connections that nobody closes ---- */
@@ -970,8 +668,8 @@ static void close_left_behind(struct socket_requests *s, uint64_t now_ns)
 /* Marks may be among what was lost: nothing that is known of a connection is sure any more. */
 static void lost(struct socket_requests *s)
 {
-	vec_each(&s->workers, w)
-		stop_working(s, w);
+	vec_each(&s->workers.all, w)
+		worker_stop(&s->workers, w);
 	vec_each(&s->connections.all, it) {
 		struct connection *c = *it;
 
@@ -999,10 +697,10 @@ bool socket_requests_mark(struct socket_requests *s, const struct record *rec)
 		return true;
 	}
 	thread = session_thread(s->session, rec->pid, rec->tid);
-	take(s, &m, worker_of(s, thread));
+	take(s, &m, workers_get(&s->workers, thread));
 	/* Sockets are closed behind their thread's end. */
 	if (s->session->threads.at[thread].is_ended)
-		stop_working(s, worker_of(s, thread));
+		worker_stop(&s->workers, workers_get(&s->workers, thread));
 	return true;
 }
 
@@ -1014,10 +712,9 @@ static void thread_ended(struct socket_requests *s, const struct record *rec)
 
 	if (thread == UINT32_MAX)
 		return;
-	if (thread < s->workers.nr) {
-		stop_working(s, &s->workers.at[thread]);
-		worker_release(&s->workers.at[thread]);
-		s->workers.at[thread] = worker_new();
+	if (thread < s->workers.all.nr) {
+		worker_stop(&s->workers, &s->workers.all.at[thread]);
+		worker_renew(&s->workers.all.at[thread]);
 	}
 	if (rec->type == PERF_RECORD_EXIT && session_is_last_thread(s->session, thread))
 		vec_push(&s->ended, (struct ended_process){ rec->pid, rec->time });
@@ -1040,41 +737,19 @@ void socket_requests_thread_began(struct socket_requests *s, uint32_t thread)
 
 	if (!has_marks(s))
 		return;
-	w = worker_of(s, thread);
+	w = workers_get(&s->workers, thread);
 	w->is_known = true;
 	w->cpu_ns = 0;
 }
 
 uint32_t socket_requests_of(const struct socket_requests *s, uint32_t thread)
 {
-	return thread < s->workers.nr ? s->workers.at[thread].slot : NO_SLOT;
-}
-
-/* NULL: nothing is held of the thread. is_parted: from all that came before a request that has begun since. */
-static struct held_samples *held_now(struct socket_requests *s, uint32_t thread, bool is_parted)
-{
-	struct worker *w = thread < s->workers.nr ? &s->workers.at[thread] : NULL;
-	struct held_samples *last;
-
-	if (!w || !w->is_known || w->nr_together == HELD_TOGETHER_MAX)
-		return NULL;
-	last = w->held.nr ? vec_last(&w->held) : NULL;
-	if (last && (last->nr_requests == s->open->nr_requests || (!is_parted && last->nr_samples < w->nr_together)))
-		return last;
-	if (w->held.nr == HELD_MAX)
-		merge_held(s, w);
-	if (w->nr_together == HELD_TOGETHER_MAX) {
-		give_held(s, w, w->slot);
-		w->nr_together = HELD_TOGETHER_MAX;
-		return NULL;
-	}
-	vec_push(&w->held, (struct held_samples){ open_requests_hold(s->open, thread), s->open->nr_requests, 0 });
-	return vec_last(&w->held);
+	return thread < s->workers.all.nr ? s->workers.all.at[thread].slot : NO_SLOT;
 }
 
 uint32_t socket_requests_hold(struct socket_requests *s, uint32_t thread)
 {
-	struct held_samples *h = held_now(s, thread, false);
+	struct held_samples *h = worker_hold(&s->workers, thread, false);
 
 	if (!h)
 		return socket_requests_of(s, thread);
@@ -1084,7 +759,7 @@ uint32_t socket_requests_hold(struct socket_requests *s, uint32_t thread)
 
 uint32_t socket_requests_hold_calls(struct socket_requests *s, uint32_t thread)
 {
-	struct held_samples *h = held_now(s, thread, true);
+	struct held_samples *h = worker_hold(&s->workers, thread, true);
 
 	return h ? h->slot : socket_requests_of(s, thread);
 }
@@ -1093,8 +768,8 @@ void socket_requests_finish(struct socket_requests *s)
 {
 	size_t i;
 
-	vec_each(&s->workers, w)
-		stop_working(s, w);
+	vec_each(&s->workers.all, w)
+		worker_stop(&s->workers, w);
 	vec_each(&s->ended, p)
 		close_all_of(s, p);
 	for (i = 0; i < s->connections.all.nr; i++)

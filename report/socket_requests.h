@@ -51,60 +51,7 @@
 #include "report/endpoint.h"
 #include "report/open_requests.h"
 #include "report/session.h"
-
-/* Samples that are held together: a request that began later cannot have any of them. */
-struct held_samples {
-	uint32_t slot;
-	uint64_t nr_requests;	/* that had begun when the first of them was taken */
-	uint64_t nr_samples;
-};
-
-enum {
-	/* Of one thread. When there are more, neighbours become one, and those to come are as large: */
-	HELD_MAX = 32,
-	/* samples in one of them, at most. A thread of which no mark comes for longer does what it did before. */
-	HELD_TOGETHER_MAX = 2048,
-};
-
-/* A request; slots are used again. */
-struct request_ref {
-	uint32_t slot;
-	uint64_t id;
-};
-
-/* What was done on the CPU, so many times, of late: what is older counts for half, a quarter ... */
-struct work {
-	uint32_t nr;
-	uint64_t ns;
-};
-
-/* A thread, by the index that it has in the session. */
-struct worker {
-	uint32_t slot;		/* of the request that it works on; NO_SLOT: none */
-	VEC(struct held_samples) held;	/* since its last mark, oldest first */
-	uint64_t nr_together;	/* samples that are held together; HELD_TOGETHER_MAX: no more are */
-	bool is_known;		/* cpu_ns is */
-	uint64_t cpu_ns;	/* at its last mark */
-	uint64_t last_conn;	/* of its last mark, if a client's; else 0 */
-	uint16_t last_kind;
-	bool has_begun_of_others;	/* an answer, ever; as in struct ways */
-	bool has_served;		/* read from a client or written to one, ever */
-	/* Of late: what is older counts for half, a quarter ... */
-	uint32_t nr_gone_on, nr_left;	/* requests that it read, and then had its next mark for, or for another */
-	uint32_t nr_turns;
-	uint64_t read_ns, answer_ns;	/* time on the CPU behind a read that nothing was written after, and before an
-					   answer that nothing was read before */
-	struct work woken, answering;	/* the same before an answer, behind a wait and behind another answer, */
-	struct work reading, turning;	/* behind a read, and between a read and another one's answer */
-	bool is_turning;		/* at its last mark */
-	uint32_t nr_owed;		/* requests that it has read, and nobody has answered yet */
-	VEC(struct request_ref) waiting;	/* that it has read, and has not begun with, oldest first */
-	/* While it asks other servers for a request that only its next answer will tell: */
-	uint64_t peer;			/* connection that it asked on last; 0: it does not */
-	bool is_waiting;		/* for what comes from there */
-	struct held_samples asked;	/* since it took up the request; slot NO_SLOT: none */
-	uint64_t asked_ns;		/* on the CPU */
-};
+#include "report/worker.h"
 
 /* Of a process, of late: what is older counts for half, a quarter ... */
 struct ways {
@@ -122,7 +69,7 @@ struct socket_requests {
 	const struct endpoint_options *endpoints;
 	struct open_requests *open;
 	struct connections connections;
-	VEC(struct worker) workers;
+	struct workers workers;
 	VEC(struct ways) ways;		/* by process */
 	VEC(struct ended_process) ended;	/* whose connections are still theirs, oldest first */
 	uint64_t nr_served;		/* connections that were not the target's own to another server */

@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "report/worker.h"
+
+#include <string.h>
+
+static void worker_release(struct worker *w)
+{
+	vec_release(&w->held);
+	vec_release(&w->waiting);
+}
+
+void workers_release(struct workers *ws)
+{
+	vec_each(&ws->all, w)
+		worker_release(w);
+	vec_release(&ws->all);
+}
+
+static struct worker worker_new(void)
+{
+	return (struct worker){ .slot = NO_SLOT, .nr_together = 1, .asked.slot = NO_SLOT };
+}
+
+void worker_renew(struct worker *w)
+{
+	worker_release(w);
+	*w = worker_new();
+}
+
+struct worker *workers_get(struct workers *ws, uint32_t thread)
+{
+	while (ws->all.nr <= thread)
+		vec_push(&ws->all, worker_new());
+	return &ws->all.at[thread];
+}
+
+/* ---- what it works on ---- */
+
+void worker_close_if_over(struct workers *ws, uint32_t slot)
+{
+	const struct open_request *r = &ws->open->slots.at[slot];
+
+	if (r->is_open && r->is_answered && !r->nr_workers)
+		open_requests_close(ws->open, slot, r->answered_ns ? r->answered_ns : 1);
+}
+
+void worker_work_on(struct workers *ws, struct worker *w, uint32_t slot)
+{
+	uint32_t before = w->slot;
+
+	if (slot == before)
+		return;
+	w->slot = slot;
+	if (slot != NO_SLOT)
+		ws->open->slots.at[slot].nr_workers++;
+	if (before == NO_SLOT)
+		return;
+	ws->open->slots.at[before].nr_workers--;
+	worker_close_if_over(ws, before);
+}
+
+/* ---- what it has done ---- */
+
+uint64_t workers_id_of(const struct workers *ws, uint32_t slot)
+{
+	return slot == NO_SLOT ? 0 : ws->open->slots.at[slot].request.id;
+}
+
+static void add_cpu(struct workers *ws, uint32_t slot, uint64_t ns)
+{
+	if (slot != NO_SLOT)
+		ws->open->slots.at[slot].request.cpu_ns += ns;
+}
+
+static uint64_t ns_since_last(const struct worker *w, const struct socket_mark *m)
+{
+	return w->is_known && m->cpu_ns > w->cpu_ns ? m->cpu_ns - w->cpu_ns : 0;
+}
+
+void worker_give_held(struct workers *ws, struct worker *w, uint32_t slot)
+{
+	vec_each(&w->held, h) {
+		bool had_begun = h->nr_requests >= workers_id_of(ws, slot);
+
+		open_requests_give(ws->open, h->slot, had_begun ? slot : w->slot);
+		open_requests_drop(ws->open, h->slot);
+	}
+	w->held.nr = 0;
+	w->nr_together = 1;
+}
+
+void worker_give_work(struct workers *ws, struct worker *w, uint32_t slot, const struct socket_mark *m)
+{
+	uint64_t ns = ns_since_last(w, m), since = ns;
+
+	if (slot != NO_SLOT && slot != w->slot)
+		since = m->ns - ws->open->slots.at[slot].request.begin_ns;
+	if (since > ns)
+		since = ns;
+	add_cpu(ws, slot, since);
+	add_cpu(ws, w->slot, ns - since);
+	w->cpu_ns = m->cpu_ns;
+	w->is_known = true;
+	worker_give_held(ws, w, slot);
+}
+
+void worker_hold_on(struct workers *ws, struct worker *w, const struct socket_mark *m)
+{
+	vec_each(&w->held, h) {
+		if (w->asked.slot == NO_SLOT) {
+			w->asked = *h;
+			continue;
+		}
+		open_requests_give(ws->open, h->slot, w->asked.slot);
+		open_requests_drop(ws->open, h->slot);
+	}
+	w->held.nr = 0;
+	w->nr_together = 1;
+	w->asked_ns += ns_since_last(w, m);
+	w->cpu_ns = m->cpu_ns;
+	w->is_known = true;
+}
+
+void worker_give_asked(struct workers *ws, struct worker *w, uint32_t slot, const struct socket_mark *answer)
+{
+	uint64_t since, last;
+
+	if (w->asked.slot != NO_SLOT) {
+		open_requests_give(ws->open, w->asked.slot, w->asked.nr_requests >= workers_id_of(ws, slot) ? slot : NO_SLOT);
+		open_requests_drop(ws->open, w->asked.slot);
+	}
+	if (slot != NO_SLOT) {
+		since = answer->ns - ws->open->slots.at[slot].request.begin_ns;
+		last = ns_since_last(w, answer);
+		since -= last < since ? last : since;
+		add_cpu(ws, slot, w->asked_ns < since ? w->asked_ns : since);
+	}
+	w->asked.slot = NO_SLOT;
+	w->asked_ns = w->peer = 0;
+	w->is_waiting = false;
+}
+
+void worker_stop(struct workers *ws, struct worker *w)
+{
+	worker_give_asked(ws, w, NO_SLOT, NULL);
+	worker_give_held(ws, w, w->slot);
+	worker_work_on(ws, w, NO_SLOT);
+}
+
+/* ---- what it does ---- */
+
+static void merge_held(struct workers *ws, struct worker *w)
+{
+	size_t i;
+
+	for (i = 0; 2 * i + 1 < w->held.nr; i++) {
+		struct held_samples *older = &w->held.at[2 * i], *newer = older + 1;
+
+		older->nr_samples += newer->nr_samples;
+		open_requests_give(ws->open, newer->slot, older->slot);
+		open_requests_drop(ws->open, newer->slot);
+		w->held.at[i] = *older;
+	}
+	w->held.nr = i;
+	w->nr_together *= 2;
+}
+
+struct held_samples *worker_hold(struct workers *ws, uint32_t thread, bool is_parted)
+{
+	struct worker *w = thread < ws->all.nr ? &ws->all.at[thread] : NULL;
+	struct held_samples *last;
+
+	if (!w || !w->is_known || w->nr_together == HELD_TOGETHER_MAX)
+		return NULL;
+	last = w->held.nr ? vec_last(&w->held) : NULL;
+	if (last && (last->nr_requests == ws->open->nr_requests || (!is_parted && last->nr_samples < w->nr_together)))
+		return last;
+	if (w->held.nr == HELD_MAX)
+		merge_held(ws, w);
+	if (w->nr_together == HELD_TOGETHER_MAX) {
+		worker_give_held(ws, w, w->slot);
+		w->nr_together = HELD_TOGETHER_MAX;
+		return NULL;
+	}
+	vec_push(&w->held, (struct held_samples){ open_requests_hold(ws->open, thread), ws->open->nr_requests, 0 });
+	return vec_last(&w->held);
+}
+
+/* ---- what it does as a rule ---- */
+
+void count_of_late(uint32_t *which, uint32_t *a, uint32_t *b, uint32_t nr)
+{
+	*which += 1;
+	if (nr < OF_LATE)
+		return;
+	*a /= 2;
+	*b /= 2;
+}
+
+static void add_work(struct work *work, uint64_t ns)
+{
+	work->nr++;
+	work->ns += ns;
+	if (work->nr < OF_LATE)
+		return;
+	work->nr /= 2;
+	work->ns /= 2;
+}
+
+/* What comes after a read: is it about what was read? */
+static void note_left(struct worker *w, const struct socket_mark *m)
+{
+	bool is_same = m->conn == w->last_conn;
+
+	if (m->kind != SOCKET_WAIT && (m->kind != SOCKET_IN || !is_same))
+		count_of_late(is_same || m->flags & SOCKET_IS_OUTGOING ? &w->nr_gone_on : &w->nr_left,
+			      &w->nr_gone_on, &w->nr_left, w->nr_gone_on + w->nr_left);
+}
+
+static void note_read(struct worker *w, uint64_t ns)
+{
+	w->read_ns += ns;
+	add_work(&w->reading, ns);
+}
+
+static void note_turning(struct worker *w, uint64_t ns)
+{
+	w->is_turning = true;
+	add_work(&w->turning, ns);
+}
+
+static void note_answer(struct worker *w, uint64_t ns)
+{
+	w->answer_ns += ns;
+	if (w->last_kind == SOCKET_WAIT)
+		add_work(&w->woken, ns);
+	else if (w->last_kind == SOCKET_OUT)
+		add_work(&w->answering, ns);
+}
+
+/* Where a read is not followed by a write, nor a write by a read, it shows when it is that the thread works. */
+static void note_time(struct worker *w, const struct socket_mark *m)
+{
+	uint64_t ns = ns_since_last(w, m);
+	bool is_clients = !(m->flags & SOCKET_IS_OUTGOING), has_read = w->last_kind == SOCKET_IN;
+
+	w->is_turning = false;
+	if (is_clients && m->conn == w->last_conn)
+		return;
+	if (has_read && w->last_conn && m->kind != SOCKET_OUT && is_clients)
+		note_read(w, ns);
+	else if (has_read && w->last_conn && is_clients)
+		note_turning(w, ns);
+	else if (!has_read && m->kind == SOCKET_OUT && is_clients)
+		note_answer(w, ns);
+	if (++w->nr_turns < OF_LATE)
+		return;
+	w->nr_turns = 0;
+	w->read_ns /= 2;
+	w->answer_ns /= 2;
+}
+
+void worker_note_turn(struct worker *w, const struct socket_mark *m)
+{
+	if (w->last_kind == SOCKET_IN && w->last_conn)
+		note_left(w, m);
+	note_time(w, m);
+	w->has_served |= (m->kind == SOCKET_IN || m->kind == SOCKET_OUT) && !(m->flags & SOCKET_IS_OUTGOING);
+	w->last_kind = m->kind;
+	w->last_conn = m->flags & SOCKET_IS_OUTGOING ? 0 : m->conn;
+}
+
+/* So many of each say how they compare. */
+enum { WORK_MIN = 8 };
+
+static bool is_much_longer(const struct work *a, const struct work *b)
+{
+	return a->nr >= WORK_MIN && b->nr >= WORK_MIN && a->ns / a->nr > 8 * (b->ns / b->nr);
+}
+
+bool worker_works_for_many(const struct worker *w)
+{
+	return is_much_longer(&w->turning, &w->reading) && is_much_longer(&w->turning, &w->answering);
+}
+
+bool worker_answers_at_once(const struct worker *w)
+{
+	return w->woken.nr >= WORK_MIN && w->answering.nr >= WORK_MIN &&
+	       w->answering.ns / w->answering.nr >= w->woken.ns / w->woken.nr / 4;
+}
+
+/* ---- what it has read and not begun with ---- */
+
+/* No loop reads more before it works. */
+enum { WAITING_MAX = 256 };
+
+void worker_let_wait(struct workers *ws, struct worker *w, uint32_t slot)
+{
+	uint64_t id = workers_id_of(ws, slot);
+
+	if (slot == NO_SLOT || (w->waiting.nr && vec_last(&w->waiting)->id >= id))
+		return;
+	if (w->waiting.nr == WAITING_MAX)
+		w->waiting.nr = 0;
+	vec_push(&w->waiting, (struct request_ref){ slot, id });
+}
+
+void worker_begin_up_to(struct worker *w, uint64_t id)
+{
+	size_t nr = 0;
+
+	while (nr < w->waiting.nr && w->waiting.at[nr].id <= id)
+		nr++;
+	w->waiting.nr -= nr;
+	if (w->waiting.nr)
+		memmove(w->waiting.at, w->waiting.at + nr, w->waiting.nr * sizeof(*w->waiting.at));
+}
+
+uint32_t worker_begin_next(struct workers *ws, struct worker *w)
+{
+	const struct open_request *r;
+	struct request_ref next;
+
+	while (w->waiting.nr) {
+		next = w->waiting.at[0];
+		worker_begin_up_to(w, next.id);
+		r = &ws->open->slots.at[next.slot];
+		if (r->is_open && r->request.id == next.id && !r->is_answered)
+			return next.slot;
+	}
+	return NO_SLOT;
+}

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A thread of a server: which request it works on, what it has done since its last mark, of which nobody may know yet
+ * whose that is, and what it does as a rule. Who works on what, socket_requests.c says.
+ *
+ *	w = workers_get(&all, thread);			lent until the next one is got
+ *	worker_note_turn(w, &mark);			first, at each of its marks
+ *	worker_give_work(&all, w, slot, &mark);		what it has done up to the mark was for that one
+ *	worker_work_on(&all, w, slot);			from now on it works on that one
+ *	worker_stop(&all, w);				there are no more marks of it
+ *
+ * Slots are those of open_requests.h; NO_SLOT is none.
+ */
+#ifndef REPORT_WORKER_H
+#define REPORT_WORKER_H
+
+#include "base/vec.h"
+#include "recording/socket_mark.h"
+#include "report/open_requests.h"
+
+/* So many say what is done; what was done when there was less to do, say, is no longer what it does. */
+enum { OF_LATE = 64 };
+
+/* Samples that are held together: a request that began later cannot have any of them. */
+struct held_samples {
+	uint32_t slot;
+	uint64_t nr_requests;	/* that had begun when the first of them was taken */
+	uint64_t nr_samples;
+};
+
+enum {
+	/* Of one thread. When there are more, neighbours become one, and those to come are as large: */
+	HELD_MAX = 32,
+	/* samples in one of them, at most. A thread of which no mark comes for longer does what it did before. */
+	HELD_TOGETHER_MAX = 2048,
+};
+
+/* A request; slots are used again. */
+struct request_ref {
+	uint32_t slot;
+	uint64_t id;
+};
+
+/* What was done on the CPU, so many times, of late: what is older counts for half, a quarter ... */
+struct work {
+	uint32_t nr;
+	uint64_t ns;
+};
+
+/* A thread, by the index that it has in the session. */
+struct worker {
+	uint32_t slot;		/* of the request that it works on; NO_SLOT: none */
+	VEC(struct held_samples) held;	/* since its last mark, oldest first */
+	uint64_t nr_together;	/* samples that are held together; HELD_TOGETHER_MAX: no more are */
+	bool is_known;		/* cpu_ns is */
+	uint64_t cpu_ns;	/* at its last mark */
+	uint64_t last_conn;	/* of its last mark, if a client's; else 0 */
+	uint16_t last_kind;
+	bool has_begun_of_others;	/* an answer, ever; as in struct ways */
+	bool has_served;		/* read from a client or written to one, ever */
+	/* Of late: what is older counts for half, a quarter ... */
+	uint32_t nr_gone_on, nr_left;	/* requests that it read, and then had its next mark for, or for another */
+	uint32_t nr_turns;
+	uint64_t read_ns, answer_ns;	/* time on the CPU behind a read that nothing was written after, and before an
+					   answer that nothing was read before */
+	struct work woken, answering;	/* the same before an answer, behind a wait and behind another answer, */
+	struct work reading, turning;	/* behind a read, and between a read and another one's answer */
+	bool is_turning;		/* at its last mark */
+	uint32_t nr_owed;		/* requests that it has read, and nobody has answered yet */
+	VEC(struct request_ref) waiting;	/* that it has read, and has not begun with, oldest first */
+	/* While it asks other servers for a request that only its next answer will tell: */
+	uint64_t peer;			/* connection that it asked on last; 0: it does not */
+	bool is_waiting;		/* for what comes from there */
+	struct held_samples asked;	/* since it took up the request; slot NO_SLOT: none */
+	uint64_t asked_ns;		/* on the CPU */
+};
+
+struct workers {
+	struct open_requests *open;	/* lent */
+	VEC(struct worker) all;
+};
+
+void workers_release(struct workers *ws);
+struct worker *workers_get(struct workers *ws, uint32_t thread);
+/* Forgets a thread that has ended: another one may have its index. */
+void worker_renew(struct worker *w);
+/* The id of the request; 0: none. */
+uint64_t workers_id_of(const struct workers *ws, uint32_t slot);
+
+/* ---- what it works on ---- */
+
+/* An answered request is over when nobody works on it any more. */
+void worker_close_if_over(struct workers *ws, uint32_t slot);
+void worker_work_on(struct workers *ws, struct worker *w, uint32_t slot);
+/* No mark says more of it: what is held is that one's that it is known to work on. */
+void worker_stop(struct workers *ws, struct worker *w);
+
+/* ---- what it has done ---- */
+
+/* What the thread has done from its last mark to this one, its time on the CPU among it, was done for that one. */
+void worker_give_work(struct workers *ws, struct worker *w, uint32_t slot, const struct socket_mark *m);
+/* To that one what was held since it began, and the rest to what the thread worked on before. */
+void worker_give_held(struct workers *ws, struct worker *w, uint32_t slot);
+/* What was held is held on, behind the mark. */
+void worker_hold_on(struct workers *ws, struct worker *w, const struct socket_mark *m);
+/*
+ * It asks no more. That was for the request that it answers now, as far as that had begun; NO_SLOT: nobody knows, and
+ * `answer` may be NULL.
+ */
+void worker_give_asked(struct workers *ws, struct worker *w, uint32_t slot, const struct socket_mark *answer);
+/* What holds what it does now; NULL: nothing. is_parted: from all that came before a request that has begun since. */
+struct held_samples *worker_hold(struct workers *ws, uint32_t thread, bool is_parted);
+
+/* ---- what it does as a rule ---- */
+
+void worker_note_turn(struct worker *w, const struct socket_mark *m);
+/* Counts one of a and b, of which there are nr. */
+void count_of_late(uint32_t *which, uint32_t *a, uint32_t *b, uint32_t nr);
+/* It reads from many, works for all of them, and then answers many. */
+bool worker_works_for_many(const struct worker *w);
+/*
+ * It works for an answer right before it. Who works for several, and then writes them all (libsoup), has worked more
+ * before the first one.
+ */
+bool worker_answers_at_once(const struct worker *w);
+
+/* ---- what it has read and not begun with ---- */
+
+void worker_let_wait(struct workers *ws, struct worker *w, uint32_t slot);
+/* It has begun with the request of that id, and so with all that it has read before. */
+void worker_begin_up_to(struct worker *w, uint64_t id);
+/* NO_SLOT: none waits. */
+uint32_t worker_begin_next(struct workers *ws, struct worker *w);
+
+#endif
