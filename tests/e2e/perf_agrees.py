@@ -192,6 +192,12 @@ def explain_bpf(ours, theirs):
         move(ours, theirs, key, (key[0], key[0]) if (key[0], key[0]) in theirs else ("?", "[unknown]"))
 
 
+def explain_nameless(ours, theirs):
+    """Code that the kernel made and has no name for, a filter of classic BPF: it is the kernel's for wperf, by its
+    address, and nobody's for perf."""
+    move(ours, theirs, ("?", "[kernel]"), ("?", "[unknown]"))
+
+
 def explain_plt(ours, theirs):
     """perf before 6.3 takes the entries of .plt to stand in the order of their relocations, which those
     of libc do not, and knows none of .plt.got, nor names for functions chosen at load time. So what
@@ -226,6 +232,7 @@ def compare(name, file, canon):
     equal(name + ": samples that perf report counts", count_of_perf_report(file), nr_samples)
     explain_plt(ours, theirs)
     explain_bpf(ours, theirs)
+    explain_nameless(ours, theirs)
     differ = ["%s in %s: %d by wperf, %d by perf" % (key + (ours[key], theirs[key]))
               for key in sorted(set(ours) | set(theirs)) if ours[key] != theirs[key]]
     check(not differ, "%s: self samples differ:\n  %s" % (name, "\n  ".join(differ)))
