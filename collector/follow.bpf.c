@@ -24,6 +24,14 @@ struct {
 	__type(value, __u8);
 } targets SEC(".maps");
 
+/* Whether there may be a target whose pid ends like that. Never taken back. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, FOLLOW_NR_SLOTS);
+	__type(key, __u32);
+	__type(value, __u8);
+} target_slots SEC(".maps");
+
 /* Children that found no room in `targets`. */
 __u64 nr_not_followed;
 
@@ -41,13 +49,17 @@ int follow_fork(struct bpf_raw_tracepoint_args *ctx)
 {
 	__u32 parent = BPF_CORE_READ((struct task_struct *)ctx->args[0], tgid);
 	__u32 child = BPF_CORE_READ((struct task_struct *)ctx->args[1], tgid);
+	__u32 slot = child & (FOLLOW_NR_SLOTS - 1);
 	__u8 yes = 1;
 
 	if (parent == child)
 		return 0;
-	if (!bpf_map_lookup_elem(&targets, &parent))
+	if (!bpf_map_lookup_elem(&targets, &parent)) {
 		bpf_map_delete_elem(&targets, &child);
-	else if (bpf_map_update_elem(&targets, &child, &yes, BPF_ANY))
+		return 0;
+	}
+	bpf_map_update_elem(&target_slots, &slot, &yes, BPF_ANY);
+	if (bpf_map_update_elem(&targets, &child, &yes, BPF_ANY))
 		__sync_fetch_and_add(&nr_not_followed, 1);
 	return 0;
 }

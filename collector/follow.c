@@ -16,7 +16,7 @@ BPF_OBJECT(follow);
 struct follow {
 	struct bpf_object *object;
 	struct bpf_link *fork_link;
-	int targets_fd, filter_fd;
+	int targets_fd, slots_fd, filter_fd;
 	struct bpf_map *globals;
 };
 
@@ -31,6 +31,7 @@ int follow_new(struct follow **ret_follow, struct err *e)
 	if (err)
 		goto fail;
 	f->targets_fd = bpf_object__find_map_fd_by_name(f->object, "targets");
+	f->slots_fd = bpf_object__find_map_fd_by_name(f->object, "target_slots");
 	f->filter_fd = bpf_program__fd(bpf_object__find_program_by_name(f->object, "sample_filter"));
 	f->globals = bpf_object__find_map_by_name(f->object, ".bss");
 	fork_program = bpf_object__find_program_by_name(f->object, "follow_fork");
@@ -57,9 +58,11 @@ void follow_free(struct follow *f)
 
 int follow_add(struct follow *f, uint32_t pid, struct err *e)
 {
+	uint32_t slot = pid & (FOLLOW_NR_SLOTS - 1);
 	uint8_t yes = 1;
 
-	if (!bpf_map_update_elem(f->targets_fd, &pid, &yes, BPF_ANY))
+	if (!bpf_map_update_elem(f->slots_fd, &slot, &yes, BPF_ANY) &&
+	    !bpf_map_update_elem(f->targets_fd, &pid, &yes, BPF_ANY))
 		return 0;
 	return err_set(e, -errno, "cannot follow process %u: %m", pid);
 }
@@ -108,4 +111,9 @@ int follow_filter(struct follow *f, int perf_fd)
 int follow_map_fd(const struct follow *f)
 {
 	return f->targets_fd;
+}
+
+int follow_slots_fd(const struct follow *f)
+{
+	return f->slots_fd;
 }

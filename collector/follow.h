@@ -8,6 +8,8 @@
 
 /* 64 bytes each, allocated at once. */
 #define FOLLOW_MAX_PROCESSES 16384
+/* By the low bits of a pid it is known of most processes, at no cost to speak of, that they are no target. A power of two. */
+#define FOLLOW_NR_SLOTS 4096
 
 #ifndef __bpf__
 #include <stdbool.h>
@@ -34,8 +36,9 @@ uint64_t follow_nr_lost(const struct follow *f);
 
 /* Lets only the target's samples through on this perf event. Negative errno. */
 int follow_filter(struct follow *f, int perf_fd);
-/* For BPF programs that ask the same set; lent. */
+/* For BPF programs that ask the same set; lent. The second: by a pid's slot, nonzero if any target has had one like it. */
 int follow_map_fd(const struct follow *f);
+int follow_slots_fd(const struct follow *f);
 #endif
 
 #endif

@@ -185,7 +185,9 @@ static int set_config(const struct socket_marker *m, struct bpf_object *object)
 
 static int load(struct socket_marker *m, const struct marker_ways *ways, struct err *e)
 {
-	const struct bpf_shared_map shared[] = { { "targets", follow_map_fd(ways->follow) }, { NULL, -1 } };
+	const struct bpf_shared_map shared[] = { { "targets", follow_map_fd(ways->follow) },
+						 { "target_slots", follow_slots_fd(ways->follow) },
+						 { NULL, -1 } };
 	struct bpf_program *sends;
 	struct bpf_object *object;
 	int err;
@@ -267,7 +269,7 @@ static int socket_attach(void *self, const struct marker_ways *ways, struct err 
 	err = load(m, ways, e);
 	if (err)
 		return err;
-	m->counts_fd = bpf_object__find_map_fd_by_name(m->object, "counts");
+	m->counts_fd = bpf_object__find_map_fd_by_name(m->object, "cpus");
 	m->settle_fd = bpf_program__fd(bpf_object__find_program_by_name(m->object, "socket_settle"));
 	err = tell_listening(m, e);
 	if (!err)
@@ -282,18 +284,19 @@ static int socket_attach(void *self, const struct marker_ways *ways, struct err 
 
 static struct socket_counts sum_counts(const struct socket_marker *m)
 {
-	struct socket_counts sum = { 0 }, *each;
+	struct socket_counts sum = { 0 };
+	struct socket_cpu *each;
 	uint32_t zero = 0;
 	int i;
 
 	each = xcalloc((size_t)(m->nr_cpus > 0 ? m->nr_cpus : 1), sizeof(*each));
 	if (m->object && !bpf_map_lookup_elem(m->counts_fd, &zero, each))
 		for (i = 0; i < m->nr_cpus; i++) {
-			sum.nr_begins += each[i].nr_begins;
-			sum.nr_ends += each[i].nr_ends;
-			sum.nr_late += each[i].nr_late;
-			sum.nr_unsent += each[i].nr_unsent;
-			sum.nr_io_uring += each[i].nr_io_uring;
+			sum.nr_begins += each[i].counts.nr_begins;
+			sum.nr_ends += each[i].counts.nr_ends;
+			sum.nr_late += each[i].counts.nr_late;
+			sum.nr_unsent += each[i].counts.nr_unsent;
+			sum.nr_io_uring += each[i].counts.nr_io_uring;
 		}
 	free(each);
 	return sum;

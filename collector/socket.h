@@ -62,4 +62,10 @@ struct socket_counts {
 	unsigned long long nr_io_uring;	/* calls to io_uring_enter(2), or transfers by such */
 };
 
+/* What there is of each CPU: together, since a transfer needs both. */
+struct socket_cpu {
+	struct socket_counts counts;
+	unsigned long long ahead_ns;	/* our clock, of the scheduler's */
+};
+
 #endif

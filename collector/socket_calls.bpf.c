@@ -11,6 +11,26 @@
  */
 #include "collector/socket_transfers.bpf.h"
 
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, SOCKET_MAX_CONNS);
+	__type(key, __u64);	/* struct place */
+	__type(value, struct conn);
+} conns SEC(".maps");
+
+static struct conn *find_conn(__u64 key)
+{
+	return bpf_map_lookup_elem(&conns, &key);
+}
+
+static struct conn *make_conn(__u64 key)
+{
+	struct conn none = { 0 };
+
+	bpf_map_update_elem(&conns, &key, &none, BPF_ANY);
+	return bpf_map_lookup_elem(&conns, &key);
+}
+
 /* Linux 6.2: memory is read in one instruction, where a call would be needed else. */
 extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym __weak;
 
@@ -61,13 +81,16 @@ static void accepted(struct task_struct *task, __u32 fd)
 {
 	struct place place;
 	struct sock *sk;
+	struct conn *c;
 
 	if (!find_socket(task, fd, &place))
 		return;
 	sk = sock_of(&place);
 	if (BPF_CORE_READ(sk, __sk_common.skc_family) != AF_UNIX)
 		listens(sk);
-	add_conn(&place, ROLE_SERVED, 1);
+	c = make_conn(place.key);
+	if (c)
+		init_conn(c, &place, ROLE_SERVED, 1);
 }
 
 /* Not where a child has it too, or the parent: an open connection stays one. */
@@ -80,19 +103,26 @@ static int is_last_descriptor(const struct place *p)
 	return BPF_CORE_READ(file, f_count.counter) == 1;
 }
 
+static void tell_closed(struct telling *t)
+{
+	__u64 key = t->key;
+
+	tell_end(t);
+	bpf_map_delete_elem(&conns, &key);
+}
+
 /* call: CALL_SHUTDOWN, or one that closes. */
 static void closing(void *ctx, struct task_struct *task, struct thread *thread, __u32 fd, __u8 call)
 {
 	struct telling t = { .ctx = ctx, .task = task, .thread = thread };
 	struct place place;
-	__u64 key;
 
 	if (!find_socket(task, fd, &place))
 		return;
 	if (call != CALL_SHUTDOWN && !is_last_descriptor(&place))
 		return;
-	t.key = key = place.key;
-	t.conn = bpf_map_lookup_elem(&conns, &key);
+	t.key = place.key;
+	t.conn = find_conn(place.key);
 	if (!t.conn)
 		return;
 	if (call == CALL_SHUTDOWN)
@@ -106,7 +136,7 @@ static void writes(void *ctx, struct task_struct *task, struct thread *thread, _
 	struct place place;
 
 	if (find_socket(task, fd, &place) && thread->last != place.key)
-		begins_answer(ctx, task, thread, fd, place.key);
+		begins_answer(ctx, task, thread, fd, place.key, find_conn(place.key));
 }
 
 /* ---- waits ---- */
@@ -140,6 +170,19 @@ static int is_look(const struct pt_regs *regs, __u8 call)
 	default:
 		return 0;
 	}
+}
+
+/* It asks the connection that it serves, and that is answered, for more. */
+static int asks_for_next(const struct thread *t, __u32 fd)
+{
+	struct conn *c;
+
+	if (!asks_served(t, fd))
+		return 0;
+	if (t->has_answered)
+		return 1;
+	c = find_conn(t->served);
+	return c && c->direction == DIRECTION_OUT;
 }
 
 /* All that it has worked on is answered. */
@@ -197,11 +240,23 @@ static __u64 sum_messages(__u64 at, long nr)
 
 static void moved_on(struct transfer *t, __u32 fd, enum direction direction)
 {
+	struct telling telling = { .ctx = t->ctx, .task = t->task, .thread = t->thread, .bytes = t->bytes };
 	struct place place;
 
 	t->fd = fd;
-	if (find_socket(t->task, fd, &place))
-		transferred(t, &place, direction);
+	if (!find_socket(t->task, fd, &place))
+		return;
+	telling.key = place.key;
+	telling.conn = find_conn(place.key);
+	/* Another one had this key, and nobody saw its end. */
+	if (telling.conn && telling.conn->id != place.inode) {
+		tell_closed(&telling);
+		telling.conn = 0;
+	}
+	if (!telling.conn && (telling.conn = make_conn(place.key)))
+		init_conn(telling.conn, &place, role_of(&place), is_untouched(&place, direction, t->bytes));
+	if (telling.conn)
+		transferred(t, &telling, sock_of(&place), direction);
 }
 
 static void moved(struct transfer *t, struct pt_regs *regs, __u8 call, long ret)
@@ -230,6 +285,7 @@ int BPF_PROG(socket_exit, struct pt_regs *regs, long ret)
 	struct thread *thread;
 	struct transfer t;
 	struct place place;
+	struct conn *c;
 	__u8 call = call_of(regs->orig_ax);
 
 	if (call == CALL_OTHER || call >= CALL_CLOSE)
@@ -244,8 +300,8 @@ int BPF_PROG(socket_exit, struct pt_regs *regs, long ret)
 	if (call == CALL_ACCEPT) {
 		accepted(task, ret);
 	} else if (call == CALL_CONNECT) {
-		if (find_socket(task, regs->di, &place) && is_stream(&place))
-			connected(ctx, task, thread, &place);
+		if (find_socket(task, regs->di, &place) && is_stream(&place) && (c = make_conn(place.key)))
+			connected(ctx, task, thread, c, &place);
 	} else if (call == CALL_SPLICE) {
 		moved_on(&t, regs->di, DIRECTION_IN);
 		moved_on(&t, regs->dx, DIRECTION_OUT);

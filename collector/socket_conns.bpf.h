@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
-/* From a socket to its connection, and who opened that. */
+/* From a socket to what is kept of its connection, and who opened that. Where it is kept is each program's own matter. */
 #ifndef COLLECTOR_SOCKET_CONNS_BPF_H
 #define COLLECTOR_SOCKET_CONNS_BPF_H
 
 #include "collector/socket_marks.bpf.h"
 
 struct place {
-	__u64 key;		/* in `conns` */
+	__u64 key;		/* of its connection, among those that are open */
 	__u64 inode;
 	struct socket *socket;
 	struct file *file;
@@ -67,20 +67,13 @@ static int is_asked_for(const struct place *p, int role)
 	       BPF_CORE_READ(sk, __sk_common.skc_num) == config.only_port;
 }
 
-static struct conn *add_conn(const struct place *p, int role, int is_new)
+/* Of one just made, all zero. */
+static void init_conn(struct conn *c, const struct place *p, int role, int is_new)
 {
-	__u64 key = p->key;
-	struct conn none = { 0 }, *c;
-
-	bpf_map_update_elem(&conns, &key, &none, BPF_ANY);
-	c = bpf_map_lookup_elem(&conns, &key);
-	if (!c)
-		return 0;
 	c->id = p->inode;
 	c->role = is_asked_for(p, role) ? role : ROLE_NONE;
 	c->is_new = is_new;
 	c->limit = c->limit_max = SOCKET_DATA_USUAL;
-	return c;
 }
 
 /*
@@ -122,9 +115,8 @@ static void fill_unix_name(struct sock *sk, struct socket_name *name)
 }
 
 /* Once a connection, before its first mark. */
-static void tell_open(struct telling *t, const struct place *p)
+static void tell_open(struct telling *t, struct sock *sk)
 {
-	struct sock *sk = sock_of(p);
 	struct socket_name *name;
 	struct batch *b;
 

@@ -60,17 +60,17 @@ struct {
 } targets SEC(".maps");
 
 struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, FOLLOW_NR_SLOTS);
+	__type(key, __u32);
+	__type(value, __u8);
+} target_slots SEC(".maps");
+
+struct {
 	__uint(type, BPF_MAP_TYPE_PERF_EVENT_ARRAY);
 	__type(key, __u32);
 	__type(value, __u32);
 } rings SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, SOCKET_MAX_CONNS);
-	__type(key, __u64);	/* struct place */
-	__type(value, struct conn);
-} conns SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
@@ -87,14 +87,6 @@ struct {
 	__type(value, __u8);
 } listening SEC(".maps");
 
-/* How far our clock is ahead of the scheduler's. */
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, __u64);
-} ahead SEC(".maps");
-
 /* max_entries is set when it is known how many CPUs there are. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -107,16 +99,23 @@ struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, struct socket_counts);
-} counts SEC(".maps");
+	__type(value, struct socket_cpu);
+} cpus SEC(".maps");
 
 const volatile struct socket_config config;
 
-static struct socket_counts *count(void)
+static struct socket_cpu *this_cpu(void)
 {
 	__u32 zero = 0;
 
-	return bpf_map_lookup_elem(&counts, &zero);
+	return bpf_map_lookup_elem(&cpus, &zero);
+}
+
+static struct socket_counts *count(void)
+{
+	struct socket_cpu *cpu = this_cpu();
+
+	return cpu ? &cpu->counts : 0;
 }
 
 /* ---- what a thread's time on the CPU is ---- */
@@ -128,23 +127,34 @@ static struct socket_counts *count(void)
 static __u64 cpu_ns(struct task_struct *task, __u64 now)
 {
 	__u64 start = task->se.exec_start, sum = task->se.sum_exec_runtime;
-	__u32 zero = 0;
-	__u64 *ns = bpf_map_lookup_elem(&ahead, &zero);
-	__s64 since = ns && *ns ? now - *ns - start : 0;
+	struct socket_cpu *cpu = this_cpu();
+	__s64 since = cpu && cpu->ahead_ns ? now - cpu->ahead_ns - start : 0;
 
 	return since > 0 ? sum + since : sum;
+}
+
+/* Most that are not the target's are told from it here. */
+static int may_be_target(const struct task_struct *task)
+{
+	__u32 slot = task->tgid & (FOLLOW_NR_SLOTS - 1);
+	__u8 *may_be = bpf_map_lookup_elem(&target_slots, &slot);
+
+	return may_be && *may_be;
 }
 
 /* What is kept of the current thread; null: it is not the target's. Who was asked for once is known. */
 static struct thread *target_thread(struct task_struct *task)
 {
-	struct thread *t = bpf_task_storage_get(&threads, task, 0, 0);
 	struct socket_counts *n;
+	struct thread *t;
 	__u32 tgid;
 
+	if (!may_be_target(task))
+		return 0;
+	t = bpf_task_storage_get(&threads, task, 0, 0);
 	if (t)
 		return t;
-	tgid = bpf_get_current_pid_tgid() >> 32;
+	tgid = task->tgid;
 	if (!bpf_map_lookup_elem(&targets, &tgid))
 		return 0;
 	t = bpf_task_storage_get(&threads, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
@@ -177,9 +187,11 @@ static struct batch *claim_any(void)
 	return 0;
 }
 
+/* A batch is claimed on its CPU only, and a CPU sees its own writes in their order: no barrier but the compiler's. */
 static void release(struct batch *b)
 {
-	__sync_lock_test_and_set(&b->is_taken, 0);
+	barrier();
+	*(volatile __u64 *)&b->is_taken = 0;
 }
 
 #include "collector/calls_flush.bpf.h"
@@ -225,7 +237,7 @@ struct telling {
 	void *ctx;
 	struct task_struct *task;	/* the current one, */
 	struct thread *thread;		/* and what is kept of it */
-	__u64 key;		/* the connection's */
+	__u64 key;		/* the connection's: see struct place */
 	struct conn *conn;
 	__u64 bytes;
 	__u16 kind, flags;
@@ -234,7 +246,7 @@ struct telling {
 static void fill_mark(const struct telling *t, struct socket_mark *m)
 {
 	struct conn *c = t->conn;
-	__u64 id = bpf_get_current_pid_tgid(), now = bpf_ktime_get_ns();
+	__u64 now = bpf_ktime_get_ns();
 
 	m->magic = SOCKET_MARK_MAGIC;
 	m->kind = t->kind;
@@ -244,8 +256,8 @@ static void fill_mark(const struct telling *t, struct socket_mark *m)
 	m->cpu_ns = cpu_ns(t->task, now);
 	m->ns = now;
 	m->more_in_bytes = 0;
-	m->pid = id >> 32;
-	m->tid = id;
+	m->pid = t->task->tgid;
+	m->tid = t->task->pid;
 	m->len = m->room = 0;
 	if (!c)
 		return;
@@ -346,23 +358,32 @@ static void gather(struct socket_mark *m, const struct user_bytes *from, __u32 w
 	}
 }
 
+/* The mark's bytes, of which `want` were asked for, have been gathered. */
+static void end_bytes(void *ctx, struct batch *b, __u32 want)
+{
+	struct socket_mark *m = mark_at(b, b->len);
+
+	if (!m->len && want)
+		m->flags |= SOCKET_DATA_LOST;
+	end_mark(ctx, b, m->len > SOCKET_DATA_MAX ? SOCKET_DATA_MAX : m->len);
+}
+
 /* With the first `want` of its bytes. */
 static void tell_bytes(struct telling *t, const struct user_bytes *from, __u32 want)
 {
 	struct batch *b = begin_mark(t);
-	struct socket_mark *m;
 
 	if (!b)
 		return;
-	m = mark_at(b, b->len);
-	gather(m, from, want);
-	if (!m->len && want)
-		m->flags |= SOCKET_DATA_LOST;
-	end_mark(t->ctx, b, m->len > SOCKET_DATA_MAX ? SOCKET_DATA_MAX : m->len);
+	gather(mark_at(b, b->len), from, want);
+	end_bytes(t->ctx, b, want);
 }
 
-/* Bytes of a file behind what was written last: one write, as far as anybody needs to know. False: it was not the last. */
-static int add_to_last(struct telling *t)
+/*
+ * Bytes of a file behind what the current thread wrote last, to this connection: one write, as far as anybody needs to
+ * know. False: that was not the last mark.
+ */
+static int add_to_last(struct task_struct *task, const struct conn *c, __u64 bytes)
 {
 	struct batch *b = claim_any();
 	struct socket_mark *m;
@@ -371,12 +392,11 @@ static int add_to_last(struct telling *t)
 	if (!b)
 		return 0;
 	m = mark_at(b, b->last);
-	is_it = b->nr && m->kind == SOCKET_OUT && m->conn == t->conn->id &&
-		m->tid == (__u32)bpf_get_current_pid_tgid();
+	is_it = b->nr && m->kind == SOCKET_OUT && m->conn == c->id && m->tid == task->pid;
 	if (is_it) {
-		m->bytes += t->bytes;
+		m->bytes += bytes;
 		m->ns = bpf_ktime_get_ns();
-		m->cpu_ns = cpu_ns(t->task, m->ns);
+		m->cpu_ns = cpu_ns(task, m->ns);
 	}
 	release(b);
 	return is_it;

@@ -11,6 +11,19 @@
  */
 #include "collector/socket_transfers.bpf.h"
 
+/* Gone with the socket. */
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct conn);
+} conns SEC(".maps");
+
+static struct conn *make_conn(struct sock *sk)
+{
+	return bpf_sk_storage_get(&conns, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+}
+
 /* The file is there as long as the thread may move bytes; false: it is one of the kernel's own. */
 static int place_of(struct sock *sk, struct place *ret)
 {
@@ -73,17 +86,47 @@ static __u32 read_seq_of(const struct sock *sk, const struct tcp_sock *tcp)
 	return sk->sk_shutdown & RCV_SHUTDOWN && tcp->rcv_nxt == seq ? seq - 1 : seq;
 }
 
+/* Of a connection that was there before us, or was accepted. */
+static struct conn *add_conn(const struct transfer *t, struct sock *sk, enum direction direction)
+{
+	struct place place;
+	struct conn *c;
+
+	if (!place_of(sk, &place))
+		return 0;
+	c = make_conn(sk);
+	if (c)
+		init_conn(c, &place, role_of(&place), is_untouched(&place, direction, t->bytes));
+	return c;
+}
+
 static void moved(struct transfer *t, struct sock *sk, enum direction direction)
 {
+	struct telling telling = { .ctx = t->ctx,
+				   .task = t->task,
+				   .thread = t->thread,
+				   .key = (__u64)sk,
+				   .bytes = t->bytes };
 	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
-	struct place place;
 
 	if (tcp) {
 		t->read_seq = read_seq_of(sk, tcp);
 		t->has_read_seq = 1;
 	}
-	if (find_call(t, (struct pt_regs *)bpf_task_pt_regs(t->task)) && place_of(sk, &place))
-		transferred(t, &place, direction);
+	if (!find_call(t, (struct pt_regs *)bpf_task_pt_regs(t->task)))
+		return;
+	telling.conn = bpf_sk_storage_get(&conns, sk, 0, 0);
+	if (!telling.conn)
+		telling.conn = add_conn(t, sk, direction);
+	if (telling.conn)
+		transferred(t, &telling, sk, direction);
+}
+
+static int is_answered(struct sock *sk)
+{
+	struct conn *c = bpf_sk_storage_get(&conns, sk, 0, 0);
+
+	return c && c->direction == DIRECTION_OUT;
 }
 
 /* A read that finds nothing asks for more of what was answered. */
@@ -102,9 +145,27 @@ int BPF_PROG(socket_received, struct sock *sk, int ret, int flags)
 		return 0;
 	}
 	thread->messages = 0;
-	if (thread->served == (__u64)sk && asks_for_next(thread, thread->served_fd))
+	if (thread->served == (__u64)sk && (thread->has_answered || is_answered(sk)))
 		waits(ctx, task, thread);
 	return 0;
+}
+
+/* A file behind the head of an answer: with the thread's last mark, there is nothing new to know. */
+static int is_more_of_answer(struct task_struct *task, struct thread *thread, struct sock *sk, __u64 bytes)
+{
+	struct pt_regs *regs;
+	struct conn *c;
+
+	if (!thread->has_answered || thread->served != (__u64)sk || thread->last != (__u64)sk)
+		return 0;
+	regs = (struct pt_regs *)bpf_task_pt_regs(task);
+	if (call_of(regs->orig_ax) != CALL_SENDFILE)
+		return 0;
+	c = bpf_sk_storage_get(&conns, sk, 0, 0);
+	if (!c || c->direction != DIRECTION_OUT || !add_to_last(task, c, bytes))
+		return 0;
+	thread->messages = 0;
+	return 1;
 }
 
 SEC("tp_btf/sock_send_length")
@@ -120,6 +181,8 @@ int BPF_PROG(socket_sent, struct sock *sk, int ret, int flags)
 		thread->messages = 0;
 		return 0;
 	}
+	if (is_more_of_answer(task, thread, sk, ret))
+		return 0;
 	t = (struct transfer){ .ctx = ctx, .task = task, .thread = thread, .bytes = ret };
 	moved(&t, sk, DIRECTION_OUT);
 	return 0;
@@ -136,7 +199,7 @@ int BPF_PROG(socket_sends, const struct sock *sk)
 	if (!thread || thread->last == (__u64)sk)
 		return 0;
 	regs = (struct pt_regs *)bpf_task_pt_regs(task);
-	begins_answer(ctx, task, thread, regs->di, (__u64)sk);
+	begins_answer(ctx, task, thread, regs->di, (__u64)sk, bpf_sk_storage_get(&conns, (void *)sk, 0, 0));
 	return 0;
 }
 
@@ -149,17 +212,20 @@ static int is_waiting(const struct thread *t, struct task_struct *task)
 
 	if (is_wait(call) || call == CALL_ACCEPT || call == CALL_IO_URING)
 		return 1;
-	return call >= CALL_READ && call <= CALL_RECVMMSG && asks_for_next(t, regs->di);
+	return call >= CALL_READ && call <= CALL_RECVMMSG && t->has_answered && asks_served(t, regs->di);
 }
 
 /* Whoever sleeps in a call that waits. */
 SEC("tp_btf/sched_switch")
 int BPF_PROG(socket_switch, _Bool preempt, struct task_struct *prev, struct task_struct *next)
 {
-	struct thread *t = bpf_task_storage_get(&threads, prev, 0, 0);
+	struct thread *t;
 
 	set_ahead(next);
-	if (t && t->last && !preempt && prev->__state && is_waiting(t, prev))
+	if (preempt || !may_be_target(prev))
+		return 0;
+	t = bpf_task_storage_get(&threads, prev, 0, 0);
+	if (t && t->last && prev->__state && is_waiting(t, prev))
 		waits(ctx, prev, t);
 	return 0;
 }
@@ -178,15 +244,13 @@ static void leaves(struct telling *t)
 	t->thread->last = t->thread->served = 0;
 }
 
-static void closed(void *ctx, const struct sock *sk, int is_shut)
+static void closed(void *ctx, struct sock *sk, int is_shut)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct thread nobody = { 0 }, *thread;
-	struct telling t = { .ctx = ctx, .task = task };
-	__u64 key = (__u64)sk;
+	struct telling t = { .ctx = ctx, .task = task, .key = (__u64)sk };
 
-	t.key = key;
-	t.conn = bpf_map_lookup_elem(&conns, &key);
+	t.conn = bpf_sk_storage_get(&conns, sk, 0, 0);
 	if (!t.conn)
 		return;
 	thread = target_thread(task);
@@ -196,7 +260,8 @@ static void closed(void *ctx, const struct sock *sk, int is_shut)
 		return;
 	}
 	leaves(&t);
-	tell_closed(&t);
+	tell_end(&t);
+	bpf_sk_storage_delete(&conns, sk);
 }
 
 /*
@@ -204,19 +269,20 @@ static void closed(void *ctx, const struct sock *sk, int is_shut)
  * end of a process.
  */
 SEC("tp_btf/inet_sock_set_state")
-int BPF_PROG(socket_state, const struct sock *sk, int before, int now)
+int BPF_PROG(socket_state, struct sock *sk, int before, int now)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct pt_regs *regs;
 	struct thread *thread;
 	struct place place;
+	struct conn *c;
 
 	if (now == TCP_LISTEN) {
 		listens(sk);
 	} else if (now == TCP_SYN_SENT) {
 		thread = target_thread(task);
-		if (thread && place_of((struct sock *)sk, &place))
-			connected(ctx, task, thread, &place);
+		if (thread && place_of(sk, &place) && (c = make_conn(sk)))
+			connected(ctx, task, thread, c, &place);
 	} else if (now == TCP_FIN_WAIT1 || now == TCP_LAST_ACK) {
 		regs = (struct pt_regs *)bpf_task_pt_regs(task);
 		closed(ctx, sk, call_of(regs->orig_ax) == CALL_SHUTDOWN);

@@ -83,30 +83,69 @@ static __u32 least(__u64 a, __u32 b)
 	return a < b ? a : b;
 }
 
+/* How many bytes of this read travel. */
+static __u32 spend(struct conn *c, __u64 bytes)
+{
+	__u32 want;
+
+	if (bytes > c->limit)
+		c->limit = c->limit_max;
+	want = least(bytes, c->limit < c->budget ? c->limit : c->budget);
+	c->budget -= want;
+	return want;
+}
+
+/* An exchange begins. How many bytes travel is known by the first ones: mostly no more than are read with these. */
+static void begins(const struct transfer *t, struct telling *telling)
+{
+	struct conn *c = telling->conn;
+	__u32 usual = least(t->bytes, SOCKET_DATA_USUAL), want;
+	struct batch *b = begin_mark(telling);
+	struct socket_mark *m;
+
+	c->direction = DIRECTION_IN;
+	c->budget = SOCKET_DATA_MAX;
+	if (!b) {
+		set_limits(c, first_of(t));
+		spend(c, t->bytes);
+		return;
+	}
+	m = mark_at(b, b->len);
+	if (!t->at.nr_iovecs && t->bytes >= sizeof(__u32) &&
+	    !bpf_probe_read_user(m + 1, usual, (void *)t->at.at)) {
+		m->len = usual;
+		set_limits(c, *(__u32 *)(m + 1));
+	} else {
+		set_limits(c, first_of(t));
+	}
+	want = spend(c, t->bytes);
+	if (m->len < want)
+		gather(m, &t->at, want);
+	end_bytes(telling->ctx, b, want);
+}
+
 static void served_in(const struct transfer *t, struct telling *telling)
 {
 	struct thread *thread = telling->thread;
 	struct conn *c = telling->conn;
-	__u32 first = first_of(t), want;
 	struct socket_counts *n;
+	__u32 want = 0;
+	int is_first = c->direction != DIRECTION_IN;
 
-	if (c->direction != DIRECTION_IN && (n = count()))
+	if (is_first && (n = count()))
 		n->nr_begins++;
-	if (c->direction != DIRECTION_IN || is_method(first)) {
-		c->direction = DIRECTION_IN;
-		set_limits(c, first);
-		c->budget = SOCKET_DATA_MAX;
+	telling->kind = SOCKET_IN;
+	if (is_first || is_method(first_of(t))) {
+		serves(thread, telling->key, t->fd);
+		begins(t, telling);
+		return;
 	}
-	if (t->bytes > c->limit)
-		c->limit = c->limit_max;
-	want = least(t->bytes, c->limit < c->budget ? c->limit : c->budget);
+	want = spend(c, t->bytes);
 	if (!want && thread->last == telling->key) {
 		c->more_in_bytes += t->bytes;
 		return;
 	}
-	c->budget -= want;
 	serves(thread, telling->key, t->fd);
-	telling->kind = SOCKET_IN;
 	tell_bytes(telling, &t->at, want);
 }
 
@@ -132,7 +171,7 @@ static void served_out(const struct transfer *t, struct telling *telling)
 	thread->has_answered = 1;
 	if (t->at.at)
 		tell_bytes(telling, &t->at, least(t->bytes, c->limit));
-	else if (!is_next || !add_to_last(telling))
+	else if (!is_next || !add_to_last(telling->task, c, t->bytes))
 		tell(telling);
 }
 
@@ -150,21 +189,13 @@ static void outgoing(struct telling *telling, enum direction direction)
 	tell(telling);
 }
 
+/* The descriptor's, or the socket's, last one is gone. The thread need not be the target's. */
 static void tell_end(struct telling *t)
 {
 	t->kind = SOCKET_CLOSE;
 	if (!t->conn->is_told)
 		return;
 	tell(t);
-}
-
-/* The descriptor's, or the socket's, last one is gone. The thread need not be the target's. */
-static void tell_closed(struct telling *t)
-{
-	__u64 key = t->key;
-
-	tell_end(t);
-	bpf_map_delete_elem(&conns, &key);
 }
 
 /*
@@ -191,50 +222,35 @@ static void add_unseen(const struct transfer *t, struct conn *c, __u64 bytes_in)
 	c->has_read_seq = 1;
 }
 
-static void transferred(const struct transfer *t, const struct place *place, enum direction direction)
+/* On the connection of this telling, which has no kind yet. */
+static void transferred(const struct transfer *t, struct telling *telling, struct sock *sk, enum direction direction)
 {
-	struct telling telling = { .ctx = t->ctx,
-				   .task = t->task,
-				   .thread = t->thread,
-				   .key = place->key,
-				   .bytes = t->bytes };
-	__u64 key = place->key;
-
-	telling.conn = bpf_map_lookup_elem(&conns, &key);
-	/* Another one had this key, and nobody saw its end. */
-	if (telling.conn && telling.conn->id != place->inode) {
-		tell_closed(&telling);
-		telling.conn = 0;
-	}
-	if (!telling.conn)
-		telling.conn = add_conn(place, role_of(place),
-					is_untouched(place, direction, t->bytes));
-	if (!telling.conn || telling.conn->role == ROLE_NONE)
+	if (telling->conn->role == ROLE_NONE)
 		return;
 	if (t->has_read_seq)
-		add_unseen(t, telling.conn, direction == DIRECTION_IN ? t->bytes : 0);
-	if (!telling.conn->is_told)
-		tell_open(&telling, place);
-	if (telling.conn->role == ROLE_OUTGOING)
-		outgoing(&telling, direction);
+		add_unseen(t, telling->conn, direction == DIRECTION_IN ? t->bytes : 0);
+	if (!telling->conn->is_told)
+		tell_open(telling, sk);
+	if (telling->conn->role == ROLE_OUTGOING)
+		outgoing(telling, direction);
 	else if (direction == DIRECTION_IN)
-		served_in(t, &telling);
+		served_in(t, telling);
 	else
-		served_out(t, &telling);
+		served_out(t, telling);
 }
 
 /* Told at once: the request that it is made for is the one that the thread works on now. */
-static void connected(void *ctx, struct task_struct *task, struct thread *thread,
+static void connected(void *ctx, struct task_struct *task, struct thread *thread, struct conn *c,
 		      const struct place *place)
 {
 	struct telling t = { .ctx = ctx,
 			     .task = task,
 			     .thread = thread,
-			     .key = place->key };
+			     .key = place->key,
+			     .conn = c };
 
-	t.conn = add_conn(place, ROLE_OUTGOING, 1);
-	if (t.conn)
-		tell_open(&t, place);
+	init_conn(c, place, ROLE_OUTGOING, 1);
+	tell_open(&t, sock_of(place));
 }
 
 /* ---- who listens ---- */
@@ -261,18 +277,10 @@ static void waits(void *ctx, struct task_struct *task, struct thread *thread)
 	tell(&t);
 }
 
-/* It asks the connection that it has answered for more. */
-static int asks_for_next(const struct thread *thread, __u32 fd)
+/* It asks the connection that it serves for more. Is that answered? Another thread may have done that. */
+static int asks_served(const struct thread *thread, __u32 fd)
 {
-	__u64 key = thread->served;
-	struct conn *c;
-
-	if (!key || thread->served_fd != fd)
-		return 0;
-	if (thread->has_answered)
-		return 1;
-	c = bpf_map_lookup_elem(&conns, &key);
-	return c && c->direction == DIRECTION_OUT;
+	return thread->served && thread->served_fd == fd;
 }
 
 /*
@@ -280,17 +288,17 @@ static int asks_for_next(const struct thread *thread, __u32 fd)
  * request's, too, and the mark of the write comes behind it.
  */
 static void begins_answer(void *ctx, struct task_struct *task, struct thread *thread, __u32 fd,
-			  __u64 key)
+			  __u64 key, struct conn *c)
 {
 	struct telling t = { .ctx = ctx,
 			     .task = task,
 			     .thread = thread,
 			     .key = key,
-			     .conn = bpf_map_lookup_elem(&conns, &key),
+			     .conn = c,
 			     .kind = SOCKET_OUT };
 	struct socket_counts *n;
 
-	if (!t.conn || t.conn->role != ROLE_SERVED || t.conn->direction != DIRECTION_IN)
+	if (!c || c->role != ROLE_SERVED || c->direction != DIRECTION_IN)
 		return;
 	n = count();
 	if (n)
@@ -304,11 +312,10 @@ static void begins_answer(void *ctx, struct task_struct *task, struct thread *th
 /* A switch sets the exec_start of who comes next to now. */
 static void set_ahead(struct task_struct *next)
 {
-	__u32 zero = 0;
-	__u64 *ns = bpf_map_lookup_elem(&ahead, &zero);
+	struct socket_cpu *cpu = this_cpu();
 
-	if (ns)
-		*ns = bpf_ktime_get_ns() - next->se.exec_start;
+	if (cpu)
+		cpu->ahead_ns = bpf_ktime_get_ns() - next->se.exec_start;
 }
 
 /* ---- where a call's bytes are ---- */
