@@ -379,8 +379,10 @@ static void held_given(void *self, const struct open_request *held, const struct
 {
 	struct feed *f = self;
 
-	if (!to || !to->is_held)
+	if (!to || !to->is_held) {
 		count_samples(f, held->request.nr_samples, to);
+		f->tallies.nr_calls_doubtful += held->call_doubt != CALLS_ARE_SURE;
+	}
 	if (f->listener.held_given)
 		f->listener.held_given(f->listener.self, &f->session, held, to);
 }

@@ -229,6 +229,14 @@ static struct weights *open_weights(struct gather *g, const struct open_request 
 	return &g->open.at[request->slot];
 }
 
+/* Whether any of its calls may have to be in another group. All that a thread has done may be in one. */
+static bool is_in_doubt(const struct gather *g, const struct open_request *r)
+{
+	if (is_by_owner(g) || (g->by == BY_NONE && !g->has_selection))
+		return false;
+	return r->call_doubt == CALLS_OF_ANY || (r->call_doubt && (g->by != BY_ENDPOINT || g->has_selection));
+}
+
 /* Of what is in no request. owner: of its thread. */
 static uint32_t group_without_request(struct gather *g, uint32_t owner)
 {
@@ -280,7 +288,7 @@ void gather_held(struct gather *g, const struct session *session, const struct o
 {
 	struct weights *from = open_weights(g, held);
 
-	if (from->is_partial)
+	if (from->is_partial || (!to && is_in_doubt(g, held)))
 		gather_partial(g, session, held->thread, to);
 	/* Who takes them may be behind all that there are so far. */
 	if (to)
@@ -382,6 +390,7 @@ void gather_request(struct gather *g, const struct open_request *open)
 		if (is_by_owner(g))
 			owner = group_of_owner(g, g->by == BY_THREAD ? open->thread :
 								       open->process);
+		w->is_partial |= is_in_doubt(g, open);
 		if (nr_slowest)
 			compete(g, r, owner, w);
 		else

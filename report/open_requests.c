@@ -56,6 +56,7 @@ void open_requests_give(struct open_requests *o, uint32_t held, uint32_t to)
 	if (taker) {
 		taker->request.nr_samples += from->nr_samples;
 		taker->request.weight += from->weight;
+		open_request_doubt(taker, o->slots.at[held].call_doubt);
 	}
 	o->listener.given(o->listener.self, &o->slots.at[held], taker);
 	from->nr_samples = from->weight = 0;

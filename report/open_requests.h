@@ -20,12 +20,20 @@ enum open_list {
 	NR_OPEN_LISTS,
 };
 
+/* Whose counted calls are: some of a request's may be another one's, and the other way round. */
+enum call_doubt {
+	CALLS_ARE_SURE,
+	CALLS_OF_ENDPOINT,	/* of one of the same path */
+	CALLS_OF_ANY,
+};
+
 struct open_request {
 	struct request request;
 	uint32_t slot;		/* dense, used again: to index arrays of the listener's own */
 	uint32_t thread, process;	/* indexes in the session; thread that it began on */
 	bool is_open, is_by_bytes;
 	bool is_held;		/* no request: what a thread has done that is not yet known to be any's */
+	enum call_doubt call_doubt;
 	/* by marks */
 	uint32_t marker;	/* id */
 	uint32_t family;
@@ -41,6 +49,12 @@ struct open_request {
 	bool is_answered;		/* it ends when the last of them has left */
 	uint64_t answered_ns;
 };
+
+static inline void open_request_doubt(struct open_request *r, enum call_doubt doubt)
+{
+	if (r->call_doubt < doubt)
+		r->call_doubt = doubt;
+}
 
 struct request_listener {
 	void *self;

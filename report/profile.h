@@ -106,6 +106,8 @@ struct group {
 	  "calls of functions that the recording does not name")                                   \
 	X(calls_late, "time counted calls came late: their functions' numbers are marked ~",        \
 	  "times counted calls came late: their functions' numbers are marked ~")                  \
+	X(calls_doubtful, "time counted calls may be another request's: endpoints of that time are marked ~",        \
+	  "times counted calls may be another request's: endpoints of those times are marked ~")    \
 	X(calls_partial, "time calls were not counted yet: numbers of that time are marked ~",      \
 	  "times calls were not counted yet: numbers of those times are marked ~")                 \
 	X(unmatched_ends, "end of a request without its begin",                                    \

@@ -496,6 +496,74 @@ static void ask_on(struct socket_requests *s, struct worker *w, const struct soc
 		w->is_waiting = m->kind == SOCKET_OUT;
 }
 
+/* ---- whose calls they are for certain ---- */
+
+static bool is_owed_by(const struct socket_requests *s, const struct worker *w, const struct open_request *r)
+{
+	return r->is_open && r->is_by_bytes && !r->is_answered && r->thread == thread_of(s, w);
+}
+
+/* What it has read it has also begun with, and gone as far as it could, before it has read anything else. */
+static bool takes_at_once(const struct worker *w)
+{
+	enum { READS_THAT_TELL = 8 };
+
+	return w->nr_gone_on >= READS_THAT_TELL && !w->nr_left;
+}
+
+static enum call_doubt doubt_between(const struct open_request *a, const struct open_request *b)
+{
+	if (a == b)
+		return CALLS_ARE_SURE;
+	return a && b && a->request.path == b->request.path ? CALLS_OF_ENDPOINT : CALLS_OF_ANY;
+}
+
+/* May what the thread has done up to a mark, and is about to be given to that one, have been for another? */
+static enum call_doubt doubt_of(const struct socket_requests *s, const struct worker *w, const struct open_request *to)
+{
+	const struct open_request *before = w->slot == NO_SLOT ? NULL : &s->open->slots.at[w->slot];
+	enum call_doubt doubt = before && to ? doubt_between(before, to) : CALLS_ARE_SURE;
+	uint32_t nr_others = w->nr_owed - (to && is_owed_by(s, w, to));
+
+	if (!nr_others || takes_at_once(w))
+		return doubt;
+	vec_each(&s->open->slots, r)
+		if (doubt < CALLS_OF_ANY && nr_others && r != to && is_owed_by(s, w, r)) {
+			if (doubt < doubt_between(r, to))
+				doubt = doubt_between(r, to);
+			nr_others--;
+		}
+	return doubt;
+}
+
+/* Before it is given. */
+static void note_doubt(struct socket_requests *s, struct worker *w, uint32_t slot)
+{
+	enum call_doubt doubt;
+
+	if (!w->has_calls)
+		return;
+	doubt = doubt_of(s, w, slot == NO_SLOT ? NULL : &s->open->slots.at[slot]);
+	if (doubt)
+		worker_doubt(&s->workers, w, slot, doubt);
+}
+
+/* What its reader did for it has gone to others maybe. */
+static void note_doubtful_answer(struct socket_requests *s, uint32_t answered)
+{
+	const struct worker *reader;
+	struct open_request *r;
+	int doubt;
+
+	if (answered == NO_SLOT)
+		return;
+	r = &s->open->slots.at[answered];
+	reader = workers_get(&s->workers, r->thread);
+	for (doubt = CALLS_OF_ENDPOINT; doubt <= CALLS_OF_ANY; doubt++)
+		if (r->request.id <= reader->doubtful_id[doubt])
+			open_request_doubt(r, (enum call_doubt)doubt);
+}
+
 /* What the thread has done up to a mark with which it begins no answer. c: NULL: not known yet. */
 static void work_up_to(struct socket_requests *s, const struct connection *c, struct worker *w,
 		       const struct socket_mark *m)
@@ -510,6 +578,7 @@ static void work_up_to(struct socket_requests *s, const struct connection *c, st
 	worker_give_asked(&s->workers, w, NO_SLOT, NULL);
 	if (asks && reads_for_later(s, w))
 		slot = asks_for(s, w, c);
+	note_doubt(s, w, slot);
 	worker_give_work(&s->workers, w, slot, m);
 	worker_work_on(&s->workers, w, slot);
 }
@@ -526,6 +595,8 @@ static void claim(struct socket_requests *s, struct connection *c, const struct 
 	count_of_late(&ways->nr_begun, &ways->nr_begun, &ways->nr_begun_of_others, ways->nr_begun);
 	c->is_claimed = true;
 	slot = answered_by(s, c, w, is_of_others);
+	note_doubt(s, w, slot);
+	note_doubtful_answer(s, answered);
 	/* Who answers before it is answered does several things at a time. */
 	worker_give_asked(&s->workers, w, w->is_waiting ? NO_SLOT : slot, &m->head);
 	worker_give_work(&s->workers, w, slot, &m->head);
@@ -761,6 +832,8 @@ uint32_t socket_requests_hold_calls(struct socket_requests *s, uint32_t thread)
 {
 	struct held_samples *h = worker_hold(&s->workers, thread, true);
 
+	if (thread < s->workers.all.nr)
+		s->workers.all.at[thread].has_calls = true;
 	return h ? h->slot : socket_requests_of(s, thread);
 }
 

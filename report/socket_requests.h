@@ -35,6 +35,10 @@
  * write answers share the time on the CPU evenly: the endpoint's sums are right. If they are of
  * several endpoints, nobody can say what a sample was for: until those are answered, it is outside.
  *
+ *   Counted calls are numbers of single things. So where the rules above do no more than choose between requests that are
+ * underway in the thread at a time, those have doubtful calls (enum call_doubt); as has who answers what others have
+ * read, since behind the answer before it may have cleaned up. Not so a loop that always goes on with what it has read.
+ *
  * A protocol that was not recognized by a connection's first bytes, or by too few of them, is a guess: bytes
  * in the middle of something may look like any. It is one until a request with a name was answered; if an
  * exchange begins with other bytes before that, they are asked again whose they are, and what the guess made

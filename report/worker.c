@@ -87,6 +87,7 @@ void worker_give_held(struct workers *ws, struct worker *w, uint32_t slot)
 	}
 	w->held.nr = 0;
 	w->nr_together = 1;
+	w->has_calls = false;
 }
 
 void worker_give_work(struct workers *ws, struct worker *w, uint32_t slot, const struct socket_mark *m)
@@ -116,6 +117,7 @@ void worker_hold_on(struct workers *ws, struct worker *w, const struct socket_ma
 	}
 	w->held.nr = 0;
 	w->nr_together = 1;
+	w->has_calls = false;
 	w->asked_ns += ns_since_last(w, m);
 	w->cpu_ns = m->cpu_ns;
 	w->is_known = true;
@@ -148,6 +150,22 @@ void worker_stop(struct workers *ws, struct worker *w)
 }
 
 /* ---- what it does ---- */
+
+static void doubt_slot(struct workers *ws, uint32_t slot, enum call_doubt doubt)
+{
+	if (slot != NO_SLOT)
+		open_request_doubt(&ws->open->slots.at[slot], doubt);
+}
+
+void worker_doubt(struct workers *ws, struct worker *w, uint32_t slot, enum call_doubt doubt)
+{
+	w->doubtful_id[doubt] = ws->open->nr_requests;
+	vec_each(&w->held, h)
+		doubt_slot(ws, h->slot, doubt);
+	doubt_slot(ws, w->asked.slot, doubt);
+	doubt_slot(ws, w->slot, doubt);
+	doubt_slot(ws, slot, doubt);
+}
 
 static void merge_held(struct workers *ws, struct worker *w)
 {

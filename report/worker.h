@@ -52,6 +52,8 @@ struct worker {
 	uint32_t slot;		/* of the request that it works on; NO_SLOT: none */
 	VEC(struct held_samples) held;	/* since its last mark, oldest first */
 	uint64_t nr_together;	/* samples that are held together; HELD_TOGETHER_MAX: no more are */
+	bool has_calls;		/* counted ones are among what is held, or went to the request at once */
+	uint64_t doubtful_id[CALLS_OF_ANY + 1];	/* requests up to this one may have calls of each other */
 	bool is_known;		/* cpu_ns is */
 	uint64_t cpu_ns;	/* at its last mark */
 	uint64_t last_conn;	/* of its last mark, if a client's; else 0 */
@@ -108,6 +110,8 @@ void worker_hold_on(struct workers *ws, struct worker *w, const struct socket_ma
  * `answer` may be NULL.
  */
 void worker_give_asked(struct workers *ws, struct worker *w, uint32_t slot, const struct socket_mark *answer);
+/* Counted calls since its last mark are that one's, or another's. */
+void worker_doubt(struct workers *ws, struct worker *w, uint32_t slot, enum call_doubt doubt);
 /* What holds what it does now; NULL: nothing. is_parted: from all that came before a request that has begun since. */
 struct held_samples *worker_hold(struct workers *ws, uint32_t thread, bool is_parted);
 

@@ -64,6 +64,7 @@ static const struct script {
 	{ "merge", { CAN_BPF }, "gcc perf" },
 	{ "debuginfod", { CAN_SAMPLE_ALL }, "gcc debuginfod objcopy readelf" },
 	{ "python_thrown", { CAN_BPF }, "/usr/bin/python3" },
+	{ "calls_doubt", { CAN_BPF }, "/usr/bin/python3" },
 };
 
 /* What failed is at the end, and libcheck's messages have a limit. */

@@ -29,6 +29,7 @@ Suite *check_socket_requests_suite(void);
  *	leave 11 5		closes, and is done with it
  *	less 11			from here on marks are missing
  *	sample 11  fork 11  exit 11  lost  -
+ *	call 11			of a function that is counted, since its last mark
  *
  * Any other bytes are as they stand. A thread's process is its tens: 11 and 12 are threads of 10. Its
  * time on the CPU is the time.
@@ -119,6 +120,8 @@ static void build_word(struct recording_builder *b, uint64_t time, const char *l
 		snprintf(w.text, sizeof(w.text), "%s", line + at);
 	if (!strcmp(w.what, "sample"))
 		builder_sample(b, time, w.tid / 10 * 10, w.tid, (uint64_t[]){ 0x1000 }, 1);
+	else if (!strcmp(w.what, "call"))
+		builder_calls(b, time, w.tid / 10 * 10, w.tid, 0, &(struct call_row){ .node = 1, .ncalls = 1 }, 1);
 	else if (!strcmp(w.what, "fork"))
 		builder_fork(b, time, w.tid / 10 * 10, w.tid, w.tid / 10 * 10, w.tid / 10 * 10);
 	else if (!strcmp(w.what, "exit"))
@@ -149,7 +152,7 @@ struct outcome {
 
 /*
  * "GET /a 200 3-5 s1 c2": asked for, answered, from time 3 to 5, with 1 sample, on the CPU for 2; "?": it had no
- * end.
+ * end. "~": its calls may be another one's, "=": of the same path.
  */
 static void add_request(void *self, const struct session *session, const struct open_request *open)
 {
@@ -169,7 +172,7 @@ static void add_request(void *self, const struct session *session, const struct 
 		str_addf(&o->text, "%" PRIu64, r->end_ns);
 	if (r->nr_samples)
 		str_addf(&o->text, " s%" PRIu64, r->nr_samples);
-	str_addf(&o->text, " c%" PRIu64, r->cpu_ns);
+	str_addf(&o->text, " c%" PRIu64 "%s", r->cpu_ns, ((const char *[]){ "", "=", "~" })[open->call_doubt]);
 }
 
 static void run(struct outcome *o, uint32_t flags, const char *script)
@@ -394,6 +397,60 @@ START_TEST(many_samples_between_two_marks)
 	ck_assert_uint_eq(o.feed.tallies.nr_in_requests, 1);
 	ck_assert_uint_eq(o.feed.tallies.nr_outside, NR);
 	ck_assert_uint_le(o.feed.attribute.open.slots.nr, HELD_MAX + 2);
+	str_release(&script);
+	outcome_release(&o);
+}
+END_TEST
+
+/* Of whose calls there is doubt. */
+static const struct {
+	const char *before, *script, *want;
+} doubts[] = {
+	/* one at a time: none */
+	{ "", "new 11 5;wait 11;call 11;in 11 5 GET /a;call 11;out 11 5 200;call 11;in 11 5 GET /b;call 11;out 11 5 200;call 11;wait 11",
+	  "GET /a 200 4-6 c4, GET /b 200 8-10 c4" },
+	/* two at a time, but nothing was counted */
+	{ "", "new 11 5;new 11 6;in 11 5 GET /a;in 11 6 GET /b;out 11 5 200;out 11 6 200;wait 11",
+	  "GET /a 200 3-5 c1, GET /b 200 4-6 c2" },
+	/* both may have it, and it is outside */
+	{ "", "new 11 5;new 11 6;in 11 5 GET /a;in 11 6 GET /b;call 11;out 11 5 200;out 11 6 200;wait 11",
+	  "GET /a 200 3-6 c1~, GET /b 200 4-7 c2~" },
+	{ "", "new 11 5;new 11 6;in 11 5 GET /a;in 11 6 GET /a;call 11;out 11 5 200;out 11 6 200;wait 11",
+	  "GET /a 200 3-6 c1~, GET /a 200 4-7 c2~" },
+	/* one waits while the other one is answered: what it has is its own and maybe not all */
+	{ "", "new 11 5;new 11 6;in 11 5 GET /a;wait 11;in 11 6 GET /b;call 11;out 11 6 200;wait 11;out 11 5 200;wait 11",
+	  "GET /b 200 5-7 c3~, GET /a 200 3-9 c3~" },
+	/* outside, while one is underway */
+	{ "", "new 11 5;new 11 6;in 11 5 GET /a;wait 11;call 11;in 11 6 GET /b;out 11 6 200;wait 11;out 11 5 200;wait 11",
+	  "GET /b 200 6-7 c2, GET /a 200 3-9 c3~" },
+	/* at the time of none */
+	{ "", "new 11 5;new 11 6;call 11;in 11 5 GET /a;out 11 5 200;wait 11;call 11;in 11 6 GET /b;out 11 6 200;wait 11",
+	  "GET /a 200 4-5 c2, GET /b 200 8-9 c2" },
+	/* a loop that has always gone on with what it has read */
+	{ "in 11 7 GET /c;out 11 7 200;", "new 11 5;new 11 6;in 11 5 GET /a;up 11 9;out 11 9 x;wait 11;in 11 6 GET /b;call 11;out 11 6 200;wait 11;"
+	  "in 11 9 y;call 11;out 11 5 200;wait 11", "GET /b 200 47-49 c3, GET /a 200 43-53 c6" },
+	/* another thread answers what was read for it, one after the other */
+	{ "", "new 11 5;new 11 6;in 11 5 GET /a;in 11 6 GET /b;call 12;out 12 5 200;call 12;out 12 6 200;wait 12;wait 11",
+	  "GET /a 200 3-6 c1~, GET /b 200 4-8 c9~" },
+	{ "", "new 11 5;new 11 6;in 11 5 GET /a;in 11 6 GET /a;call 12;out 12 5 200;call 12;out 12 6 200;wait 12;wait 11",
+	  "GET /a 200 3-6 c1=, GET /a 200 4-8 c9=" },
+};
+
+START_TEST(calls_are_in_doubt)
+{
+	enum { NR_BEFORE = 20 };
+	struct str script = { 0 };
+	struct outcome o;
+	const char *text;
+	uint32_t i;
+
+	for (i = 0; i < NR_BEFORE && doubts[_i].before[0]; i++)
+		str_add(&script, doubts[_i].before);
+	str_add(&script, doubts[_i].script);
+	run(&o, 0, str_cstr(&script));
+	text = str_cstr(&o.text);
+	ck_assert_uint_ge(strlen(text), strlen(doubts[_i].want));
+	ck_assert_str_eq(text + strlen(text) - strlen(doubts[_i].want), doubts[_i].want);
 	str_release(&script);
 	outcome_release(&o);
 }
@@ -763,6 +820,7 @@ Suite *check_socket_requests_suite(void)
 	tcase_add_test(tc, many_samples_between_two_marks);
 	tcase_add_loop_test(tc, rounds_tell_what_a_thread_does, 0, ARRAY_LEN(rounds));
 	tcase_add_loop_test(tc, loops_begin_in_turn, 0, ARRAY_LEN(askings));
+	tcase_add_loop_test(tc, calls_are_in_doubt, 0, ARRAY_LEN(doubts));
 	tcase_add_test(tc, http_alone_is_taken_where_asked_for);
 	tcase_add_test(tc, what_cannot_be_read_is_counted);
 	tcase_add_loop_test(tc, unseen_statuses_are_counted, 0, ARRAY_LEN(unseen));
