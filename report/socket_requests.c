@@ -27,14 +27,15 @@ struct feeding {
 void socket_requests_init(struct socket_requests *s, struct session *session,
 			  const struct endpoint_options *endpoints, struct open_requests *open)
 {
-	*s = (struct socket_requests){ .session = session, .endpoints = endpoints, .open = open, .workers.open = open };
+	*s = (struct socket_requests){ .session = session, .endpoints = endpoints, .open = open };
+	s->workers.session = session;
+	s->workers.open = open;
 }
 
 void socket_requests_release(struct socket_requests *s)
 {
 	connections_release(&s->connections);
 	workers_release(&s->workers);
-	vec_release(&s->ways);
 	vec_release(&s->ended);
 	str_release(&s->text);
 }
@@ -380,227 +381,10 @@ static void close_connection(struct socket_requests *s, struct connection *c, co
 
 /* ---- marks ---- */
 
-static uint32_t thread_of(const struct socket_requests *s, const struct worker *w)
-{
-	return (uint32_t)(w - s->workers.all.at);
-}
-
-static struct ways *ways_of(struct socket_requests *s, const struct worker *w)
-{
-	uint32_t process = s->session->threads.at[thread_of(s, w)].process;
-
-	while (s->ways.nr <= process)
-		vec_push(&s->ways, (struct ways){ 0 });
-	return &s->ways.at[process];
-}
-
-/*
- * Requests are handed from thread to thread here. By way of exception a request may move where threads do not
- * hand them on: a goroutine is continued by another thread.
- */
-static bool is_handed_on(struct socket_requests *s, const struct worker *w)
-{
-	const struct ways *ways = ways_of(s, w);
-
-	return ways->nr_begun_of_others > ways->nr_begun / 8;
-}
-
-static bool answers_for_others(struct socket_requests *s, const struct worker *w)
-{
-	return w->has_begun_of_others && is_handed_on(s, w);
-}
-
-static bool reads_for_others(struct socket_requests *s, const struct worker *w)
-{
-	return answers_for_others(s, w) && w->nr_left >= w->nr_gone_on;
-}
-
 /* The mark is of the first bytes of an answer: who writes them has worked on that. */
 static bool begins_answer(const struct connection *c, const struct mark *m)
 {
 	return m->head.kind == SOCKET_OUT && !c->is_outgoing && !c->is_claimed && connection_is_owing(c);
-}
-
-/* Whose it is what a thread has done up to a mark with which it begins to answer, as socket_requests.h has it. */
-static uint32_t answered_by(struct socket_requests *s, const struct connection *c, const struct worker *w,
-			    bool is_of_others)
-{
-	uint32_t answered = connection_worked_on(c);
-	bool is_handed = is_of_others || answers_for_others(s, w);
-
-	if (answered == NO_SLOT || answered == w->slot)
-		return w->slot;
-	if (w->is_turning && worker_works_for_many(w))
-		return NO_SLOT;
-	if (reads_for_others(s, w))
-		return answered;
-	if (w->slot == NO_SLOT)
-		return is_handed || w->nr_owed == 1 || worker_answers_at_once(w) ? answered : NO_SLOT;
-	if (s->open->slots.at[w->slot].is_answered || w->answer_ns / 2 > w->read_ns)
-		return answered;
-	return !is_handed && w->read_ns / 2 > w->answer_ns ? w->slot : NO_SLOT;
-}
-
-/* ---- loops that read, and begin with what they have read later, one after the other ---- */
-
-static bool reads_for_later(struct socket_requests *s, const struct worker *w)
-{
-	return !answers_for_others(s, w) && w->answer_ns / 2 > w->read_ns && w->nr_left >= w->nr_gone_on;
-}
-
-/* For which request such a loop asks another server: that for which it has asked there before, or the next one. */
-static uint32_t asks_for(struct socket_requests *s, struct worker *w, const struct connection *c)
-{
-	uint32_t owner = c ? connection_owner(c, s->open) : NO_SLOT;
-
-	if (owner != NO_SLOT && !s->open->slots.at[owner].is_answered)
-		return owner;
-	owner = worker_begin_next(&s->workers, w);
-	return owner == NO_SLOT ? w->slot : owner;
-}
-
-/* ---- threads that take over what others have read ---- */
-
-/*
- * It is done with what it worked on, and may have taken over another one, which no mark tells; or it was made for
- * one.
- */
-static bool takes_over(struct socket_requests *s, const struct worker *w)
-{
-	if (w->slot != NO_SLOT && !s->open->slots.at[w->slot].is_answered)
-		return false;
-	return is_handed_on(s, w) && (w->has_begun_of_others || !w->has_served);
-}
-
-/* The mark is of who asks other servers, each after the other, for a request that it has taken over. */
-static bool is_asking(struct socket_requests *s, const struct worker *w, const struct socket_mark *m)
-{
-	if (m->kind == SOCKET_WAIT)
-		return w->peer;
-	if (!(m->flags & SOCKET_IS_OUTGOING))
-		return false;
-	if (m->kind == SOCKET_IN)
-		return w->peer == m->conn;
-	if (m->kind == SOCKET_CLOSE)
-		return w->peer && !w->is_waiting;
-	return w->peer ? !w->is_waiting || w->peer == m->conn : takes_over(s, w);
-}
-
-static void ask_on(struct socket_requests *s, struct worker *w, const struct socket_mark *m)
-{
-	worker_hold_on(&s->workers, w, m);
-	worker_work_on(&s->workers, w, NO_SLOT);
-	if (m->kind == SOCKET_OPEN || m->kind == SOCKET_OUT)
-		w->peer = m->conn;
-	if (m->kind != SOCKET_WAIT)
-		w->is_waiting = m->kind == SOCKET_OUT;
-}
-
-/* ---- whose calls they are for certain ---- */
-
-static bool is_owed_by(const struct socket_requests *s, const struct worker *w, const struct open_request *r)
-{
-	return r->is_open && r->is_by_bytes && !r->is_answered && r->thread == thread_of(s, w);
-}
-
-/* What it has read it has also begun with, and gone as far as it could, before it has read anything else. */
-static bool takes_at_once(const struct worker *w)
-{
-	enum { READS_THAT_TELL = 8 };
-
-	return w->nr_gone_on >= READS_THAT_TELL && !w->nr_left;
-}
-
-static enum call_doubt doubt_between(const struct open_request *a, const struct open_request *b)
-{
-	if (a == b)
-		return CALLS_ARE_SURE;
-	return a && b && a->request.path == b->request.path ? CALLS_OF_ENDPOINT : CALLS_OF_ANY;
-}
-
-/* May what the thread has done up to a mark, and is about to be given to that one, have been for another? */
-static enum call_doubt doubt_of(const struct socket_requests *s, const struct worker *w, const struct open_request *to)
-{
-	const struct open_request *before = w->slot == NO_SLOT ? NULL : &s->open->slots.at[w->slot];
-	enum call_doubt doubt = before && to ? doubt_between(before, to) : CALLS_ARE_SURE;
-	uint32_t nr_others = w->nr_owed - (to && is_owed_by(s, w, to));
-
-	if (!nr_others || takes_at_once(w))
-		return doubt;
-	vec_each(&s->open->slots, r)
-		if (doubt < CALLS_OF_ANY && nr_others && r != to && is_owed_by(s, w, r)) {
-			if (doubt < doubt_between(r, to))
-				doubt = doubt_between(r, to);
-			nr_others--;
-		}
-	return doubt;
-}
-
-/* Before it is given. */
-static void note_doubt(struct socket_requests *s, struct worker *w, uint32_t slot)
-{
-	enum call_doubt doubt;
-
-	if (!w->has_calls)
-		return;
-	doubt = doubt_of(s, w, slot == NO_SLOT ? NULL : &s->open->slots.at[slot]);
-	if (doubt)
-		worker_doubt(&s->workers, w, slot, doubt);
-}
-
-/* What its reader did for it has gone to others maybe. */
-static void note_doubtful_answer(struct socket_requests *s, uint32_t answered)
-{
-	const struct worker *reader;
-	struct open_request *r;
-	int doubt;
-
-	if (answered == NO_SLOT)
-		return;
-	r = &s->open->slots.at[answered];
-	reader = workers_get(&s->workers, r->thread);
-	for (doubt = CALLS_OF_ENDPOINT; doubt <= CALLS_OF_ANY; doubt++)
-		if (r->request.id <= reader->doubtful_id[doubt])
-			open_request_doubt(r, (enum call_doubt)doubt);
-}
-
-/* What the thread has done up to a mark with which it begins no answer. c: NULL: not known yet. */
-static void work_up_to(struct socket_requests *s, const struct connection *c, struct worker *w,
-		       const struct socket_mark *m)
-{
-	bool asks = m->flags & SOCKET_IS_OUTGOING && (m->kind == SOCKET_OUT || m->kind == SOCKET_OPEN);
-	uint32_t slot = w->slot;
-
-	if (is_asking(s, w, m)) {
-		ask_on(s, w, m);
-		return;
-	}
-	worker_give_asked(&s->workers, w, NO_SLOT, NULL);
-	if (asks && reads_for_later(s, w))
-		slot = asks_for(s, w, c);
-	note_doubt(s, w, slot);
-	worker_give_work(&s->workers, w, slot, m);
-	worker_work_on(&s->workers, w, slot);
-}
-
-static void claim(struct socket_requests *s, struct connection *c, const struct mark *m, struct worker *w)
-{
-	uint32_t answered = connection_worked_on(c), slot;
-	struct ways *ways = ways_of(s, w);
-	/* One that it has worked on already is its own, by whatever road that came. */
-	bool is_of_others = c->reader != thread_of(s, w) && (w->slot == NO_SLOT || w->slot != answered);
-
-	w->has_begun_of_others |= is_of_others;
-	ways->nr_begun_of_others += is_of_others;
-	count_of_late(&ways->nr_begun, &ways->nr_begun, &ways->nr_begun_of_others, ways->nr_begun);
-	c->is_claimed = true;
-	slot = answered_by(s, c, w, is_of_others);
-	note_doubt(s, w, slot);
-	note_doubtful_answer(s, answered);
-	/* Who answers before it is answered does several things at a time. */
-	worker_give_asked(&s->workers, w, w->is_waiting ? NO_SLOT : slot, &m->head);
-	worker_give_work(&s->workers, w, slot, &m->head);
-	worker_begin_up_to(w, workers_id_of(&s->workers, answered));
 }
 
 static void take_served(struct socket_requests *s, struct connection *c, const struct mark *m,
@@ -608,7 +392,7 @@ static void take_served(struct socket_requests *s, struct connection *c, const s
 {
 	if (m->head.kind == SOCKET_IN) {
 		feed_in(s, c, m, &m->chunk);
-		worker_work_on(&s->workers, w, reads_for_others(s, w) ? NO_SLOT : connection_worked_on(c));
+		worker_work_on(&s->workers, w, work_reads_for_others(&s->workers, w) ? NO_SLOT : connection_worked_on(c));
 		worker_let_wait(&s->workers, w, connection_worked_on(c));
 		return;
 	}
@@ -669,15 +453,15 @@ static void take_transfer(struct socket_requests *s, const struct mark *m, struc
 	if (!c && m->head.kind != SOCKET_CLOSE)
 		c = add_connection(s, m);
 	if (c && (m->head.kind == SOCKET_IN || more.total)) {
-		c->reader = thread_of(s, w);
+		c->reader = worker_thread(&s->workers, w);
 		c->is_claimed = false;
 	}
 	if (c && !c->is_outgoing)
 		feed_in(s, c, m, &more);
 	if (c && begins_answer(c, m))
-		claim(s, c, m, w);
+		work_claim(&s->workers, c, &m->head, w);
 	else
-		work_up_to(s, c, w, &m->head);
+		work_up_to(&s->workers, c, w, &m->head);
 	if (!c)
 		return;
 	c->pid = m->rec->pid;
@@ -696,7 +480,7 @@ static void take(struct socket_requests *s, const struct mark *m, struct worker 
 	if (m->head.kind == SOCKET_IN || m->head.kind == SOCKET_OUT || m->head.kind == SOCKET_CLOSE)
 		take_transfer(s, m, w);
 	else
-		work_up_to(s, NULL, w, &m->head);
+		work_up_to(&s->workers, NULL, w, &m->head);
 	if (m->head.kind == SOCKET_OPEN)
 		open_connection(s, m, w);
 	if (m->head.kind == SOCKET_WAIT || m->head.flags & SOCKET_IS_LEFT)

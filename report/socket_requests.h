@@ -11,33 +11,12 @@
  *   from when it reads bytes for it, or writes some of its answer,
  *   or reads from or writes to a connection that was opened, or last written to, for the request,
  * until it reads or writes for another, or waits for something new. What it does after the answer
- * and before it waits (logging) is the request's, too.
- *   A request may be read by one thread and handed to another, which no mark tells; but who writes the first of an
- * answer has worked on it. So what a thread does between two marks is held until the second one says whose it is:
- *   the request's that it begins to answer, from when that began,
- *     if the thread has answered what it worked on before,
- *     or worked on nothing, and another thread has read that request,
- *     or was woken, and either nothing else that it has read waits for an answer, or it does not gather what it
- *     answers: behind an answer it does not work much less for the next one than when it was woken;
- *   the same, if it has answered what it worked on before and takes requests over that others have read, of what it did
- *     before and while it asked other servers and waited for each of them;
- *   if what it worked on before is not answered, that one's which the thread works on as a rule: those that it has
- *     read when it has read them (Redis), or those that it answers before it answers them (asyncio's tasks), as its time on
- *     the CPU tells where no answer follows a read; nobody's, if that does not tell, or if most is done in between: then it
- *     is done for many (Redis, whose other threads read for it);
- *   else the one's that the first mark was for.
- * A loop that works right before its answers, and after a read mostly goes on with another, begins with what it has read in
- * turn: if it asks another server it does so for the next one, or for the one for which it has asked there before.
- * Threads that answer for others, where that is done all the time, and after a read mostly go on with something
- * else, read for others, too: what such a thread does is always that one's which it answers next.
+ * and before it waits (logging) is the request's, too. Between two marks it may take up another one,
+ * which no mark tells: work.h has whose that is.
  *   Requests that come at once on one connection may be worked on in turn or together. If all that
  * are not answered yet are of one endpoint, the first of them has the samples, and those that one
  * write answers share the time on the CPU evenly: the endpoint's sums are right. If they are of
  * several endpoints, nobody can say what a sample was for: until those are answered, it is outside.
- *
- *   Counted calls are numbers of single things. So where the rules above do no more than choose between requests that are
- * underway in the thread at a time, those have doubtful calls (enum call_doubt); as has who answers what others have
- * read, since behind the answer before it may have cleaned up. Not so a loop that always goes on with what it has read.
  *
  * A protocol that was not recognized by a connection's first bytes, or by too few of them, is a guess: bytes
  * in the middle of something may look like any. It is one until a request with a name was answered; if an
@@ -55,12 +34,7 @@
 #include "report/endpoint.h"
 #include "report/open_requests.h"
 #include "report/session.h"
-#include "report/worker.h"
-
-/* Of a process, of late: what is older counts for half, a quarter ... */
-struct ways {
-	uint32_t nr_begun, nr_begun_of_others;	/* answers; of them to what the thread had not worked on before */
-};
+#include "report/work.h"
 
 /* A process that has ended, and may have left connections that nobody closed. */
 struct ended_process {
@@ -74,7 +48,6 @@ struct socket_requests {
 	struct open_requests *open;
 	struct connections connections;
 	struct workers workers;
-	VEC(struct ways) ways;		/* by process */
 	VEC(struct ended_process) ended;	/* whose connections are still theirs, oldest first */
 	uint64_t nr_served;		/* connections that were not the target's own to another server */
 	uint64_t nr_skipped_bytes;	/* inbound, that did not travel, with requests among them maybe */

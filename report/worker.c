@@ -14,6 +14,7 @@ void workers_release(struct workers *ws)
 	vec_each(&ws->all, w)
 		worker_release(w);
 	vec_release(&ws->all);
+	vec_release(&ws->ways);
 }
 
 static struct worker worker_new(void)
@@ -25,6 +26,11 @@ void worker_renew(struct worker *w)
 {
 	worker_release(w);
 	*w = worker_new();
+}
+
+uint32_t worker_thread(const struct workers *ws, const struct worker *w)
+{
+	return (uint32_t)(w - ws->all.at);
 }
 
 struct worker *workers_get(struct workers *ws, uint32_t thread)

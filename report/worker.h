@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A thread of a server: which request it works on, what it has done since its last mark, of which nobody may know yet
- * whose that is, and what it does as a rule. Who works on what, socket_requests.c says.
+ * whose that is, and what it does as a rule. Who works on what, work.c says.
  *
  *	w = workers_get(&all, thread);			lent until the next one is got
  *	worker_note_turn(w, &mark);			first, at each of its marks
@@ -17,6 +17,7 @@
 #include "base/vec.h"
 #include "recording/socket_mark.h"
 #include "report/open_requests.h"
+#include "report/session.h"
 
 /* So many say what is done; what was done when there was less to do, say, is no longer what it does. */
 enum { OF_LATE = 64 };
@@ -77,12 +78,21 @@ struct worker {
 	uint64_t asked_ns;		/* on the CPU */
 };
 
+/* Of a process, of late: what is older counts for half, a quarter ... */
+struct ways {
+	uint32_t nr_begun, nr_begun_of_others;	/* answers; of them to what the thread had not worked on before */
+};
+
 struct workers {
-	struct open_requests *open;	/* lent */
+	struct session *session;	/* both lent */
+	struct open_requests *open;
 	VEC(struct worker) all;
+	VEC(struct ways) ways;		/* by process */
 };
 
 void workers_release(struct workers *ws);
+/* Its index. */
+uint32_t worker_thread(const struct workers *ws, const struct worker *w);
 struct worker *workers_get(struct workers *ws, uint32_t thread);
 /* Forgets a thread that has ended: another one may have its index. */
 void worker_renew(struct worker *w);

@@ -104,6 +104,8 @@ static void take_step(struct state *s, const uint8_t *step, const uint8_t *bytes
 	} else {
 		send_mark(s, &rec, step, bytes);
 	}
+	if (step[3] & 128)
+		socket_requests_hold_calls(&s->requests, session_thread(&s->session, rec.pid, rec.tid));
 	hold_sample(s, session_thread(&s->session, rec.pid, rec.tid));
 	slot = socket_requests_of(&s->requests, session_thread(&s->session, rec.pid, rec.tid));
 	assert(slot == NO_SLOT || (s->open.slots.at[slot].is_open && s->open.slots.at[slot].nr_workers));

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "report/work.h"
+
+/* ---- kinds of threads ---- */
+
+static struct ways *ways_of(struct workers *ws, const struct worker *w)
+{
+	uint32_t process = ws->session->threads.at[worker_thread(ws, w)].process;
+
+	while (ws->ways.nr <= process)
+		vec_push(&ws->ways, (struct ways){ 0 });
+	return &ws->ways.at[process];
+}
+
+/*
+ * Requests are handed from thread to thread here. By way of exception a request may move where threads do not
+ * hand them on: a goroutine is continued by another thread.
+ */
+static bool is_handed_on(struct workers *ws, const struct worker *w)
+{
+	const struct ways *ways = ways_of(ws, w);
+
+	return ways->nr_begun_of_others > ways->nr_begun / 8;
+}
+
+static bool answers_for_others(struct workers *ws, const struct worker *w)
+{
+	return w->has_begun_of_others && is_handed_on(ws, w);
+}
+
+bool work_reads_for_others(struct workers *ws, const struct worker *w)
+{
+	return answers_for_others(ws, w) && w->nr_left >= w->nr_gone_on;
+}
+
+/* Whose it is what a thread has done up to a mark with which it begins to answer, as work.h has it. */
+static uint32_t answered_by(struct workers *ws, const struct connection *c, const struct worker *w,
+			    bool is_of_others)
+{
+	uint32_t answered = connection_worked_on(c);
+	bool is_handed = is_of_others || answers_for_others(ws, w);
+
+	if (answered == NO_SLOT || answered == w->slot)
+		return w->slot;
+	if (w->is_turning && worker_works_for_many(w))
+		return NO_SLOT;
+	if (work_reads_for_others(ws, w))
+		return answered;
+	if (w->slot == NO_SLOT)
+		return is_handed || w->nr_owed == 1 || worker_answers_at_once(w) ? answered : NO_SLOT;
+	if (ws->open->slots.at[w->slot].is_answered || w->answer_ns / 2 > w->read_ns)
+		return answered;
+	return !is_handed && w->read_ns / 2 > w->answer_ns ? w->slot : NO_SLOT;
+}
+
+/* ---- loops that read, and begin with what they have read later, one after the other ---- */
+
+static bool reads_for_later(struct workers *ws, const struct worker *w)
+{
+	return !answers_for_others(ws, w) && w->answer_ns / 2 > w->read_ns && w->nr_left >= w->nr_gone_on;
+}
+
+/* For which request such a loop asks another server: that for which it has asked there before, or the next one. */
+static uint32_t asks_for(struct workers *ws, struct worker *w, const struct connection *c)
+{
+	uint32_t owner = c ? connection_owner(c, ws->open) : NO_SLOT;
+
+	if (owner != NO_SLOT && !ws->open->slots.at[owner].is_answered)
+		return owner;
+	owner = worker_begin_next(ws, w);
+	return owner == NO_SLOT ? w->slot : owner;
+}
+
+/* ---- threads that take over what others have read ---- */
+
+/*
+ * It is done with what it worked on, and may have taken over another one, which no mark tells; or it was made for
+ * one.
+ */
+static bool takes_over(struct workers *ws, const struct worker *w)
+{
+	if (w->slot != NO_SLOT && !ws->open->slots.at[w->slot].is_answered)
+		return false;
+	return is_handed_on(ws, w) && (w->has_begun_of_others || !w->has_served);
+}
+
+/* The mark is of who asks other servers, each after the other, for a request that it has taken over. */
+static bool is_asking(struct workers *ws, const struct worker *w, const struct socket_mark *m)
+{
+	if (m->kind == SOCKET_WAIT)
+		return w->peer;
+	if (!(m->flags & SOCKET_IS_OUTGOING))
+		return false;
+	if (m->kind == SOCKET_IN)
+		return w->peer == m->conn;
+	if (m->kind == SOCKET_CLOSE)
+		return w->peer && !w->is_waiting;
+	return w->peer ? !w->is_waiting || w->peer == m->conn : takes_over(ws, w);
+}
+
+static void ask_on(struct workers *ws, struct worker *w, const struct socket_mark *m)
+{
+	worker_hold_on(ws, w, m);
+	worker_work_on(ws, w, NO_SLOT);
+	if (m->kind == SOCKET_OPEN || m->kind == SOCKET_OUT)
+		w->peer = m->conn;
+	if (m->kind != SOCKET_WAIT)
+		w->is_waiting = m->kind == SOCKET_OUT;
+}
+
+/* ---- whose calls they are for certain ---- */
+
+static bool is_owed_by(const struct workers *ws, const struct worker *w, const struct open_request *r)
+{
+	return r->is_open && r->is_by_bytes && !r->is_answered && r->thread == worker_thread(ws, w);
+}
+
+/* What it has read it has also begun with, and gone as far as it could, before it has read anything else. */
+static bool takes_at_once(const struct worker *w)
+{
+	enum { READS_THAT_TELL = 8 };
+
+	return w->nr_gone_on >= READS_THAT_TELL && !w->nr_left;
+}
+
+static enum call_doubt doubt_between(const struct open_request *a, const struct open_request *b)
+{
+	if (a == b)
+		return CALLS_ARE_SURE;
+	return a && b && a->request.path == b->request.path ? CALLS_OF_ENDPOINT : CALLS_OF_ANY;
+}
+
+/* May what the thread has done up to a mark, and is about to be given to that one, have been for another? */
+static enum call_doubt doubt_of(const struct workers *ws, const struct worker *w, const struct open_request *to)
+{
+	const struct open_request *before = w->slot == NO_SLOT ? NULL : &ws->open->slots.at[w->slot];
+	enum call_doubt doubt = before && to ? doubt_between(before, to) : CALLS_ARE_SURE;
+	/* A thread that is new may have one that it does not know of: see worker_renew(). */
+	bool is_owed = to && w->nr_owed && is_owed_by(ws, w, to);
+	uint32_t nr_others = w->nr_owed - is_owed;
+
+	if (!nr_others || takes_at_once(w))
+		return doubt;
+	vec_each(&ws->open->slots, r)
+		if (doubt < CALLS_OF_ANY && nr_others && r != to && is_owed_by(ws, w, r)) {
+			if (doubt < doubt_between(r, to))
+				doubt = doubt_between(r, to);
+			nr_others--;
+		}
+	return doubt;
+}
+
+/* Before it is given. */
+static void note_doubt(struct workers *ws, struct worker *w, uint32_t slot)
+{
+	enum call_doubt doubt;
+
+	if (!w->has_calls)
+		return;
+	doubt = doubt_of(ws, w, slot == NO_SLOT ? NULL : &ws->open->slots.at[slot]);
+	if (doubt)
+		worker_doubt(ws, w, slot, doubt);
+}
+
+/* What its reader did for it has gone to others maybe. */
+static void note_doubtful_answer(struct workers *ws, uint32_t answered)
+{
+	const struct worker *reader;
+	struct open_request *r;
+	int doubt;
+
+	if (answered == NO_SLOT)
+		return;
+	r = &ws->open->slots.at[answered];
+	reader = workers_get(ws, r->thread);
+	for (doubt = CALLS_OF_ENDPOINT; doubt <= CALLS_OF_ANY; doubt++)
+		if (r->request.id <= reader->doubtful_id[doubt])
+			open_request_doubt(r, (enum call_doubt)doubt);
+}
+
+void work_up_to(struct workers *ws, const struct connection *c, struct worker *w, const struct socket_mark *m)
+{
+	bool asks = m->flags & SOCKET_IS_OUTGOING && (m->kind == SOCKET_OUT || m->kind == SOCKET_OPEN);
+	uint32_t slot = w->slot;
+
+	if (is_asking(ws, w, m)) {
+		ask_on(ws, w, m);
+		return;
+	}
+	worker_give_asked(ws, w, NO_SLOT, NULL);
+	if (asks && reads_for_later(ws, w))
+		slot = asks_for(ws, w, c);
+	note_doubt(ws, w, slot);
+	worker_give_work(ws, w, slot, m);
+	worker_work_on(ws, w, slot);
+}
+
+void work_claim(struct workers *ws, struct connection *c, const struct socket_mark *m, struct worker *w)
+{
+	uint32_t answered = connection_worked_on(c), slot;
+	struct ways *ways = ways_of(ws, w);
+	/* One that it has worked on already is its own, by whatever road that came. */
+	bool is_of_others = c->reader != worker_thread(ws, w) && (w->slot == NO_SLOT || w->slot != answered);
+
+	w->has_begun_of_others |= is_of_others;
+	ways->nr_begun_of_others += is_of_others;
+	count_of_late(&ways->nr_begun, &ways->nr_begun, &ways->nr_begun_of_others, ways->nr_begun);
+	c->is_claimed = true;
+	slot = answered_by(ws, c, w, is_of_others);
+	note_doubt(ws, w, slot);
+	note_doubtful_answer(ws, answered);
+	/* Who answers before it is answered does several things at a time. */
+	worker_give_asked(ws, w, w->is_waiting ? NO_SLOT : slot, m);
+	worker_give_work(ws, w, slot, m);
+	worker_begin_up_to(w, workers_id_of(ws, answered));
+}

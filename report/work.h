@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * For which request it was what a thread has done between two marks, where the thread may have taken up another one.
+ *
+ * A request may be read by one thread and handed to another, which no mark tells; but who writes the first of an
+ * answer has worked on it. So what a thread does between two marks is held until the second one says whose it is:
+ *   the request's that it begins to answer, from when that began,
+ *     if the thread has answered what it worked on before,
+ *     or worked on nothing, and another thread has read that request,
+ *     or was woken, and either nothing else that it has read waits for an answer, or it does not gather what it
+ *     answers: behind an answer it does not work much less for the next one than when it was woken;
+ *   the same, if it has answered what it worked on before and takes requests over that others have read, of what it did
+ *     before and while it asked other servers and waited for each of them;
+ *   if what it worked on before is not answered, that one's which the thread works on as a rule: those that it has
+ *     read when it has read them (Redis), or those that it answers before it answers them (asyncio's tasks), as its time on
+ *     the CPU tells where no answer follows a read; nobody's, if that does not tell, or if most is done in between: then it
+ *     is done for many (Redis, whose other threads read for it);
+ *   else the one's that the first mark was for.
+ * A loop that works right before its answers, and after a read mostly goes on with another, begins with what it has read in
+ * turn: if it asks another server it does so for the next one, or for the one for which it has asked there before.
+ * Threads that answer for others, where that is done all the time, and after a read mostly go on with something
+ * else, read for others, too: what such a thread does is always that one's which it answers next.
+ *
+ * Counted calls are numbers of single things. So where the rules above do no more than choose between requests that are
+ * underway in the thread at a time, those have doubtful calls (enum call_doubt); as has who answers what others have
+ * read, since behind the answer before it may have cleaned up. Not so a loop that always goes on with what it has read.
+ */
+#ifndef REPORT_WORK_H
+#define REPORT_WORK_H
+
+#include "report/connection.h"
+#include "report/worker.h"
+
+/* The thread answers for others, and reads for others, too: what it reads it does not begin with. */
+bool work_reads_for_others(struct workers *ws, const struct worker *w);
+/*
+ * At each mark one of the two, after worker_note_turn(), and before the mark's bytes are looked at: with the mark the
+ * thread begins to answer what is worked on on the connection; or it does not (c NULL: not known yet).
+ */
+void work_claim(struct workers *ws, struct connection *c, const struct socket_mark *m, struct worker *w);
+void work_up_to(struct workers *ws, const struct connection *c, struct worker *w, const struct socket_mark *m);
+
+#endif
