@@ -232,7 +232,7 @@ def bench_unwind_report(tmp):
 
 
 NGINX = """
-daemon off; master_process on; worker_processes 2; user root; pid {dir}/pid; error_log {dir}/error.log;
+daemon off; master_process on; worker_processes {workers}; user root; pid {dir}/pid; error_log {dir}/error.log;
 events {{ worker_connections 256; }}
 http {{
     access_log {dir}/access.log; client_body_temp_path {dir}/body; proxy_temp_path {dir}/proxy; sendfile on;
@@ -243,13 +243,24 @@ http {{
 """
 
 
-def nginx_workers(master):
-    """Waits for both; their pids."""
+def start_nginx(tmp, port, nr_workers):
+    """(process, the workers' pids); it serves a file of 20 KB."""
+    with open(os.path.join(tmp, "nginx.conf"), "w") as f:
+        f.write(NGINX.format(dir=tmp, port=port, workers=nr_workers))
+    with open(os.path.join(tmp, "file"), "wb") as f:
+        f.write(os.urandom(20 * 1024))
+    os.chmod(tmp, 0o755)
+    master = subprocess.Popen(["nginx", "-p", tmp, "-c", os.path.join(tmp, "nginx.conf")])
+    return master, nginx_workers(master.pid, nr_workers)
+
+
+def nginx_workers(master, nr_workers):
+    """Waits for them; their pids."""
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline:
         with open(f"/proc/{master}/task/{master}/children") as f:
             pids = [int(pid) for pid in f.read().split()]
-        if len(pids) == 2:
+        if len(pids) == nr_workers:
             return pids
         time.sleep(0.05)
     sys.exit("bench: nginx does not start")
@@ -264,12 +275,12 @@ def cpu_of(pids):
     return seconds
 
 
-def under_wrk(workers, port, recorder):
+def under_wrk(workers, port, recorder, wrk=("wrk",), seconds=4):
     """Requests a second, and the workers' CPU microseconds a request, while the recorder runs."""
     p = subprocess.Popen(recorder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) if recorder else None
     time.sleep(1)
     before = cpu_of(workers)
-    said = subprocess.run(["wrk", "-t1", "-c16", "-d4", f"http://127.0.0.1:{port}/file"],
+    said = subprocess.run([*wrk, "-t1", "-c16", f"-d{seconds}", f"http://127.0.0.1:{port}/file"],
                           capture_output=True, text=True, check=True).stdout
     cpu = cpu_of(workers) - before
     if p:
@@ -282,22 +293,14 @@ def under_wrk(workers, port, recorder):
 def bench_sockets(tmp):
     """nginx, 2 workers, a file of 20 KB, saturated by wrk: what recording costs it."""
     port = 8973
-    with open(os.path.join(tmp, "nginx.conf"), "w") as f:
-        f.write(NGINX.format(dir=tmp, port=port))
-    with open(os.path.join(tmp, "file"), "wb") as f:
-        f.write(os.urandom(20 * 1024))
-    os.chmod(tmp, 0o755)
-    master = subprocess.Popen(["nginx", "-p", tmp, "-c", os.path.join(tmp, "nginx.conf")])
-    workers = nginx_workers(master.pid)
+    master, workers = start_nginx(tmp, port, 2)
     out = os.path.join(tmp, "sockets")
     ours = [WPERF, "record", "-q", "-p", str(master.pid), "-o", out]
     ways = {"not profiled": None,
             "wperf 999 Hz": [*ours, "-F", "999"],
             "perf 999 Hz": ["perf", "record", "-q", "-F", "999", "-e", "cpu-clock", "--call-graph", "dwarf", "-p",
                             ",".join(map(str, workers)), "-o", out],
-            "wperf 99 Hz": [*ours, "-F", "99"],
-            "wperf 10 Hz, no marks": [*ours, "-F", "10", "--marker", "none"],
-            "wperf 10 Hz, marks": [*ours, "-F", "10"]}
+            "wperf 99 Hz": [*ours, "-F", "99"]}
     rows = {way: [] for way in ways}
     for _ in range(RUNS):
         for way, recorder in ways.items():
@@ -309,9 +312,24 @@ def bench_sockets(tmp):
         share = 100 * statistics.median(r[0] for r in runs) / free
         line(f"nginx, {way}: requests/s", spread([r[0] for r in runs], digits=0), "",
              f"{share:.1f} % of not profiled")
-    cost = [b[1] - a[1] for a, b in zip(rows["wperf 10 Hz, no marks"], rows["wperf 10 Hz, marks"])]
-    line("  CPU of nginx a request, us", spread([r[1] for r in rows["not profiled"]]), "", "not profiled")
-    line("  of that by marks, us", spread(cost), "")
+
+
+def bench_marks(tmp):
+    """What marks add to the CPU time, user and system, of a worker of nginx that has a CPU to itself: six system calls
+    a request. Both recordings sample 10 times a second."""
+    port = 8973
+    master, workers = start_nginx(tmp, port, 1)
+    os.sched_setaffinity(workers[0], {0})
+    without = [WPERF, "record", "-q", "-p", str(master.pid), "-o", os.path.join(tmp, "marks"), "-F", "10", "--marker", "none"]
+    us = {"without": [], "with": []}
+    for _ in range(2 * RUNS):
+        us["without"].append(under_wrk(workers, port, without, ("taskset", "-c", "1", "wrk"), 2)[1])
+        us["with"].append(under_wrk(workers, port, without[:-2], ("taskset", "-c", "1", "wrk"), 2)[1])
+    master.terminate()
+    master.wait()
+    line("nginx, CPU of a request, us", spread(us["without"]), "", "no marks")
+    line("  added by marks, us", spread([b - a for a, b in zip(us["without"], us["with"])]), "",
+         f"mean {statistics.mean(us['with']) - statistics.mean(us['without']):.2f}")
 
 
 # ---- many connections ----
@@ -466,7 +484,7 @@ def bench_python_calls(tmp):
     line("  probes hit", "", spread(hits["plain"]))
 
 
-CASES = {"calls": bench_calls, "python_calls": bench_python_calls, "sockets": bench_sockets, "memory": bench_memory, "lost": bench_lost, "own_cpu": bench_own_cpu, "report": bench_report,
+CASES = {"calls": bench_calls, "python_calls": bench_python_calls, "sockets": bench_sockets, "marks": bench_marks, "memory": bench_memory, "lost": bench_lost, "own_cpu": bench_own_cpu, "report": bench_report,
          "unwind_lost": bench_unwind_lost, "unwind_record": bench_unwind_record,
          "unwind_report": bench_unwind_report}
 
