@@ -120,6 +120,27 @@ static void look_at_polled(struct recorder *r)
 	}
 }
 
+/* The processes that are followed, as far as they are known to be there; lent until the next call. */
+static size_t list_followed(const struct recorder *r, const uint32_t **ret_pids)
+{
+	static uint32_t pids[FOLLOW_MAX_PROCESSES];
+
+	*ret_pids = pids;
+	return r->attachment.follow ? follow_list(r->attachment.follow, pids, ARRAY_LEN(pids)) : 0;
+}
+
+/* What the given processes have started is the target's, too: a server that was upgraded goes on under another pid. */
+static bool has_descendants(const struct recorder *r)
+{
+	const uint32_t *pids;
+	size_t nr = list_followed(r, &pids), i;
+
+	for (i = 0; i < nr; i++)
+		if (!process_is_gone(pids[i]))
+			return true;
+	return false;
+}
+
 static bool target_has_ended(struct recorder *r)
 {
 	struct attachment *a = &r->attachment;
@@ -130,7 +151,7 @@ static bool target_has_ended(struct recorder *r)
 	for (i = 1; i <= a->pidfds.nr; i++)
 		if (r->polled.at[i].fd >= 0)
 			return false;
-	return a->pidfds.nr > 0;
+	return a->pidfds.nr > 0 && !has_descendants(r);
 }
 
 static void tend_markers(struct recorder *r)
@@ -317,8 +338,8 @@ static void write_tallies(struct recorder *r, const struct marker_counts *marks)
 /* Every process that is still there may have left a map of its JIT code. */
 static void keep_perf_maps(struct recorder *r)
 {
-	static uint32_t pids[FOLLOW_MAX_PROCESSES];
 	const struct attachment *a = &r->attachment;
+	const uint32_t *pids;
 	size_t nr, i;
 
 	if (!a->follow) {
@@ -326,7 +347,7 @@ static void keep_perf_maps(struct recorder *r)
 			keep_perf_map(a->keep, *pid);
 		return;
 	}
-	nr = follow_list(a->follow, pids, ARRAY_LEN(pids));
+	nr = list_followed(r, &pids);
 	for (i = 0; i < nr; i++)
 		keep_perf_map(a->keep, pids[i]);
 }

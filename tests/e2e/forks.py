@@ -137,6 +137,19 @@ def check_ends():
     step("SIGINT, SIGTERM, --duration, --max-size, the target's end")
 
 
+def check_heirs():
+    """A process that was given ends, and what it has started goes on: so does the recording, to the end of all."""
+    parent = start("sh", "-c", "read go; %s calls 20 30 & exit 0" % target, stdin=subprocess.PIPE)
+    recording = Recording("-p", parent.pid, "--marker", "none")
+    parent.stdin.write(b"go\n")
+    parent.stdin.close()
+    equal("exit status of the parent", parent.wait(PATIENCE), 0)
+    recording.wait()
+    ms = cum_samples_of(report(recording.file), "work")
+    check(ms > 400, "%d samples of a child that was on the CPU for 600 ms" % ms)
+    step("a target's child goes on without it: %d samples" % ms)
+
+
 def attr_of(file):
     """sample_period or sample_freq, sample_type and flags of the first event (struct perf_event_attr)."""
     with open(file, "rb") as f:
@@ -208,6 +221,7 @@ check_family()
 check_headless()
 check_exit_status()
 check_ends()
+check_heirs()
 check_sampling()
 check_refusals()
 
