@@ -132,6 +132,7 @@ $(O)/collector/call_core.o: $(O)/collector/calls.bpf.o
 $(O)/collector/call_python.o: $(O)/collector/python.bpf.o
 $(O)/collector/marker_probe.o: $(O)/collector/probe.bpf.o
 $(O)/collector/marker_socket.o: $(O)/collector/socket_calls.bpf.o $(O)/collector/socket_traced.bpf.o
+$(O)/tests/check_bpf_object.o: $(BPF_OBJS)
 $(O)/report/render_flamegraph.o $(O)/fuzz/obj/report/render_flamegraph.o: report/flamegraph.js
 
 -include $(OBJS:.o=.d) $(TEST_OBJS:.o=.d) $(BPF_OBJS:.o=.d) $(O)/wperf.d

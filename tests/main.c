@@ -56,6 +56,7 @@
 	X(socket_requests)                                                                         \
 	X(connection)                                                                              \
 	X(socket_way)                                                                              \
+	X(bpf_object)                                                                              \
 	X(calls)                                                                                   \
 	X(attribute)                                                                               \
 	X(demangle)                                                                                \
