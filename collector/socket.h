@@ -8,7 +8,7 @@
 
 /* Numbers of system calls beyond are none of ours (x86-64 and arm64 have less than 470). */
 #define SOCKET_MAX_SYSCALLS 512
-/* Connections that are told apart at a time; those used least recently make room. */
+/* Connections that are told apart at a time, where system calls are watched; those used least recently make room. */
 #define SOCKET_MAX_CONNS 65536
 #define SOCKET_MAX_PORTS 4096
 /* Of a transfer's bytes travel so many where that will do, else up to SOCKET_DATA_MAX. */
