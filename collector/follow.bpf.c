@@ -7,30 +7,13 @@
  * A process that ended stays in the map, so that records of its last moments still count as the
  * target's; follow_fork takes out a pid that comes back as somebody else's child.
  */
-#include <linux/bpf.h>
-#include <bpf/bpf_core_read.h>
-#include <bpf/bpf_helpers.h>
+#include "collector/targets.bpf.h"
 
-#include "collector/follow.h"
+#include <bpf/bpf_core_read.h>
 
 struct task_struct {
 	int tgid;
 } __attribute__((preserve_access_index));
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, FOLLOW_MAX_PROCESSES);
-	__type(key, __u32);
-	__type(value, __u8);
-} targets SEC(".maps");
-
-/* Whether there may be a target whose pid ends like that. Never taken back. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, FOLLOW_NR_SLOTS);
-	__type(key, __u32);
-	__type(value, __u8);
-} target_slots SEC(".maps");
 
 /* Children that found no room in `targets`. */
 __u64 nr_not_followed;
@@ -40,7 +23,7 @@ int sample_filter(void *ctx)
 {
 	__u32 tgid = bpf_get_current_pid_tgid() >> 32;
 
-	return bpf_map_lookup_elem(&targets, &tgid) != 0;
+	return may_be_target(tgid) && is_target(tgid);
 }
 
 /* raw_tp arguments: parent, child (include/trace/events/sched.h: sched_process_fork). */
@@ -54,7 +37,7 @@ int follow_fork(struct bpf_raw_tracepoint_args *ctx)
 
 	if (parent == child)
 		return 0;
-	if (!bpf_map_lookup_elem(&targets, &parent)) {
+	if (!is_target(parent)) {
 		bpf_map_delete_elem(&targets, &child);
 		return 0;
 	}

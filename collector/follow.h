@@ -36,7 +36,7 @@ uint64_t follow_nr_lost(const struct follow *f);
 
 /* Lets only the target's samples through on this perf event. Negative errno. */
 int follow_filter(struct follow *f, int perf_fd);
-/* For BPF programs that ask the same set; lent. The second: by a pid's slot, nonzero if any target has had one like it. */
+/* The maps of targets.bpf.h, for programs that ask the same set; lent. */
 int follow_map_fd(const struct follow *f);
 int follow_slots_fd(const struct follow *f);
 #endif

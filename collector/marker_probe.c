@@ -295,7 +295,9 @@ static void write_note(const struct probe_marker *m, struct writer *w)
 
 static int load(struct probe_marker *m, const struct marker_ways *ways, struct err *e)
 {
-	const struct bpf_shared_map shared[] = { { "targets", follow_map_fd(ways->follow) }, { NULL, -1 } };
+	const struct bpf_shared_map shared[] = { { "targets", follow_map_fd(ways->follow) },
+						 { "target_slots", follow_slots_fd(ways->follow) },
+						 { NULL, -1 } };
 	struct bpf_object *object;
 	int err;
 

@@ -9,13 +9,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "collector/probe.h"
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, FOLLOW_MAX_PROCESSES);
-	__type(key, __u32);
-	__type(value, __u8);
-} targets SEC(".maps");
+#include "collector/targets.bpf.h"
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERF_EVENT_ARRAY);
@@ -241,7 +235,7 @@ int probe_hit(struct pt_regs *ctx)
 	struct buffer *b = 0;
 	long err;
 
-	if (!bpf_map_lookup_elem(&targets, &tgid))
+	if (!may_be_target(tgid) || !is_target(tgid))
 		return 0;
 	site = bpf_map_lookup_elem(&sites, &index);
 	count = bpf_map_lookup_elem(&counts, &index);

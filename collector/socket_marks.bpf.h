@@ -4,6 +4,7 @@
 #define COLLECTOR_SOCKET_MARKS_BPF_H
 
 #include "collector/socket_kernel.bpf.h"
+#include "collector/targets.bpf.h"
 
 /* ---- the program's memory ---- */
 
@@ -51,20 +52,6 @@ struct batch {
 	 */
 	char bytes[SOCKET_BATCH_BYTES + sizeof(struct socket_mark) + 2 * SOCKET_DATA_MAX];
 };
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, FOLLOW_MAX_PROCESSES);
-	__type(key, __u32);
-	__type(value, __u8);
-} targets SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, FOLLOW_NR_SLOTS);
-	__type(key, __u32);
-	__type(value, __u8);
-} target_slots SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERF_EVENT_ARRAY);
@@ -133,29 +120,18 @@ static __u64 cpu_ns(struct task_struct *task, __u64 now)
 	return since > 0 ? sum + since : sum;
 }
 
-/* Most that are not the target's are told from it here. */
-static int may_be_target(const struct task_struct *task)
-{
-	__u32 slot = task->tgid & (FOLLOW_NR_SLOTS - 1);
-	__u8 *may_be = bpf_map_lookup_elem(&target_slots, &slot);
-
-	return may_be && *may_be;
-}
-
 /* What is kept of the current thread; null: it is not the target's. Who was asked for once is known. */
 static struct thread *target_thread(struct task_struct *task)
 {
 	struct socket_counts *n;
 	struct thread *t;
-	__u32 tgid;
 
-	if (!may_be_target(task))
+	if (!may_be_target(task->tgid))
 		return 0;
 	t = bpf_task_storage_get(&threads, task, 0, 0);
 	if (t)
 		return t;
-	tgid = task->tgid;
-	if (!bpf_map_lookup_elem(&targets, &tgid))
+	if (!is_target(task->tgid))
 		return 0;
 	t = bpf_task_storage_get(&threads, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	n = t ? 0 : count();

@@ -222,7 +222,7 @@ int BPF_PROG(socket_switch, _Bool preempt, struct task_struct *prev, struct task
 	struct thread *t;
 
 	set_ahead(next);
-	if (preempt || !may_be_target(prev))
+	if (preempt || !may_be_target(prev->tgid))
 		return 0;
 	t = bpf_task_storage_get(&threads, prev, 0, 0);
 	if (t && t->last && prev->__state && is_waiting(t, prev))
