@@ -22,7 +22,7 @@ const struct protocol *protocol_of(const uint8_t *bytes, size_t len)
 
 		if (is == RECOGNIZED)
 			return protocols[i];
-		if (is == RECOGNIZED_MAYBE && !maybe)
+		if (is != RECOGNIZED_NOT && !maybe)
 			maybe = protocols[i];
 	}
 	return maybe;

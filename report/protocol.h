@@ -64,6 +64,7 @@ struct exchange_listener {
 enum recognition {
 	RECOGNIZED_NOT,
 	RECOGNIZED_MAYBE,	/* too few bytes to say */
+	RECOGNIZED_REST,	/* of what was before: a request may follow it, none has begun */
 	RECOGNIZED,
 };
 
@@ -82,7 +83,7 @@ struct protocol {
 
 /*
  * The first in the table that recognizes the bytes; else the first that may, so that a request line
- * split over reads finds its parser; NULL: none.
+ * split over reads finds its parser, or whose rest they are; NULL: none.
  */
 const struct protocol *protocol_of(const uint8_t *bytes, size_t len);
 

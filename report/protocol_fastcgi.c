@@ -518,14 +518,19 @@ static void fastcgi_release(void *parser)
 	held_release(&f->out.head);
 }
 
-/* A request's first record, or a question about the application; both sizes are given (4.1, 5.1).
+/*
+ * A request's first record, or a question about the application; both sizes are given (4.1, 5.1). The end of a
+ * body is read late by those who know the body's length, as php-fpm does: when its request has been answered.
  */
 static enum recognition fastcgi_recognize(const uint8_t *b, size_t len)
 {
-	if ((len > 0 && b[0] != 1) || (len > 1 && b[1] != TYPE_BEGIN && b[1] != TYPE_GET_VALUES))
+	if ((len > 0 && b[0] != 1) ||
+	    (len > 1 && b[1] != TYPE_BEGIN && b[1] != TYPE_GET_VALUES && b[1] != TYPE_STDIN))
 		return RECOGNIZED_NOT;
 	if (len < HEAD_BYTES)
 		return RECOGNIZED_MAYBE;
+	if (b[1] == TYPE_STDIN)
+		return load_be16(b + 2) && !load_be16(b + 4) && !b[6] ? RECOGNIZED_REST : RECOGNIZED_NOT;
 	if (b[1] == TYPE_GET_VALUES)
 		return load_be16(b + 2) ? RECOGNIZED_NOT : RECOGNIZED;
 	if (!load_be16(b + 2) || load_be16(b + 4) != 8)

@@ -389,7 +389,7 @@ static void advance_line(struct http1 *h, struct side *s, struct cursor *c,
 	}
 }
 
-/* Written, and nobody asked: whoever did stands behind a chunked body, in bytes that did not travel. */
+/* Written, and nobody asked: whoever did stands behind another request, in bytes that did not travel. */
 static void take_unasked(struct http1 *h, const struct exchange_listener *l)
 {
 	if (h->unseen_bytes)
@@ -417,22 +417,23 @@ static void take_bytes(struct http1 *h, struct side *s, const struct chunk *chun
 	}
 }
 
-/* Within a chunked body, or lost in one. */
-static bool is_in_chunks(const struct http1 *h)
+/* Within a chunked body, or the head of the only request that waits for an answer, or lost in one. */
+static bool is_in_request(const struct http1 *h)
 {
 	const struct side *s = &h->in;
 
-	return (s->at >= AT_CHUNK_SIZE && s->at <= AT_TRAILER) || (s->at == AT_LOST && h->unseen_bytes);
+	return (s->at >= AT_CHUNK_SIZE && s->at <= AT_TRAILER) || (h->is_reading && nr_outstanding(h) == 1) ||
+	       (s->at == AT_LOST && h->unseen_bytes);
 }
 
 /*
- * Of a body of known length, what did not travel is no request. Of a chunked one it hardly is: who sends
- * another behind it, and does not wait, gets an answer that nobody asked for.
+ * Of a body of known length, what did not travel is no request. Of a chunked one, or a long head, it hardly is:
+ * who sends another behind it, and does not wait, gets an answer that nobody asked for.
  */
 static void take_unread(struct http1 *h, uint64_t nr, const struct exchange_listener *l)
 {
 	struct side *s = &h->in;
-	bool is_chunked = is_in_chunks(h);
+	bool is_rest = is_in_request(h);
 	struct http1_line line;
 
 	if (s->at == AT_BODY || s->at == AT_CHUNK)
@@ -446,7 +447,7 @@ static void take_unread(struct http1 *h, uint64_t nr, const struct exchange_list
 	}
 	http1_partial_drop(&s->line);
 	lose(h, s);
-	if (is_chunked)
+	if (is_rest)
 		h->unseen_bytes += nr;
 	else
 		l->skipped(l->self, nr);

@@ -327,7 +327,9 @@ static void settle(struct feeding *f)
 /* Bytes that begin a request, as far as they go. */
 static bool may_begin(const struct connection *c, const struct chunk *b)
 {
-	return c->protocol && c->protocol->recognize(b->bytes, b->len) != RECOGNIZED_NOT;
+	enum recognition is = c->protocol ? c->protocol->recognize(b->bytes, b->len) : RECOGNIZED_NOT;
+
+	return is == RECOGNIZED || is == RECOGNIZED_MAYBE;
 }
 
 static void feed_in(struct socket_requests *s, struct connection *c, const struct mark *m,

@@ -23,35 +23,47 @@ http {{
 }}
 """
 # A responder (FastCGI 1.0, section 3): one request at a time on a connection, which stays if that is asked for.
+# A hasty one answers when it has as many bytes of the body as it was told of, and reads that body's end, with nothing
+# read ahead, when it waits for the next request, as php-fpm does.
 RESPONDER = r"""
 import os, socket, struct, sys, threading
 
 def record(kind, content):
     return struct.pack(">BBHHBB", 1, kind, 1, len(content), 0, 0) + content
 
+def length_in(params):
+    at = params.find(b"CONTENT_LENGTH") + 14
+    return int(params[at:at + params[at - 15]] or b"0")
+
+def is_over(kind, content, params, body):
+    if not is_hasty:
+        return kind == 5 and not content
+    return (kind == 5 and content or kind == 4 and not content) and body == length_in(params)
+
 def serve(connection):
     source = connection.makefile("rb")
+    read = (lambda n: n and connection.recv(n, socket.MSG_WAITALL) or b"") if is_hasty else source.read
     keeps, params, body = False, b"", 0
     while True:
-        head = source.read(8)
+        head = read(8)
         if len(head) < 8:
             return
         _, kind, _, length, padding, _ = struct.unpack(">BBHHBB", head)
-        content = source.read(length + padding)[:length]
+        content = read(length + padding)[:length]
         if kind == 1:
             keeps, params, body = bool(content[2] & 1), b"", 0
         elif kind == 4:
             params += content
-        elif kind == 5 and content:
-            body += len(content)
         elif kind == 5:
+            body += len(content)
+        if is_over(kind, content, params, body):
             status = b"Status: 404 Not Found\r\n" if b"/nowhere" in params else b""
             text = status + b"Content-Type: text/plain\r\n\r\n" + b"%d bytes\n" % body
             connection.sendall(record(6, text) + record(6, b"") + record(3, bytes(8)))
             if not keeps:
                 return
 
-where = sys.argv[1]
+where, is_hasty = sys.argv[1], "hasty" in sys.argv
 if where.startswith("/"):
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(where)
@@ -69,8 +81,8 @@ while True:
 """
 
 
-def check_responder(what, where, in_nginx):
-    responder = start_target("/usr/bin/python3", "-c", RESPONDER, where, ready="ready")
+def check_responder(what, where, in_nginx, *how):
+    responder = start_target("/usr/bin/python3", "-c", RESPONDER, where, *how, ready="ready")
     port = free_port()
     conf = write("nginx.conf", NGINX.format(dir=scratch, port=port, where=in_nginx))
     nginx = start("nginx", "-p", scratch, "-c", conf, stderr=subprocess.DEVNULL)
@@ -89,3 +101,4 @@ def check_responder(what, where, in_nginx):
 port = str(free_port())
 check_responder("FastCGI", port, "127.0.0.1:" + port)
 check_responder("FastCGI on a Unix socket", path("fcgi"), "unix:" + path("fcgi"))
+check_responder("FastCGI, bodies' ends read late", path("hasty"), "unix:" + path("hasty"), "hasty")
