@@ -85,7 +85,7 @@ struct fastcgi {
 	uint64_t nr_begun;
 	VEC(struct request) requests; /* that have not ended */
 	struct record in, out;
-	bool is_in_body; /* the place was lost in the body of the only request */
+	bool is_in_request; /* the place was lost in the parameters or the body of the only request */
 	uint64_t unseen_bytes; /* of it, since that began */
 };
 
@@ -353,15 +353,15 @@ static void add_unseen(void *parser, uint64_t nr_bytes)
 }
 
 /*
- * Within a body, what did not travel is hardly a request: who sends another behind it, and does not wait, gets
+ * Within a request, what did not travel is hardly another: who sends one behind it, and does not wait, gets
  * an answer that nobody asked for.
  */
 static void lose_place_unseen(struct fastcgi *f, uint64_t nr_unknown, const struct exchange_listener *l)
 {
-	f->is_in_body = f->in.type == TYPE_STDIN && f->requests.nr == 1;
-	if (f->is_in_body)
+	f->is_in_request = (f->in.type == TYPE_PARAMS || f->in.type == TYPE_STDIN) && f->requests.nr == 1;
+	if (f->is_in_request)
 		add_unseen(f, nr_unknown);
-	lose_place(f, f->is_in_body ? 0 : nr_unknown, l);
+	lose_place(f, f->is_in_request ? 0 : nr_unknown, l);
 }
 
 static void take_unasked(struct fastcgi *f, const struct exchange_listener *l)
@@ -438,8 +438,8 @@ static void fastcgi_inbound(void *parser, const struct chunk *c, const struct ex
 	const struct exchange_listener quiet = { .self = f, .skipped = add_unseen };
 	struct turn turn;
 
-	turn = turns_read(&f->turns, &protocol_fastcgi, c, is_answer_partial(f), f->is_in_body ? &quiet : l);
-	f->is_in_body &= !turn.is_taken;
+	turn = turns_read(&f->turns, &protocol_fastcgi, c, is_answer_partial(f), f->is_in_request ? &quiet : l);
+	f->is_in_request &= !turn.is_taken;
 	if (turn.is_over)
 		end_all(f, l);
 	while (turn.is_taken && step_in(f, &in, l))

@@ -67,7 +67,7 @@ struct http1 {
 	bool is_named;			/* it was told of by name */
 	bool is_synced;			/* the message before it was read to its end */
 	bool has_written;		/* since the last read */
-	uint64_t unseen_bytes;		/* of chunked bodies, since a request began */
+	uint64_t unseen_bytes;		/* of long heads and chunked bodies, since a request began */
 };
 
 static size_t min_len(size_t a, size_t b)
@@ -529,10 +529,16 @@ static void begin_exchange(struct http1 *h, const struct chunk *c,
 		end_through(h, h->nr_began - h->is_reading, l);
 }
 
-/* The rest of a body is read that was answered before its end, and that does not say where it ends. */
-static bool is_behind_early_answer(const struct http1 *h)
+/*
+ * Looks like a request, and the place is lost. What was answered before its end, and does not say where that
+ * is, was left; else it is another one behind bytes that did not travel, and neither is known.
+ */
+static void take_unplaced(struct http1 *h, const struct exchange_listener *l)
 {
-	return h->in.at == AT_LOST && h->nr_began && !nr_outstanding(h);
+	if (h->nr_began && !nr_outstanding(h))
+		restart(h);
+	else
+		take_unasked(h, l);
 }
 
 static void http1_inbound(void *parser, const struct chunk *c, const struct exchange_listener *l)
@@ -543,8 +549,8 @@ static void http1_inbound(void *parser, const struct chunk *c, const struct exch
 		return;
 	if (h->has_written)
 		begin_exchange(h, c, l);
-	else if (is_behind_early_answer(h) && recognize(c->bytes, c->len) == RECOGNIZED)
-		restart(h);
+	else if (h->in.at == AT_LOST && recognize(c->bytes, c->len) == RECOGNIZED)
+		take_unplaced(h, l);
 	take_bytes(h, &h->in, c, l);
 	take_unread(h, c->total - c->len, l);
 }
