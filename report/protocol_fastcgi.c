@@ -85,8 +85,6 @@ struct fastcgi {
 	uint64_t nr_begun;
 	VEC(struct request) requests; /* that have not ended */
 	struct record in, out;
-	bool is_in_request; /* the place was lost in the parameters or the body of the only request */
-	uint64_t unseen_bytes; /* of it, since that began */
 };
 
 static void request_release(struct request *q)
@@ -336,39 +334,30 @@ static enum taken take_head(struct record *r, struct intake *in)
 	return taken;
 }
 
-static void lose_place(struct fastcgi *f, uint64_t nr_unknown, const struct exchange_listener *l)
+static void leave_place(struct fastcgi *f, const struct exchange_listener *l)
 {
 	vec_each (&f->requests, q)
 		name_request(q, l);
 	f->in.is_open = false;
 	held_drop(&f->in.head);
+}
+
+static void lose_place(struct fastcgi *f, uint64_t nr_unknown, const struct exchange_listener *l)
+{
+	leave_place(f, l);
 	turns_lose_place(&f->turns, nr_unknown, l);
 }
 
-static void add_unseen(void *parser, uint64_t nr_bytes)
+/* The head of a record did not travel: within parameters or a body, or anywhere. */
+static void lose_head(struct fastcgi *f, uint64_t nr_unknown, const struct exchange_listener *l)
 {
-	struct fastcgi *f = parser;
+	bool is_in_request = (f->in.type == TYPE_PARAMS || f->in.type == TYPE_STDIN) && f->requests.nr == 1;
 
-	f->unseen_bytes += nr_bytes;
-}
-
-/*
- * Within a request, what did not travel is hardly another: who sends one behind it, and does not wait, gets
- * an answer that nobody asked for.
- */
-static void lose_place_unseen(struct fastcgi *f, uint64_t nr_unknown, const struct exchange_listener *l)
-{
-	f->is_in_request = (f->in.type == TYPE_PARAMS || f->in.type == TYPE_STDIN) && f->requests.nr == 1;
-	if (f->is_in_request)
-		add_unseen(f, nr_unknown);
-	lose_place(f, f->is_in_request ? 0 : nr_unknown, l);
-}
-
-static void take_unasked(struct fastcgi *f, const struct exchange_listener *l)
-{
-	if (f->unseen_bytes)
-		l->skipped(l->self, f->unseen_bytes);
-	f->unseen_bytes = 0;
+	leave_place(f, l);
+	if (is_in_request)
+		turns_lose_rest(&f->turns, nr_unknown);
+	else
+		turns_lose_place(&f->turns, nr_unknown, l);
 }
 
 static void begin_request(struct fastcgi *f, uint16_t id, const struct exchange_listener *l)
@@ -379,7 +368,6 @@ static void begin_request(struct fastcgi *f, uint16_t id, const struct exchange_
 		end_request(f, old, l);
 	if (!id || f->requests.nr == REQUESTS_MAX)
 		return;
-	f->unseen_bytes = 0;
 	vec_push(&f->requests, (struct request){ .id = id, .nr = ++f->nr_begun });
 	l->began(l->self, f->nr_begun);
 }
@@ -418,7 +406,7 @@ static bool step_in(struct fastcgi *f, struct intake *in, const struct exchange_
 	if (taken == TAKEN_PART)
 		return false;
 	if (taken == TAKEN_UNKNOWN)
-		lose_place_unseen(f, in->unknown, l);
+		lose_head(f, in->unknown, l);
 	else if (!f->in.is_open || !open_in(f, l))
 		lose_place(f, in->unknown, l);
 	else
@@ -435,11 +423,9 @@ static void fastcgi_inbound(void *parser, const struct chunk *c, const struct ex
 {
 	struct intake in = intake_of(c);
 	struct fastcgi *f = parser;
-	const struct exchange_listener quiet = { .self = f, .skipped = add_unseen };
 	struct turn turn;
 
-	turn = turns_read(&f->turns, &protocol_fastcgi, c, is_answer_partial(f), f->is_in_request ? &quiet : l);
-	f->is_in_request &= !turn.is_taken;
+	turn = turns_read(&f->turns, &protocol_fastcgi, c, is_answer_partial(f), l);
 	if (turn.is_over)
 		end_all(f, l);
 	while (turn.is_taken && step_in(f, &in, l))
@@ -496,7 +482,7 @@ static void fastcgi_outbound(void *parser, const struct chunk *c, const struct e
 	while ((f->requests.nr || is_answer_partial(f)) && step_out(f, &in, l))
 		;
 	if (!f->requests.nr && (in.known || in.unknown))
-		take_unasked(f, l);
+		turns_unasked(&f->turns, l);
 }
 
 static void fastcgi_closed(void *parser, const struct exchange_listener *l)

@@ -144,7 +144,7 @@ static void name_batch(const struct postgres *p, const struct exchange_listener 
 
 /* ---- messages of the client ---- */
 
-static void lose_place(struct postgres *p, uint64_t nr_unknown, const struct exchange_listener *l)
+static void leave_place(struct postgres *p, const struct exchange_listener *l)
 {
 	if (p->asked.open && p->batch != BATCH_NONE)
 		name_batch(p, l);
@@ -152,7 +152,32 @@ static void lose_place(struct postgres *p, uint64_t nr_unknown, const struct exc
 	p->type = 0;
 	p->is_copied = false;
 	held_drop(&p->head);
+}
+
+static void lose_place(struct postgres *p, uint64_t nr_unknown, const struct exchange_listener *l)
+{
+	leave_place(p, l);
 	turns_lose_place(&p->turns, nr_unknown, l);
+}
+
+/* Of what is not answered: a batch without its end, or a copy whose data the server has asked for. */
+static bool is_in_request(const struct postgres *p)
+{
+	if (p->asked.open)
+		return !p->asked.nr_asked;
+	return p->asked.nr_asked == 1 && is_one_of(p->answer_type, "GW");
+}
+
+/* The head of a message did not travel. */
+static void lose_head(struct postgres *p, uint64_t nr_unknown, const struct exchange_listener *l)
+{
+	bool is_rest = is_in_request(p);
+
+	leave_place(p, l);
+	if (is_rest)
+		turns_lose_rest(&p->turns, nr_unknown);
+	else
+		turns_lose_place(&p->turns, nr_unknown, l);
 }
 
 static void end_request(struct postgres *p, const struct exchange_listener *l)
@@ -399,7 +424,11 @@ static bool step_head(struct postgres *p, struct intake *in, const struct exchan
 	taken = intake_bytes(in, &p->head, type ? POSTGRES_TYPED_HEAD : POSTGRES_UNTYPED_HEAD, &head);
 	if (taken == TAKEN_PART)
 		return false;
-	if (taken == TAKEN_UNKNOWN || !(type ? take_head(p, head) : take_untyped(p, head, l))) {
+	if (taken == TAKEN_UNKNOWN) {
+		lose_head(p, in->unknown, l);
+		return false;
+	}
+	if (!(type ? take_head(p, head) : take_untyped(p, head, l))) {
 		lose_place(p, in->unknown, l);
 		return false;
 	}
@@ -529,6 +558,8 @@ static void postgres_outbound(void *parser, const struct chunk *c,
 	}
 	while (is_waiting(p) && step_out(p, &in, l))
 		;
+	if (!is_waiting(p) && (in.known || in.unknown))
+		turns_unasked(&p->turns, l);
 }
 
 /* The server refuses a startup, or gives a session up, with an error and without ReadyForQuery. */

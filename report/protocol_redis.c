@@ -110,11 +110,26 @@ static enum kind kind_of(const struct word *w)
 	return is_one_of(w, stream, ARRAY_LEN(stream)) ? KIND_STREAM : KIND_PLAIN;
 }
 
-static void lose_place(struct redis *r, uint64_t nr_unknown, const struct exchange_listener *l)
+static void leave_place(struct redis *r)
 {
 	r->reading = READING_HEAD;
 	held_drop(&r->line);
+}
+
+static void lose_place(struct redis *r, uint64_t nr_unknown, const struct exchange_listener *l)
+{
+	leave_place(r);
 	turns_lose_place(&r->turns, nr_unknown, l);
+}
+
+/* The head of an argument did not travel. */
+static void lose_arg(struct redis *r, uint64_t nr_unknown, const struct exchange_listener *l)
+{
+	leave_place(r);
+	if (r->asked.nr_asked)
+		turns_lose_place(&r->turns, nr_unknown, l);
+	else
+		turns_lose_rest(&r->turns, nr_unknown);
 }
 
 static void lose_answer(struct redis *r)
@@ -253,7 +268,11 @@ static bool step_arg_head(struct redis *r, struct intake *in, const struct excha
 	taken = intake_line(in, &r->line, LINE_KEEP, &line);
 	if (taken == TAKEN_PART)
 		return false;
-	if (taken == TAKEN_UNKNOWN || !line.len || *line.s != '$' || !line_number(line, &len)) {
+	if (taken == TAKEN_UNKNOWN) {
+		lose_arg(r, in->unknown, l);
+		return false;
+	}
+	if (!line.len || *line.s != '$' || !line_number(line, &len)) {
 		lose_place(r, in->unknown, l);
 		return false;
 	}
@@ -477,6 +496,8 @@ static void redis_outbound(void *parser, const struct chunk *c, const struct exc
 		return;
 	while (r->mode != MODE_STREAM && is_waiting(r) && step_out(r, &in, l))
 		;
+	if (!is_waiting(r) && (in.known || in.unknown))
+		turns_unasked(&r->turns, l);
 }
 
 static void redis_closed(void *parser, const struct exchange_listener *l)

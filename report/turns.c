@@ -6,6 +6,14 @@ static bool recognizes(const struct protocol *p, const struct chunk *c)
 	return c->len && p->recognize(c->bytes, c->len) != RECOGNIZED_NOT;
 }
 
+static void skip(struct turns *t, uint64_t nr, const struct exchange_listener *l)
+{
+	if (t->is_in_request)
+		t->unseen_bytes += nr;
+	else
+		l->skipped(l->self, nr);
+}
+
 struct turn turns_read(struct turns *t, const struct protocol *p, const struct chunk *c,
 		       bool is_answer_partial, const struct exchange_listener *l)
 {
@@ -20,9 +28,13 @@ struct turn turns_read(struct turns *t, const struct protocol *p, const struct c
 		t->is_answer_lost = false;
 		t->is_placed = t->is_placed || recognizes(p, c);
 	}
+	if (is_next && t->is_placed) {
+		t->is_in_request = false;
+		t->unseen_bytes = 0;
+	}
 	r.is_taken = t->is_placed;
 	if (!r.is_taken && c->total > c->len)
-		l->skipped(l->self, c->total - c->len);
+		skip(t, c->total - c->len, l);
 	return r;
 }
 
@@ -42,6 +54,20 @@ void turns_lose_place(struct turns *t, uint64_t nr_unknown, const struct exchang
 	t->is_placed = false;
 	if (nr_unknown)
 		l->skipped(l->self, nr_unknown);
+}
+
+void turns_lose_rest(struct turns *t, uint64_t nr_unknown)
+{
+	t->is_placed = false;
+	t->is_in_request = true;
+	t->unseen_bytes += nr_unknown;
+}
+
+void turns_unasked(struct turns *t, const struct exchange_listener *l)
+{
+	if (t->unseen_bytes)
+		l->skipped(l->self, t->unseen_bytes);
+	t->unseen_bytes = 0;
 }
 
 void turns_lose_answer(struct turns *t)

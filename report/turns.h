@@ -7,6 +7,10 @@
  * written. There it is taken that all was answered that was asked before, and the bytes are read if
  * the protocol recognizes them. A connection is found in the same way: its first bytes may come
  * from the middle.
+ *
+ * Bytes that did not travel may have been requests, and are told as skipped; but where the place is lost
+ * within the only request that is not answered, there is hardly another behind it: who sends one, and does
+ * not wait, gets an answer that nobody asked for. Only then they are told of.
  */
 #ifndef REPORT_TURNS_H
 #define REPORT_TURNS_H
@@ -19,6 +23,8 @@ struct turns {
 	bool is_answering;	/* bytes were written since the exchange began */
 	bool is_placed;		/* the next bytes read go on where the last ones stopped */
 	bool is_answer_lost;	/* until the next exchange */
+	bool is_in_request;	/* the place was lost within the only one */
+	uint64_t unseen_bytes;	/* since then, and not told of */
 };
 
 struct turn {
@@ -39,6 +45,10 @@ bool turns_write(struct turns *t);
 bool turns_close(const struct turns *t);
 /* Nothing more is understood of what is read; so many bytes of it did not travel. */
 void turns_lose_place(struct turns *t, uint64_t nr_unknown, const struct exchange_listener *l);
+/* The same within the only request that is not answered. */
+void turns_lose_rest(struct turns *t, uint64_t nr_unknown);
 void turns_lose_answer(struct turns *t);
+/* Bytes were written that nobody asked for. */
+void turns_unasked(struct turns *t, const struct exchange_listener *l);
 
 #endif
