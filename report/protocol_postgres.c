@@ -20,7 +20,8 @@
  * drivers send ahead of the first statement of a transaction, is one only if it is alone. " ..."
  * follows where a different statement was executed too. Nothing executed: "PREPARE" and the text
  *that it parses, or "(bind)", "(describe)", "(close)". A statement that was parsed before anybody
- * listened: "(execute NAME)".
+ * listened: "(execute NAME)". Where the messages behind large parameters did not travel, what was bound
+ * counts as executed.
  */
 #include <string.h>
 
@@ -52,7 +53,7 @@ struct postgres {
 	bool is_copied;	  /* CopyDone or CopyFail was the last message */
 	enum batch batch; /* BATCH_NONE: the open request, if any, is no extended query */
 	bool has_more;	  /* a different statement was executed too */
-	struct text *executed, *parsed; /* NULL: none */
+	struct text *executed, *parsed, *bound; /* NULL: none */
 	struct prepared statements, portals;
 	/* What is written. */
 	bool is_opaque, awaits_encryption;
@@ -78,7 +79,8 @@ static void clear_batch(struct postgres *p)
 {
 	text_drop(p->executed);
 	text_drop(p->parsed);
-	p->executed = p->parsed = NULL;
+	text_drop(p->bound);
+	p->executed = p->parsed = p->bound = NULL;
 	p->batch = BATCH_NONE;
 	p->has_more = false;
 }
@@ -144,8 +146,11 @@ static void name_batch(const struct postgres *p, const struct exchange_listener 
 
 /* ---- messages of the client ---- */
 
+/* Of a batch whose end was not seen: what it has bound is what it executes. */
 static void leave_place(struct postgres *p, const struct exchange_listener *l)
 {
+	if (!p->executed && p->bound)
+		executes(p, p->bound);
 	if (p->asked.open && p->batch != BATCH_NONE)
 		name_batch(p, l);
 	clear_batch(p);
@@ -259,7 +264,8 @@ static void take_bind(struct postgres *p, struct piece left)
 	p->portals.max = PORTALS_MAX;
 	p->portals.max_bytes = STATEMENT_BYTES;
 	prepared_set(&p->portals, portal, t);
-	text_drop(t);
+	text_drop(p->bound);
+	p->bound = t;
 }
 
 static void take_execute(struct postgres *p, struct piece left)
