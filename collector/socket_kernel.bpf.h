@@ -25,7 +25,7 @@ enum {
 	TCP_LISTEN = 10,
 	S_IFMT = 0170000,
 	S_IFSOCK = 0140000,
-	RCV_SHUTDOWN = 1,
+	SOCK_DONE = 1,		/* a bit's number: the other side's FIN has come */
 	SHUT_RD = 0,
 	MSG_PEEK = 2,
 	MSG_ERRQUEUE = 0x2000,
@@ -89,6 +89,7 @@ struct sock_common {
 	volatile unsigned char skc_state;
 	unsigned short skc_num;
 	__be16 skc_dport;
+	unsigned long skc_flags;
 };
 
 struct socket {
@@ -101,7 +102,6 @@ struct sock {
 	struct sock_common __sk_common;
 	struct socket *sk_socket;
 	unsigned short sk_protocol;
-	unsigned char sk_shutdown;
 };
 
 struct tcp_sock {

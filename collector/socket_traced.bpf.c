@@ -78,12 +78,12 @@ static int find_call(struct transfer *t, const struct pt_regs *regs)
 	return 0;
 }
 
-/* The end of what comes, once it is read, has a number like a byte. */
+/* The end of what comes, once it is read, has a number like a byte. A reset, or an end of our own, has none. */
 static __u32 read_seq_of(const struct sock *sk, const struct tcp_sock *tcp)
 {
 	__u32 seq = tcp->copied_seq;
 
-	return sk->sk_shutdown & RCV_SHUTDOWN && tcp->rcv_nxt == seq ? seq - 1 : seq;
+	return sk->__sk_common.skc_flags & 1UL << SOCK_DONE && tcp->rcv_nxt == seq ? seq - 1 : seq;
 }
 
 /* Of a connection that was there before us, or was accepted. */

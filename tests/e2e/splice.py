@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """A server that receives bodies by splice(2), as proxies do: what passes by no read is counted as read,
-both ways of seeing a server's connections. The bodies look like requests, and are none."""
+both ways of seeing a server's connections. The bodies look like requests, and are none. Where a client resets
+its connection, nothing has passed."""
 import collections
 import socket
 
@@ -24,6 +25,12 @@ while True:
         head += more
         if not head.endswith(b"\\r\\n\\r\\n"):
             continue
+        if head.startswith(b"GET"):
+            try:
+                client.send(b"HTTP/1.1 200 OK\\r\\nContent-Length: 9000000\\r\\n\\r\\n" + bytes(9000000))
+            except OSError:
+                pass
+            break
         left = %d
         while left:
             nr = os.splice(client.fileno(), into, left)
@@ -46,6 +53,14 @@ def ask(port, target):
             check(s.recv(1000).startswith(b"HTTP/1.1 200 OK"), "the server answers")
 
 
+def reset(port):
+    """While the server is in the middle of its write."""
+    with socket.create_connection(("127.0.0.1", port)) as s:
+        s.sendall(b"GET /large HTTP/1.1\r\n\r\n")
+        check(s.recv(1000).startswith(b"HTTP/1.1 200 OK"), "the server answers")
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
 for way in "traces", "calls":
     os.environ["WPERF_SOCKETS"] = way
     server = start("/usr/bin/python3", "-c", SERVER, stdout=subprocess.PIPE, text=True)
@@ -53,8 +68,11 @@ for way in "traces", "calls":
     recording = Recording("-p", server.pid)
     for target in b"/a", b"/b":
         ask(port, target)
+    reset(port)
     stop(server)
     recording.stop()
     finished = collections.Counter(asked(r) for r in requests_of(recording))
-    equal("requests, by %s" % way, finished, {("POST", "/a", 200): NR, ("POST", "/b", 200): NR})
+    equal("requests, by %s" % way, finished,
+          {("POST", "/a", 200): NR, ("POST", "/b", 200): NR, ("GET", "/large", 200): 1})
+    equal("bytes skipped, by %s" % way, report(recording.file)["tallies"]["bytes_skipped"], 0)
     step("by %s: %s" % (way, dict(finished)))
