@@ -305,6 +305,7 @@ void http1_line_field(struct http1_framing *f, struct http1_line line)
 		f->has_coding = true;
 		f->is_chunked = ends_chunked(value);
 	} else {
+		f->has_expect |= is_field(line, "Expect", &value);
 		f->was_framing = false;
 	}
 }

@@ -41,7 +41,8 @@ struct http1_framing {
 	bool has_length, has_coding;
 	bool is_chunked;	/* the last coding is */
 	bool is_bad;		/* no two readers need agree on it */
-	bool was_framing;	/* the last field was one of these */
+	bool has_expect;	/* the body may be left out (RFC 9110, 10.1.1) */
+	bool was_framing;	/* the last field was one of these but Expect */
 };
 
 /* line: not empty. */

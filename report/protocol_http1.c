@@ -512,17 +512,20 @@ static bool is_unended(const struct http1 *h)
 	return h->out.at == AT_REST || h->out.at == AT_LOST || h->out.at == AT_STRAY;
 }
 
-/*
- * Inbound bytes after outbound ones. A client may leave out the rest of a request that was answered
- * (RFC 9110, 10.1.1), so what looks like the next one then is.
- */
+/* Answered, and its client may leave out the rest: what looks like the next one then is. */
+static bool may_be_left(const struct http1 *h)
+{
+	bool is_body = h->in.at >= AT_BODY && h->in.at <= AT_TRAILER;
+
+	return nr_outstanding(h) == (is_unended(h) ? 1 : 0) && (!is_body || h->in.framing.has_expect);
+}
+
+/* Inbound bytes after outbound ones. */
 static void begin_exchange(struct http1 *h, const struct chunk *c,
 			   const struct exchange_listener *l)
 {
-	bool is_answered = nr_outstanding(h) == (is_unended(h) ? 1 : 0);
-
 	h->has_written = false;
-	if (h->is_reading ? is_answered && recognize(c->bytes, c->len) == RECOGNIZED
+	if (h->is_reading ? may_be_left(h) && recognize(c->bytes, c->len) == RECOGNIZED
 			  : !h->is_synced || h->in.at != AT_START)
 		restart(h);
 	if (is_unended(h))

@@ -389,6 +389,10 @@ static const struct script cut[] = {
 	{ .steps = { IN("PUT /a HTTP/1.1\r\nContent-Length: 99\r\nExpect: 100-continue\r\n\r\n"),
 		     OUT("HTTP/1.0 417 No\r\n\r\nno"), IN(GET_B), OUT(OK_BODY) },
 	  .want = "1 began; 1 PUT /a; 1 status 417; 1 ended; " B_BEGAN B_OK },
+	/* One that did not ask sends it, whatever it looks like. */
+	{ .steps = { IN("PUT /a HTTP/1.1\r\nContent-Length: 56\r\n\r\n" GET_B), OUT(OK_BODY), IN(GET_B GET_A),
+		     OUT(OK_BODY) },
+	  .want = "1 began; 1 PUT /a; " A_OK "2 began; 2 GET /a; 2 status 200; 2 ended; " },
 	/* Nothing was read or written, and nothing is after the close. */
 	{ .steps = { IN(GET_A), OUT_CUT("HTTP/1.1 200 OK", 9), IN("") },
 	  .want = A_BEGAN "1 status 200; " },
