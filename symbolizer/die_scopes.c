@@ -144,6 +144,22 @@ void die_scopes_of(struct die_scopes *s, struct debug_info *d, Dwarf_Die *die, s
 		add_function(s, d, *die, ret, 0);
 }
 
+bool die_scopes_class(struct die_scopes *s, struct debug_info *d, Dwarf_Die *die, Dwarf_Die *ret)
+{
+	Dwarf_Die decl = declaration(*die), at, next;
+	uintptr_t addr = (uintptr_t)decl.addr;
+	int i;
+
+	if (!dwarf_diecu(&decl, &at, NULL, NULL) || !is_cxx(&at))
+		return false;
+	for (i = 0; i < MAX_DEPTH && child_with(children_of(s, d, &at), addr, &next); i++)
+		at = next;
+	if (dwarf_tag(&at) != DW_TAG_class_type && dwarf_tag(&at) != DW_TAG_structure_type)
+		return false;
+	*ret = at;
+	return true;
+}
+
 void die_scopes_release(struct die_scopes *s)
 {
 	vec_each(&s->lists, list)

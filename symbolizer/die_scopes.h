@@ -36,6 +36,8 @@ struct die_scopes {
  * which other files can see. d pays for the steps.
  */
 void die_scopes_of(struct die_scopes *s, struct debug_info *d, Dwarf_Die *die, struct str *ret);
+/* The class that a function of C++ is declared in; false: none. */
+bool die_scopes_class(struct die_scopes *s, struct debug_info *d, Dwarf_Die *die, Dwarf_Die *ret);
 void die_scopes_release(struct die_scopes *s);
 
 #endif

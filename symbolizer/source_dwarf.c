@@ -79,6 +79,18 @@ static uint32_t function_name(struct dwarf *self, Dwarf_Die *die, uint32_t line)
 	return linkage_name ? module_function(m, name) : name_with_scopes(self, die, name);
 }
 
+/* gcc does not say where functions are that nobody declared: a lambda's is where its class is, as implicit ones are. */
+static struct source_line definition_of(struct dwarf *self, Dwarf_Die *die)
+{
+	struct debug_info *debug = self->module->debug;
+	struct source_line at = debug_info_definition(debug, die);
+	Dwarf_Die class;
+
+	if (!at.file && !at.line && die_scopes_class(&self->scopes, debug, die, &class))
+		return debug_info_decl(debug, &class);
+	return at;
+}
+
 static struct decl decl_of(struct dwarf *self, Dwarf_Die *die)
 {
 	uint64_t key = (uintptr_t)debug_info_origin(die);
@@ -88,7 +100,7 @@ static struct decl decl_of(struct dwarf *self, Dwarf_Die *die)
 
 	if (known)
 		return self->decls.at[*known];
-	at = debug_info_definition(debug, die);
+	at = definition_of(self, die);
 	vec_push(&self->decls, (struct decl){
 		.function = function_name(self, die, debug_info_decl(debug, die).line),
 		.file = module_file(self->module, at),

@@ -198,6 +198,27 @@ START_TEST(cxx_functions_have_their_scopes)
 }
 END_TEST
 
+/* gcc says of a lambda where its class is, and nothing of the function. */
+START_TEST(lambdas_are_where_they_stand)
+{
+	char line[4096] = "";
+	const struct frame *f;
+	struct rig r;
+	FILE *names;
+
+	must_sh("g++ -O2 -g src/sym_scopes.cc -o scopes && nm -C scopes | grep 'operator()' >scopes.lambda");
+	names = fopen(rig_path("scopes.lambda"), "re");
+	ck_assert_ptr_nonnull(names);
+	ck_assert_ptr_nonnull(fgets(line, sizeof(line), names));
+	fclose(names);
+	rig_begin(&r, "scopes");
+	ck_assert_uint_ge(rig_resolve(&r, strtoull(line, NULL, 16), &f), 1);
+	ck_assert(str_ends(rig_text(&r, f->file), "sym_scopes.cc"));
+	ck_assert_uint_eq(f->line, 41);
+	rig_end(&r);
+}
+END_TEST
+
 /* The names that a profile of std::sort() with a lambda shows. */
 START_TEST(algorithms_with_lambdas_are_stds)
 {
@@ -823,6 +844,7 @@ static void add_file_tests(Suite *s)
 	tcase_add_loop_test(tc, line_of_a_definition_without_one_is_that_of_its_entry, 0,
 			    ARRAY_LEN(lineless));
 	tcase_add_loop_test(tc, cxx_functions_have_their_scopes, 0, ARRAY_LEN(scoped));
+	tcase_add_test(tc, lambdas_are_where_they_stand);
 	tcase_add_test(tc, algorithms_with_lambdas_are_stds);
 	tcase_add_test(tc, cold_parts_belong_to_their_function);
 	tcase_add_loop_test(tc, one_of_several_names_is_chosen, 0, ARRAY_LEN(aliases));
