@@ -267,23 +267,36 @@ struct way {
 };
 
 /*
- * Frames that the thread is in, and did not come by where frames begin, are generators'. Such a one waits
- * for another generator, that an exception was thrown into by way of it: it does not run, and is passed.
+ * It makes its cells, or its generator, or is shown to who traces, and that has called somebody: the garbage collector
+ * calls finalizers.
+ */
+static __always_inline int is_about_to_begin(const struct frame_head *f)
+{
+	__u32 nr_before = read_word(f->code + PYTHON_CODE_NR_BEFORE);
+
+	return f->instruction <= f->code + PYTHON_CODE_INSTRUCTIONS + nr_before * PYTHON_INSTRUCTION_BYTES;
+}
+
+/*
+ * Frames that the thread is in, and did not come by where frames begin, are about to do that, or are generators'. Such
+ * a one waits for another generator, that an exception was thrown into by way of it: it does not run, and is passed.
  * Or the other one has ended by that: then it goes on, behind the RESUME where it waited.
  */
 static long go_up(__u32 i, void *self)
 {
 	struct frame_head f = { 0 };
 	struct way *w = self;
+	int is_generator;
 
 	if (find_frame(w->p, w->at, &w->known)) {
 		w->is_known = 1;
 		return 1;
 	}
 	read_frame(w->at, &f);
-	if (PYTHON_STATE_OWNER(f.state) != PYTHON_OWNER_GENERATOR || !f.previous)
+	is_generator = PYTHON_STATE_OWNER(f.state) == PYTHON_OWNER_GENERATOR;
+	if (!f.previous || (!is_generator && !is_about_to_begin(&f)))
 		return 1;
-	if (!w->resumed && (!w->is_called_alone || PYTHON_STATE_RUNS(f.state))) {
+	if (is_generator && !w->resumed && (!w->is_called_alone || PYTHON_STATE_RUNS(f.state))) {
 		w->resumed = w->at;
 		w->code = f.code;
 	}

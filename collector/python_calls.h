@@ -34,6 +34,9 @@
 #define PYTHON_CODE_FIRST_LINE 0x48
 #define PYTHON_CODE_FILE 0x70
 #define PYTHON_CODE_NAME 0x78
+#define PYTHON_CODE_NR_BEFORE 0xa8	/* instructions before RESUME, which make cells and generators */
+#define PYTHON_CODE_INSTRUCTIONS 0xb8
+#define PYTHON_INSTRUCTION_BYTES 2
 #define PYTHON_TEXT_LENGTH 0x10
 #define PYTHON_TEXT_STATE 0x20
 #define PYTHON_TEXT_ASCII 0x30		/* where the characters of one begin that is compact and ASCII, */

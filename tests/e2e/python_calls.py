@@ -6,6 +6,7 @@ from lib import *
 PYTHON = "/usr/bin/python3"
 PROGRAM = '''
 import cProfile
+import gc
 import json
 import sys
 import threading
@@ -72,6 +73,29 @@ def reused():
         names = {}
         exec("def made_%d(): pass" % (i % 5), names)
         names["made_%d" % (i % 5)]()
+
+class Dropped:
+    def __init__(self):
+        self.itself = self
+
+    def __del__(self):
+        leaf(3)
+
+def with_cell(n):
+    return lambda: n
+
+def drop(n):
+    # What collects next is the making of a cell: with_cell() has not begun then.
+    Dropped()
+    return with_cell(n)
+
+def finalized():
+    gc.collect()
+    gc.set_threshold(1)
+    for i in range(50):
+        drop(i)
+    gc.set_threshold(700)
+    gc.collect()
 
 def resting():
     time.sleep(0.05)
@@ -161,6 +185,16 @@ def check_deep():
     equal("deep calls", numbers(got), {"deep": (1, 1), "recursive": (991 + 2501, None), "leaf": (2, None)})
     equal("who calls leaf", callers(got["leaf"]), {"recursive": 1})
     step("deeper than is told apart")
+
+
+def check_finalized():
+    """Who is called by a frame that is about to begin is called by who called that."""
+    for how in ("traced", "plain"):
+        _, got, _ = go("finalized", how)
+        equal("finalizers, " + how, numbers(got)["__del__"], (50, 50))
+        equal("calls of finalizers without a caller, " + how, 50 - sum(callers(got["__del__"]).values()), 0)
+        check(callers(got["__del__"])["drop"] > 40, "who calls finalizers: %r" % callers(got["__del__"]))
+    step("finalizers that the making of a cell calls")
 
 
 def check_reused():
@@ -259,6 +293,7 @@ check_greenlets()
 check_crowd()
 check_threads()
 check_deep()
+check_finalized()
 check_reused()
 check_times()
 check_refused()
