@@ -110,10 +110,15 @@ struct memcached {
 	bool is_stream;
 };
 
-static void lose_place(struct memcached *m, uint64_t nr_unknown, const struct exchange_listener *l)
+static void leave_place(struct memcached *m)
 {
 	m->is_in_data = false;
 	held_drop(&m->line);
+}
+
+static void lose_place(struct memcached *m, uint64_t nr_unknown, const struct exchange_listener *l)
+{
+	leave_place(m);
 	turns_lose_place(&m->turns, nr_unknown, l);
 }
 
@@ -219,6 +224,28 @@ static bool read_line(struct memcached *m, struct piece text, const struct excha
 	return true;
 }
 
+static bool is_cut(const struct intake *in)
+{
+	return in->unknown && !(in->known && memchr(in->at, '\n', in->known));
+}
+
+/* A line goes on in bytes that did not travel, as that of a get with hundreds of keys. */
+static void lose_line(struct memcached *m, const struct intake *in, const struct exchange_listener *l)
+{
+	struct intake known = { in->at, in->known, 0 };
+	struct piece line, word;
+
+	intake_line(&known, &m->line, LINE_KEEP, &line);
+	line = (struct piece){ m->line.bytes.at, m->line.bytes.nr };
+	if (m->asked.open && piece_word(&line, &word) && line.len && is_command(word))
+		name_request(m, word, l);
+	leave_place(m);
+	if (m->asked.nr_asked)
+		turns_lose_place(&m->turns, in->unknown, l);
+	else
+		turns_lose_rest(&m->turns, in->unknown);
+}
+
 static bool read_header(struct memcached *m, const uint8_t *h, const struct exchange_listener *l)
 {
 	uint8_t op = h[1];
@@ -254,6 +281,10 @@ static bool step_head(struct memcached *m, struct intake *in, const struct excha
 		outstanding_begin(&m->asked, l);
 	else if (is_fresh && in->known)
 		is_good = false;
+	if (is_good && is_small_letter(first) && is_cut(in)) {
+		lose_line(m, in, l);
+		return false;
+	}
 	taken = first == MAGIC_ASK ? intake_bytes(in, &m->line, BINARY_HEAD, &head)
 				   : intake_line(in, &m->line, LINE_KEEP, &head);
 	if (is_good && taken == TAKEN_PART)
@@ -496,6 +527,8 @@ static void memcached_outbound(void *parser, const struct chunk *c,
 		return;
 	while (!m->is_stream && is_waiting(m) && step_out(m, &in, l))
 		;
+	if (!m->is_stream && !is_waiting(m) && (in.known || in.unknown))
+		turns_unasked(&m->turns, l);
 }
 
 static void memcached_closed(void *parser, const struct exchange_listener *l)
