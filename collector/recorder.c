@@ -402,6 +402,25 @@ static void end_workload(struct recorder *r)
 			 r->config->command[0], w->pid);
 }
 
+/* A command is recorded to its own end: a server that goes to the background ends when it has begun. */
+static void tell_of_those_left(const struct recorder *r)
+{
+	static uint32_t pids[FOLLOW_MAX_PROCESSES];
+	const struct attachment *a = &r->attachment;
+	size_t nr, i;
+
+	if (!r->config->command_is_target || a->workload.is_running || a->workload.was_ended || !a->follow)
+		return;
+	nr = follow_list(a->follow, pids, ARRAY_LEN(pids));
+	for (i = 0; i < nr; i++) {
+		if (pids[i] == a->workload.pid || process_is_gone(pids[i]))
+			continue;
+		log_warn("%s has ended; what it started goes on, and is recorded no more: see wperf record -p %u",
+			 r->config->command[0], pids[i]);
+		return;
+	}
+}
+
 static void release(struct recorder *r)
 {
 	drain_release(&r->drain);
@@ -425,6 +444,7 @@ int recorder_run(const struct recorder_config *config, struct err *e)
 		record(&r);
 		err = finish(&r, e);
 		end_workload(&r);
+		tell_of_those_left(&r);
 	} else if (r.attachment.writer) {
 		writer_abandon(r.attachment.writer);
 	}

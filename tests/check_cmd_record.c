@@ -469,6 +469,20 @@ START_TEST(children_are_recorded)
 }
 END_TEST
 
+/* As a server does that goes to the background. */
+START_TEST(processes_that_outlive_the_command_are_told)
+{
+	struct run r = { .dir = harness_path("") };
+
+	run_shell(&r, "\"$WPERF\" record -- sh -c 'while [ ! -e stop ]; do sleep 0.05; done >/dev/null 2>&1 &'; "
+		      "s=$?; touch stop; exit $s");
+	ck_assert_exit(&r, 0);
+	ck_assert_has(&r.err, "wperf: sh has ended; what it started goes on, and is recorded no more: see wperf record -p ");
+	expect_whole(harness_path("wperf.data"));
+	run_release(&r);
+}
+END_TEST
+
 START_TEST(command_that_does_not_end_is_told)
 {
 	struct run r = { .dir = harness_path("") };
@@ -657,6 +671,13 @@ Suite *check_cmd_record_suite(void)
 	suite_add_tcase(s, tc);
 	if (harness_can_or_omit(s, "recording", CAN_SAMPLE))
 		suite_add_tcase(s, recording_tcase());
+	/* Without BPF nobody knows what a target forks. */
+	if (harness_can_or_omit(s, "processes left", CAN_SAMPLE) && harness_can_or_omit(s, "processes left", CAN_BPF)) {
+		tc = tcase_create("processes left");
+		tcase_set_timeout(tc, 60);
+		tcase_add_test(tc, processes_that_outlive_the_command_are_told);
+		suite_add_tcase(s, tc);
+	}
 	if (harness_can_or_omit(s, "perf reads recordings", CAN_SAMPLE) &&
 	    harness_can_or_omit(s, "perf reads recordings", CAN_PERF)) {
 		tc = tcase_create("perf reads recordings");
