@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "collector/privileges.h"
+#include "collector/unkilled.h"
 
 /* What BPF_LINK_CREATE takes for BPF_TRACE_UPROBE_MULTI (include/uapi/linux/bpf.h, 6.6). */
 struct multi_attr {
@@ -18,6 +19,16 @@ struct multi_attr {
 	uint64_t path, offsets, ref_ctr_offsets, cookies;
 	uint32_t cnt, multi_flags, pid;
 	uint32_t zero;
+};
+
+struct link_call {
+	struct call_link *link;
+	int program_fd;
+	const char *path;
+	const struct call_place *places;
+	size_t nr;
+	uint32_t pid;
+	int pmu_type;
 };
 
 /* The kernel takes arrays of each. */
@@ -42,28 +53,28 @@ static struct arrays arrays_of(const struct call_place *places, size_t nr)
 	return a;
 }
 
-static int create_multi(int program_fd, const char *path, const struct call_place *places, size_t nr,
-			uint32_t pid)
+static int attach_multi(void *self)
 {
-	struct arrays a = arrays_of(places, nr);
+	struct link_call *c = self;
+	struct arrays a = arrays_of(c->places, c->nr);
 	struct multi_attr attr = {
-		.prog_fd = (uint32_t)program_fd,
+		.prog_fd = (uint32_t)c->program_fd,
 		.attach_type = CALL_LINK_MULTI_TYPE,
-		.path = (uintptr_t)path,
+		.path = (uintptr_t)c->path,
 		.offsets = (uintptr_t)a.offs,
 		.ref_ctr_offsets = a.has_semaphores ? (uintptr_t)a.semaphore_offs : 0,
 		.cookies = (uintptr_t)a.cookies,
-		.cnt = (uint32_t)nr,
-		.pid = pid,
+		.cnt = (uint32_t)c->nr,
+		.pid = c->pid,
 	};
-	int fd = (int)syscall(SYS_bpf, BPF_LINK_CREATE, &attr, sizeof(attr));
+	int fd = (int)syscall(SYS_bpf, BPF_LINK_CREATE, &attr, sizeof(attr)), err = fd < 0 ? -errno : 0;
 
-	if (fd < 0)
-		fd = -errno;
+	if (!err)
+		vec_push(&c->link->fds, fd);
 	free(a.offs);
 	free(a.semaphore_offs);
 	free(a.cookies);
-	return fd;
+	return err;
 }
 
 /* ---- one by one ---- */
@@ -95,39 +106,48 @@ static void raise_nofile(size_t nr)
  * The event's process is where the kernel puts the breakpoint. The BPF program runs for each of its
  * threads, whichever the event's own is (kernel/trace/trace_uprobe.c: __uprobe_perf_func()).
  */
-static int attach_single(struct call_link *l, int type, int program_fd, const char *path,
-			 const struct call_place *place, uint32_t pid)
+static int attach_single(struct link_call *c, const struct call_place *place)
 {
 	struct perf_event_attr attr = {
 		.size = sizeof(attr),
-		.type = (uint32_t)type,
+		.type = (uint32_t)c->pmu_type,
 		.config = place->semaphore_off << 32,
-		.uprobe_path = (uintptr_t)path,
+		.uprobe_path = (uintptr_t)c->path,
 		.probe_offset = place->off,
 	};
 	LIBBPF_OPTS(bpf_link_create_opts, options, .perf_event.bpf_cookie = place->cookie);
-	int fd = (int)syscall(SYS_perf_event_open, &attr, pid, -1, -1, PERF_FLAG_FD_CLOEXEC), link;
+	int fd = (int)syscall(SYS_perf_event_open, &attr, c->pid, -1, -1, PERF_FLAG_FD_CLOEXEC), link;
 
 	if (fd < 0)
 		return -errno;
-	vec_push(&l->fds, fd);
-	link = bpf_link_create(program_fd, fd, BPF_PERF_EVENT, &options);
+	vec_push(&c->link->fds, fd);
+	link = bpf_link_create(c->program_fd, fd, BPF_PERF_EVENT, &options);
 	if (link < 0)
 		return link;
-	vec_push(&l->fds, link);
+	vec_push(&c->link->fds, link);
 	return 0;
 }
 
-static int attach_singles(struct call_link *l, int program_fd, const char *path,
-			  const struct call_place *places, size_t nr, uint32_t pid)
+static int attach_each(void *self)
 {
-	int type = uprobe_pmu_type(), err = type < 0 ? -EOPNOTSUPP : 0;
-	size_t i, nr_open = 64;
+	struct link_call *c = self;
+	size_t i;
+	int err = 0;
 
-	raise_nofile(nr_open + 2 * nr);
-	for (i = 0; i < nr && !err; i++)
-		err = attach_single(l, type, program_fd, path, &places[i], pid);
+	for (i = 0; i < c->nr && !err; i++)
+		err = attach_single(c, &c->places[i]);
 	return err;
+}
+
+static int attach_singles(struct link_call *c)
+{
+	size_t nr_open = 64;
+
+	c->pmu_type = uprobe_pmu_type();
+	if (c->pmu_type < 0)
+		return -EOPNOTSUPP;
+	raise_nofile(nr_open + 2 * c->nr);
+	return unkilled_call(attach_each, c);
 }
 
 /* ---- either ---- */
@@ -146,18 +166,16 @@ static int explain(int error, const char *path, size_t nr, struct err *e)
 int call_link_attach(struct call_link *l, const struct call_programs *programs, const char *path,
 		     const struct call_place *places, size_t nr, uint32_t pid, struct err *e)
 {
+	struct link_call c = { .link = l, .path = path, .places = places, .nr = nr, .pid = pid };
 	int err = -EOPNOTSUPP;
 
-	if (programs->multi_fd >= 0) {
-		err = create_multi(programs->multi_fd, path, places, nr, pid);
-		if (err >= 0) {
-			vec_push(&l->fds, err);
-			return 0;
-		}
-	}
+	c.program_fd = programs->multi_fd;
+	if (c.program_fd >= 0)
+		err = unkilled_call(attach_multi, &c);
 	/* A kernel that does not know such links says one of these. */
+	c.program_fd = programs->single_fd;
 	if (err == -EINVAL || err == -EOPNOTSUPP)
-		err = attach_singles(l, programs->single_fd, path, places, nr, pid);
+		err = attach_singles(&c);
 	if (!err)
 		return 0;
 	call_link_release(l);
@@ -165,11 +183,19 @@ int call_link_attach(struct call_link *l, const struct call_programs *programs, 
 }
 
 /* A link before the event that it hangs on. */
-void call_link_release(struct call_link *l)
+static int close_all(void *self)
 {
+	struct call_link *l = self;
 	size_t i;
 
 	for (i = l->fds.nr; i; i--)
 		close(l->fds.at[i - 1]);
+	return 0;
+}
+
+void call_link_release(struct call_link *l)
+{
+	if (l->fds.nr)
+		unkilled_call(close_all, l);
 	vec_release(&l->fds);
 }

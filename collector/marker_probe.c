@@ -20,6 +20,7 @@
 #include "collector/marker.h"
 #include "collector/privileges.h"
 #include "collector/probe.h"
+#include "collector/unkilled.h"
 
 BPF_OBJECT(probe);
 
@@ -38,16 +39,25 @@ static bool probe_takes(const struct marker_spec *spec)
 	return spec->kind == MARKER_SPEC_FUNC || spec->kind == MARKER_SPEC_PAIR;
 }
 
-static void probe_release(void *self)
+/* The link before the event that it hangs on. */
+static int close_all(void *self)
 {
 	struct probe_marker *m = self;
 	size_t i;
 
-	if (!m)
-		return;
-	/* The link before the event that it hangs on. */
 	for (i = m->fds.nr; i; i--)
 		close(m->fds.at[i - 1]);
+	return 0;
+}
+
+static void probe_release(void *self)
+{
+	struct probe_marker *m = self;
+
+	if (!m)
+		return;
+	if (m->fds.nr)
+		unkilled_call(close_all, m);
 	vec_release(&m->fds);
 	bpf_object__close(m->object);
 	probe_sites_release(&m->begins);
@@ -253,17 +263,22 @@ static int attach_calls(struct probe_marker *m, int type, uint32_t index, struct
 	return 0;
 }
 
-/* Ends first: a request whose begin was seen must not miss its end. */
-static int attach_sites(struct probe_marker *m, bool is_unwound, struct err *e)
-{
-	int type = uprobe_pmu_type(), err;
-	uint32_t index = (uint32_t)(m->ends.sites.nr + m->begins.sites.nr);
+struct attach_call {
+	struct probe_marker *marker;
+	int pmu_type;
+	bool is_unwound;
+	struct err *e;
+};
 
-	if (type < 0) {
-		err_set(e, -EOPNOTSUPP, "the kernel has no uprobe PMU");
-		return err_remedy(e, "It takes CONFIG_UPROBE_EVENTS, Linux 4.17 or later.");
-	}
-	err = is_unwound ? attach_calls(m, type, index, e) : 0;
+/* Ends first: a request whose begin was seen must not miss its end. */
+static int attach_each(void *self)
+{
+	struct attach_call *c = self;
+	struct probe_marker *m = c->marker;
+	struct err *e = c->e;
+	uint32_t index = (uint32_t)(m->ends.sites.nr + m->begins.sites.nr);
+	int type = c->pmu_type, err = c->is_unwound ? attach_calls(m, type, index, e) : 0;
+
 	if (err)
 		return err;
 	index = 0;
@@ -278,6 +293,16 @@ static int attach_sites(struct probe_marker *m, bool is_unwound, struct err *e)
 			return err;
 	}
 	return 0;
+}
+
+static int attach_sites(struct probe_marker *m, bool is_unwound, struct err *e)
+{
+	struct attach_call call = { m, uprobe_pmu_type(), is_unwound, e };
+
+	if (call.pmu_type >= 0)
+		return unkilled_call(attach_each, &call);
+	err_set(e, -EOPNOTSUPP, "the kernel has no uprobe PMU");
+	return err_remedy(e, "It takes CONFIG_UPROBE_EVENTS, Linux 4.17 or later.");
 }
 
 static void write_note(const struct probe_marker *m, struct writer *w)

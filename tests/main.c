@@ -47,6 +47,7 @@
 	X(thunk)                                                                                   \
 	X(spec)                                                                                    \
 	X(usdt)                                                                                    \
+	X(unkilled)                                                                                \
 	X(image)                                                                                   \
 	X(locate)                                                                                  \
 	X(exits)                                                                                   \

@@ -85,6 +85,32 @@ def check_others():
         step("libc is the target's alone, and whole after " + with_signal.name)
 
 
+def check_killed_midway():
+    """Who is killed while its probes go in or out is no reason for them to stay."""
+    libc = os.path.realpath(libc_of(os.getpid()))
+    vaddr, offset, size = max((at for at in Elf(libc).sections if at[2] & 4), key=lambda at: at[5])[3:6]
+    with open(libc, "rb") as f:
+        want = os.pread(f.fileno(), size, offset)
+
+    process = start_target(target, "malloc", "100", ready="ready", stdin=subprocess.PIPE)
+    with open("/proc/%d/maps" % process.pid) as maps:
+        base = next(int(line.split("-")[0], 16) for line in maps if "/libc.so" in line)
+    with open("/proc/%d/mem" % process.pid, "rb", 0) as memory:
+        for _ in range(4):
+            recording = Recording("-p", process.pid, "--marker", "none", "--calls", "[a-z]*@libc.so*")
+            during = os.pread(memory.fileno(), size, base + vaddr)
+            check(during != want, "no probes are in libc")
+            recording.process.send_signal(signal.SIGINT)
+            wait_until("probes go out", lambda: os.pread(memory.fileno(), size, base + vaddr) != during)
+            recording.process.kill()
+            recording.process.wait(PATIENCE)
+            wait_until("the target's code is whole", lambda: os.pread(memory.fileno(), size, base + vaddr) == want)
+    go(process)
+    process.stdin.close()
+    equal("exit status of the target", process.wait(PATIENCE), 0)
+    step("SIGKILL while probes go out")
+
+
 def check_loss():
     """A recorder that does not run, and a ring that is full soon: late, not wrong."""
     process = start_target(target, "recursion", "4000", ready="ready", stdin=subprocess.PIPE)
@@ -261,6 +287,6 @@ def check_overhead():
     step("overhead: %d of %d calls, and all %d of the other" % (got["leaf"][0], want["leaf"][0], want["middle"][0]))
 
 
-for one in (check_library, check_others, check_loss, check_names, check_thunks, check_unmet, check_soon, check_go, check_overhead):
+for one in (check_library, check_others, check_killed_midway, check_loss, check_names, check_thunks, check_unmet, check_soon, check_go, check_overhead):
     if len(sys.argv) < 2 or one.__name__ in sys.argv[1:]:
         one()
