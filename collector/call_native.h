@@ -26,6 +26,7 @@ struct call_pattern {
 	char *module;		/* glob; NULL: any */
 	VEC(size_t) functions;	/* that it means: indexes in call_native.functions */
 	const char *why_refused;	/* of one that has no place for a probe; NULL: there is none */
+	bool is_indirect;	/* it means an indirect function, which has no calls by that name */
 	bool is_meant;		/* scratch: of the symbol that is looked at */
 };
 

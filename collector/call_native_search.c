@@ -129,11 +129,31 @@ static void leave_out(struct call_native *n)
 			p->why_refused = "there is no room for it";
 }
 
+/* A glob that means it may mean the one that was chosen, too. */
+static void note_indirect(struct call_native *n, const struct image_symbol *sym, const char *module)
+{
+	const char *text = "%s in %s is indirect: the one that is chosen for this processor has a name of its own, and "
+			   "is counted by that";
+	bool is_named = false;
+
+	vec_each(&n->patterns, p)
+		if (p->is_meant) {
+			p->why_refused = "it is indirect, one of several is chosen for this processor";
+			p->is_indirect = true;
+			is_named |= !is_glob(p->name);
+		}
+	if (is_named)
+		log_warn(text, sym->name, module);
+	else
+		log_verbose(text, sym->name, module);
+}
+
 /* Symbols come by their place: a function goes by the first of its names that is wanted. */
 static void search_file(struct call_native *n, const struct locate_file *f, const struct image *m)
 {
 	int fd = open(f->open_path, O_RDONLY | O_CLOEXEC);
 	struct call_function last = { 0 };
+	uint64_t last_indirect = 0;
 
 	if (fd < 0)
 		return;
@@ -141,8 +161,9 @@ static void search_file(struct call_native *n, const struct locate_file *f, cons
 		if (!sym->is_function || !is_wanted(n, f, sym->name))
 			continue;
 		if (sym->is_indirect) {
-			log_verbose("%s in %s is indirect: the one that was chosen for this processor is counted "
-				    "where it is named", sym->name, f->module);
+			if (sym->off != last_indirect)
+				note_indirect(n, sym, f->module);
+			last_indirect = sym->off;
 			continue;
 		}
 		if (sym->off == last.off) {
@@ -329,9 +350,10 @@ static int explain_miss(struct call_native *n, const struct call_pattern *p, str
 
 static int explain_nothing(struct call_native *n, const struct call_pattern *p, struct err *e)
 {
-	if (p->why_refused)
-		return err_set(e, -EOPNOTSUPP, "--calls %s: its calls cannot be counted: %s", p->text,
-			       p->why_refused);
+	if (p->why_refused) {
+		err_set(e, -EOPNOTSUPP, "--calls %s: its calls cannot be counted: %s", p->text, p->why_refused);
+		return p->is_indirect ? err_remedy(e, "'*%s*' means all that there are.", p->name) : e->code;
+	}
 	if (!is_glob(p->name))
 		return explain_miss(n, p, e);
 	err_set(e, -ENOENT, "--calls %s: no function is named like that", p->text);

@@ -158,6 +158,9 @@ def check_names():
                           ("leaf@no_such_file", "no module 'no_such_file'")):
         done = wperf("record", "-o", path("names.data"), "-p", str(process.pid), "--calls", pattern, status=USAGE)
         has("a name that nothing has", done.stderr, said)
+    done = wperf("record", "-o", path("names.data"), "-p", str(process.pid), "--calls", "memset@libc.so*", status=USAGE)
+    has("an indirect function", done.stderr, "--calls memset@libc.so*: its calls cannot be counted: it is indirect")
+    has("what to do about it", done.stderr, "\n'*memset*' means all that there are.\n")
     step("names: of C++, static, by module, inlined, none")
 
 
