@@ -129,16 +129,16 @@ static size_t list_followed(const struct recorder *r, const uint32_t **ret_pids)
 	return r->attachment.follow ? follow_list(r->attachment.follow, pids, ARRAY_LEN(pids)) : 0;
 }
 
-/* What the given processes have started is the target's, too: a server that was upgraded goes on under another pid. */
-static bool has_descendants(const struct recorder *r)
+/* One that is followed and goes on, but for the command; 0: none. */
+static uint32_t find_heir(const struct recorder *r)
 {
 	const uint32_t *pids;
 	size_t nr = list_followed(r, &pids), i;
 
 	for (i = 0; i < nr; i++)
-		if (!process_is_gone(pids[i]))
-			return true;
-	return false;
+		if (pids[i] != (uint32_t)r->attachment.workload.pid && !process_is_gone(pids[i]))
+			return pids[i];
+	return 0;
 }
 
 static bool target_has_ended(struct recorder *r)
@@ -151,7 +151,8 @@ static bool target_has_ended(struct recorder *r)
 	for (i = 1; i <= a->pidfds.nr; i++)
 		if (r->polled.at[i].fd >= 0)
 			return false;
-	return a->pidfds.nr > 0 && !has_descendants(r);
+	/* What the given ones have started is the target's, too: a server that was upgraded goes on under another pid. */
+	return a->pidfds.nr > 0 && !find_heir(r);
 }
 
 static void tend_markers(struct recorder *r)
@@ -405,20 +406,15 @@ static void end_workload(struct recorder *r)
 /* A command is recorded to its own end: a server that goes to the background ends when it has begun. */
 static void tell_of_those_left(const struct recorder *r)
 {
-	static uint32_t pids[FOLLOW_MAX_PROCESSES];
-	const struct attachment *a = &r->attachment;
-	size_t nr, i;
+	const struct workload *w = &r->attachment.workload;
+	uint32_t heir;
 
-	if (!r->config->command_is_target || a->workload.is_running || a->workload.was_ended || !a->follow)
+	if (!r->config->command_is_target || w->is_running || w->was_ended)
 		return;
-	nr = follow_list(a->follow, pids, ARRAY_LEN(pids));
-	for (i = 0; i < nr; i++) {
-		if (pids[i] == a->workload.pid || process_is_gone(pids[i]))
-			continue;
+	heir = find_heir(r);
+	if (heir)
 		log_warn("%s has ended; what it started goes on, and is recorded no more: see wperf record -p %u",
-			 r->config->command[0], pids[i]);
-		return;
-	}
+			 r->config->command[0], heir);
 }
 
 static void release(struct recorder *r)
