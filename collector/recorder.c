@@ -136,7 +136,7 @@ static uint32_t find_heir(const struct recorder *r)
 	size_t nr = list_followed(r, &pids), i;
 
 	for (i = 0; i < nr; i++)
-		if (pids[i] != (uint32_t)r->attachment.workload.pid && !process_is_gone(pids[i]))
+		if (pids[i] != r->attachment.workload.pid && !process_is_gone(pids[i]))
 			return pids[i];
 	return 0;
 }
