@@ -345,9 +345,13 @@ int attachment_open(struct attachment *a, const struct recorder_config *config,
 /* A command brings records of its own of all that it maps and makes. */
 static void snapshot_processes(struct attachment *a)
 {
+	size_t i = a->processes.at.nr;
+
 	if (a->config->command_is_target)
 		return;
 	add_descendants(a);
+	for (; i < a->processes.at.nr; i++)
+		counting_follow(a->counting, a->processes.at.at[i]);
 	vec_each(&a->processes.at, pid)
 		snapshot_process(a->writer, a->keep, a->walker, *pid);
 	writer_flush(a->writer);

@@ -113,9 +113,9 @@ void counting_start(struct counting *c)
 		call_core_start(c->core);
 }
 
-static void follow(struct counting *c, uint32_t pid)
+void counting_follow(struct counting *c, uint32_t pid)
 {
-	if (!pids_has(&c->to_follow, pid))
+	if (c && !pids_has(&c->to_follow, pid))
 		vec_push(&c->to_follow.at, pid);
 }
 
@@ -203,11 +203,11 @@ void counting_see(struct counting *c, const struct record *rec)
 		break;
 	case PERF_RECORD_FORK:
 		if (rec->pid != rec->task.ppid)
-			follow(c, rec->pid);
+			counting_follow(c, rec->pid);
 		break;
 	case PERF_RECORD_COMM:
 		if (rec->misc & PERF_RECORD_MISC_COMM_EXEC)
-			follow(c, rec->pid);
+			counting_follow(c, rec->pid);
 		break;
 	case PERF_RECORD_MMAP2:
 		if (rec->mmap.prot & PROT_EXEC && !knows(c, rec->mmap.path))

@@ -40,6 +40,8 @@ const struct call_core *counting_core(const struct counting *c);
 void counting_start(struct counting *c);
 /* A record of the target, before it is written. */
 void counting_see(struct counting *c, const struct record *rec);
+/* A process that has come, of which there may be no record: it began before the events were enabled. */
+void counting_follow(struct counting *c, uint32_t pid);
 /* The process is gone, and so are its records. */
 void counting_forget(struct counting *c, uint32_t pid);
 void counting_tick(struct counting *c, uint64_t now_ns);

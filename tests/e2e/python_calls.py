@@ -125,6 +125,37 @@ for line in sys.stdin:
 '''
 
 
+FAMILY = '''
+import os
+import time
+
+def leaf():
+    pass
+
+def child():
+    os.read(gate, 1)
+    for i in range(10):
+        leaf()
+    os.write(done, b"x")
+    time.sleep(60)
+
+gate, opener = os.pipe()
+all_done, done = os.pipe()
+print("ready", flush=True)
+for i in range(NR):
+    if not os.fork():
+        child()
+    time.sleep(0.01)
+print("all are there", flush=True)
+input()
+os.write(opener, b"x" * NR)
+for i in range(NR):
+    os.read(all_done, 1)
+print("done", flush=True)
+time.sleep(60)
+'''
+
+
 def counted(file, *args):
     """{function: (calls, primitive, tottime, cumtime)} of the program's own."""
     found = {}
@@ -217,6 +248,27 @@ def check_times():
     step("times")
 
 
+def check_family():
+    """Who is forked while wperf attaches is counted, too."""
+    nr = 40
+    with open(path("family.py"), "w") as f:
+        f.write(FAMILY.replace("NR", str(nr)))
+    process = start_target(PYTHON, path("family.py"), ready="ready", stdin=subprocess.PIPE)
+    recording = Recording("-p", process.pid, "--calls", "python", "--marker", "none")
+    equal("the family", process.stdout.readline(), "all are there\n")
+    time.sleep(0.5)
+    each = children(process.pid)
+    process.stdin.write("\n")
+    process.stdin.flush()
+    equal("the family", process.stdout.readline(), "done\n")
+    recording.stop()
+    for pid in each:
+        os.kill(pid, signal.SIGKILL)
+    calls = sum(f["ncalls"] or 0 for g in report(recording.file)["groups"] for f in g["functions"] if f["function"] == "leaf")
+    equal("calls of %d children" % nr, calls, 10 * nr)
+    step("%d children that come while wperf attaches" % nr)
+
+
 def check_refused():
     other = start("sleep", "60")
     said = wperf("record", "--calls", "python", "-p", str(other.pid), "-o", path("none.data"), status=None)
@@ -296,6 +348,7 @@ check_deep()
 check_finalized()
 check_reused()
 check_times()
+check_family()
 check_refused()
 check_killed()
 check_overhead()
