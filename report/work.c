@@ -120,7 +120,7 @@ static bool takes_at_once(const struct worker *w)
 {
 	enum { READS_THAT_TELL = 8 };
 
-	return w->nr_gone_on >= READS_THAT_TELL && !w->nr_left;
+	return !w->goes_on_unseen && w->nr_gone_on >= READS_THAT_TELL && !w->nr_left;
 }
 
 static enum call_doubt doubt_between(const struct open_request *a, const struct open_request *b)
@@ -157,6 +157,8 @@ static void note_doubt(struct workers *ws, struct worker *w, uint32_t slot)
 
 	if (!w->has_calls)
 		return;
+	if (slot == NO_SLOT)
+		w->nobodys_id = ws->open->nr_requests;
 	doubt = doubt_of(ws, w, slot == NO_SLOT ? NULL : &ws->open->slots.at[slot]);
 	if (doubt)
 		worker_doubt(ws, w, slot, doubt);
@@ -178,6 +180,34 @@ static void note_doubtful_answer(struct workers *ws, uint32_t answered)
 			open_request_doubt(r, (enum call_doubt)doubt);
 }
 
+/*
+ * Whose it is what a thread has done up to a mark with which it goes on, behind a wait, with an answer that it has
+ * begun: a response that comes in parts. Between them calls may have gone to nobody, or to others.
+ */
+static uint32_t goes_on_with(struct workers *ws, const struct connection *c, struct worker *w)
+{
+	uint32_t slot = connection_worked_on(c);
+	struct open_request *r;
+
+	if (slot == NO_SLOT)
+		return NO_SLOT;
+	w->goes_on_unseen = true;
+	r = &ws->open->slots.at[slot];
+	if (r->request.id <= w->nobodys_id)
+		open_request_doubt(r, CALLS_OF_ANY);
+	note_doubtful_answer(ws, slot);
+	if (w->nr_owed == 1 && is_owed_by(ws, w, r))
+		return slot;
+	if (w->has_calls)
+		open_request_doubt(r, CALLS_OF_ANY);
+	return NO_SLOT;
+}
+
+static bool is_of_answer(const struct socket_mark *m)
+{
+	return m->kind == SOCKET_OUT && !(m->flags & SOCKET_IS_OUTGOING);
+}
+
 void work_up_to(struct workers *ws, const struct connection *c, struct worker *w, const struct socket_mark *m)
 {
 	bool asks = m->flags & SOCKET_IS_OUTGOING && (m->kind == SOCKET_OUT || m->kind == SOCKET_OPEN);
@@ -190,6 +220,8 @@ void work_up_to(struct workers *ws, const struct connection *c, struct worker *w
 	worker_give_asked(ws, w, NO_SLOT, NULL);
 	if (asks && reads_for_later(ws, w))
 		slot = asks_for(ws, w, c);
+	if (c && slot == NO_SLOT && is_of_answer(m))
+		slot = goes_on_with(ws, c, w);
 	note_doubt(ws, w, slot);
 	worker_give_work(ws, w, slot, m);
 	worker_work_on(ws, w, slot);

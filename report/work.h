@@ -15,6 +15,7 @@
  *     read when it has read them (Redis), or those that it answers before it answers them (asyncio's tasks), as its time on
  *     the CPU tells where no answer follows a read; nobody's, if that does not tell, or if most is done in between: then it
  *     is done for many (Redis, whose other threads read for it);
+ *   the request's whose answer it goes on with behind a wait, if it has read nothing else that waits for one;
  *   else the one's that the first mark was for.
  * A loop that works right before its answers, and after a read mostly goes on with another, begins with what it has read in
  * turn: if it asks another server it does so for the next one, or for the one for which it has asked there before.
@@ -23,7 +24,8 @@
  *
  * Counted calls are numbers of single things. So where the rules above do no more than choose between requests that are
  * underway in the thread at a time, those have doubtful calls (enum call_doubt); as has who answers what others have
- * read, since behind the answer before it may have cleaned up. Not so a loop that always goes on with what it has read.
+ * read, since behind the answer before it may have cleaned up; and who is answered in parts, if calls went to nobody or to
+ * others in between. Not so a loop that always goes on with what it has read.
  */
 #ifndef REPORT_WORK_H
 #define REPORT_WORK_H

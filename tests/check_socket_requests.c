@@ -429,6 +429,12 @@ static const struct {
 	/* a loop that has always gone on with what it has read */
 	{ "in 11 7 GET /c;out 11 7 200;", "new 11 5;new 11 6;in 11 5 GET /a;up 11 9;out 11 9 x;wait 11;in 11 6 GET /b;call 11;out 11 6 200;wait 11;"
 	  "in 11 9 y;call 11;out 11 5 200;wait 11", "GET /b 200 47-49 c3, GET /a 200 43-53 c6" },
+	/* an answer in parts, and nothing else; while another one is read; and while that is answered in parts, too */
+	{ "", "new 11 5;in 11 5 GET /a;call 11;out 11 5 200+3;wait 11;call 11;out 11 5 abc;call 11;wait 11", "GET /a 200 2-7 c7" },
+	{ "in 11 7 GET /c;out 11 7 200;", "new 11 5;new 11 6;in 11 5 GET /a;out 11 5 200+3;wait 11;call 11;in 11 6 GET /b;out 11 6 200;wait 11;"
+	  "out 11 5 abc;wait 11", "GET /b 200 47-48 c2, GET /a 200 43-50 c4~" },
+	{ "", "new 11 5;new 11 6;in 11 5 GET /a;out 11 5 200+3;wait 11;in 11 6 GET /b;out 11 6 200+3;wait 11;call 11;"
+	  "out 11 5 abc;wait 11;out 11 6 abc;wait 11", "GET /a 200 3-10 c3~, GET /b 200 6-12 c4~" },
 	/* another thread answers what was read for it, one after the other */
 	{ "", "new 11 5;new 11 6;in 11 5 GET /a;in 11 6 GET /b;call 12;out 12 5 200;call 12;out 12 6 200;wait 12;wait 11",
 	  "GET /a 200 3-6 c1~, GET /b 200 4-8 c9~" },
