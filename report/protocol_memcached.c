@@ -560,6 +560,15 @@ static bool is_data_length(struct line line, struct piece text)
 	return nr == want && line.data_len;
 }
 
+/* Some servers of HTTP take "get" for a method. */
+static bool is_http(struct piece text)
+{
+	static const char version[] = " HTTP/1.";
+	size_t len = sizeof(version) - 1;
+
+	return text.len > len && !memcmp(text.s + text.len - len - 1, version, len);
+}
+
 static enum recognition recognize_text(const uint8_t *bytes, size_t len)
 {
 	const uint8_t *lf = memchr(bytes, '\n', len), *blank = memchr(bytes, ' ', len);
@@ -578,7 +587,7 @@ static enum recognition recognize_text(const uint8_t *bytes, size_t len)
 	}
 	if (text.len && text.s[text.len - 1] == '\r')
 		text.len--;
-	if (!line_parse(text, &line) || !line.verb)
+	if (!line_parse(text, &line) || !line.verb || is_http(text))
 		return RECOGNIZED_NOT;
 	if (!lf)
 		return RECOGNIZED_MAYBE;

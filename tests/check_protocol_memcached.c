@@ -201,6 +201,8 @@ static const struct script_first firsts[] = {
 	FIRST("get\r\n", RECOGNIZED_NOT),
 	FIRST("GET k\r\n", RECOGNIZED_NOT),
 	FIRST("GET / HTTP/1.1\r\n", RECOGNIZED_NOT),
+	FIRST("get / HTTP/1.1\r\n", RECOGNIZED_NOT),
+	FIRST("get http/1.1\r\n", RECOGNIZED),
 	FIRST("set k 0 0 5\r\nhello", RECOGNIZED),
 	FIRST("set k v\r\n", RECOGNIZED_NOT),
 	FIRST("set k 0 0 x\r\n", RECOGNIZED_NOT),
