@@ -8,7 +8,7 @@
 
 /* 64 bytes each, allocated at once. */
 #define FOLLOW_MAX_PROCESSES 16384
-/* By the low bits of a pid it is known of most processes, at no cost to speak of, that they are no target. A power of two. */
+/* By the low bits of a pid most processes are known to be no target. A power of two. */
 #define FOLLOW_NR_SLOTS 4096
 
 #ifndef __bpf__

@@ -151,7 +151,7 @@ static bool target_has_ended(struct recorder *r)
 	for (i = 1; i <= a->pidfds.nr; i++)
 		if (r->polled.at[i].fd >= 0)
 			return false;
-	/* What the given ones have started is the target's, too: a server that was upgraded goes on under another pid. */
+	/* What they have started is the target's, too: a server that was upgraded goes on under another pid. */
 	return a->pidfds.nr > 0 && !find_heir(r);
 }
 

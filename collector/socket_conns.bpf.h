@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
-/* From a socket to what is kept of its connection, and who opened that. Where it is kept is each program's own matter. */
+/* What is kept of a socket's connection, and who opened that. Where it is kept is each program's own matter. */
 #ifndef COLLECTOR_SOCKET_CONNS_BPF_H
 #define COLLECTOR_SOCKET_CONNS_BPF_H
 

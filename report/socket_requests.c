@@ -394,7 +394,8 @@ static void take_served(struct socket_requests *s, struct connection *c, const s
 {
 	if (m->head.kind == SOCKET_IN) {
 		feed_in(s, c, m, &m->chunk);
-		worker_work_on(&s->workers, w, work_reads_for_others(&s->workers, w) ? NO_SLOT : connection_worked_on(c));
+		worker_work_on(&s->workers, w,
+			       work_reads_for_others(&s->workers, w) ? NO_SLOT : connection_worked_on(c));
 		worker_let_wait(&s->workers, w, connection_worked_on(c));
 		return;
 	}

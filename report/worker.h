@@ -56,7 +56,7 @@ struct worker {
 	bool has_calls;		/* counted ones are among what is held, or went to the request at once */
 	uint64_t doubtful_id[CALLS_OF_ANY + 1];	/* requests up to this one may have calls of each other */
 	uint64_t nobodys_id;	/* up to this one had begun when counted calls went to none */
-	bool goes_on_unseen;	/* behind a wait, with an answer that it had begun before: no mark told what for it woke */
+	bool goes_on_unseen;	/* behind a wait, with an answer begun before: no mark told what for it woke */
 	bool is_known;		/* cpu_ns is */
 	uint64_t cpu_ns;	/* at its last mark */
 	uint64_t last_conn;	/* of its last mark, if a client's; else 0 */
