@@ -354,10 +354,7 @@ static void lose_head(struct fastcgi *f, uint64_t nr_unknown, const struct excha
 	bool is_in_request = (f->in.type == TYPE_PARAMS || f->in.type == TYPE_STDIN) && f->requests.nr == 1;
 
 	leave_place(f, l);
-	if (is_in_request)
-		turns_lose_rest(&f->turns, nr_unknown);
-	else
-		turns_lose_place(&f->turns, nr_unknown, l);
+	turns_lose_head(&f->turns, is_in_request, nr_unknown, l);
 }
 
 static void begin_request(struct fastcgi *f, uint16_t id, const struct exchange_listener *l)

@@ -240,10 +240,7 @@ static void lose_line(struct memcached *m, const struct intake *in, const struct
 	if (m->asked.open && piece_word(&line, &word) && line.len && is_command(word))
 		name_request(m, word, l);
 	leave_place(m);
-	if (m->asked.nr_asked)
-		turns_lose_place(&m->turns, in->unknown, l);
-	else
-		turns_lose_rest(&m->turns, in->unknown);
+	turns_lose_head(&m->turns, !m->asked.nr_asked, in->unknown, l);
 }
 
 static bool read_header(struct memcached *m, const uint8_t *h, const struct exchange_listener *l)

@@ -19,7 +19,7 @@
  * An extended query's path is the statement of the first portal that it executes; BEGIN, which
  * drivers send ahead of the first statement of a transaction, is one only if it is alone. " ..."
  * follows where a different statement was executed too. Nothing executed: "PREPARE" and the text
- *that it parses, or "(bind)", "(describe)", "(close)". A statement that was parsed before anybody
+ * that it parses, or "(bind)", "(describe)", "(close)". A statement that was parsed before anybody
  * listened: "(execute NAME)". Where the messages behind large parameters did not travel, what was bound
  * counts as executed.
  */
@@ -179,10 +179,7 @@ static void lose_head(struct postgres *p, uint64_t nr_unknown, const struct exch
 	bool is_rest = is_in_request(p);
 
 	leave_place(p, l);
-	if (is_rest)
-		turns_lose_rest(&p->turns, nr_unknown);
-	else
-		turns_lose_place(&p->turns, nr_unknown, l);
+	turns_lose_head(&p->turns, is_rest, nr_unknown, l);
 }
 
 static void end_request(struct postgres *p, const struct exchange_listener *l)

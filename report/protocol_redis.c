@@ -126,10 +126,7 @@ static void lose_place(struct redis *r, uint64_t nr_unknown, const struct exchan
 static void lose_arg(struct redis *r, uint64_t nr_unknown, const struct exchange_listener *l)
 {
 	leave_place(r);
-	if (r->asked.nr_asked)
-		turns_lose_place(&r->turns, nr_unknown, l);
-	else
-		turns_lose_rest(&r->turns, nr_unknown);
+	turns_lose_head(&r->turns, !r->asked.nr_asked, nr_unknown, l);
 }
 
 static void lose_answer(struct redis *r)

@@ -56,8 +56,12 @@ void turns_lose_place(struct turns *t, uint64_t nr_unknown, const struct exchang
 		l->skipped(l->self, nr_unknown);
 }
 
-void turns_lose_rest(struct turns *t, uint64_t nr_unknown)
+void turns_lose_head(struct turns *t, bool is_in_request, uint64_t nr_unknown, const struct exchange_listener *l)
 {
+	if (!is_in_request) {
+		turns_lose_place(t, nr_unknown, l);
+		return;
+	}
 	t->is_placed = false;
 	t->is_in_request = true;
 	t->unseen_bytes += nr_unknown;

@@ -45,8 +45,8 @@ bool turns_write(struct turns *t);
 bool turns_close(const struct turns *t);
 /* Nothing more is understood of what is read; so many bytes of it did not travel. */
 void turns_lose_place(struct turns *t, uint64_t nr_unknown, const struct exchange_listener *l);
-/* The same within the only request that is not answered. */
-void turns_lose_rest(struct turns *t, uint64_t nr_unknown);
+/* The same; is_in_request: within the only one that is not answered. */
+void turns_lose_head(struct turns *t, bool is_in_request, uint64_t nr_unknown, const struct exchange_listener *l);
 void turns_lose_answer(struct turns *t);
 /* Bytes were written that nobody asked for. */
 void turns_unasked(struct turns *t, const struct exchange_listener *l);
