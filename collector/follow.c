@@ -108,12 +108,9 @@ int follow_filter(struct follow *f, int perf_fd)
 	return ioctl(perf_fd, PERF_EVENT_IOC_SET_BPF, f->filter_fd) ? -errno : 0;
 }
 
-int follow_map_fd(const struct follow *f)
+void follow_share(const struct follow *f, struct bpf_shared_map ret_maps[FOLLOW_NR_SHARED])
 {
-	return f->targets_fd;
-}
-
-int follow_slots_fd(const struct follow *f)
-{
-	return f->slots_fd;
+	ret_maps[0] = (struct bpf_shared_map){ "targets", f->targets_fd };
+	ret_maps[1] = (struct bpf_shared_map){ "target_slots", f->slots_fd };
+	ret_maps[2] = (struct bpf_shared_map){ NULL, -1 };
 }

@@ -16,8 +16,12 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "collector/bpf_object.h"
 
 struct follow;
+
+/* What follow_share() gives: two maps, and the end of a list of them. */
+enum { FOLLOW_NR_SHARED = 3 };
 
 /* -EPERM: not permitted, or the kernel lacks what it takes: *e says what. */
 int follow_new(struct follow **ret_follow, struct err *e);
@@ -37,8 +41,7 @@ uint64_t follow_nr_lost(const struct follow *f);
 /* Lets only the target's samples through on this perf event. Negative errno. */
 int follow_filter(struct follow *f, int perf_fd);
 /* The maps of targets.bpf.h, for programs that ask the same set; lent. */
-int follow_map_fd(const struct follow *f);
-int follow_slots_fd(const struct follow *f);
+void follow_share(const struct follow *f, struct bpf_shared_map ret_maps[FOLLOW_NR_SHARED]);
 #endif
 
 #endif

@@ -320,12 +320,11 @@ static void write_note(const struct probe_marker *m, struct writer *w)
 
 static int load(struct probe_marker *m, const struct marker_ways *ways, struct err *e)
 {
-	const struct bpf_shared_map shared[] = { { "targets", follow_map_fd(ways->follow) },
-						 { "target_slots", follow_slots_fd(ways->follow) },
-						 { NULL, -1 } };
+	struct bpf_shared_map shared[FOLLOW_NR_SHARED];
 	struct bpf_object *object;
 	int err;
 
+	follow_share(ways->follow, shared);
 	err = bpf_object_open_embedded("probe", bpf_object_probe, bpf_object_probe_end, shared,
 				       &object, e);
 	if (err)

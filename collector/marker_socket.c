@@ -44,7 +44,7 @@ struct socket_marker {
 	enum socket_way way;
 	bool sees_sends;
 	struct bpf_object *object;
-	int counts_fd, settle_fd;
+	int cpus_fd, settle_fd;
 	int nr_cpus;		/* possible ones */
 	bool has_late;		/* some answers are begun by a thread that did not just read the request */
 	struct bpf_link *links[NR_PROGRAMS_MAX];
@@ -185,13 +185,12 @@ static int set_config(const struct socket_marker *m, struct bpf_object *object)
 
 static int load(struct socket_marker *m, const struct marker_ways *ways, struct err *e)
 {
-	const struct bpf_shared_map shared[] = { { "targets", follow_map_fd(ways->follow) },
-						 { "target_slots", follow_slots_fd(ways->follow) },
-						 { NULL, -1 } };
+	struct bpf_shared_map shared[FOLLOW_NR_SHARED];
 	struct bpf_program *sends;
 	struct bpf_object *object;
 	int err;
 
+	follow_share(ways->follow, shared);
 	err = bpf_object_open_embedded(objects[m->way].name, objects[m->way].begin, objects[m->way].end, shared, &object, e);
 	if (err)
 		return err;
@@ -269,7 +268,7 @@ static int socket_attach(void *self, const struct marker_ways *ways, struct err 
 	err = load(m, ways, e);
 	if (err)
 		return err;
-	m->counts_fd = bpf_object__find_map_fd_by_name(m->object, "cpus");
+	m->cpus_fd = bpf_object__find_map_fd_by_name(m->object, "cpus");
 	m->settle_fd = bpf_program__fd(bpf_object__find_program_by_name(m->object, "socket_settle"));
 	err = tell_listening(m, e);
 	if (!err)
@@ -290,7 +289,7 @@ static struct socket_counts sum_counts(const struct socket_marker *m)
 	int i;
 
 	each = xcalloc((size_t)(m->nr_cpus > 0 ? m->nr_cpus : 1), sizeof(*each));
-	if (m->object && !bpf_map_lookup_elem(m->counts_fd, &zero, each))
+	if (m->object && !bpf_map_lookup_elem(m->cpus_fd, &zero, each))
 		for (i = 0; i < m->nr_cpus; i++) {
 			sum.nr_begins += each[i].counts.nr_begins;
 			sum.nr_ends += each[i].counts.nr_ends;
