@@ -460,28 +460,33 @@ def us_of_python_call(how, counter=None, is_on=""):
 
 def bench_python_calls(tmp):
     """What it adds to a call of a Python function that wperf counts and times it, and that bpftrace counts the hits of
-    both USDT probes. CPython 3.11 passes function__entry only in a thread that has a profile function, so bpftrace sees
-    both ends of a call only there (the function is a C one that does next to nothing), and else the return alone."""
+    both USDT probes. CPython 3.11 passes function__entry only in a thread that has a profile function (here a C one that
+    does next to nothing): there both see both ends of a call, and wperf by one hit more; else bpftrace sees the return
+    alone. The last line is wperf where it takes two hits and bpftrace where it takes two."""
     usdt = "usdt:" + os.path.realpath(PYTHON) + ":python:function__%s"
     script = ('BEGIN { printf("on\\n"); } ' + usdt % "entry" + " { @entries = count(); } " +
               usdt % "return" + " { @returns = count(); }")
-    wperf = (lambda pid: [WPERF, "record", "-v", "--calls", "python", "--marker", "none", "-p", str(pid),
-                          "-o", f"{tmp}/python.data"], "wperf: attached")
-    bpftrace = (lambda pid: ["bpftrace", "-p", str(pid), "-e", script], "\non\n")
-    ours, theirs, hits = [], {"traced": [], "plain": []}, {"traced": [], "plain": []}
+    counters = {"wperf": (lambda pid: [WPERF, "record", "-v", "--calls", "python", "--marker", "none", "-p", str(pid),
+                                       "-o", f"{tmp}/python.data"], "wperf: attached"),
+                "bpftrace": (lambda pid: ["bpftrace", "-p", str(pid), "-e", script], "\non\n")}
+    added = {(who, how): [] for who in counters for how in ("plain", "traced")}
+    hits = {"plain": [], "traced": []}
     for _ in range(RUNS):
-        for how in theirs:
+        for how in hits:
             free, _ = us_of_python_call(how)
-            us, said = us_of_python_call(how, *bpftrace)
-            theirs[how].append(us - free)
+            for who, counter in counters.items():
+                us, said = us_of_python_call(how, *counter)
+                added[who, how].append(us - free)
             hits[how].append(sum(int(n) for n in re.findall(r"@\w+: (\d+)", said)) / NR_PYTHON_CALLS)
-        us, _ = us_of_python_call("plain", *wperf)
-        ours.append(us - free)
-    ratio = statistics.median(w / b for w, b in zip(ours, theirs["traced"]))
-    line("both ends of a Python call, us", spread(ours), spread(theirs["traced"]), f"{ratio:.2f} x bpftrace")
-    line("  probes hit", "2", spread(hits["traced"]))
-    line("bpftrace where it sees returns only, us", "", spread(theirs["plain"]))
-    line("  probes hit", "", spread(hits["plain"]))
+
+    def ratio(ours, theirs):
+        return f"{statistics.median(w / b for w, b in zip(added['wperf', ours], added['bpftrace', theirs])):.2f} x"
+
+    for how, what in (("plain", "us"), ("traced", "with a profile function, us")):
+        line("a Python call, " + what, spread(added["wperf", how]), spread(added["bpftrace", how]),
+             ratio(how, how) + " bpftrace")
+        line("  probes hit", "", spread(hits[how]))
+    line("two hits against two", "", "", ratio("plain", "traced") + " bpftrace")
 
 
 CASES = {"calls": bench_calls, "python_calls": bench_python_calls, "sockets": bench_sockets, "marks": bench_marks, "memory": bench_memory, "lost": bench_lost, "own_cpu": bench_own_cpu, "report": bench_report,
