@@ -22,6 +22,7 @@
 
 #include "base/alloc.h"
 #include "report/intake.h"
+#include "report/memcached_line.h"
 #include "report/outstanding.h"
 #include "report/protocol.h"
 #include "report/turns.h"
@@ -38,33 +39,6 @@
 #define KIND_STREAM 1
 #define KIND_BINARY 0x100
 #define KIND_QUIET  0x200
-
-enum data { DATA_NONE, DATA_SET, DATA_META };
-
-struct verb {
-	const char *name;
-	bool has_args;
-	enum data data; /* which word is the length of the data that follow the line */
-};
-
-static const struct verb verbs[] = {
-	{ "get", true, DATA_NONE },	    { "gets", true, DATA_NONE },
-	{ "gat", true, DATA_NONE },	    { "gats", true, DATA_NONE },
-	{ "set", true, DATA_SET },	    { "add", true, DATA_SET },
-	{ "replace", true, DATA_SET },	    { "append", true, DATA_SET },
-	{ "prepend", true, DATA_SET },	    { "cas", true, DATA_SET },
-	{ "delete", true, DATA_NONE },	    { "incr", true, DATA_NONE },
-	{ "decr", true, DATA_NONE },	    { "touch", true, DATA_NONE },
-	{ "stats", false, DATA_NONE },	    { "flush_all", false, DATA_NONE },
-	{ "version", false, DATA_NONE },    { "verbosity", true, DATA_NONE },
-	{ "quit", false, DATA_NONE },	    { "mg", true, DATA_NONE },
-	{ "ms", true, DATA_META },	    { "md", true, DATA_NONE },
-	{ "ma", true, DATA_NONE },	    { "mn", false, DATA_NONE },
-	{ "me", true, DATA_NONE },	    { "watch", false, DATA_NONE },
-	{ "lru_crawler", true, DATA_NONE }, { "lru", true, DATA_NONE },
-	{ "slabs", true, DATA_NONE },	    { "cache_memlimit", true, DATA_NONE },
-	{ "shutdown", false, DATA_NONE },
-};
 
 /* By opcode. */
 static const struct {
@@ -150,67 +124,11 @@ static void end_request(struct memcached *m, const struct exchange_listener *l)
 		lose_place(m, 0, l);
 }
 
-static const struct verb *verb_of(struct piece word)
-{
-	size_t i;
-
-	for (i = 0; i < ARRAY_LEN(verbs); i++)
-		if (piece_is(word, verbs[i].name))
-			return &verbs[i];
-	return NULL;
-}
-
-/* A word that can be a command of another version: the server answers ERROR. */
-static bool is_command(struct piece word)
-{
-	size_t i;
-
-	for (i = 0; i < word.len; i++)
-		if (!(word.s[i] >= 'a' && word.s[i] <= 'z') && word.s[i] != '_')
-			return false;
-	return word.len && word.len <= 32;
-}
-
-struct line {
-	struct piece name;
-	const struct verb *verb; /* NULL: unknown */
-	uint64_t data_len;	 /* 0: none; else with CR LF */
-	bool is_noreply, is_quiet;
-};
-
-static void read_word(struct line *line, size_t i, struct piece word)
-{
-	enum data data = line->verb ? line->verb->data : DATA_NONE;
-	bool is_meta = line->name.len == 2 && line->name.s[0] == 'm';
-	bool is_flush = piece_is(line->name, "flush_all");
-
-	if (i == (data == DATA_SET ? 4 : 2) && data != DATA_NONE &&
-	    piece_number(word, &line->data_len))
-		line->data_len += 2;
-	line->is_noreply = !is_meta && (i > 1 || is_flush) && piece_is(word, "noreply");
-	line->is_quiet |= is_meta && i > 1 && piece_is(word, "q");
-}
-
-static bool line_parse(struct piece left, struct line *ret)
-{
-	struct line line = { 0 };
-	struct piece word;
-	size_t i;
-
-	if (!piece_word(&left, &line.name) || !is_command(line.name))
-		return false;
-	line.verb = verb_of(line.name);
-	for (i = 1; piece_word(&left, &word); i++)
-		read_word(&line, i, word);
-	*ret = line;
-	return true;
-}
-
 static bool read_line(struct memcached *m, struct piece text, const struct exchange_listener *l)
 {
-	struct line line;
+	struct memcached_line line;
 
-	if (!line_parse(text, &line))
+	if (!memcached_line_parse(text, &line))
 		return false;
 	name_request(m, line.name, l);
 	m->is_answered = !line.is_noreply && !piece_is(line.name, "quit");
@@ -237,7 +155,7 @@ static void lose_line(struct memcached *m, const struct intake *in, const struct
 
 	intake_line(&known, &m->line, LINE_KEEP, &line);
 	line = (struct piece){ m->line.bytes.at, m->line.bytes.nr };
-	if (m->asked.open && piece_word(&line, &word) && line.len && is_command(word))
+	if (m->asked.open && piece_word(&line, &word) && line.len && memcached_is_command(word))
 		name_request(m, word, l);
 	leave_place(m);
 	turns_lose_head(&m->turns, !m->asked.nr_asked, in->unknown, l);
@@ -547,54 +465,6 @@ static void memcached_release(void *parser)
 
 /* ---- recognition ---- */
 
-static bool is_data_length(struct line line, struct piece text)
-{
-	struct piece word;
-	size_t i, nr = 0, want = line.verb->data == DATA_SET ? 5 : 3;
-
-	for (i = 0; i < want && piece_word(&text, &word); i++)
-		nr++;
-	return nr == want && line.data_len;
-}
-
-/* Some servers of HTTP take "get" for a method. */
-static bool is_http(struct piece text)
-{
-	static const char version[] = " HTTP/1.";
-	size_t len = sizeof(version) - 1;
-
-	return text.len > len && !memcmp(text.s + text.len - len - 1, version, len);
-}
-
-static enum recognition recognize_text(const uint8_t *bytes, size_t len)
-{
-	const uint8_t *lf = memchr(bytes, '\n', len), *blank = memchr(bytes, ' ', len);
-	struct piece text = { bytes, lf ? (size_t)(lf - bytes) : len };
-	struct line line;
-	size_t i;
-
-	if (!lf && !blank) {
-		for (i = 0; i < ARRAY_LEN(verbs); i++)
-			if (!strncmp(verbs[i].name, (const char *)bytes,
-				     len < strlen(verbs[i].name) ? len : strlen(verbs[i].name)) &&
-			    (len <= strlen(verbs[i].name) ||
-			     (len == strlen(verbs[i].name) + 1 && bytes[len - 1] == '\r')))
-				return RECOGNIZED_MAYBE;
-		return RECOGNIZED_NOT;
-	}
-	if (text.len && text.s[text.len - 1] == '\r')
-		text.len--;
-	if (!line_parse(text, &line) || !line.verb || is_http(text))
-		return RECOGNIZED_NOT;
-	if (!lf)
-		return RECOGNIZED_MAYBE;
-	if (line.verb->has_args && text.len <= line.name.len + 1)
-		return RECOGNIZED_NOT;
-	if (line.verb->data != DATA_NONE && !is_data_length(line, text))
-		return RECOGNIZED_NOT;
-	return RECOGNIZED;
-}
-
 static enum recognition recognize_binary(const uint8_t *bytes, size_t len)
 {
 	if (len > 1 && (bytes[1] >= ARRAY_LEN(opcodes) || !opcodes[bytes[1]].name))
@@ -612,7 +482,7 @@ static enum recognition memcached_recognize(const uint8_t *bytes, size_t len)
 {
 	if (!len)
 		return RECOGNIZED_MAYBE;
-	return bytes[0] == MAGIC_ASK ? recognize_binary(bytes, len) : recognize_text(bytes, len);
+	return bytes[0] == MAGIC_ASK ? recognize_binary(bytes, len) : memcached_line_recognize(bytes, len);
 }
 
 const struct protocol protocol_memcached = {
