@@ -477,7 +477,7 @@ static __always_inline int see(struct pt_regs *ctx)
 		hits->nr_returns++;
 		left(ctx, t, p, &hit);
 	} else if (p->innermost != hit.frame) {
-		/* A frame that is traced comes by twice (sys.setprofile() and the like). */
+		/* A frame that is traced comes by twice where the USDT probe is used (sys.setprofile() and the like). */
 		hits->nr_entries++;
 		entered(ctx, t, p, &hit);
 	}

@@ -3,7 +3,10 @@
 
 #include <Zydis/Decoder.h>
 #include <Zydis/Utils.h>
+#include <asm/ptrace.h>
 #include <string.h>
+
+enum { CALL_OPCODE = 0xe8, CALL_BYTES = 5 };
 
 static int by_vaddr(const void *a, const void *b)
 {
@@ -101,6 +104,32 @@ bool python_code_pointer(const struct python_code *c, uint64_t vaddr, uint64_t *
 	return moved || at;
 }
 
+size_t python_code_calls(const struct python_code *c, uint64_t low, uint64_t high, uint64_t *ret_highest)
+{
+	size_t nr = 0;
+
+	vec_each(&c->segments, p) {
+		const uint8_t *bytes = p->p_flags & PF_X ? c->bytes + p->p_offset : NULL;
+		uint64_t i;
+
+		for (i = 0; bytes && i + CALL_BYTES <= p->p_filesz; i++) {
+			uint64_t to;
+			int32_t rel;
+
+			if (bytes[i] != CALL_OPCODE)
+				continue;
+			memcpy(&rel, bytes + i + 1, sizeof(rel));
+			to = p->p_vaddr + i + CALL_BYTES + (uint64_t)(int64_t)rel;
+			if (to < low || to > high)
+				continue;
+			nr++;
+			if (ret_highest && to > *ret_highest)
+				*ret_highest = to;
+		}
+	}
+	return nr;
+}
+
 bool python_code_symbol(Elf *elf, const char *name, GElf_Sym *ret)
 {
 	Elf_Scn *scn = NULL;
@@ -153,4 +182,29 @@ uint64_t python_insn_address(const struct python_insn *i)
 											       : to;
 	}
 	return 0;
+}
+
+bool python_insn_ends_block(const struct python_insn *i)
+{
+	return i->in.meta.category == ZYDIS_CATEGORY_COND_BR ||
+	       i->in.meta.category == ZYDIS_CATEGORY_UNCOND_BR ||
+	       i->in.meta.category == ZYDIS_CATEGORY_CALL;
+}
+
+int python_register_off(ZydisRegister reg)
+{
+	static const unsigned short offsets[] = {
+		offsetof(struct pt_regs, rax), offsetof(struct pt_regs, rcx),
+		offsetof(struct pt_regs, rdx), offsetof(struct pt_regs, rbx),
+		offsetof(struct pt_regs, rsp), offsetof(struct pt_regs, rbp),
+		offsetof(struct pt_regs, rsi), offsetof(struct pt_regs, rdi),
+		offsetof(struct pt_regs, r8),  offsetof(struct pt_regs, r9),
+		offsetof(struct pt_regs, r10), offsetof(struct pt_regs, r11),
+		offsetof(struct pt_regs, r12), offsetof(struct pt_regs, r13),
+		offsetof(struct pt_regs, r14), offsetof(struct pt_regs, r15),
+	};
+
+	if (ZydisRegisterGetClass(reg) != ZYDIS_REGCLASS_GPR64)
+		return -1;
+	return offsets[ZydisRegisterGetId(reg)];
 }

@@ -37,6 +37,11 @@ const void *python_code_at(const struct python_code *c, uint64_t vaddr, size_t l
 uint64_t python_code_off(const struct python_code *c, uint64_t vaddr);
 /* What a pointer there is when the program runs, as a link-time address. */
 bool python_code_pointer(const struct python_code *c, uint64_t vaddr, uint64_t *ret);
+/*
+ * How many calls lead to low .. high, from anywhere, and the highest place where one does (NULL: not wanted; left
+ * alone where there is none). What only looks like a call, in the middle of another instruction, counts.
+ */
+size_t python_code_calls(const struct python_code *c, uint64_t low, uint64_t high, uint64_t *ret_highest);
 /* An exported symbol. */
 bool python_code_symbol(Elf *elf, const char *name, GElf_Sym *ret);
 
@@ -50,5 +55,9 @@ struct python_insn {
 bool python_insn_at(const struct python_code *c, uint64_t vaddr, struct python_insn *ret);
 /* The fixed address of an operand in memory, of what a lea makes, of where a jump leads; 0: none. */
 uint64_t python_insn_address(const struct python_insn *i);
+/* A jump or a call. */
+bool python_insn_ends_block(const struct python_insn *i);
+/* Where struct pt_regs has what instructions call by that name; -1: nowhere, or not all 64 bits of it. */
+int python_register_off(ZydisRegister reg);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What a probe on Python's functions takes: the same programs see functions of our own, with frames in our
- * own memory that look as the interpreter's do. What CPython does itself when a probe is on, the line
- * number for one, is not part of it.
+ * own memory that look as the interpreter's do. What CPython does itself where a USDT probe has to be enabled, the
+ * line number for one, is not part of it.
  */
 #include <asm/ptrace.h>
 #include <bpf/bpf.h>

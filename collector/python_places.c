@@ -2,7 +2,6 @@
 #include "collector/python_places.h"
 
 #include <Zydis/Zydis.h>
-#include <asm/ptrace.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -12,6 +11,7 @@
 #include "collector/call_place.h"
 #include "collector/python_calls.h"
 #include "collector/python_code.h"
+#include "collector/python_enabled.h"
 #include "collector/usdt.h"
 
 /* Include/opcode.h of 3.11; they do not change within a version. */
@@ -33,25 +33,6 @@ struct search {
 };
 
 /* ---- registers ---- */
-
-/* Offsets in struct pt_regs by the number that instructions give a register; -1: none. */
-static int reg_offset(ZydisRegister reg)
-{
-	static const unsigned short offsets[] = {
-		offsetof(struct pt_regs, rax), offsetof(struct pt_regs, rcx),
-		offsetof(struct pt_regs, rdx), offsetof(struct pt_regs, rbx),
-		offsetof(struct pt_regs, rsp), offsetof(struct pt_regs, rbp),
-		offsetof(struct pt_regs, rsi), offsetof(struct pt_regs, rdi),
-		offsetof(struct pt_regs, r8),  offsetof(struct pt_regs, r9),
-		offsetof(struct pt_regs, r10), offsetof(struct pt_regs, r11),
-		offsetof(struct pt_regs, r12), offsetof(struct pt_regs, r13),
-		offsetof(struct pt_regs, r14), offsetof(struct pt_regs, r15),
-	};
-
-	if (ZydisRegisterGetClass(reg) != ZYDIS_REGCLASS_GPR64)
-		return -1;
-	return offsets[ZydisRegisterGetId(reg)];
-}
 
 static bool writes(const struct python_insn *i, ZydisRegister reg)
 {
@@ -77,28 +58,13 @@ static bool is_kept_by_calls(ZydisRegister reg)
 
 /* ---- the functions with the USDT probes ---- */
 
-/* The highest place up to vaddr, and near it, that is called from anywhere: where its function begins. */
+/* The highest place up to vaddr, and near it, that is called from anywhere: where its function begins; 0: none. */
 static uint64_t function_start(const struct python_code *c, uint64_t vaddr)
 {
-	uint64_t best = 0;
+	uint64_t highest = 0;
 
-	vec_each(&c->segments, p) {
-		const uint8_t *bytes = p->p_flags & PF_X ? c->bytes + p->p_offset : NULL;
-		uint64_t i;
-
-		for (i = 0; bytes && i + 5 <= p->p_filesz; i++) {
-			uint64_t to;
-			int32_t rel;
-
-			if (bytes[i] != 0xe8)
-				continue;
-			memcpy(&rel, bytes + i + 1, sizeof(rel));
-			to = p->p_vaddr + i + 5 + (uint64_t)(int64_t)rel;
-			if (to <= vaddr && to + HELPER_BYTES > vaddr && to > best)
-				best = to;
-		}
-	}
-	return best;
+	python_code_calls(c, vaddr > HELPER_BYTES ? vaddr - HELPER_BYTES : 1, vaddr, &highest);
+	return highest;
 }
 
 /* The register that still has the function's first argument at vaddr; -1: none. */
@@ -120,7 +86,7 @@ static int argument_at(const struct python_code *c, uint64_t vaddr)
 		else if (kept != ZYDIS_REGISTER_NONE && writes(&i, kept))
 			return -1;
 	}
-	return at == vaddr && kept != ZYDIS_REGISTER_NONE ? reg_offset(kept) : -1;
+	return at == vaddr && kept != ZYDIS_REGISTER_NONE ? python_register_off(kept) : -1;
 }
 
 /* ---- the code of instructions ---- */
@@ -181,13 +147,6 @@ static bool read_eval(struct search *s)
 	return true;
 }
 
-static bool ends_block(const struct python_insn *i)
-{
-	return i->in.meta.category == ZYDIS_CATEGORY_COND_BR ||
-	       i->in.meta.category == ZYDIS_CATEGORY_UNCOND_BR ||
-	       i->in.meta.category == ZYDIS_CATEGORY_CALL;
-}
-
 /* `mov %reg, 0x38(%frame)`: the register; -1: the instruction is another one. */
 static int frame_register(const struct python_insn *i)
 {
@@ -199,7 +158,7 @@ static int frame_register(const struct python_insn *i)
 	    i->operands[1].type != ZYDIS_OPERAND_TYPE_REGISTER ||
 	    to->mem.base == ZYDIS_REGISTER_RSP)
 		return -1;
-	return reg_offset(to->mem.base);
+	return python_register_off(to->mem.base);
 }
 
 /* The first block: its length, and the frame's register there. */
@@ -218,7 +177,7 @@ static uint64_t read_block(const struct search *s, uint64_t at, int *ret_reg)
 			base = *ret_reg < 0 ? base : i.operands[0].mem.base;
 		}
 		at = i.next;
-	} while (!ends_block(&i));
+	} while (!python_insn_ends_block(&i));
 	return at - begin;
 }
 
@@ -280,7 +239,43 @@ static int check_version(const struct search *s, struct err *e)
 	return refuse(s, e, text);
 }
 
-static int add_usdt(struct search *s, struct python_places *ret, struct err *e)
+/* Where the interpreter looks whether it is enabled. False: that is not all understood. */
+static bool add_tests(struct search *s, const struct usdt_site *u, bool is_return, struct python_places *ret)
+{
+	struct python_probe probe = { u->semaphore_vaddr, function_start(&s->code, u->vaddr) };
+	uint64_t begin = s->eval.st_value;
+	struct python_tests tests = { 0 };
+	bool found = probe.semaphore &&
+		     python_tests_find(&s->code, begin, begin + s->eval.st_size, &probe, &tests) &&
+		     (is_return || python_tests_keep_first(&s->code, begin, &tests));
+
+	vec_each(&tests.at, t)
+		found = found && !is_jumped_to(s, t->begin, t->jump);
+	vec_each(&tests.at, t)
+		if (found)
+			vec_push(&ret->at, (struct call_place){ .off = python_code_off(&s->code, t->jump),
+								.cookie = PYTHON_COOKIE(t->reg, is_return) });
+	python_tests_release(&tests);
+	return found;
+}
+
+static int add_probe(struct search *s, const struct usdt_site *u, bool is_return, struct python_places *ret,
+		     struct err *e)
+{
+	int reg;
+
+	if (add_tests(s, u, is_return, ret))
+		return 0;
+	reg = argument_at(&s->code, u->vaddr);
+	if (reg < 0)
+		return refuse(s, e, "its USDT probes stand in code that is not understood");
+	vec_push(&ret->at, (struct call_place){ .off = u->off,
+						.semaphore_off = u->semaphore_off,
+						.cookie = PYTHON_COOKIE(reg, is_return) });
+	return 0;
+}
+
+static int add_probes(struct search *s, struct python_places *ret, struct err *e)
 {
 	struct usdt usdt = { 0 };
 	size_t nr_returns = 0;
@@ -288,20 +283,12 @@ static int add_usdt(struct search *s, struct python_places *ret, struct err *e)
 
 	vec_each(&usdt.sites, u) {
 		bool is_return = !strcmp(u->name, "function__return");
-		int reg;
 
 		if (err || strcmp(u->provider, "python") ||
 		    (!is_return && strcmp(u->name, "function__entry")))
 			continue;
 		nr_returns += is_return;
-		reg = argument_at(&s->code, u->vaddr);
-		if (reg < 0)
-			err = refuse(s, e, "its USDT probes stand in code that is not understood");
-		else
-			vec_push(&ret->at,
-				 (struct call_place){ .off = u->off,
-						      .semaphore_off = u->semaphore_off,
-						      .cookie = PYTHON_COOKIE(reg, is_return) });
+		err = add_probe(s, u, is_return, ret, e);
 	}
 	usdt_release(&usdt);
 	if (err)
@@ -311,7 +298,7 @@ static int add_usdt(struct search *s, struct python_places *ret, struct err *e)
 
 static int add_instructions(struct search *s, struct python_places *ret, struct err *e)
 {
-	if (read_eval(s) && s->table_vaddr && add_instruction(s, OPCODE_RESUME, ret) &&
+	if (s->table_vaddr && add_instruction(s, OPCODE_RESUME, ret) &&
 	    add_instruction(s, OPCODE_RESUME_QUICK, ret))
 		return 0;
 	return refuse(s, e, "its interpreter's code is not understood");
@@ -325,8 +312,10 @@ static int find(struct search *s, struct python_places *ret, struct err *e)
 	    !python_code_symbol(s->elf, "_PyEval_EvalFrameDefault", &s->eval))
 		return err_set(e, -ENOEXEC, "%s: there is no Python in it", s->module);
 	err = check_version(s, e);
+	if (!err && !read_eval(s))
+		err = refuse(s, e, "its interpreter's code is not understood");
 	if (!err)
-		err = add_usdt(s, ret, e);
+		err = add_probes(s, ret, e);
 	if (!err)
 		err = add_instructions(s, ret, e);
 	return err;

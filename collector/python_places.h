@@ -3,15 +3,18 @@
  * Where probes go that see Python's functions entered and left: a file with CPython 3.11's code in, places
  * out. Nothing but the file is looked at.
  *
- * Left: at the USDT probe function__return, which is reached on return, yield and exceptions. Entered: the
- * USDT probe function__entry is not reached in 3.11, other than when an exception is thrown into a generator
- * or the frame is traced (github.com/python/cpython/issues/98894). What a frame does first, and
- * each time that it is resumed, is the instruction RESUME. The code for it, and for RESUME_QUICK, which takes
- * its place when the function is warm, begins where the table of _PyEval_EvalFrameDefault() says that
- * leads from opcodes to code: a table of 256 addresses that this function refers to.
+ * Left: where the interpreter looks whether the USDT probe function__return is enabled (python_enabled.h), which it does
+ * on return, yield and exceptions. Entered: function__entry is not reached in 3.11, other than when an exception is
+ * thrown into a generator or the frame is traced (github.com/python/cpython/issues/98894). The place for what is thrown
+ * is taken, the first one that _PyEval_EvalFrameDefault() leads to; frames that are traced come by all others, too.
+ * What a frame does first, and each time that it is resumed, is the instruction RESUME. The code for it, and for
+ * RESUME_QUICK, which takes its place when the function is warm, begins where the table of that function says which
+ * leads from opcodes to code: a table of 256 addresses that it refers to.
+ *
+ * Where that is not understood, the USDT probes themselves are taken, with their semaphores.
  *
  * Which register has the frame's address: the code of both instructions stores the current one at
- * frame + 0x38, and the functions with the USDT probes keep their only argument, the frame.
+ * frame + 0x38, and the functions with the USDT probes are given it, their only argument, and keep it.
  */
 #ifndef COLLECTOR_PYTHON_PLACES_H
 #define COLLECTOR_PYTHON_PLACES_H

@@ -166,8 +166,8 @@ def counted(file, *args):
     return found
 
 
-def go(name, how):
-    process = start_target(PYTHON, path("program.py"), ready="ready", stdin=subprocess.PIPE)
+def go(name, how, python=PYTHON, **options):
+    process = start_target(python, path("program.py"), ready="ready", stdin=subprocess.PIPE, **options)
     recording = Recording("-p", process.pid, "--calls", "python", "--marker", "none")
     process.stdin.write("%s %s\n" % (name, how))
     process.stdin.flush()
@@ -289,16 +289,21 @@ def check_refused():
     step("what cannot be counted is said")
 
 
-def touched(pid):
-    """The interpreter's code, and the words that USDT probes count their users in, as the process has them."""
-    file = os.path.realpath(PYTHON)
-    vaddr, _, size = Elf(file).function("_PyEval_EvalFrameDefault")
+def usdt_probes(file):
+    """[(of its instruction, of the word that counts its users)] of both probes of functions, as addresses."""
     notes = run("readelf", "-nW", file).stdout
     found = re.findall(r"Name: function__\w+\n +Location: (\w+), Base: \w+, Semaphore: (\w+)", notes)
     equal("USDT probes of functions", len(found), 2)
-    places = [(vaddr, size)] + [(int(at, 16), 1) for at, _ in found] + [(int(at, 16), 2) for _, at in found]
+    return [(int(at, 16), int(users, 16)) for at, users in found]
+
+
+def touched(pid):
+    """The interpreter's code, and the words that USDT probes count their users in, as the process has them."""
+    file = os.path.realpath("/proc/%d/exe" % pid)
+    vaddr, _, size = Elf(file).function("_PyEval_EvalFrameDefault")
     with open("/proc/%d/mem" % pid, "rb", 0) as f:
-        return [os.pread(f.fileno(), nr, at) for at, nr in places]
+        return [os.pread(f.fileno(), nr, at)
+                for at, nr in [(vaddr, size)] + [(users, 2) for _, users in usdt_probes(file)]]
 
 
 def check_killed():
@@ -307,8 +312,8 @@ def check_killed():
     before = touched(process.pid)
     recording = Recording("-p", process.pid, "--calls", "python", "--marker", "none")
     during = touched(process.pid)
-    check(all(a != b for a, b in zip(before, during)), "not all that is to be touched is: %r" % during[1:])
-    equal("users of the USDT probes", during[3:], [b"\1\0", b"\1\0"])
+    check(during[0] != before[0], "the interpreter's code has no probes")
+    equal("users of the USDT probes", during[1:], [b"\0\0", b"\0\0"])
     recording.process.kill()
     recording.process.wait()
     wait_until("the target is as it was", lambda: touched(process.pid) == before)
@@ -316,6 +321,43 @@ def check_killed():
     process.stdin.close()
     equal("exit status of the target", process.wait(PATIENCE), 0)
     step("SIGKILL")
+
+
+def called_before(elf, vaddr):
+    """The highest place up to that address that the interpreter calls: where its function begins."""
+    begin, off, size = elf.function("_PyEval_EvalFrameDefault")
+    _, _, _, addr, at, nr, *_ = [s for s in elf.sections if s[3] <= begin < s[3] + s[5]][0]
+    calls = (addr + i.end() + struct.unpack("<i", i.group(1))[0]
+             for i in re.finditer(rb"\xe8(?=(....))", elf.bytes[at:at + nr], re.DOTALL))
+    return max(to + 4 for to in calls if to + 4 <= vaddr), begin, off, size
+
+
+def check_another_way():
+    """
+    An interpreter in which not all is understood of where it looks whether USDT probes are enabled: here one more call
+    of what has the probe at returns, that nobody comes by, in the bytes between two functions. Then USDT probes are used.
+    """
+    elf = Elf(os.path.realpath(PYTHON))
+    (_, _), (at_return, _) = usdt_probes(elf.path)
+    function, begin, off, size = called_before(elf, at_return)
+    padding = b"\xc3\x66\x66\x2e\x0f\x1f\x84\x00\x00\x00\x00\x00"  # ret, and a nop that is long enough
+    in_code = elf.bytes.find(padding) + 1
+    check(in_code, "there is no such padding")
+    vaddr = begin + in_code - off
+    call = b"\xe8" + struct.pack("<i", function - vaddr - 5)
+    other = path("python3.11-other")
+    with open(other, "wb") as f:
+        f.write(elf.bytes[:in_code] + call + elf.bytes[in_code + len(call):])
+    os.chmod(other, 0o755)
+    home = dict(os.environ, PYTHONHOME="/usr")
+    want, got, recording = go("greenlets", "traced", other, env=home)
+    equal("calls by way of USDT probes", numbers(got), want)
+    process = start_target(other, path("program.py"), ready="ready", stdin=subprocess.PIPE, env=home)
+    recording = Recording("-p", process.pid, "--calls", "python", "--marker", "none")
+    equal("users of the USDT probes", touched(process.pid)[1:], [b"\0\0", b"\1\0"])
+    recording.stop()
+    equal("users of the USDT probes afterwards", touched(process.pid)[1:], [b"\0\0", b"\0\0"])
+    step("another interpreter's code")
 
 
 def check_overhead():
@@ -351,4 +393,5 @@ check_times()
 check_family()
 check_refused()
 check_killed()
+check_another_way()
 check_overhead()
