@@ -445,7 +445,7 @@ def us_of_python_call(how, counter=None, is_on=""):
     if counter:
         process = subprocess.Popen(counter(target.pid), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         while is_on not in said:
-            said += process.stdout.readline()
+            said += process.stdout.readline() or sys.exit(said)
         time.sleep(0.5)
     target.stdin.write("go\n")
     target.stdin.flush()
