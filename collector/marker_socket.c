@@ -22,7 +22,7 @@
 BPF_OBJECT(socket_calls);
 BPF_OBJECT(socket_traced);
 
-enum { NR_PROGRAMS_MAX = 8, AT_SENDS = 3 };
+enum { NR_PROGRAMS_MAX = 9, AT_WAKING = 3, AT_SENDS = 4 };
 
 /* An object's programs are attached in this order: a thread's time counts from its first mark. */
 static const struct {
@@ -31,10 +31,11 @@ static const struct {
 	const char *programs[NR_PROGRAMS_MAX];
 } objects[] = {
 	[SOCKET_BY_CALLS] = { "socket_calls", bpf_object_socket_calls, bpf_object_socket_calls_end,
-			      { "socket_switch", "socket_exit", "socket_enter" } },
+			      { "socket_switch", "socket_fork", "socket_exit", [AT_WAKING] = "socket_waking",
+				"socket_enter" } },
 	[SOCKET_BY_TRACES] = { "socket_traced", bpf_object_socket_traced, bpf_object_socket_traced_end,
-			       { "socket_switch", "socket_state", "socket_destroyed",
-				 [AT_SENDS] = "socket_sends", "socket_sent", "socket_received" } },
+			       { "socket_switch", "socket_state", "socket_destroyed", [AT_WAKING] = "socket_waking",
+				 [AT_SENDS] = "socket_sends", "socket_fork", "socket_sent", "socket_received" } },
 };
 
 struct socket_marker {
@@ -47,6 +48,7 @@ struct socket_marker {
 	int cpus_fd, settle_fd;
 	int nr_cpus;		/* possible ones */
 	bool has_late;		/* some answers are begun by a thread that did not just read the request */
+	bool has_threads;	/* several, in a process */
 	struct bpf_link *links[NR_PROGRAMS_MAX];
 };
 
@@ -86,6 +88,7 @@ static const struct {
 	{ SYS_ppoll, CALL_PPOLL },
 	{ SYS_pselect6, CALL_SELECT },
 	{ SYS_io_uring_enter, CALL_IO_URING },
+	{ SYS_futex, CALL_FUTEX },
 	{ SYS_shutdown, CALL_SHUTDOWN },
 };
 
@@ -153,6 +156,16 @@ static void find_listening(struct socket_marker *m, const struct pids *pids)
 	vec_release(&seen);
 }
 
+static bool has_threads(uint32_t pid)
+{
+	char path[64];
+	struct stat st;
+
+	/* Links: ".", its own in "..", and those of its folders. */
+	snprintf(path, sizeof(path), "/proc/%u/task", pid);
+	return !stat(path, &st) && st.st_nlink > 3;
+}
+
 static int socket_prepare(const struct marker_spec *spec, uint32_t id,
 			  const struct marker_target *target, void **ret_self, struct err *e)
 {
@@ -164,6 +177,8 @@ static int socket_prepare(const struct marker_spec *spec, uint32_t id,
 	m->way = socket_way_choose(target->program ? NULL : target->pids, &m->sees_sends);
 	m->nr_cpus = libbpf_num_possible_cpus();
 	find_listening(m, target->pids);
+	vec_each(&target->pids->at, pid)
+		m->has_threads = m->has_threads || has_threads(*pid);
 	*ret_self = m;
 	return 0;
 }
@@ -195,6 +210,7 @@ static int load(struct socket_marker *m, const struct marker_ways *ways, struct 
 	if (err)
 		return err;
 	sends = bpf_object__find_program_by_name(object, "socket_sends");
+	bpf_program__set_autoload(bpf_object__find_program_by_name(object, "socket_waking"), true);
 	err = set_config(m, object);
 	if (!err)
 		err = bpf_map__set_max_entries(bpf_object__find_map_by_name(object, "batches"),
@@ -248,7 +264,8 @@ static int attach_programs(struct socket_marker *m, struct err *e)
 	size_t i;
 
 	for (i = 0; !err && i < NR_PROGRAMS_MAX && objects[m->way].programs[i]; i++)
-		err = attach_program(m, i, e);
+		if (i != AT_WAKING || m->has_threads)
+			err = attach_program(m, i, e);
 	return err;
 }
 
@@ -295,6 +312,7 @@ static struct socket_counts sum_counts(const struct socket_marker *m)
 			sum.nr_ends += each[i].counts.nr_ends;
 			sum.nr_late += each[i].counts.nr_late;
 			sum.nr_unsent += each[i].counts.nr_unsent;
+			sum.nr_threads += each[i].counts.nr_threads;
 			sum.nr_io_uring += each[i].counts.nr_io_uring;
 		}
 	free(each);
@@ -311,13 +329,24 @@ static void socket_counts(const void *self, struct marker_counts *ret)
 				       .nr_io_uring = sum.nr_io_uring };
 }
 
+/* What wakes all of the system takes from it, too: it is attached when there may be somebody to be woken. */
+static void tend_waking(struct socket_marker *m)
+{
+	struct err e;
+
+	if (m->has_threads)
+		return;
+	m->has_threads = sum_counts(m).nr_threads > 0;
+	if (m->has_threads && attach_program(m, AT_WAKING, &e))
+		log_verbose("%s", e.what);
+}
+
 /*
  * Who answers what it has read last needs no tracepoint where a write begins, and each costs 0.1 us. Should it be missed, it is attached again, for good.
  */
-static void socket_tend(void *self)
+static void tend_sends(struct socket_marker *m)
 {
 	enum { ANSWERS_THAT_TELL = 1000 };
-	struct socket_marker *m = self;
 	struct bpf_link **sends = &m->links[AT_SENDS];
 	struct socket_counts sum;
 	struct err e;
@@ -333,6 +362,12 @@ static void socket_tend(void *self)
 		bpf_link__destroy(*sends);
 		*sends = NULL;
 	}
+}
+
+static void socket_tend(void *self)
+{
+	tend_waking(self);
+	tend_sends(self);
 }
 
 /* A CPU that is off has no marks: when it went off, its batches stayed, and are sent when it is back. */

@@ -43,6 +43,7 @@ enum socket_call {
 	CALL_PPOLL,		/* the third */
 	CALL_SELECT,		/* the fifth */
 	CALL_IO_URING,
+	CALL_FUTEX,		/* word, operation, value, timeout behind a pointer */
 	CALL_SHUTDOWN,		/* fd, how */
 	CALL_DUP,		/* fd, the one that is closed before */
 	NR_SOCKET_CALLS,
@@ -59,6 +60,7 @@ struct socket_counts {
 	unsigned long long nr_ends;	/* outbound bytes after inbound ones */
 	unsigned long long nr_late;	/* of them: by a thread whose last mark was not for what it answers */
 	unsigned long long nr_unsent;	/* marks that found no room in a ring, or could not be made */
+	unsigned long long nr_threads;	/* that processes of the target made */
 	unsigned long long nr_io_uring;	/* calls to io_uring_enter(2), or transfers by such */
 };
 

@@ -9,7 +9,7 @@
  * Every system call of the whole system takes the kernel's slow way while this is attached.
  * socket_traced.bpf.c costs less, where it can be had.
  */
-#include "collector/socket_transfers.bpf.h"
+#include "collector/socket_handed.bpf.h"
 
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -71,7 +71,14 @@ static int find_socket(struct task_struct *task, __u32 fd, struct place *ret)
 SEC("tp_btf/sched_switch")
 int BPF_PROG(socket_switch, _Bool preempt, struct task_struct *prev, struct task_struct *next)
 {
+	struct thread *t;
+
 	set_ahead(next);
+	if (preempt || !may_be_target(prev->tgid))
+		return 0;
+	t = bpf_task_storage_get(&threads, prev, 0, 0);
+	if (t && prev->__state)
+		sleeps(ctx, prev, t);
 	return 0;
 }
 
@@ -201,7 +208,7 @@ int BPF_PROG(socket_enter, struct pt_regs *regs, long nr)
 	struct thread *thread;
 	__u8 call = call_of(nr);
 
-	if (call == CALL_OTHER || call == CALL_CONNECT)
+	if (call == CALL_OTHER || call == CALL_CONNECT || call == CALL_FUTEX)
 		return 0;
 	task = bpf_get_current_task_btf();
 	thread = target_thread(task);

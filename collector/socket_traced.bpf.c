@@ -9,7 +9,7 @@
  * What these tracepoints do not see, and socket_calls.bpf.c does: a wait that finds its event there
  * already, unless a read that found nothing precedes it; the end of a connection of Unix sockets.
  */
-#include "collector/socket_transfers.bpf.h"
+#include "collector/socket_handed.bpf.h"
 
 /* Gone with the socket. */
 struct {
@@ -225,8 +225,12 @@ int BPF_PROG(socket_switch, _Bool preempt, struct task_struct *prev, struct task
 	if (preempt || !may_be_target(prev->tgid))
 		return 0;
 	t = bpf_task_storage_get(&threads, prev, 0, 0);
-	if (t && t->last && prev->__state && is_waiting(t, prev))
+	if (!t || !prev->__state)
+		return 0;
+	if (t->last && is_waiting(t, prev))
 		waits(ctx, prev, t);
+	else
+		sleeps(ctx, prev, t);
 	return 0;
 }
 

@@ -76,6 +76,7 @@ static void serves(struct thread *t, __u64 key, __u32 fd)
 	t->last = t->served = key;
 	t->served_fd = fd;
 	t->has_answered = 0;
+	t->has_served = 1;
 }
 
 static __u32 least(__u64 a, __u32 b)

@@ -25,6 +25,13 @@ enum socket_mark_kind {
 	SOCKET_WAIT = 4,	/* the thread waits for something new; conn is 0 */
 	SOCKET_CLOSE = 5,	/* the last descriptor of it */
 	SOCKET_LOST = 6,	/* from here on marks are missing; conn is 0 */
+	/*
+	 * The thread wakes another one that neither reads nor answers: conn is that one's tid, and bytes its on-CPU time.
+	 * From there on that one does work for the thread, or goes on with what it did before it slept.
+	 */
+	SOCKET_HANDED = 7,
+	SOCKET_RESUMED = 8,
+	SOCKET_IDLE = 9,	/* a thread that was handed work, or resumed, waits to be woken; conn is 0 */
 };
 
 enum socket_mark_flags {

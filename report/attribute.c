@@ -46,9 +46,9 @@ void attribute_record(struct attribute *a, const struct record *r)
 	}
 }
 
-void attribute_thread_began(struct attribute *a, uint32_t thread)
+void attribute_thread_began(struct attribute *a, uint32_t thread, uint32_t parent)
 {
-	socket_requests_thread_began(&a->by_bytes, thread);
+	socket_requests_thread_began(&a->by_bytes, thread, parent);
 }
 
 uint64_t attribute_id(const struct attribute *a, uint32_t thread)

@@ -343,7 +343,9 @@ static int feed_record(struct feed *f, const struct record *r, const char *path,
 	attribute_record(&f->attribute, r);
 	session_record(&f->session, r);
 	if (r->type == PERF_RECORD_FORK)
-		attribute_thread_began(&f->attribute, session_thread(&f->session, r->pid, r->tid));
+		attribute_thread_began(&f->attribute, session_thread(&f->session, r->pid, r->tid),
+				       r->task.ppid == r->pid ? session_find_thread(&f->session, r->task.ppid, r->task.ptid)
+							      : UINT32_MAX);
 	if (r->type == PERF_RECORD_EVENT_UPDATE)
 		call_tree_note(&f->calls, &f->session, r);
 	if (r->type != PERF_RECORD_SAMPLE || !r->event)

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "recording/socket_marks.h"
+#include "report/handed.h"
 #include "report/socket_bytes.h"
 
 void socket_requests_init(struct socket_requests *s, struct session *session,
@@ -38,6 +39,7 @@ static void take_served(struct socket_requests *s, struct connection *c, const s
 		worker_work_on(&s->workers, w,
 			       work_reads_for_others(&s->workers, w) ? NO_SLOT : connection_worked_on(c));
 		worker_let_wait(&s->workers, w, connection_worked_on(c));
+		handed_read(&s->workers, w, connection_worked_on(c));
 		return;
 	}
 	if (connection_is_owing(c))
@@ -102,8 +104,11 @@ static void take_transfer(struct socket_requests *s, const struct mark *m, struc
 	}
 	if (c && !c->is_outgoing)
 		socket_bytes_in(s, c, m, &more);
-	if (c && begins_answer(c, m))
+	if (c && begins_answer(c, m)) {
 		work_claim(&s->workers, c, &m->head, w);
+		if (connection_worked_on(c) != NO_SLOT)
+			handed_answered(&s->workers, connection_worked_on(c));
+	}
 	else
 		work_up_to(&s->workers, c, w, &m->head);
 	if (!c)
@@ -120,6 +125,7 @@ static void take_transfer(struct socket_requests *s, const struct mark *m, struc
 static void take(struct socket_requests *s, const struct mark *m, struct worker *w)
 {
 	s->nr_data_lost += !!(m->head.flags & SOCKET_DATA_LOST);
+	handed_note(&s->workers, w, &m->head);
 	worker_note_turn(w, &m->head);
 	if (m->head.kind == SOCKET_IN || m->head.kind == SOCKET_OUT || m->head.kind == SOCKET_CLOSE)
 		take_transfer(s, m, w);
@@ -196,6 +202,10 @@ bool socket_requests_mark(struct socket_requests *s, const struct record *rec)
 		return true;
 	}
 	thread = session_thread(s->session, rec->pid, rec->tid);
+	if (m.head.kind >= SOCKET_HANDED) {
+		handed_mark(&s->workers, rec->pid, thread, &m.head);
+		return true;
+	}
 	take(s, &m, workers_get(&s->workers, thread));
 	/* Sockets are closed behind their thread's end. */
 	if (s->session->threads.at[thread].is_ended)
@@ -238,7 +248,7 @@ static bool has_marks(const struct socket_requests *s)
 }
 
 /* The scheduler's sum of a new thread's time begins with 0 (Linux: kernel/sched/core.c, __sched_fork()). */
-void socket_requests_thread_began(struct socket_requests *s, uint32_t thread)
+void socket_requests_thread_began(struct socket_requests *s, uint32_t thread, uint32_t parent)
 {
 	struct worker *w;
 
@@ -247,6 +257,8 @@ void socket_requests_thread_began(struct socket_requests *s, uint32_t thread)
 	w = workers_get(&s->workers, thread);
 	w->is_known = true;
 	w->cpu_ns = 0;
+	if (parent != UINT32_MAX)
+		handed_new(&s->workers, thread, parent);
 }
 
 uint32_t socket_requests_of(const struct socket_requests *s, uint32_t thread)

@@ -7,6 +7,8 @@ static void worker_release(struct worker *w)
 {
 	vec_release(&w->held);
 	vec_release(&w->waiting);
+	vec_release(&w->unhanded);
+	vec_release(&w->read_paths);
 }
 
 void workers_release(struct workers *ws)

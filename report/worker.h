@@ -73,6 +73,14 @@ struct worker {
 	bool is_turning;		/* at its last mark */
 	uint32_t nr_owed;		/* requests that it has read, and nobody has answered yet */
 	VEC(struct request_ref) waiting;	/* that it has read, and has not begun with, oldest first */
+	/* What it hands on: see handed.h. */
+	VEC(struct request_ref) unhanded;	/* that it has read since it waited, and not handed on, oldest first */
+	VEC(uint32_t) read_paths;	/* of all that it has read since it waited */
+	uint32_t nr_hands;		/* what it has handed on since */
+	bool hands_several;		/* its last mark was of that, with more to be handed on */
+	uint32_t nr_handed_in_turn, nr_handed_at_once;
+	bool is_handed, is_unsure;	/* it does what others hand to it; another request's, maybe */
+	struct request_ref left;	/* that it worked on until it waited to be woken; id 0: none */
 	/* While it asks other servers for a request that only its next answer will tell: */
 	uint64_t peer;			/* connection that it asked on last; 0: it does not */
 	bool is_waiting;		/* for what comes from there */
@@ -85,11 +93,21 @@ struct ways {
 	uint32_t nr_begun, nr_begun_of_others;	/* answers; of them to what the thread had not worked on before */
 };
 
+/* How often a request of a path is handed to threads that neither read nor answer. */
+struct habit {
+	uint32_t path;
+	double rate;
+};
+
+/* Paths that share a place take turns. */
+enum { NR_HABITS = 256 };
+
 struct workers {
 	struct session *session;	/* both lent */
 	struct open_requests *open;
 	VEC(struct worker) all;
 	VEC(struct ways) ways;		/* by process */
+	struct habit habits[NR_HABITS];
 };
 
 void workers_release(struct workers *ws);

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * Work that a thread hands to another one, which neither reads requests nor answers them: an executor's, a pool's.
+ * What is seen of it is that the first one wakes the other, which waits for a condition or a semaphore for as long as
+ * it takes: then it has nothing to do, or, in the middle of its work, needs what another thread has. The latter
+ * is known where
+ *   a mutex is waited for: glibc's have the value 2 then;
+ *   who wakes it has been handed work itself, and hands none on;
+ *   who wakes it has waited itself right beside, for a time: so do CPython's threads that want the GIL, and wake who
+ *   had to give it up for them, and waits until they have it.
+ * Runtimes that plan their work themselves (Go) wait by another operation: there who is woken works for anybody.
+ */
+#ifndef COLLECTOR_SOCKET_HANDED_BPF_H
+#define COLLECTOR_SOCKET_HANDED_BPF_H
+
+#include "collector/socket_transfers.bpf.h"
+
+enum {
+	FUTEX_OPERATION = 127,	/* the rest are flags */
+	FUTEX_WAIT_BITSET = 9,
+	MUTEX_IS_CONTENDED = 2,
+	LOCK_BYTES = 256,	/* that are beside each other: struct _gil_runtime_state */
+};
+
+static int waits_for_futex(const struct pt_regs *regs)
+{
+	return call_of(regs->orig_ax) == CALL_FUTEX && (regs->si & FUTEX_OPERATION) == FUTEX_WAIT_BITSET &&
+	       (__u32)regs->dx != MUTEX_IS_CONTENDED;
+}
+
+/* The thread goes to sleep, in the switch away from it. */
+static void sleeps(void *ctx, struct task_struct *task, struct thread *thread)
+{
+	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
+	struct telling t = { .ctx = ctx, .task = task, .thread = thread, .kind = SOCKET_IDLE };
+
+	if (!waits_for_futex(regs))
+		return;
+	if (regs->r10) {
+		thread->timed_futex = regs->di;
+		return;
+	}
+	if (!thread->is_handed || regs->di - thread->timed_futex + LOCK_BYTES < 2 * LOCK_BYTES)
+		return;
+	thread->is_handed = 0;
+	tell(&t);
+}
+
+static void tell_handed(void *ctx, struct task_struct *task, struct thread *thread, struct task_struct *to, __u16 kind)
+{
+	struct telling t = { .ctx = ctx, .task = task, .thread = thread, .kind = kind };
+	struct batch *b = begin_mark(&t);
+	struct socket_mark *m;
+
+	if (!b)
+		return;
+	m = mark_at(b, b->len);
+	m->conn = to->pid;
+	m->bytes = to->se.sum_exec_runtime;
+	end_mark(ctx, b, 0);
+}
+
+/* The current thread wakes `to`. */
+static void wakes(void *ctx, struct task_struct *task, struct task_struct *to)
+{
+	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(to);
+	struct thread *thread, *other;
+	int is_handing;
+
+	if (regs->r10 || !waits_for_futex(regs))
+		return;
+	thread = bpf_task_storage_get(&threads, task, 0, 0);
+	if (!thread)
+		return;
+	other = bpf_task_storage_get(&threads, to, 0, 0);
+	if (other && other->has_served)
+		return;
+	is_handing = thread->has_served && regs->di - thread->timed_futex + LOCK_BYTES >= 2 * LOCK_BYTES;
+	if (is_handing ? !thread->last : !other || !other->was_handed)
+		return;
+	if (!other)
+		other = bpf_task_storage_get(&threads, to, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (!other)
+		return;
+	other->is_handed = other->was_handed = 1;
+	tell_handed(ctx, task, thread, to, is_handing ? SOCKET_HANDED : SOCKET_RESUMED);
+}
+
+/* Attached when the target has several threads: everybody who is woken comes by. */
+SEC("?tp_btf/sched_waking")
+int BPF_PROG(socket_waking, struct task_struct *to)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+
+	if (to->tgid == task->tgid && may_be_target(to->tgid))
+		wakes(ctx, task, to);
+	return 0;
+}
+
+/* Who is made by a thread that works on a request begins with that. Where the report sees it: PERF_RECORD_FORK. */
+SEC("tp_btf/sched_process_fork")
+int BPF_PROG(socket_fork, struct task_struct *parent, struct task_struct *child)
+{
+	struct socket_counts *n = count();
+	struct thread *thread, *other;
+
+	if (parent->tgid != child->tgid || !may_be_target(parent->tgid))
+		return 0;
+	if (n)
+		n->nr_threads++;
+	thread = bpf_task_storage_get(&threads, parent, 0, 0);
+	if (!thread || !thread->has_served || !thread->last)
+		return 0;
+	other = bpf_task_storage_get(&threads, child, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (other)
+		other->is_handed = other->was_handed = 1;
+	return 0;
+}
+
+#endif

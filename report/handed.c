@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "report/handed.h"
+
+/* ---- what is done with the requests of a path ---- */
+
+static struct habit *habit_of(struct workers *ws, uint32_t path)
+{
+	struct habit *h = &ws->habits[path % NR_HABITS];
+
+	/* Of a path that is new it may be. */
+	if (h->path != path)
+		*h = (struct habit){ .path = path, .rate = 0.75 };
+	return h;
+}
+
+static bool is_mostly_handed(struct workers *ws, const struct open_request *r)
+{
+	return habit_of(ws, r->request.path)->rate >= 0.5;
+}
+
+/*
+ * When a loop waits it has begun with all that it has read, and as often as that needs it has handed something on: the sum
+ * of its requests' rates. (Widrow and Hoff's rule, normalized.)
+ */
+static void learn(struct workers *ws, struct worker *w)
+{
+	double error = w->nr_hands;
+
+	vec_each(&w->read_paths, path)
+		error -= habit_of(ws, *path)->rate;
+	vec_each(&w->read_paths, path)
+		habit_of(ws, *path)->rate += error / 4 / (double)w->read_paths.nr;
+	w->read_paths.nr = w->nr_hands = 0;
+}
+
+/* ---- who hands it ---- */
+
+/* No loop reads more before it begins. */
+enum { UNHANDED_MAX = 256 };
+
+static struct open_request *find(const struct workers *ws, const struct request_ref *r)
+{
+	struct open_request *open = &ws->open->slots.at[r->slot];
+
+	return open->is_open && open->request.id == r->id && !open->is_answered ? open : NULL;
+}
+
+void handed_read(struct workers *ws, struct worker *w, uint32_t slot)
+{
+	uint64_t id = workers_id_of(ws, slot);
+	size_t i, nr = 0;
+
+	if (slot == NO_SLOT || (w->unhanded.nr && vec_last(&w->unhanded)->id >= id))
+		return;
+	for (i = 0; i < w->unhanded.nr; i++)
+		if (find(ws, &w->unhanded.at[i]))
+			w->unhanded.at[nr++] = w->unhanded.at[i];
+	w->unhanded.nr = nr == UNHANDED_MAX ? 0 : nr;
+	vec_push(&w->unhanded, (struct request_ref){ slot, id });
+	if (w->read_paths.nr < UNHANDED_MAX)
+		vec_push(&w->read_paths, ws->open->slots.at[slot].request.path);
+}
+
+/* Of what the thread has read, and may be handing on now: the first, and how many there are. */
+static struct open_request *first_to_hand(struct workers *ws, const struct worker *w, uint32_t *ret_nr)
+{
+	struct open_request *first = NULL;
+
+	*ret_nr = 0;
+	vec_each(&w->unhanded, ref) {
+		struct open_request *r = find(ws, ref);
+
+		if (!r || r->is_handed || !is_mostly_handed(ws, r))
+			continue;
+		first = first ? first : r;
+		*ret_nr += 1;
+	}
+	return first;
+}
+
+static void note_order(struct worker *w, bool is_in_turn)
+{
+	count_of_late(is_in_turn ? &w->nr_handed_in_turn : &w->nr_handed_at_once, &w->nr_handed_in_turn,
+		      &w->nr_handed_at_once, w->nr_handed_in_turn + w->nr_handed_at_once);
+}
+
+static bool hands_in_turn(const struct worker *w)
+{
+	return w->nr_handed_in_turn >= w->nr_handed_at_once / 4;
+}
+
+/* Which request the thread hands on now; NO_SLOT: nobody knows. */
+static uint32_t hands(struct workers *ws, struct worker *w, bool *ret_is_unsure)
+{
+	struct open_request *now = w->slot == NO_SLOT ? NULL : &ws->open->slots.at[w->slot];
+	uint32_t nr;
+	struct open_request *first = first_to_hand(ws, w, &nr);
+
+	w->nr_hands++;
+	*ret_is_unsure = nr > 1 || w->nr_owed > 1;
+	if (nr && (nr > 1 || w->hands_several))
+		note_order(w, w->hands_several);
+	w->hands_several = nr > 1;
+	if (nr == 1 || (nr > 1 && hands_in_turn(w)))
+		now = first;
+	if (!now)
+		return NO_SLOT;
+	now->is_handed = true;
+	return now->slot;
+}
+
+/* ---- who takes it ---- */
+
+static void take_up(struct workers *ws, struct worker *w, uint32_t slot, uint64_t cpu_ns)
+{
+	worker_stop(ws, w);
+	worker_work_on(ws, w, slot);
+	w->is_handed = true;
+	w->left.id = 0;
+	w->cpu_ns = cpu_ns;
+	w->is_known = true;
+}
+
+static void go_on(struct workers *ws, struct worker *w, uint64_t cpu_ns)
+{
+	if (w->slot == NO_SLOT && w->left.id && find(ws, &w->left))
+		take_up(ws, w, w->left.slot, cpu_ns);
+}
+
+static void idle(struct workers *ws, struct worker *w, const struct socket_mark *m)
+{
+	if (w->has_calls && w->is_unsure)
+		worker_doubt(ws, w, w->slot, CALLS_OF_ANY);
+	worker_give_asked(ws, w, NO_SLOT, NULL);
+	worker_give_work(ws, w, w->slot, m);
+	w->left = (struct request_ref){ w->slot, workers_id_of(ws, w->slot) };
+	worker_work_on(ws, w, NO_SLOT);
+}
+
+static void hand(struct workers *ws, uint32_t from, uint32_t to, uint64_t cpu_ns)
+{
+	bool is_unsure;
+	uint32_t slot = hands(ws, workers_get(ws, from), &is_unsure);
+
+	take_up(ws, workers_get(ws, to), slot, cpu_ns);
+	workers_get(ws, to)->is_unsure = is_unsure;
+}
+
+void handed_answered(struct workers *ws, uint32_t slot)
+{
+	const struct open_request *r = &ws->open->slots.at[slot];
+
+	if (!r->is_handed || !r->nr_workers)
+		return;
+	vec_each(&ws->all, w)
+		if (w->is_handed && w->slot == slot) {
+			worker_give_held(ws, w, slot);
+			worker_work_on(ws, w, NO_SLOT);
+		}
+}
+
+void handed_mark(struct workers *ws, uint32_t pid, uint32_t thread, const struct socket_mark *m)
+{
+	uint32_t other;
+
+	if (m->kind == SOCKET_IDLE) {
+		if (workers_get(ws, thread)->is_handed)
+			idle(ws, workers_get(ws, thread), m);
+		return;
+	}
+	other = session_thread(ws->session, pid, (uint32_t)m->conn);
+	if (workers_get(ws, other)->has_served)
+		return;
+	if (m->kind == SOCKET_HANDED)
+		hand(ws, thread, other, m->bytes);
+	else
+		go_on(ws, workers_get(ws, other), m->bytes);
+}
+
+void handed_new(struct workers *ws, uint32_t thread, uint32_t parent)
+{
+	if (workers_get(ws, parent)->has_served)
+		hand(ws, parent, thread, 0);
+}
+
+void handed_note(struct workers *ws, struct worker *w, const struct socket_mark *m)
+{
+	if (m->kind == SOCKET_WAIT) {
+		learn(ws, w);
+		w->unhanded.nr = 0;
+	}
+	w->hands_several = false;
+	if (!w->is_handed || m->flags & SOCKET_IS_OUTGOING || (m->kind != SOCKET_IN && m->kind != SOCKET_OUT))
+		return;
+	w->is_handed = false;
+	worker_work_on(ws, w, NO_SLOT);
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Work that a thread hands to one that neither reads nor answers: an executor's, a pool's, or one that is made for it.
+ * What that one does is the request's that the first thread works on, from where it is woken or made until it
+ * waits to be woken again. If it waits in the middle of its work, for what another thread has, it goes on with the same.
+ *
+ * A loop that reads several requests before it begins with them (asyncio) hands them on in their order. One that begins
+ * at once with what it has read (Node) hands on what it has read last. Which one it is shows where it hands on two, one
+ * right after the other, that were both read before.
+ *
+ * Who reads or answers himself is no such thread, whoever wakes it: for that one work.h has the rules.
+ */
+#ifndef REPORT_HANDED_H
+#define REPORT_HANDED_H
+
+#include "report/worker.h"
+
+/* A mark of the kinds SOCKET_HANDED, SOCKET_RESUMED or SOCKET_IDLE. pid, thread: of who made the mark. */
+void handed_mark(struct workers *ws, uint32_t pid, uint32_t thread, const struct socket_mark *m);
+/* The thread has read it; NO_SLOT: none. */
+void handed_read(struct workers *ws, struct worker *w, uint32_t slot);
+/* It is about to be answered, whoever does that. */
+void handed_answered(struct workers *ws, uint32_t slot);
+/* A thread was made by another one of its process; before it has any mark. */
+void handed_new(struct workers *ws, uint32_t thread, uint32_t parent);
+/* Before any other mark of the thread: whether it still is one that others hand work to. */
+void handed_note(struct workers *ws, struct worker *w, const struct socket_mark *m);
+
+#endif
