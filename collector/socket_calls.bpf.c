@@ -225,7 +225,7 @@ int BPF_PROG(socket_enter, struct pt_regs *regs, long nr)
 		writes(ctx, task, thread, regs->di);
 		return 0;
 	}
-	if (thread->last && (is_look(regs, call) ? is_done(thread) :
+	if (may_work(thread) && (is_look(regs, call) ? is_done(thread) :
 			     is_wait(call) || call == CALL_IO_URING || asks_for_next(thread, regs->di)))
 		waits(ctx, task, thread);
 	return 0;

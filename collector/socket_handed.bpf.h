@@ -28,6 +28,11 @@ static int waits_for_futex(const struct pt_regs *regs)
 	       (__u32)regs->dx != MUTEX_IS_CONTENDED;
 }
 
+static int is_beside(__u64 futex, __u64 other)
+{
+	return futex - other + LOCK_BYTES < 2 * LOCK_BYTES;
+}
+
 /* The thread goes to sleep, in the switch away from it. */
 static void sleeps(void *ctx, struct task_struct *task, struct thread *thread)
 {
@@ -40,7 +45,7 @@ static void sleeps(void *ctx, struct task_struct *task, struct thread *thread)
 		thread->timed_futex = regs->di;
 		return;
 	}
-	if (!thread->is_handed || regs->di - thread->timed_futex + LOCK_BYTES < 2 * LOCK_BYTES)
+	if (!thread->is_handed || is_beside(regs->di, thread->timed_futex))
 		return;
 	thread->is_handed = 0;
 	tell(&t);
@@ -60,23 +65,25 @@ static void tell_handed(void *ctx, struct task_struct *task, struct thread *thre
 	end_mark(ctx, b, 0);
 }
 
-/* The current thread wakes `to`. */
-static void wakes(void *ctx, struct task_struct *task, struct task_struct *to)
+/* By whom it is woken it works on what that one works on, until its next mark. */
+static void returns(void *ctx, struct task_struct *task, struct thread *thread, struct task_struct *to)
 {
-	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(to);
-	struct thread *thread, *other;
-	int is_handing;
+	struct thread *other = bpf_task_storage_get(&threads, to, 0, 0);
 
-	if (regs->r10 || !waits_for_futex(regs))
+	if (!thread->is_handed || thread->has_served || !other || !other->has_served)
 		return;
-	thread = bpf_task_storage_get(&threads, task, 0, 0);
-	if (!thread)
-		return;
-	other = bpf_task_storage_get(&threads, to, 0, 0);
+	other->is_returned = 1;
+	tell_handed(ctx, task, thread, to, SOCKET_RETURNED);
+}
+
+static void hands(void *ctx, struct task_struct *task, struct thread *thread, struct task_struct *to, __u64 futex)
+{
+	struct thread *other = bpf_task_storage_get(&threads, to, 0, 0);
+	int is_handing = thread->has_served && !is_beside(futex, thread->timed_futex);
+
 	if (other && other->has_served)
 		return;
-	is_handing = thread->has_served && regs->di - thread->timed_futex + LOCK_BYTES >= 2 * LOCK_BYTES;
-	if (is_handing ? !thread->last : !other || !other->was_handed)
+	if (is_handing ? !may_work(thread) : !other || !other->was_handed)
 		return;
 	if (!other)
 		other = bpf_task_storage_get(&threads, to, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
@@ -84,6 +91,24 @@ static void wakes(void *ctx, struct task_struct *task, struct task_struct *to)
 		return;
 	other->is_handed = other->was_handed = 1;
 	tell_handed(ctx, task, thread, to, is_handing ? SOCKET_HANDED : SOCKET_RESUMED);
+}
+
+/* The current thread wakes `to`. */
+static void wakes(void *ctx, struct task_struct *task, struct task_struct *to)
+{
+	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(to);
+	struct thread *thread;
+	int is_loop = is_wait(call_of(regs->orig_ax));
+
+	if (!is_loop && (regs->r10 || !waits_for_futex(regs)))
+		return;
+	thread = bpf_task_storage_get(&threads, task, 0, 0);
+	if (!thread)
+		return;
+	if (is_loop)
+		returns(ctx, task, thread, to);
+	else
+		hands(ctx, task, thread, to, regs->di);
 }
 
 /* Attached when the target has several threads: everybody who is woken comes by. */
@@ -109,7 +134,7 @@ int BPF_PROG(socket_fork, struct task_struct *parent, struct task_struct *child)
 	if (n)
 		n->nr_threads++;
 	thread = bpf_task_storage_get(&threads, parent, 0, 0);
-	if (!thread || !thread->has_served || !thread->last)
+	if (!thread || !thread->has_served || !may_work(thread))
 		return 0;
 	other = bpf_task_storage_get(&threads, child, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (other)

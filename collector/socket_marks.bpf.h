@@ -41,6 +41,7 @@ struct thread {
 	__u8 has_served;	/* ever */
 	__u8 is_handed;		/* it has been woken, or made, by who works on a request, and does not wait for more yet */
 	__u8 was_handed;	/* ever */
+	__u8 is_returned;	/* since it waited it was woken by who had been handed work */
 };
 
 /* Marks on their way, of any threads: whose they are, and when they were made, stands in each. */
@@ -142,6 +143,12 @@ static struct thread *target_thread(struct task_struct *task)
 	if (n)
 		n->nr_unsent++;
 	return t;
+}
+
+/* It may work on something: since it waited. */
+static int may_work(const struct thread *t)
+{
+	return t->last || t->is_returned;
 }
 
 /* ---- marks ---- */

@@ -227,7 +227,7 @@ int BPF_PROG(socket_switch, _Bool preempt, struct task_struct *prev, struct task
 	t = bpf_task_storage_get(&threads, prev, 0, 0);
 	if (!t || !prev->__state)
 		return 0;
-	if (t->last && is_waiting(t, prev))
+	if (may_work(t) && is_waiting(t, prev))
 		waits(ctx, prev, t);
 	else
 		sleeps(ctx, prev, t);

@@ -78,32 +78,18 @@ static struct open_request *first_to_hand(struct workers *ws, const struct worke
 	return first;
 }
 
-static void note_order(struct worker *w, bool is_in_turn)
-{
-	count_of_late(is_in_turn ? &w->nr_handed_in_turn : &w->nr_handed_at_once, &w->nr_handed_in_turn,
-		      &w->nr_handed_at_once, w->nr_handed_in_turn + w->nr_handed_at_once);
-}
-
-static bool hands_in_turn(const struct worker *w)
-{
-	return w->nr_handed_in_turn >= w->nr_handed_at_once / 4;
-}
-
 /* Which request the thread hands on now; NO_SLOT: nobody knows. */
 static uint32_t hands(struct workers *ws, struct worker *w, bool *ret_is_unsure)
 {
-	struct open_request *now = w->slot == NO_SLOT ? NULL : &ws->open->slots.at[w->slot];
+	struct open_request *now = w->slot == NO_SLOT ? NULL : &ws->open->slots.at[w->slot], *first;
 	uint32_t nr;
-	struct open_request *first = first_to_hand(ws, w, &nr);
 
+	first = first_to_hand(ws, w, &nr);
 	w->nr_hands++;
 	*ret_is_unsure = nr > 1 || w->nr_owed > 1;
-	if (nr && (nr > 1 || w->hands_several))
-		note_order(w, w->hands_several);
-	w->hands_several = nr > 1;
-	if (nr == 1 || (nr > 1 && hands_in_turn(w)))
+	if (nr && !w->is_returned)
 		now = first;
-	if (!now)
+	if (!now || now->is_answered || !is_mostly_handed(ws, now))
 		return NO_SLOT;
 	now->is_handed = true;
 	return now->slot;
@@ -159,6 +145,15 @@ void handed_answered(struct workers *ws, uint32_t slot)
 		}
 }
 
+/* Who waited, and is woken by who works on a request, goes on with that. */
+static void go_on_with(struct workers *ws, struct worker *w, uint32_t slot)
+{
+	if (w->slot != NO_SLOT || slot == NO_SLOT || ws->open->slots.at[slot].is_answered)
+		return;
+	worker_work_on(ws, w, slot);
+	w->is_returned = true;
+}
+
 void handed_mark(struct workers *ws, uint32_t pid, uint32_t thread, const struct socket_mark *m)
 {
 	uint32_t other;
@@ -169,9 +164,11 @@ void handed_mark(struct workers *ws, uint32_t pid, uint32_t thread, const struct
 		return;
 	}
 	other = session_thread(ws->session, pid, (uint32_t)m->conn);
-	if (workers_get(ws, other)->has_served)
+	if (m->kind == SOCKET_RETURNED)
+		go_on_with(ws, workers_get(ws, other), workers_get(ws, thread)->slot);
+	else if (workers_get(ws, other)->has_served)
 		return;
-	if (m->kind == SOCKET_HANDED)
+	else if (m->kind == SOCKET_HANDED)
 		hand(ws, thread, other, m->bytes);
 	else
 		go_on(ws, workers_get(ws, other), m->bytes);
@@ -185,11 +182,11 @@ void handed_new(struct workers *ws, uint32_t thread, uint32_t parent)
 
 void handed_note(struct workers *ws, struct worker *w, const struct socket_mark *m)
 {
+	w->is_returned = false;
 	if (m->kind == SOCKET_WAIT) {
 		learn(ws, w);
 		w->unhanded.nr = 0;
 	}
-	w->hands_several = false;
 	if (!w->is_handed || m->flags & SOCKET_IS_OUTGOING || (m->kind != SOCKET_IN && m->kind != SOCKET_OUT))
 		return;
 	w->is_handed = false;
