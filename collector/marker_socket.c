@@ -22,7 +22,7 @@
 BPF_OBJECT(socket_calls);
 BPF_OBJECT(socket_traced);
 
-enum { NR_PROGRAMS_MAX = 9, AT_WAKING = 3, AT_SENDS = 4 };
+enum { NR_PROGRAMS_MAX = 10, AT_WAKING = 3, AT_SENDS = 4 };
 
 /* An object's programs are attached in this order: a thread's time counts from its first mark. */
 static const struct {
@@ -31,11 +31,12 @@ static const struct {
 	const char *programs[NR_PROGRAMS_MAX];
 } objects[] = {
 	[SOCKET_BY_CALLS] = { "socket_calls", bpf_object_socket_calls, bpf_object_socket_calls_end,
-			      { "socket_switch", "socket_fork", "socket_exit", [AT_WAKING] = "socket_waking",
-				"socket_enter" } },
+			      { "socket_switch", "socket_fork", "socket_exits", [AT_WAKING] = "socket_waking",
+				"socket_exit", "socket_enter" } },
 	[SOCKET_BY_TRACES] = { "socket_traced", bpf_object_socket_traced, bpf_object_socket_traced_end,
 			       { "socket_switch", "socket_state", "socket_destroyed", [AT_WAKING] = "socket_waking",
-				 [AT_SENDS] = "socket_sends", "socket_fork", "socket_sent", "socket_received" } },
+				 [AT_SENDS] = "socket_sends", "socket_fork", "socket_exits",
+				 "socket_sent", "socket_received" } },
 };
 
 struct socket_marker {

@@ -65,24 +65,21 @@ static void tell_handed(void *ctx, struct task_struct *task, struct thread *thre
 	end_mark(ctx, b, 0);
 }
 
-/* By whom it is woken it works on what that one works on, until its next mark. */
-static void returns(void *ctx, struct task_struct *task, struct thread *thread, struct task_struct *to)
+/* The other one waited for something new, or for what it has handed on. */
+static void returns(void *ctx, struct task_struct *task, struct thread *thread, struct task_struct *to,
+		    struct thread *other)
 {
-	struct thread *other = bpf_task_storage_get(&threads, to, 0, 0);
-
-	if (!thread->is_handed || thread->has_served || !other || !other->has_served)
+	if (!thread->is_handed || thread->has_served)
 		return;
 	other->is_returned = 1;
 	tell_handed(ctx, task, thread, to, SOCKET_RETURNED);
 }
 
-static void hands(void *ctx, struct task_struct *task, struct thread *thread, struct task_struct *to, __u64 futex)
+static void hands(void *ctx, struct task_struct *task, struct thread *thread, struct task_struct *to,
+		  struct thread *other, __u64 futex)
 {
-	struct thread *other = bpf_task_storage_get(&threads, to, 0, 0);
 	int is_handing = thread->has_served && !is_beside(futex, thread->timed_futex);
 
-	if (other && other->has_served)
-		return;
 	if (is_handing ? !may_work(thread) : !other || !other->was_handed)
 		return;
 	if (!other)
@@ -97,7 +94,7 @@ static void hands(void *ctx, struct task_struct *task, struct thread *thread, st
 static void wakes(void *ctx, struct task_struct *task, struct task_struct *to)
 {
 	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(to);
-	struct thread *thread;
+	struct thread *thread, *other;
 	int is_loop = is_wait(call_of(regs->orig_ax));
 
 	if (!is_loop && (regs->r10 || !waits_for_futex(regs)))
@@ -105,10 +102,11 @@ static void wakes(void *ctx, struct task_struct *task, struct task_struct *to)
 	thread = bpf_task_storage_get(&threads, task, 0, 0);
 	if (!thread)
 		return;
-	if (is_loop)
-		returns(ctx, task, thread, to);
-	else
-		hands(ctx, task, thread, to, regs->di);
+	other = bpf_task_storage_get(&threads, to, 0, 0);
+	if (other && other->has_served)
+		returns(ctx, task, thread, to, other);
+	else if (!is_loop)
+		hands(ctx, task, thread, to, other, regs->di);
 }
 
 /* Attached when the target has several threads: everybody who is woken comes by. */
@@ -139,6 +137,20 @@ int BPF_PROG(socket_fork, struct task_struct *parent, struct task_struct *child)
 	other = bpf_task_storage_get(&threads, child, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (other)
 		other->is_handed = other->was_handed = 1;
+	return 0;
+}
+
+/* It has done what it was made for. */
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(socket_exits, struct task_struct *task)
+{
+	struct telling t = { .ctx = ctx, .task = task, .kind = SOCKET_IDLE };
+
+	if (!may_be_target(task->tgid))
+		return 0;
+	t.thread = bpf_task_storage_get(&threads, task, 0, 0);
+	if (t.thread && t.thread->is_handed)
+		tell(&t);
 	return 0;
 }
 

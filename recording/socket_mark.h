@@ -32,7 +32,7 @@ enum socket_mark_kind {
 	SOCKET_HANDED = 7,
 	SOCKET_RESUMED = 8,
 	SOCKET_IDLE = 9,	/* a thread that was handed work, or resumed, waits to be woken; conn is 0 */
-	SOCKET_RETURNED = 10,	/* it wakes a thread that reads or answers, and waited for something new; conn as above */
+	SOCKET_RETURNED = 10,	/* it wakes a thread that reads or answers, and waited; conn as above */
 };
 
 enum socket_mark_flags {

@@ -113,10 +113,15 @@ static void go_on(struct workers *ws, struct worker *w, uint64_t cpu_ns)
 		take_up(ws, w, w->left.slot, cpu_ns);
 }
 
-static void idle(struct workers *ws, struct worker *w, const struct socket_mark *m)
+static void note_calls(struct workers *ws, struct worker *w)
 {
 	if (w->has_calls && w->is_unsure)
 		worker_doubt(ws, w, w->slot, CALLS_OF_ANY);
+}
+
+static void idle(struct workers *ws, struct worker *w, const struct socket_mark *m)
+{
+	note_calls(ws, w);
 	worker_give_asked(ws, w, NO_SLOT, NULL);
 	worker_give_work(ws, w, w->slot, m);
 	w->left = (struct request_ref){ w->slot, workers_id_of(ws, w->slot) };
@@ -145,9 +150,17 @@ void handed_answered(struct workers *ws, uint32_t slot)
 		}
 }
 
-/* Who waited, and is woken by who works on a request, goes on with that. */
-static void go_on_with(struct workers *ws, struct worker *w, uint32_t slot)
+/* Who waited for something new, and is woken by who works on a request, goes on with that. */
+static void returned(struct workers *ws, uint32_t from, uint32_t to, const struct socket_mark *m)
 {
+	struct worker *w = workers_get(ws, from);
+	uint32_t slot = w->slot;
+
+	if (!w->is_handed)
+		return;
+	note_calls(ws, w);
+	worker_give_work(ws, w, slot, m);
+	w = workers_get(ws, to);
 	if (w->slot != NO_SLOT || slot == NO_SLOT || ws->open->slots.at[slot].is_answered)
 		return;
 	worker_work_on(ws, w, slot);
@@ -165,7 +178,7 @@ void handed_mark(struct workers *ws, uint32_t pid, uint32_t thread, const struct
 	}
 	other = session_thread(ws->session, pid, (uint32_t)m->conn);
 	if (m->kind == SOCKET_RETURNED)
-		go_on_with(ws, workers_get(ws, other), workers_get(ws, thread)->slot);
+		returned(ws, thread, other, m);
 	else if (workers_get(ws, other)->has_served)
 		return;
 	else if (m->kind == SOCKET_HANDED)
