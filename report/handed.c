@@ -28,8 +28,9 @@ static void learn(struct workers *ws, struct worker *w)
 
 	vec_each(&w->read_paths, path)
 		error -= habit_of(ws, *path)->rate;
-	vec_each(&w->read_paths, path)
-		habit_of(ws, *path)->rate += error / 4 / (double)w->read_paths.nr;
+	if (w->has_woken)
+		vec_each(&w->read_paths, path)
+			habit_of(ws, *path)->rate += error / 4 / (double)w->read_paths.nr;
 	w->read_paths.nr = w->nr_hands = 0;
 }
 
@@ -50,7 +51,7 @@ void handed_read(struct workers *ws, struct worker *w, uint32_t slot)
 	uint64_t id = workers_id_of(ws, slot);
 	size_t i, nr = 0;
 
-	if (slot == NO_SLOT || (w->unhanded.nr && vec_last(&w->unhanded)->id >= id))
+	if (!w->may_hand || slot == NO_SLOT || (w->unhanded.nr && vec_last(&w->unhanded)->id >= id))
 		return;
 	for (i = 0; i < w->unhanded.nr; i++)
 		if (find(ws, &w->unhanded.at[i]))
@@ -85,6 +86,7 @@ static uint32_t hands(struct workers *ws, struct worker *w, bool *ret_is_unsure)
 	uint32_t nr;
 
 	first = first_to_hand(ws, w, &nr);
+	w->may_hand = true;
 	w->nr_hands++;
 	*ret_is_unsure = nr > 1 || w->nr_owed > 1;
 	if (nr && !w->is_returned)
@@ -177,14 +179,15 @@ void handed_mark(struct workers *ws, uint32_t pid, uint32_t thread, const struct
 		return;
 	}
 	other = session_thread(ws->session, pid, (uint32_t)m->conn);
+	workers_get(ws, thread)->has_woken |= m->kind == SOCKET_HANDED;
 	if (m->kind == SOCKET_RETURNED)
 		returned(ws, thread, other, m);
 	else if (workers_get(ws, other)->has_served)
 		return;
-	else if (m->kind == SOCKET_HANDED)
-		hand(ws, thread, other, m->bytes);
-	else
+	else if (m->kind == SOCKET_RESUMED)
 		go_on(ws, workers_get(ws, other), m->bytes);
+	else
+		hand(ws, thread, other, m->bytes);
 }
 
 void handed_new(struct workers *ws, uint32_t thread, uint32_t parent)

@@ -77,6 +77,8 @@ struct worker {
 	VEC(struct request_ref) unhanded;	/* that it has read since it waited, and not handed on, oldest first */
 	VEC(uint32_t) read_paths;	/* of all that it has read since it waited */
 	uint32_t nr_hands;		/* what it has handed on since */
+	bool may_hand;			/* it has, once */
+	bool has_woken;			/* any that it handed something to; until then that may not be seen */
 	bool is_returned;		/* since its last mark it was woken with what it had handed on */
 	bool is_handed, is_unsure;	/* it does what others hand to it; another request's, maybe */
 	struct request_ref left;	/* that it worked on until it waited to be woken; id 0: none */

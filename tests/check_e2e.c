@@ -33,6 +33,7 @@ static const struct script {
 	{ "postgres", { CAN_BPF }, "/usr/lib/postgresql/*/bin/postgres psql runuser" },
 	{ "waits", { CAN_BPF }, "gcc" },
 	{ "pools", { CAN_BPF }, "gcc /usr/bin/python3" },
+	{ "handed", { CAN_BPF }, "g++ node /usr/bin/python3" },
 	{ "splice", { CAN_BPF }, "/usr/bin/python3" },
 	{ "http2", { CAN_BPF }, "/usr/bin/python3" },
 	{ "not_seen", { CAN_BPF }, "/usr/bin/python3" },

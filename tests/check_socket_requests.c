@@ -80,14 +80,18 @@ static void build_mark(struct recording_builder *b, uint64_t time, const struct 
 					     [SOCKET_OUT] = "out",
 					     [SOCKET_WAIT] = "wait",
 					     [SOCKET_CLOSE] = "close",
-					     [SOCKET_LOST] = "less" };
+					     [SOCKET_LOST] = "less",
+					     [SOCKET_HANDED] = "hand",
+					     [SOCKET_RESUMED] = "resume",
+					     [SOCKET_IDLE] = "idle",
+					     [SOCKET_RETURNED] = "return" };
 	struct socket_name name = { .family = AF_INET, .local_port = 80 };
 	struct socket_mark m = { .conn = w->conn, .cpu_ns = time, .ns = time };
 	unsigned int added = w->text[0] == '+' ? (unsigned int)atoi(w->text + 1) : 0, i;
 	uint32_t pid = w->tid / 10 * 10;
 	struct str bytes = { 0 };
 
-	if (w->conn % 10 == 9)
+	if (w->conn % 10 == 9 && strcmp(w->what, "hand"))
 		m.flags |= SOCKET_IS_OUTGOING;
 	if (!strcmp(w->what, "new") || !strcmp(w->what, "old") || !strcmp(w->what, "up")) {
 		m.kind = SOCKET_OPEN;
@@ -104,7 +108,8 @@ static void build_mark(struct recording_builder *b, uint64_t time, const struct 
 	}
 	ck_assert_msg(m.kind, "no such word: %s", w->what);
 	add_bytes(&bytes, w);
-	m.bytes = bytes.len + added;
+	/* What a woken thread has used is the time, as for all threads. */
+	m.bytes = m.kind >= SOCKET_HANDED ? time : bytes.len + added;
 	m.more_in_bytes = w->text[0] == '^' ? 9 : 0;
 	builder_socket_mark(b, time, pid, w->tid, m, bytes.s, bytes.len);
 	str_release(&bytes);
@@ -295,6 +300,31 @@ static const struct {
 	{ "new 11 5;in 11 5 GET /a HTTP/1.1\r\n\r\nGET /b HTTP/1.1\r\n\r\n;sample 11;out 11 5 200;"
 	  "sample 11;out 11 5 200;wait 11",
 	  "GET /a 200 2-4 c0, GET /b 200 2-6 s1 c3", 1 },
+	/* what is handed to a thread that waits is the request's, until that waits again, and what it wakes the other for */
+	{ "new 11 5;in 11 5 GET /a;hand 11 12;sample 12;wait 11;sample 11;return 12 11;sample 11;idle 12;sample 12;out 11 5 200;wait 11",
+	  "GET /a 200 2-11 s3 c16", 1 },
+	/* ... in turn */
+	{ "new 11 5;new 11 6;in 11 5 GET /a;in 11 6 GET /b;hand 11 12;hand 11 13;sample 12;sample 13;sample 13;idle 13;idle 12;"
+	  "out 11 6 200;out 11 5 200;wait 11", "GET /b 200 4-12 s2 c12, GET /a 200 3-13 s1 c9", 0 },
+	/* ... but for what was read before the loop waited: it has begun with all that */
+	{ "new 11 5;new 11 6;in 11 5 GET /a;wait 11;in 11 6 GET /b;hand 11 12;sample 12;idle 12;out 11 6 200;wait 11;out 11 5 200",
+	  "GET /b 200 5-9 s1 c7, GET /a 200 3-11 c2", 0 },
+	/* ... and as long as that is not answered */
+	{ "new 11 5;in 11 5 GET /a;hand 11 12;sample 12;out 11 5 200;wait 11;sample 12;idle 12;sample 12", "GET /a 200 2-5 s1 c4", 2 },
+	/* who waits for what another one has goes on with the same; not with what is answered */
+	{ "new 11 5;in 11 5 GET /a;hand 11 12;idle 12;resume 13 12;sample 12;idle 12;out 11 5 200;wait 11", "GET /a 200 2-8 s1 c10", 0 },
+	{ "new 11 5;in 11 5 GET /a;hand 11 12;idle 12;out 11 5 200;wait 11;resume 13 12;sample 12;idle 12", "GET /a 200 2-5 c5", 1 },
+	/* who is made for it; another process is not, nor who is made by one that only accepts */
+	{ "new 10 5;in 10 5 GET /a;fork 12;sample 12;out 10 5 200;wait 10", "GET /a 200 2-5 s1 c4", 0 },
+	{ "new 11 5;in 11 5 GET /a;fork 22;sample 22;out 11 5 200;wait 11", "GET /a 200 2-5 c4", 1 },
+	{ "fork 12;sample 12;new 12 5;in 12 5 GET /a;out 12 5 200;wait 12", "GET /a 200 4-5 c2", 1 },
+	/* who reads himself is no such thread, whoever wakes him, nor is he from then on */
+	{ "new 11 5;new 12 6;in 12 6 GET /b;out 12 6 200;wait 12;in 11 5 GET /a;hand 11 12;sample 12;out 11 5 200;wait 11",
+	  "GET /b 200 3-4 c2, GET /a 200 6-9 c4", 1 },
+	{ "new 11 5;in 11 5 GET /a;hand 11 12;sample 12;in 12 6 GET /b;out 12 6 200;idle 12;sample 12;out 11 5 200;wait 11",
+	  "GET /a 200 2-9 c8, GET /b 200 5-6 s1 c1", 1 },
+	/* nobody knows of what: it is all answered, or it waited, and was woken by nobody that works */
+	{ "new 11 5;in 11 5 GET /a;out 11 5 200;hand 11 12;sample 12;idle 12;wait 11;hand 11 12;sample 12;idle 12", "GET /a 200 2-3 c5", 2 },
 	/* a head in two pieces */
 	{ "new 11 5;in 11 5 GET /a;out 11 5 200;wait 11;in 11 5 GET /b HT;in 11 5 TP/1.1\r\n\r\n;"
 	  "out 11 5 200;wait 11",

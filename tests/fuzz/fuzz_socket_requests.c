@@ -16,7 +16,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { LOSS = 6, END_OF_THREAD = 7, RAW = 8, NR_STEPS = 9, NR_THREADS = 4, MAX_BYTES = 255 };
+enum { LOSS = SOCKET_RETURNED + 1, END_OF_THREAD, RAW, NR_STEPS, NR_THREADS = 4, MAX_BYTES = 255 };
 enum { LONG_NS = 60 * 1000 * 1000 };
 
 struct state {
@@ -65,6 +65,11 @@ static void send_mark(struct state *s, struct record *rec, const uint8_t *step, 
 			    .len = step[4],
 			    .room = step[4] } };
 
+	/* Of the same process: who is woken has been on its CPU all the time, too. */
+	if (raw.mark.kind >= SOCKET_HANDED) {
+		raw.mark.conn = rec->pid == 10 ? 10 + step[2] % 2 : rec->tid;
+		raw.mark.bytes = s->time;
+	}
 	memcpy(raw.bytes, bytes, step[4]);
 	rec->sample.raw = (const uint8_t *)&raw;
 	rec->sample.raw_len = (uint32_t)(sizeof(raw.mark) + step[4]);

@@ -1,0 +1,162 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Work that is done by threads which neither read requests nor answer them is the request's that it is done for."""
+import collections
+import http.client
+import shutil
+import threading
+
+from clients import *
+
+ASYNC = r"""
+import asyncio, collections, sys, time
+burned = collections.Counter()
+def burn(path):
+    begin = time.thread_time()
+    while time.thread_time() < begin + 0.002:
+        pass
+    burned[path] += time.thread_time() - begin
+async def serve(reader, writer):
+    try:
+        while True:
+            head = await reader.readuntil(b"\r\n\r\n")
+            path = head.split()[1].decode()
+            if path in ("/handed", "/warm"):
+                await asyncio.sleep(0)
+                await asyncio.get_running_loop().run_in_executor(None, burn, path)
+            elif path == "/here":
+                burn(path)
+            else:
+                await asyncio.sleep(0.002)
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nhello\n")
+    except asyncio.IncompleteReadError:
+        writer.close()
+async def main():
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    print("port %d" % server.sockets[0].getsockname()[1], flush=True)
+    end = asyncio.Event()
+    asyncio.get_running_loop().add_reader(sys.stdin, end.set)
+    await end.wait()
+asyncio.run(main())
+print("%.9f %.9f" % (burned["/handed"], burned["/here"]), flush=True)
+"""
+
+NODE = r"""
+const http = require("http"), crypto = require("crypto"), zlib = require("zlib");
+const data = crypto.randomBytes(60000);
+const server = http.createServer((asked, answer) => {
+  if (asked.url === "/hash")
+    crypto.pbkdf2("a", "b", 4000, 32, "sha256", () => answer.end("hash"));
+  else if (asked.url === "/pack")
+    zlib.deflate(data, {level: 9}, () => answer.end("pack"));  // in several pieces
+  else
+    setTimeout(() => answer.end("wait"), 2);
+}).listen(0, "127.0.0.1", () => console.log("port " + server.address().port));
+"""
+
+
+def ask(port, first, paths, nr):
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+    for i in range(nr):
+        connection.request("GET", paths[(first + i) % len(paths)])
+        answer = connection.getresponse()
+        answer.read()
+        equal("status", answer.status, 200)
+    connection.close()
+
+
+def ask_all(port, paths, nr_clients, nr):
+    clients = [threading.Thread(target=ask, args=(port, i, paths, nr)) for i in range(nr_clients)]
+    for client in clients:
+        client.start()
+    for client in clients:
+        client.join()
+
+
+def shares(recording, patterns):
+    """Of the samples in functions of each pattern: {path: {pattern's path: samples}}, None for those outside."""
+    found = collections.defaultdict(collections.Counter)
+    for group in report(recording.file)["groups"]:
+        path = group["path"] if group["path"] in patterns else None
+        for f in group["functions"]:
+            for of, pattern in patterns.items():
+                if re.search(pattern, f["file"] + " " + f["function"]):
+                    found[path][of] += f["samples"]
+    return found
+
+
+def check_shares(name, found, patterns, may_be_wrong, may_be_outside):
+    nr = sum(sum(each.values()) for each in found.values())
+    outside = sum(found[None].values())
+    wrong = sum(n for path in patterns for of, n in found[path].items() if of != path)
+    check(nr > 100, "%s: %d samples are too few" % (name, nr))
+    check(wrong <= may_be_wrong * nr, "%s: of %d samples %d are in a wrong request: %r" % (name, nr, wrong, dict(found)))
+    check(outside <= may_be_outside * nr, "%s: of %d samples %d are outside" % (name, nr, outside))
+    step("%s: of %d samples %d are in another request, %d outside" % (name, nr, wrong, outside))
+
+
+def cpu_of(recording):
+    cpu = collections.Counter()
+    for request in requests_of(recording):
+        cpu[request["path"]] += request["cpu"]
+    return cpu
+
+
+def check_threads(way):
+    """Threads that are made, and some that wait: by whoever it is that has read."""
+    os.environ["WPERF_SOCKETS"] = way
+    patterns = {"/made": "burn_in_made", "/pool": "burn_in_pool", "/self": "burn_in_self"}
+    server = start_target(build("e2e_handed.cc", "-O1", "-g", "-pthread"), ready=r"port (\d+)")
+    for nr_clients, outside in ((1, 0.02), (3, 1)):
+        recording = Recording("-p", server.pid, "-F", "999")
+        ask_all(int(server.ready[1]), tuple(patterns), nr_clients, 200)
+        wait_until_idle(server.pid)
+        recording.stop()
+        check_shares("threads, %d clients, by %s" % (nr_clients, way), shares(recording, patterns), patterns, 0.01, outside)
+        cpu = cpu_of(recording)
+        if nr_clients == 1:
+            # Of the same rounds; each is done twice, and what ends behind the answer is missing.
+            check(1.5 < cpu["/made"] / cpu["/self"] < 2.6 and 1.2 < cpu["/pool"] / cpu["/self"] < 2.6, "on the CPU: %r" % cpu)
+    del os.environ["WPERF_SOCKETS"]
+
+
+def check_loop(nr_clients):
+    """
+    A loop that hands to an executor what it reads, in turn, but for some. With several clients the executor's threads, which
+    take turns with the interpreter, mostly go on with the next one and need not be woken: whose that is nobody knows.
+    """
+    server = start_target("/usr/bin/python3", "-c", ASYNC, ready=r"port (\d+)", stdin=subprocess.PIPE)
+    # Who wakes whom is looked at where there are threads.
+    ask_all(int(server.ready[1]), ("/warm",), nr_clients, 10)
+    recording = Recording("-p", server.pid, "-F", "99")
+    ask_all(int(server.ready[1]), ("/handed", "/here", "/waits"), nr_clients, 240 // nr_clients)
+    wait_until_idle(server.pid)
+    recording.stop()
+    server.stdin.close()
+    handed, here = map(float, server.stdout.readline().split())
+    cpu = cpu_of(recording)
+    name = "a loop, %d clients: burned %.1f and %.1f ms, on the CPU %r" % (nr_clients, 1e3 * handed, 1e3 * here, dict(cpu))
+    check(cpu["/here"] > 0.9 * here, name)
+    if nr_clients == 1:
+        check(cpu["/handed"] > handed, name)
+    # What asyncio itself takes is some 0.3 ms a request.
+    check(cpu["/here"] < 1.6 * here and cpu["/waits"] < 0.3 * handed, name)
+    step(name)
+
+
+def check_node():
+    """One that begins at once with what it reads, and hands more on when a piece comes back."""
+    patterns = {"/hash": "libcrypto|[Ss][Hh][Aa]256", "/pack": "libz|deflate|longest_match"}
+    server = start_target(shutil.which("node", path="/usr/bin") or "node", "-e", NODE, ready=r"port (\d+)")
+    recording = Recording("-p", server.pid, "-F", "999")
+    ask_all(int(server.ready[1]), (*patterns, "/wait"), 1, 200)
+    wait_until_idle(server.pid)
+    recording.stop()
+    check_shares("node", shares(recording, patterns), patterns, 0.02, 0.05)
+
+
+for way in ("traces", "calls"):
+    check_threads(way)
+check_loop(1)
+check_loop(4)
+check_node()
