@@ -46,9 +46,9 @@ void attribute_record(struct attribute *a, const struct record *r)
 	}
 }
 
-void attribute_thread_began(struct attribute *a, uint32_t thread, uint32_t parent)
+void attribute_thread_began(struct attribute *a, uint32_t thread, uint32_t parent, uint64_t ns)
 {
-	socket_requests_thread_began(&a->by_bytes, thread, parent);
+	socket_requests_thread_began(&a->by_bytes, thread, parent, ns);
 }
 
 uint64_t attribute_id(const struct attribute *a, uint32_t thread)

@@ -39,7 +39,7 @@ void attribute_record(struct attribute *a, const struct record *r);
  * It was forked: nothing of it went before. After session_record(), which knows it since then. parent: the thread that
  * made it, if that is of the same process; else UINT32_MAX.
  */
-void attribute_thread_began(struct attribute *a, uint32_t thread, uint32_t parent);
+void attribute_thread_began(struct attribute *a, uint32_t thread, uint32_t parent, uint64_t ns);
 /*
  * Adds a sample to the request that the thread works on and returns it; NULL: outside. Whose it is may be known
  * only later: then it is added to what is held of the thread, and the listener is told who has it in the end.

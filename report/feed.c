@@ -345,7 +345,8 @@ static int feed_record(struct feed *f, const struct record *r, const char *path,
 	if (r->type == PERF_RECORD_FORK)
 		attribute_thread_began(&f->attribute, session_thread(&f->session, r->pid, r->tid),
 				       r->task.ppid == r->pid ? session_find_thread(&f->session, r->task.ppid, r->task.ptid)
-							      : UINT32_MAX);
+							      : UINT32_MAX,
+				       r->time);
 	if (r->type == PERF_RECORD_EVENT_UPDATE)
 		call_tree_note(&f->calls, &f->session, r);
 	if (r->type != PERF_RECORD_SAMPLE || !r->event)

@@ -46,17 +46,25 @@ static struct open_request *find(const struct workers *ws, const struct request_
 	return open->is_open && open->request.id == r->id && !open->is_answered ? open : NULL;
 }
 
-void handed_read(struct workers *ws, struct worker *w, uint32_t slot)
+static void forget_answered(const struct workers *ws, struct worker *w)
 {
-	uint64_t id = workers_id_of(ws, slot);
 	size_t i, nr = 0;
 
-	if (!w->may_hand || slot == NO_SLOT || (w->unhanded.nr && vec_last(&w->unhanded)->id >= id))
-		return;
 	for (i = 0; i < w->unhanded.nr; i++)
 		if (find(ws, &w->unhanded.at[i]))
 			w->unhanded.at[nr++] = w->unhanded.at[i];
-	w->unhanded.nr = nr == UNHANDED_MAX ? 0 : nr;
+	/* So that it does not come to this each time. */
+	w->unhanded.nr = nr > UNHANDED_MAX / 2 ? 0 : nr;
+}
+
+void handed_read(struct workers *ws, struct worker *w, uint32_t slot)
+{
+	uint64_t id = workers_id_of(ws, slot);
+
+	if (slot == NO_SLOT || (w->unhanded.nr && vec_last(&w->unhanded)->id >= id))
+		return;
+	if (w->unhanded.nr == UNHANDED_MAX)
+		forget_answered(ws, w);
 	vec_push(&w->unhanded, (struct request_ref){ slot, id });
 	if (w->read_paths.nr < UNHANDED_MAX)
 		vec_push(&w->read_paths, ws->open->slots.at[slot].request.path);
@@ -86,7 +94,6 @@ static uint32_t hands(struct workers *ws, struct worker *w, bool *ret_is_unsure)
 	uint32_t nr;
 
 	first = first_to_hand(ws, w, &nr);
-	w->may_hand = true;
 	w->nr_hands++;
 	*ret_is_unsure = nr > 1 || w->nr_owed > 1;
 	if (nr && !w->is_returned)
@@ -99,69 +106,97 @@ static uint32_t hands(struct workers *ws, struct worker *w, bool *ret_is_unsure)
 
 /* ---- who takes it ---- */
 
-static void take_up(struct workers *ws, struct worker *w, uint32_t slot, uint64_t cpu_ns)
+/*
+ * Who has handed back what he was asked for waits, mostly, before it is answered, or soon after that; if not he has taken up
+ * something else.
+ */
+enum { SOON_NS = 1000 * 1000, LATE_NS = 10 * SOON_NS };
+
+static void let_go(struct workers *ws, struct worker *w)
 {
+	worker_give_held(ws, w, NO_SLOT);
+	worker_work_on(ws, w, NO_SLOT);
+	w->answered_ns = 0;
+}
+
+static void take_up(struct workers *ws, struct worker *w, uint32_t slot, const struct socket_mark *m)
+{
+	if (w->answered_ns)
+		let_go(ws, w);
 	worker_stop(ws, w);
 	worker_work_on(ws, w, slot);
 	w->is_handed = true;
 	w->left.id = 0;
-	w->cpu_ns = cpu_ns;
+	w->marked_ns = m->ns;
+	w->cpu_ns = m->bytes;
 	w->is_known = true;
 }
 
-static void go_on(struct workers *ws, struct worker *w, uint64_t cpu_ns)
+static void go_on(struct workers *ws, struct worker *w, const struct socket_mark *m)
 {
 	if (w->slot == NO_SLOT && w->left.id && find(ws, &w->left))
-		take_up(ws, w, w->left.slot, cpu_ns);
+		take_up(ws, w, w->left.slot, m);
 }
 
-static void note_calls(struct workers *ws, struct worker *w)
+/* What it has done up to the mark. */
+static void give_work(struct workers *ws, struct worker *w, const struct socket_mark *m)
 {
 	if (w->has_calls && w->is_unsure)
 		worker_doubt(ws, w, w->slot, CALLS_OF_ANY);
+	worker_give_asked(ws, w, NO_SLOT, NULL);
+	if (w->answered_ns && m->ns > w->answered_ns + SOON_NS) {
+		worker_give_cpu(ws, w, w->slot, m, w->answered_ns - w->marked_ns);
+		let_go(ws, w);
+	}
+	worker_give_work(ws, w, w->slot, m);
+	w->marked_ns = m->ns;
 }
 
 static void idle(struct workers *ws, struct worker *w, const struct socket_mark *m)
 {
-	note_calls(ws, w);
-	worker_give_asked(ws, w, NO_SLOT, NULL);
-	worker_give_work(ws, w, w->slot, m);
+	give_work(ws, w, m);
 	w->left = (struct request_ref){ w->slot, workers_id_of(ws, w->slot) };
 	worker_work_on(ws, w, NO_SLOT);
+	w->answered_ns = 0;
 }
 
-static void hand(struct workers *ws, uint32_t from, uint32_t to, uint64_t cpu_ns)
+static void hand(struct workers *ws, uint32_t from, uint32_t to, const struct socket_mark *m)
 {
 	bool is_unsure;
 	uint32_t slot = hands(ws, workers_get(ws, from), &is_unsure);
 
-	take_up(ws, workers_get(ws, to), slot, cpu_ns);
+	take_up(ws, workers_get(ws, to), slot, m);
 	workers_get(ws, to)->is_unsure = is_unsure;
 }
 
-void handed_answered(struct workers *ws, uint32_t slot)
+void handed_answered(struct workers *ws, uint32_t slot, uint64_t ns)
 {
 	const struct open_request *r = &ws->open->slots.at[slot];
 
-	if (!r->is_handed || !r->nr_workers)
+	if (!ws->are_behind && (!r->is_handed || !r->nr_workers))
 		return;
-	vec_each(&ws->all, w)
-		if (w->is_handed && w->slot == slot) {
+	ws->are_behind = false;
+	vec_each(&ws->all, w) {
+		if (w->is_handed && w->slot == slot && !w->answered_ns) {
 			worker_give_held(ws, w, slot);
-			worker_work_on(ws, w, NO_SLOT);
+			w->answered_ns = ns;
+		} else if (w->answered_ns && ns > w->answered_ns + LATE_NS) {
+			let_go(ws, w);
 		}
+		ws->are_behind |= w->answered_ns != 0;
+	}
 }
 
 /* Who waited for something new, and is woken by who works on a request, goes on with that. */
 static void returned(struct workers *ws, uint32_t from, uint32_t to, const struct socket_mark *m)
 {
 	struct worker *w = workers_get(ws, from);
-	uint32_t slot = w->slot;
+	uint32_t slot;
 
 	if (!w->is_handed)
 		return;
-	note_calls(ws, w);
-	worker_give_work(ws, w, slot, m);
+	give_work(ws, w, m);
+	slot = w->slot;
 	w = workers_get(ws, to);
 	if (w->slot != NO_SLOT || slot == NO_SLOT || ws->open->slots.at[slot].is_answered)
 		return;
@@ -185,15 +220,17 @@ void handed_mark(struct workers *ws, uint32_t pid, uint32_t thread, const struct
 	else if (workers_get(ws, other)->has_served)
 		return;
 	else if (m->kind == SOCKET_RESUMED)
-		go_on(ws, workers_get(ws, other), m->bytes);
+		go_on(ws, workers_get(ws, other), m);
 	else
-		hand(ws, thread, other, m->bytes);
+		hand(ws, thread, other, m);
 }
 
-void handed_new(struct workers *ws, uint32_t thread, uint32_t parent)
+void handed_new(struct workers *ws, uint32_t thread, uint32_t parent, uint64_t ns)
 {
+	const struct socket_mark begin = { .ns = ns };
+
 	if (workers_get(ws, parent)->has_served)
-		hand(ws, parent, thread, 0);
+		hand(ws, parent, thread, &begin);
 }
 
 void handed_note(struct workers *ws, struct worker *w, const struct socket_mark *m)
@@ -205,6 +242,8 @@ void handed_note(struct workers *ws, struct worker *w, const struct socket_mark 
 	}
 	if (!w->is_handed || m->flags & SOCKET_IS_OUTGOING || (m->kind != SOCKET_IN && m->kind != SOCKET_OUT))
 		return;
+	if (w->answered_ns)
+		let_go(ws, w);
 	w->is_handed = false;
 	worker_work_on(ws, w, NO_SLOT);
 }

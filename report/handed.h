@@ -20,9 +20,9 @@ void handed_mark(struct workers *ws, uint32_t pid, uint32_t thread, const struct
 /* The thread has read it; NO_SLOT: none. */
 void handed_read(struct workers *ws, struct worker *w, uint32_t slot);
 /* It is about to be answered, whoever does that. */
-void handed_answered(struct workers *ws, uint32_t slot);
+void handed_answered(struct workers *ws, uint32_t slot, uint64_t ns);
 /* A thread was made by another one of its process; before it has any mark. */
-void handed_new(struct workers *ws, uint32_t thread, uint32_t parent);
+void handed_new(struct workers *ws, uint32_t thread, uint32_t parent, uint64_t ns);
 /* Before any other mark of the thread: whether it still is one that others hand work to. */
 void handed_note(struct workers *ws, struct worker *w, const struct socket_mark *m);
 

@@ -107,7 +107,7 @@ static void take_transfer(struct socket_requests *s, const struct mark *m, struc
 	if (c && begins_answer(c, m)) {
 		work_claim(&s->workers, c, &m->head, w);
 		if (connection_worked_on(c) != NO_SLOT)
-			handed_answered(&s->workers, connection_worked_on(c));
+			handed_answered(&s->workers, connection_worked_on(c), m->head.ns);
 	}
 	else
 		work_up_to(&s->workers, c, w, &m->head);
@@ -248,7 +248,7 @@ static bool has_marks(const struct socket_requests *s)
 }
 
 /* The scheduler's sum of a new thread's time begins with 0 (Linux: kernel/sched/core.c, __sched_fork()). */
-void socket_requests_thread_began(struct socket_requests *s, uint32_t thread, uint32_t parent)
+void socket_requests_thread_began(struct socket_requests *s, uint32_t thread, uint32_t parent, uint64_t ns)
 {
 	struct worker *w;
 
@@ -258,7 +258,7 @@ void socket_requests_thread_began(struct socket_requests *s, uint32_t thread, ui
 	w->is_known = true;
 	w->cpu_ns = 0;
 	if (parent != UINT32_MAX)
-		handed_new(&s->workers, thread, parent);
+		handed_new(&s->workers, thread, parent, ns);
 }
 
 uint32_t socket_requests_of(const struct socket_requests *s, uint32_t thread)

@@ -66,7 +66,7 @@ bool socket_requests_mark(struct socket_requests *s, const struct record *rec);
 /* The end of a thread or program, or a loss; all other records are left alone. */
 void socket_requests_record(struct socket_requests *s, const struct record *rec);
 /* A thread that was not there before. */
-void socket_requests_thread_began(struct socket_requests *s, uint32_t thread, uint32_t parent);
+void socket_requests_thread_began(struct socket_requests *s, uint32_t thread, uint32_t parent, uint64_t ns);
 /* The slot of what the thread works on as far as is known now, or NO_SLOT. */
 uint32_t socket_requests_of(const struct socket_requests *s, uint32_t thread);
 /* The slot for a sample of it, one that holds it until its next mark maybe; NO_SLOT: it is outside. */

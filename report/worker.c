@@ -98,6 +98,15 @@ void worker_give_held(struct workers *ws, struct worker *w, uint32_t slot)
 	w->has_calls = false;
 }
 
+void worker_give_cpu(struct workers *ws, struct worker *w, uint32_t slot, const struct socket_mark *m, uint64_t most_ns)
+{
+	uint64_t ns = ns_since_last(w, m);
+
+	add_cpu(ws, slot, ns < most_ns ? ns : most_ns);
+	w->cpu_ns = m->cpu_ns;
+	w->is_known = true;
+}
+
 void worker_give_work(struct workers *ws, struct worker *w, uint32_t slot, const struct socket_mark *m)
 {
 	uint64_t ns = ns_since_last(w, m), since = ns;
@@ -155,6 +164,7 @@ void worker_stop(struct workers *ws, struct worker *w)
 	worker_give_asked(ws, w, NO_SLOT, NULL);
 	worker_give_held(ws, w, w->slot);
 	worker_work_on(ws, w, NO_SLOT);
+	w->answered_ns = 0;
 }
 
 /* ---- what it does ---- */

@@ -77,10 +77,11 @@ struct worker {
 	VEC(struct request_ref) unhanded;	/* that it has read since it waited, and not handed on, oldest first */
 	VEC(uint32_t) read_paths;	/* of all that it has read since it waited */
 	uint32_t nr_hands;		/* what it has handed on since */
-	bool may_hand;			/* it has, once */
 	bool has_woken;			/* any that it handed something to; until then that may not be seen */
 	bool is_returned;		/* since its last mark it was woken with what it had handed on */
 	bool is_handed, is_unsure;	/* it does what others hand to it; another request's, maybe */
+	uint64_t marked_ns;		/* its last mark of that, or another one's that handed it something */
+	uint64_t answered_ns;		/* what it works on was answered then; 0: not yet */
 	struct request_ref left;	/* that it worked on until it waited to be woken; id 0: none */
 	/* While it asks other servers for a request that only its next answer will tell: */
 	uint64_t peer;			/* connection that it asked on last; 0: it does not */
@@ -109,6 +110,7 @@ struct workers {
 	VEC(struct worker) all;
 	VEC(struct ways) ways;		/* by process */
 	struct habit habits[NR_HABITS];
+	bool are_behind;		/* some work on what has been answered, maybe */
 };
 
 void workers_release(struct workers *ws);
@@ -132,6 +134,8 @@ void worker_stop(struct workers *ws, struct worker *w);
 
 /* What the thread has done from its last mark to this one, its time on the CPU among it, was done for that one. */
 void worker_give_work(struct workers *ws, struct worker *w, uint32_t slot, const struct socket_mark *m);
+/* Its time on the CPU alone, up to the mark, and no more than so much. */
+void worker_give_cpu(struct workers *ws, struct worker *w, uint32_t slot, const struct socket_mark *m, uint64_t most_ns);
 /* To that one what was held since it began, and the rest to what the thread worked on before. */
 void worker_give_held(struct workers *ws, struct worker *w, uint32_t slot);
 /* What was held is held on, behind the mark. */

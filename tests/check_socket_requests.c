@@ -309,8 +309,8 @@ static const struct {
 	/* ... but for what was read before the loop waited: it has begun with all that */
 	{ "new 11 5;new 11 6;in 11 5 GET /a;wait 11;in 11 6 GET /b;hand 11 12;sample 12;idle 12;out 11 6 200;wait 11;out 11 5 200",
 	  "GET /b 200 5-9 s1 c7, GET /a 200 3-11 c2", 0 },
-	/* ... and as long as that is not answered */
-	{ "new 11 5;in 11 5 GET /a;hand 11 12;sample 12;out 11 5 200;wait 11;sample 12;idle 12;sample 12", "GET /a 200 2-5 s1 c4", 2 },
+	/* ... who waits soon after that is answered has done nothing else */
+	{ "new 11 5;in 11 5 GET /a;hand 11 12;sample 12;out 11 5 200;wait 11;sample 12;idle 12;sample 12", "GET /a 200 2-5 s2 c9", 1 },
 	/* who waits for what another one has goes on with the same; not with what is answered */
 	{ "new 11 5;in 11 5 GET /a;hand 11 12;idle 12;resume 13 12;sample 12;idle 12;out 11 5 200;wait 11", "GET /a 200 2-8 s1 c10", 0 },
 	{ "new 11 5;in 11 5 GET /a;hand 11 12;idle 12;out 11 5 200;wait 11;resume 13 12;sample 12;idle 12", "GET /a 200 2-5 c5", 1 },
