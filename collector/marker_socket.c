@@ -178,8 +178,6 @@ static int socket_prepare(const struct marker_spec *spec, uint32_t id,
 	m->way = socket_way_choose(target->program ? NULL : target->pids, &m->sees_sends);
 	m->nr_cpus = libbpf_num_possible_cpus();
 	find_listening(m, target->pids);
-	vec_each(&target->pids->at, pid)
-		m->has_threads = m->has_threads || has_threads(*pid);
 	*ret_self = m;
 	return 0;
 }
@@ -211,7 +209,6 @@ static int load(struct socket_marker *m, const struct marker_ways *ways, struct 
 	if (err)
 		return err;
 	sends = bpf_object__find_program_by_name(object, "socket_sends");
-	bpf_program__set_autoload(bpf_object__find_program_by_name(object, "socket_waking"), true);
 	err = set_config(m, object);
 	if (!err)
 		err = bpf_map__set_max_entries(bpf_object__find_map_by_name(object, "batches"),
@@ -259,15 +256,37 @@ static int attach_program(struct socket_marker *m, size_t i, struct err *e)
 	return m->links[i] ? 0 : cannot_attach(name, -errno, e);
 }
 
+/* What wakes all of the system takes from it, too: it is attached when there may be somebody to be woken. */
+static void attach_waking(struct socket_marker *m)
+{
+	struct err e;
+
+	m->has_threads = true;
+	if (attach_program(m, AT_WAKING, &e))
+		log_verbose("%s", e.what);
+}
+
 static int attach_programs(struct socket_marker *m, struct err *e)
 {
 	int err = 0;
 	size_t i;
 
 	for (i = 0; !err && i < NR_PROGRAMS_MAX && objects[m->way].programs[i]; i++)
-		if (i != AT_WAKING || m->has_threads)
+		if (i != AT_WAKING)
 			err = attach_program(m, i, e);
 	return err;
+}
+
+/* Those that are made from now on socket_fork sees. */
+static void look_for_threads(struct socket_marker *m, const struct follow *follow)
+{
+	enum { PROCESSES_MAX = 256 };
+	uint32_t pids[PROCESSES_MAX];
+	size_t nr = follow_list(follow, pids, PROCESSES_MAX), i;
+
+	for (i = 0; i < nr && !m->has_threads; i++)
+		if (has_threads(pids[i]))
+			attach_waking(m);
 }
 
 static int socket_attach(void *self, const struct marker_ways *ways, struct err *e)
@@ -294,7 +313,10 @@ static int socket_attach(void *self, const struct marker_ways *ways, struct err 
 	if (err)
 		return err;
 	writer_note_marker(ways->writer, &note);
-	return attach_programs(m, e);
+	err = attach_programs(m, e);
+	if (!err)
+		look_for_threads(m, ways->follow);
+	return err;
 }
 
 /* ---- counts ---- */
@@ -330,16 +352,10 @@ static void socket_counts(const void *self, struct marker_counts *ret)
 				       .nr_io_uring = sum.nr_io_uring };
 }
 
-/* What wakes all of the system takes from it, too: it is attached when there may be somebody to be woken. */
 static void tend_waking(struct socket_marker *m)
 {
-	struct err e;
-
-	if (m->has_threads)
-		return;
-	m->has_threads = sum_counts(m).nr_threads > 0;
-	if (m->has_threads && attach_program(m, AT_WAKING, &e))
-		log_verbose("%s", e.what);
+	if (!m->has_threads && sum_counts(m).nr_threads > 0)
+		attach_waking(m);
 }
 
 /*

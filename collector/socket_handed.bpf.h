@@ -4,7 +4,7 @@
  * What is seen of it is that the first one wakes the other, which waits for a condition or a semaphore for as long as
  * it takes: then it has nothing to do, or, in the middle of its work, needs what another thread has. The latter
  * is known where
- *   a mutex is waited for: glibc's have the value 2 then;
+ *   a mutex is waited for: glibc's wait by another operation, Rust's have the value 2 then;
  *   who wakes it has been handed work itself, and hands none on;
  *   who wakes it has waited itself right beside, for a time: so do CPython's threads that want the GIL, and wake who
  *   had to give it up for them, and waits until they have it.
@@ -47,6 +47,7 @@ static void sleeps(void *ctx, struct task_struct *task, struct thread *thread)
 	}
 	if (!thread->is_handed || is_beside(regs->di, thread->timed_futex))
 		return;
+	/* Who is woken in between, on another CPU, loses that. */
 	thread->is_handed = 0;
 	tell(&t);
 }
@@ -63,6 +64,17 @@ static void tell_handed(void *ctx, struct task_struct *task, struct thread *thre
 	m->conn = to->pid;
 	m->bytes = to->se.sum_exec_runtime;
 	end_mark(ctx, b, 0);
+}
+
+/*
+ * Not what interrupts the thread, a timer or a packet: in a system call that it was in, who waits for several descriptors is
+ * woken by what is written to one.
+ */
+static int is_writing(struct task_struct *task)
+{
+	__u8 call = call_of(((struct pt_regs *)bpf_task_pt_regs(task))->orig_ax);
+
+	return call >= CALL_WRITE && call <= CALL_SPLICE;
 }
 
 /* The other one waited for something new, or for what it has handed on. */
@@ -103,6 +115,8 @@ static void wakes(void *ctx, struct task_struct *task, struct task_struct *to)
 	if (!thread)
 		return;
 	other = bpf_task_storage_get(&threads, to, 0, 0);
+	if (is_loop && !is_writing(task))
+		return;
 	if (other && other->has_served)
 		returns(ctx, task, thread, to, other);
 	else if (!is_loop)
@@ -110,7 +124,7 @@ static void wakes(void *ctx, struct task_struct *task, struct task_struct *to)
 }
 
 /* Attached when the target has several threads: everybody who is woken comes by. */
-SEC("?tp_btf/sched_waking")
+SEC("tp_btf/sched_waking")
 int BPF_PROG(socket_waking, struct task_struct *to)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
@@ -127,7 +141,7 @@ int BPF_PROG(socket_fork, struct task_struct *parent, struct task_struct *child)
 	struct socket_counts *n = count();
 	struct thread *thread, *other;
 
-	if (parent->tgid != child->tgid || !may_be_target(parent->tgid))
+	if (parent->tgid != child->tgid || !may_be_target(parent->tgid) || !is_target(parent->tgid))
 		return 0;
 	if (n)
 		n->nr_threads++;

@@ -275,7 +275,7 @@ static void waits(void *ctx, struct task_struct *task, struct thread *thread)
 			     .kind = SOCKET_WAIT };
 
 	thread->last = thread->served = 0;
-	thread->is_returned = 0;
+	thread->has_answered = thread->is_returned = 0;
 	tell(&t);
 }
 

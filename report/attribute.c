@@ -51,6 +51,11 @@ void attribute_thread_began(struct attribute *a, uint32_t thread, uint32_t paren
 	socket_requests_thread_began(&a->by_bytes, thread, parent, ns);
 }
 
+uint32_t attribute_moved(const struct attribute *a)
+{
+	return a->by_bytes.workers.moved;
+}
+
 uint64_t attribute_id(const struct attribute *a, uint32_t thread)
 {
 	uint32_t slot = mark_requests_of(&a->by_marks, thread);

@@ -291,13 +291,30 @@ static bool has_moved_on(const struct feed *f, uint32_t thread)
 	return thread < f->worked_on.nr && f->worked_on.at[thread] != attribute_id(&f->attribute, thread);
 }
 
-static void note_worked_on(struct feed *f, const struct record *r)
+static void note_worked_on(struct feed *f, uint32_t thread)
 {
-	uint32_t thread = session_thread(&f->session, r->pid, r->tid);
-
 	while (f->worked_on.nr <= thread)
 		vec_push(&f->worked_on, 0);
 	f->worked_on.at[thread] = attribute_id(&f->attribute, thread);
+}
+
+/* Who was given work slept until then: nothing that is counted from now on is from before. */
+static void note_moved(struct feed *f)
+{
+	uint32_t moved = attribute_moved(&f->attribute);
+
+	if (moved != UINT32_MAX)
+		note_worked_on(f, moved);
+}
+
+static void note_thread(struct feed *f, const struct record *r)
+{
+	uint32_t parent = UINT32_MAX;
+
+	if (r->task.ppid == r->pid)
+		parent = session_find_thread(&f->session, r->task.ppid, r->task.ptid);
+	attribute_thread_began(&f->attribute, session_thread(&f->session, r->pid, r->tid), parent, r->time);
+	note_moved(f);
 }
 
 /* False: it is cut short. */
@@ -343,10 +360,7 @@ static int feed_record(struct feed *f, const struct record *r, const char *path,
 	attribute_record(&f->attribute, r);
 	session_record(&f->session, r);
 	if (r->type == PERF_RECORD_FORK)
-		attribute_thread_began(&f->attribute, session_thread(&f->session, r->pid, r->tid),
-				       r->task.ppid == r->pid ? session_find_thread(&f->session, r->task.ppid, r->task.ptid)
-							      : UINT32_MAX,
-				       r->time);
+		note_thread(f, r);
 	if (r->type == PERF_RECORD_EVENT_UPDATE)
 		call_tree_note(&f->calls, &f->session, r);
 	if (r->type != PERF_RECORD_SAMPLE || !r->event)
@@ -354,7 +368,8 @@ static int feed_record(struct feed *f, const struct record *r, const char *path,
 	f->nr_read++;
 	note_time(f, r->time);
 	if (r->event->is_bpf_output) {
-		note_worked_on(f, r);
+		note_worked_on(f, session_thread(&f->session, r->pid, r->tid));
+		note_moved(f);
 		return 0;
 	}
 	if (!f->event)

@@ -18,6 +18,26 @@ static bool is_mostly_handed(struct workers *ws, const struct open_request *r)
 	return habit_of(ws, r->request.path)->rate >= 0.5;
 }
 
+/* Not more often, in several pieces, nor less, because the other thread needed no waking. */
+static bool is_handed_once(struct workers *ws, const struct open_request *r)
+{
+	double rate = habit_of(ws, r->request.path)->rate;
+
+	return rate >= 0.7 && rate <= 1.5;
+}
+
+/* No loop reads more before it begins. */
+enum { UNHANDED_MAX = 256, RATE_MAX = 8 };
+
+static void correct(struct habit *h, double by)
+{
+	h->rate += by;
+	if (h->rate < 0)
+		h->rate = 0;
+	if (h->rate > RATE_MAX)
+		h->rate = RATE_MAX;
+}
+
 /*
  * When a loop waits it has begun with all that it has read, and as often as that needs it has handed something on: the sum
  * of its requests' rates. (Widrow and Hoff's rule, normalized.)
@@ -28,16 +48,13 @@ static void learn(struct workers *ws, struct worker *w)
 
 	vec_each(&w->read_paths, path)
 		error -= habit_of(ws, *path)->rate;
-	if (w->has_woken)
+	if (w->has_woken && w->read_paths.nr < UNHANDED_MAX)
 		vec_each(&w->read_paths, path)
-			habit_of(ws, *path)->rate += error / 4 / (double)w->read_paths.nr;
+			correct(habit_of(ws, *path), error / 4 / (double)w->read_paths.nr);
 	w->read_paths.nr = w->nr_hands = 0;
 }
 
 /* ---- who hands it ---- */
-
-/* No loop reads more before it begins. */
-enum { UNHANDED_MAX = 256 };
 
 static struct open_request *find(const struct workers *ws, const struct request_ref *r)
 {
@@ -60,45 +77,67 @@ static void forget_answered(const struct workers *ws, struct worker *w)
 void handed_read(struct workers *ws, struct worker *w, uint32_t slot)
 {
 	uint64_t id = workers_id_of(ws, slot);
+	struct open_request *r;
 
 	if (slot == NO_SLOT || (w->unhanded.nr && vec_last(&w->unhanded)->id >= id))
 		return;
 	if (w->unhanded.nr == UNHANDED_MAX)
 		forget_answered(ws, w);
 	vec_push(&w->unhanded, (struct request_ref){ slot, id });
-	if (w->read_paths.nr < UNHANDED_MAX)
-		vec_push(&w->read_paths, ws->open->slots.at[slot].request.path);
+	r = &ws->open->slots.at[slot];
+	if (!r->is_noted && w->read_paths.nr < UNHANDED_MAX)
+		vec_push(&w->read_paths, r->request.path);
+	r->is_noted = true;
 }
 
-/* Of what the thread has read, and may be handing on now: the first, and how many there are. */
-static struct open_request *first_to_hand(struct workers *ws, const struct worker *w, uint32_t *ret_nr)
-{
-	struct open_request *first = NULL;
+/* What a thread may be handing on now. */
+struct choice {
+	struct open_request *one;	/* NULL: nobody knows which */
+	uint32_t nr;
+};
 
-	*ret_nr = 0;
+/* Of what it has read the first one; where the order is not sure, none, unless all are of one path. */
+static struct choice choose(struct workers *ws, const struct worker *w)
+{
+	struct open_request *any = NULL;
+	struct choice c = { 0 };
+	bool is_one_path = true, is_regular = true;
+	uint32_t nr_any = 0;
+
 	vec_each(&w->unhanded, ref) {
 		struct open_request *r = find(ws, ref);
 
-		if (!r || r->is_handed || !is_mostly_handed(ws, r))
+		if (!r || r->is_handed)
 			continue;
-		first = first ? first : r;
-		*ret_nr += 1;
+		any = r;
+		nr_any++;
+		if (!is_mostly_handed(ws, r))
+			continue;
+		c.one = c.one ? c.one : r;
+		c.nr++;
+		is_one_path &= r->request.path == c.one->request.path;
+		is_regular &= is_handed_once(ws, r);
 	}
-	return first;
+	if (!c.one && nr_any == 1)
+		c.one = any;
+	if (c.one && !is_regular && (!is_one_path || c.one->slot != w->slot))
+		c.one = NULL;
+	return c;
 }
 
 /* Which request the thread hands on now; NO_SLOT: nobody knows. */
 static uint32_t hands(struct workers *ws, struct worker *w, bool *ret_is_unsure)
 {
-	struct open_request *now = w->slot == NO_SLOT ? NULL : &ws->open->slots.at[w->slot], *first;
-	uint32_t nr;
+	struct open_request *now = w->slot == NO_SLOT ? NULL : &ws->open->slots.at[w->slot];
+	struct choice c = choose(ws, w);
 
-	first = first_to_hand(ws, w, &nr);
-	w->nr_hands++;
-	*ret_is_unsure = nr > 1 || w->nr_owed > 1;
-	if (nr && !w->is_returned)
-		now = first;
-	if (!now || now->is_answered || !is_mostly_handed(ws, now))
+	w->nr_hands += !w->is_returned;
+	*ret_is_unsure = c.nr > 1 || w->nr_owed > 1;
+	if ((c.one || c.nr) && !w->is_returned)
+		now = c.one;
+	else if (now && (now->is_answered || (*ret_is_unsure && !is_mostly_handed(ws, now))))
+		now = NULL;
+	if (!now)
 		return NO_SLOT;
 	now->is_handed = true;
 	return now->slot;
@@ -119,10 +158,20 @@ static void let_go(struct workers *ws, struct worker *w)
 	w->answered_ns = 0;
 }
 
+static uint64_t ns_between(uint64_t from, uint64_t to)
+{
+	return to > from ? to - from : 0;
+}
+
+/* m->bytes: its time on the CPU. */
 static void take_up(struct workers *ws, struct worker *w, uint32_t slot, const struct socket_mark *m)
 {
+	const struct socket_mark so_far = { .cpu_ns = m->bytes };
+
 	if (w->answered_ns)
 		let_go(ws, w);
+	else if (w->is_handed)
+		worker_give_cpu(ws, w, w->slot, &so_far, ns_between(w->marked_ns, m->ns));
 	worker_stop(ws, w);
 	worker_work_on(ws, w, slot);
 	w->is_handed = true;
@@ -130,6 +179,10 @@ static void take_up(struct workers *ws, struct worker *w, uint32_t slot, const s
 	w->marked_ns = m->ns;
 	w->cpu_ns = m->bytes;
 	w->is_known = true;
+	if (!w->is_listed)
+		vec_push(&ws->handed, worker_thread(ws, w));
+	w->is_listed = true;
+	ws->moved = worker_thread(ws, w);
 }
 
 static void go_on(struct workers *ws, struct worker *w, const struct socket_mark *m)
@@ -145,7 +198,7 @@ static void give_work(struct workers *ws, struct worker *w, const struct socket_
 		worker_doubt(ws, w, w->slot, CALLS_OF_ANY);
 	worker_give_asked(ws, w, NO_SLOT, NULL);
 	if (w->answered_ns && m->ns > w->answered_ns + SOON_NS) {
-		worker_give_cpu(ws, w, w->slot, m, w->answered_ns - w->marked_ns);
+		worker_give_cpu(ws, w, w->slot, m, ns_between(w->marked_ns, w->answered_ns));
 		let_go(ws, w);
 	}
 	worker_give_work(ws, w, w->slot, m);
@@ -154,6 +207,7 @@ static void give_work(struct workers *ws, struct worker *w, const struct socket_
 
 static void idle(struct workers *ws, struct worker *w, const struct socket_mark *m)
 {
+	w->has_waited = true;
 	give_work(ws, w, m);
 	w->left = (struct request_ref){ w->slot, workers_id_of(ws, w->slot) };
 	worker_work_on(ws, w, NO_SLOT);
@@ -169,22 +223,38 @@ static void hand(struct workers *ws, uint32_t from, uint32_t to, const struct so
 	workers_get(ws, to)->is_unsure = is_unsure;
 }
 
+static void note_answered(struct workers *ws, struct worker *w, uint64_t ns)
+{
+	/* Nothing tells when one is done that has not waited yet, and it may never. */
+	worker_give_held(ws, w, w->slot);
+	w->answered_ns = ns;
+	if (!w->has_waited)
+		let_go(ws, w);
+}
+
+/* Those that still work for nobody but who was answered long ago do something else. */
+static void look_behind(struct workers *ws, uint32_t slot, uint64_t ns)
+{
+	size_t i, nr = 0;
+
+	for (i = 0; i < ws->handed.nr; i++) {
+		struct worker *w = &ws->all.at[ws->handed.at[i]];
+
+		if (w->is_handed && w->slot != NO_SLOT && w->slot == slot && !w->answered_ns)
+			note_answered(ws, w, ns);
+		else if (w->answered_ns && ns > w->answered_ns + LATE_NS)
+			let_go(ws, w);
+		w->is_listed = w->is_handed && w->slot != NO_SLOT;
+		if (w->is_listed)
+			ws->handed.at[nr++] = ws->handed.at[i];
+	}
+	ws->handed.nr = nr;
+}
+
 void handed_answered(struct workers *ws, uint32_t slot, uint64_t ns)
 {
-	const struct open_request *r = &ws->open->slots.at[slot];
-
-	if (!ws->are_behind && (!r->is_handed || !r->nr_workers))
-		return;
-	ws->are_behind = false;
-	vec_each(&ws->all, w) {
-		if (w->is_handed && w->slot == slot && !w->answered_ns) {
-			worker_give_held(ws, w, slot);
-			w->answered_ns = ns;
-		} else if (w->answered_ns && ns > w->answered_ns + LATE_NS) {
-			let_go(ws, w);
-		}
-		ws->are_behind |= w->answered_ns != 0;
-	}
+	if (ws->handed.nr)
+		look_behind(ws, slot, ns);
 }
 
 /* Who waited for something new, and is woken by who works on a request, goes on with that. */
@@ -197,11 +267,15 @@ static void returned(struct workers *ws, uint32_t from, uint32_t to, const struc
 		return;
 	give_work(ws, w, m);
 	slot = w->slot;
+	/* What it was asked for it has done, mostly. */
+	if (w->has_waited && slot != NO_SLOT)
+		w->answered_ns = m->ns;
 	w = workers_get(ws, to);
 	if (w->slot != NO_SLOT || slot == NO_SLOT || ws->open->slots.at[slot].is_answered)
 		return;
 	worker_work_on(ws, w, slot);
 	w->is_returned = true;
+	ws->moved = to;
 }
 
 void handed_mark(struct workers *ws, uint32_t pid, uint32_t thread, const struct socket_mark *m)

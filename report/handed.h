@@ -15,11 +15,11 @@
 
 #include "report/worker.h"
 
-/* A mark of the kinds SOCKET_HANDED, SOCKET_RESUMED or SOCKET_IDLE. pid, thread: of who made the mark. */
+/* A mark of the kinds SOCKET_HANDED to SOCKET_RETURNED. pid, thread: of who made the mark. */
 void handed_mark(struct workers *ws, uint32_t pid, uint32_t thread, const struct socket_mark *m);
 /* The thread has read it; NO_SLOT: none. */
 void handed_read(struct workers *ws, struct worker *w, uint32_t slot);
-/* It is about to be answered, whoever does that. */
+/* It is about to be answered, or is, whoever does that; NO_SLOT: nobody knows what is. */
 void handed_answered(struct workers *ws, uint32_t slot, uint64_t ns);
 /* A thread was made by another one of its process; before it has any mark. */
 void handed_new(struct workers *ws, uint32_t thread, uint32_t parent, uint64_t ns);

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "report/handed.h"
 #include "report/http2_frames.h"
 #include "report/intake.h"
 
@@ -130,6 +131,7 @@ static void ended(void *self, uint64_t nr)
 		return;
 	r = &f->s->open->slots.at[c->queue.at[at]];
 	note_answered(f->s, r);
+	handed_answered(&f->s->workers, r->slot, f->ns);
 	c->is_guess &= !f->is_out || r->request.path == c->name;
 	r->is_answered = true;
 	r->answered_ns = c->last_out_ns > r->request.begin_ns ? c->last_out_ns : f->ns;

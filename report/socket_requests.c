@@ -13,6 +13,7 @@ void socket_requests_init(struct socket_requests *s, struct session *session,
 	*s = (struct socket_requests){ .session = session, .endpoints = endpoints, .open = open };
 	s->workers.session = session;
 	s->workers.open = open;
+	s->workers.moved = UINT32_MAX;
 }
 
 void socket_requests_release(struct socket_requests *s)
@@ -106,11 +107,10 @@ static void take_transfer(struct socket_requests *s, const struct mark *m, struc
 		socket_bytes_in(s, c, m, &more);
 	if (c && begins_answer(c, m)) {
 		work_claim(&s->workers, c, &m->head, w);
-		if (connection_worked_on(c) != NO_SLOT)
-			handed_answered(&s->workers, connection_worked_on(c), m->head.ns);
-	}
-	else
+		handed_answered(&s->workers, connection_worked_on(c), m->head.ns);
+	} else {
 		work_up_to(&s->workers, c, w, &m->head);
+	}
 	if (!c)
 		return;
 	c->pid = m->rec->pid;
@@ -202,8 +202,10 @@ bool socket_requests_mark(struct socket_requests *s, const struct record *rec)
 		return true;
 	}
 	thread = session_thread(s->session, rec->pid, rec->tid);
+	s->workers.moved = UINT32_MAX;
 	if (m.head.kind >= SOCKET_HANDED) {
-		handed_mark(&s->workers, rec->pid, thread, &m.head);
+		if (m.head.kind <= SOCKET_RETURNED)
+			handed_mark(&s->workers, rec->pid, thread, &m.head);
 		return true;
 	}
 	take(s, &m, workers_get(&s->workers, thread));
@@ -254,6 +256,7 @@ void socket_requests_thread_began(struct socket_requests *s, uint32_t thread, ui
 
 	if (!has_marks(s))
 		return;
+	s->workers.moved = UINT32_MAX;
 	w = workers_get(&s->workers, thread);
 	w->is_known = true;
 	w->cpu_ns = 0;

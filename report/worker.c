@@ -17,6 +17,7 @@ void workers_release(struct workers *ws)
 		worker_release(w);
 	vec_release(&ws->all);
 	vec_release(&ws->ways);
+	vec_release(&ws->handed);
 }
 
 static struct worker worker_new(void)
@@ -26,8 +27,11 @@ static struct worker worker_new(void)
 
 void worker_renew(struct worker *w)
 {
+	bool is_listed = w->is_listed;
+
 	worker_release(w);
 	*w = worker_new();
+	w->is_listed = is_listed;
 }
 
 uint32_t worker_thread(const struct workers *ws, const struct worker *w)

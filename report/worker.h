@@ -80,6 +80,8 @@ struct worker {
 	bool has_woken;			/* any that it handed something to; until then that may not be seen */
 	bool is_returned;		/* since its last mark it was woken with what it had handed on */
 	bool is_handed, is_unsure;	/* it does what others hand to it; another request's, maybe */
+	bool has_waited;		/* to be woken, since it is known */
+	bool is_listed;			/* in `handed` */
 	uint64_t marked_ns;		/* its last mark of that, or another one's that handed it something */
 	uint64_t answered_ns;		/* what it works on was answered then; 0: not yet */
 	struct request_ref left;	/* that it worked on until it waited to be woken; id 0: none */
@@ -110,7 +112,8 @@ struct workers {
 	VEC(struct worker) all;
 	VEC(struct ways) ways;		/* by process */
 	struct habit habits[NR_HABITS];
-	bool are_behind;		/* some work on what has been answered, maybe */
+	VEC(uint32_t) handed;		/* threads to which something is handed, and maybe others */
+	uint32_t moved;			/* thread that another one's mark gave work to; UINT32_MAX: none since that was set */
 };
 
 void workers_release(struct workers *ws);

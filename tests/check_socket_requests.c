@@ -309,8 +309,10 @@ static const struct {
 	/* ... but for what was read before the loop waited: it has begun with all that */
 	{ "new 11 5;new 11 6;in 11 5 GET /a;wait 11;in 11 6 GET /b;hand 11 12;sample 12;idle 12;out 11 6 200;wait 11;out 11 5 200",
 	  "GET /b 200 5-9 s1 c7, GET /a 200 3-11 c2", 0 },
-	/* ... who waits soon after that is answered has done nothing else */
-	{ "new 11 5;in 11 5 GET /a;hand 11 12;sample 12;out 11 5 200;wait 11;sample 12;idle 12;sample 12", "GET /a 200 2-5 s2 c9", 1 },
+	/* ... who waits soon after that is answered has done nothing else, unless he is not known to wait at all */
+	{ "new 11 5;in 11 5 GET /a;hand 11 12;idle 12;out 11 5 200;wait 11;in 11 5 GET /b;hand 11 12;sample 12;out 11 5 200;wait 11;"
+	  "sample 12;idle 12;sample 12", "GET /a 200 2-5 c5, GET /b 200 7-10 s2 c9", 1 },
+	{ "new 11 5;in 11 5 GET /a;hand 11 12;sample 12;out 11 5 200;wait 11;sample 12;idle 12", "GET /a 200 2-5 s1 c4", 1 },
 	/* who waits for what another one has goes on with the same; not with what is answered */
 	{ "new 11 5;in 11 5 GET /a;hand 11 12;idle 12;resume 13 12;sample 12;idle 12;out 11 5 200;wait 11", "GET /a 200 2-8 s1 c10", 0 },
 	{ "new 11 5;in 11 5 GET /a;hand 11 12;idle 12;out 11 5 200;wait 11;resume 13 12;sample 12;idle 12", "GET /a 200 2-5 c5", 1 },
@@ -428,6 +430,26 @@ START_TEST(many_samples_between_two_marks)
 	ck_assert_uint_eq(o.feed.tallies.nr_outside, NR);
 	ck_assert_uint_le(o.feed.attribute.open.slots.nr, HELD_MAX + 2);
 	str_release(&script);
+	outcome_release(&o);
+}
+END_TEST
+
+/* What a thread calls that work is handed to, and is woken or made for it, did not begin before; what goes on was. */
+static const struct {
+	const char *script;
+	uint64_t nr_late;
+} lates[] = {
+	{ "new 11 5;in 11 5 GET /a;hand 11 12;call 12;idle 12;hand 11 12;call 12;return 12 11;call 12;idle 12;call 11;out 11 5 200;wait 11", 0 },
+	{ "new 10 5;in 10 5 GET /a;fork 12;call 12;out 10 5 200;wait 10", 0 },
+	{ "new 11 5;in 11 5 GET /a;hand 11 12;out 11 5 200;wait 11;in 11 5 GET /b;out 11 5 200;wait 11;call 12;idle 12", 1 },
+};
+
+START_TEST(counts_of_who_is_handed_work)
+{
+	struct outcome o;
+
+	run(&o, 0, lates[_i].script);
+	ck_assert_uint_eq(o.feed.tallies.nr_calls_late, lates[_i].nr_late);
 	outcome_release(&o);
 }
 END_TEST
@@ -852,6 +874,7 @@ Suite *check_socket_requests_suite(void)
 	TCase *tc = tcase_create("socket_requests");
 
 	tcase_add_loop_test(tc, marks_become_requests, 0, ARRAY_LEN(cases));
+	tcase_add_loop_test(tc, counts_of_who_is_handed_work, 0, ARRAY_LEN(lates));
 	tcase_add_loop_test(tc, many_begins_between_two_marks, 0, 2);
 	tcase_add_test(tc, many_samples_between_two_marks);
 	tcase_add_loop_test(tc, rounds_tell_what_a_thread_does, 0, ARRAY_LEN(rounds));
