@@ -112,21 +112,31 @@ static __always_inline void calls_pass_time(void *ctx, struct call_thread *t)
 	t->last_ns = now;
 }
 
-/* Of the current thread. */
-static __noinline __attribute__((unused)) void calls_flush(void *ctx)
+static __always_inline void calls_flush_thread(void *ctx, struct call_thread *t, __u32 tid)
 {
-	struct call_thread *t;
-
-	if (!calls_are_counted)
-		return;
-	t = bpf_task_storage_get(&call_threads, bpf_get_current_task_btf(), 0, 0);
 	/* Busy: it was interrupted in the middle of a call, or of this, by a mark of what was before. */
 	if (!t || __sync_val_compare_and_swap(&t->is_busy, 0, CALLS_BUSY))
 		return;
+	t->head.tid = tid;
 	calls_pass_time(ctx, t);
 	if (calls_send(ctx, t))
 		t->flags |= CALL_IS_LATE;
+	t->head.tid = 0;
 	*(volatile __u32 *)&t->is_busy = 0;
+}
+
+/* Of the current thread. */
+static __noinline __attribute__((unused)) void calls_flush(void *ctx)
+{
+	if (calls_are_counted)
+		calls_flush_thread(ctx, bpf_task_storage_get(&call_threads, bpf_get_current_task_btf(), 0, 0), 0);
+}
+
+/* Of another one of the process, which sleeps. */
+static __noinline __attribute__((unused)) void calls_flush_other(void *ctx, struct task_struct *task, __u32 tid)
+{
+	if (calls_are_counted)
+		calls_flush_thread(ctx, bpf_task_storage_get(&call_threads, task, 0, 0), tid);
 }
 
 #endif

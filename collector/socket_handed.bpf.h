@@ -55,9 +55,13 @@ static void sleeps(void *ctx, struct task_struct *task, struct thread *thread)
 static void tell_handed(void *ctx, struct task_struct *task, struct thread *thread, struct task_struct *to, __u16 kind)
 {
 	struct telling t = { .ctx = ctx, .task = task, .thread = thread, .kind = kind };
-	struct batch *b = begin_mark(&t);
+	struct batch *b;
 	struct socket_mark *m;
 
+	/* While it waited it worked for nobody. */
+	if (kind == SOCKET_HANDED)
+		calls_flush_other(ctx, to, to->pid);
+	b = begin_mark(&t);
 	if (!b)
 		return;
 	m = mark_at(b, b->len);

@@ -35,7 +35,8 @@ struct call_counts {
 	unsigned int magic;
 	unsigned short flags;		/* enum call_flags */
 	unsigned short nr;		/* rows that follow; with CALL_IS_PARTIAL there may be none */
-	unsigned long long zero;
+	unsigned int tid;		/* of that thread of the same process; 0: the one that the sample is of */
+	unsigned int zero;
 };
 
 struct call_row {

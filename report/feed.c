@@ -329,7 +329,7 @@ static bool take_calls(struct feed *f, const struct record *r)
 	cursor_copy(&c, &head, sizeof(head));
 	if (c.failed)
 		return false;
-	calls.thread = session_thread(&f->session, r->pid, r->tid);
+	calls.thread = session_thread(&f->session, r->pid, head.tid ? head.tid : r->tid);
 	calls.request = attribute_calls(&f->attribute, calls.thread);
 	calls.is_late = head.flags & CALL_IS_LATE || has_moved_on(f, calls.thread);
 	f->tallies.nr_calls_late += calls.is_late;

@@ -144,6 +144,29 @@ def check_loop(nr_clients):
     step(name)
 
 
+def check_counted():
+    """Calls of an executor's threads, and how long they take, without the time that the threads have waited for more."""
+    nr = 20
+    server = start_target("/usr/bin/python3", "-c", ASYNC, ready=r"port (\d+)", stdin=subprocess.PIPE)
+    ask_all(int(server.ready[1]), ("/warm",), 1, 10)
+    recording = Recording("-p", server.pid, "-F", "99", "--calls", "python")
+    for i in range(nr):
+        ask_all(int(server.ready[1]), ("/handed",), 1, 1)
+        time.sleep(0.03)
+    wait_until_idle(server.pid)
+    recording.stop()
+    elapsed = sum(request["elapsed"] for request in requests_of(recording))
+    found = {group["path"]: group for group in report(recording.file)["groups"]}
+    burn, = [f for f in found["/handed"]["functions"] if f["function"] == "burn"]
+    equal("calls of burn", (burn["ncalls"], burn["exact"]), (nr, True))
+    took = sum(f["tottime"] or 0 for f in found["/handed"]["functions"])
+    # Two threads at a time: the loop waits for what the other one does.
+    check(0.002 * nr < took < 2.5 * elapsed, "%.3f s in %.3f s of requests" % (took, elapsed))
+    waited = sum(f["tottime"] or 0 for f in found["(outside)"]["functions"])
+    check(waited > 0.02 * nr, "%.3f s outside" % waited)
+    step("counted: %.3f s in %.3f s of requests, %.3f s outside" % (took, elapsed, waited))
+
+
 def check_node():
     """One that begins at once with what it reads, and hands more on when a piece comes back."""
     patterns = {"/hash": "libcrypto|[Ss][Hh][Aa]256", "/pack": "libz|deflate|longest_match"}
@@ -159,4 +182,5 @@ for way in ("traces", "calls"):
     check_threads(way)
 check_loop(1)
 check_loop(4)
+check_counted()
 check_node()
