@@ -39,8 +39,8 @@ static void correct(struct habit *h, double by)
 }
 
 /*
- * When a loop waits it has begun with all that it has read, and as often as that needs it has handed something on: the sum
- * of its requests' rates. (Widrow and Hoff's rule, normalized.)
+ * When a loop waits it has begun with all that it has read, and as often as that needs it has handed something
+ * on: the sum of its requests' rates. (Widrow and Hoff's rule, normalized.)
  */
 static void learn(struct workers *ws, struct worker *w)
 {
@@ -146,8 +146,8 @@ static uint32_t hands(struct workers *ws, struct worker *w, bool *ret_is_unsure)
 /* ---- who takes it ---- */
 
 /*
- * Who has handed back what he was asked for waits, mostly, before it is answered, or soon after that; if not he has taken up
- * something else.
+ * Who has handed back what he was asked for waits, mostly, before it is answered, or soon after that; if not he
+ * has taken up something else.
  */
 enum { SOON_NS = 1000 * 1000, LATE_NS = 10 * SOON_NS };
 

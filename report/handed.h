@@ -3,10 +3,14 @@
  * Work that a thread hands to one that neither reads nor answers: an executor's, a pool's, or one that is made for it.
  * What that one does is the request's that the first thread works on, from where it is woken or made until it
  * waits to be woken again. If it waits in the middle of its work, for what another thread has, it goes on with the same.
+ * When it wakes the first one it is done, unless it waits soon after that: if not it has taken up something else,
+ * which nobody knows, as when what it works on is answered. Who waits for something new, and is woken so, goes on with
+ * that request.
  *
- * A loop that reads several requests before it begins with them (asyncio) hands them on in their order. One that begins
- * at once with what it has read (Node) hands on what it has read last. Which one it is shows where it hands on two, one
- * right after the other, that were both read before.
+ * A loop may have read several requests: it hands them on in their order (asyncio; where one is handed on before the
+ * next one is read, as Node does, there is one to choose from). Left out are those that it has waited behind, and those
+ * of paths whose requests are not handed on. If some are handed on several times, or without a mark, since the other
+ * thread had not gone to sleep yet, the order says nothing, and nobody knows.
  *
  * Who reads or answers himself is no such thread, whoever wakes it: for that one work.h has the rules.
  */
