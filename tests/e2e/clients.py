@@ -75,6 +75,23 @@ def wait_until_idle(*pids):
     wait_until("the server has nothing to do", is_idle)
 
 
+def ask_in_turn(port, paths, nr_clients, nr):
+    """So many clients at a time ask for each path after the other, each first for another one; nr times each."""
+    def ask(first):
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+        for i in range(nr):
+            connection.request("GET", paths[(first + i) % len(paths)])
+            answer = connection.getresponse()
+            answer.read()
+            equal("status", answer.status, 200)
+        connection.close()
+    clients = [threading.Thread(target=ask, args=(i,)) for i in range(nr_clients)]
+    for client in clients:
+        client.start()
+    for client in clients:
+        client.join()
+
+
 @contextlib.contextmanager
 def recorded(*pids, args=()):
     """What is asked for in this context is recorded to its end."""

@@ -2,9 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Work that is done by threads which neither read requests nor answer them is the request's that it is done for."""
 import collections
-import http.client
 import shutil
-import threading
 
 from clients import *
 
@@ -55,24 +53,6 @@ const server = http.createServer((asked, answer) => {
 """
 
 
-def ask(port, first, paths, nr):
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
-    for i in range(nr):
-        connection.request("GET", paths[(first + i) % len(paths)])
-        answer = connection.getresponse()
-        answer.read()
-        equal("status", answer.status, 200)
-    connection.close()
-
-
-def ask_all(port, paths, nr_clients, nr):
-    clients = [threading.Thread(target=ask, args=(port, i, paths, nr)) for i in range(nr_clients)]
-    for client in clients:
-        client.start()
-    for client in clients:
-        client.join()
-
-
 def shares(recording, patterns):
     """Of the samples in functions of each pattern: {path: {pattern's path: samples}}, None for those outside."""
     found = collections.defaultdict(collections.Counter)
@@ -109,7 +89,7 @@ def check_threads(way):
     server = start_target(build("e2e_handed.cc", "-O1", "-g", "-pthread"), ready=r"port (\d+)")
     for nr_clients, outside in ((1, 0.02), (3, 1))[:1 if way == "calls" else 2]:
         recording = Recording("-p", server.pid, "-F", "999")
-        ask_all(int(server.ready[1]), tuple(patterns), nr_clients, 120)
+        ask_in_turn(int(server.ready[1]), tuple(patterns), nr_clients, 120)
         wait_until_idle(server.pid)
         recording.stop()
         check_shares("threads, %d clients, by %s" % (nr_clients, way), shares(recording, patterns), patterns, 0.01, outside)
@@ -127,9 +107,9 @@ def check_loop(nr_clients):
     """
     server = start_target("/usr/bin/python3", "-c", ASYNC, ready=r"port (\d+)", stdin=subprocess.PIPE)
     # Who wakes whom is looked at where there are threads.
-    ask_all(int(server.ready[1]), ("/warm",), nr_clients, 10)
+    ask_in_turn(int(server.ready[1]), ("/warm",), nr_clients, 10)
     recording = Recording("-p", server.pid, "-F", "99")
-    ask_all(int(server.ready[1]), ("/handed", "/here", "/waits"), nr_clients, 240 // nr_clients)
+    ask_in_turn(int(server.ready[1]), ("/handed", "/here", "/waits"), nr_clients, 240 // nr_clients)
     wait_until_idle(server.pid)
     recording.stop()
     server.stdin.close()
@@ -148,10 +128,10 @@ def check_counted():
     """Calls of an executor's threads, and how long they take, without the time that the threads have waited for more."""
     nr = 20
     server = start_target("/usr/bin/python3", "-c", ASYNC, ready=r"port (\d+)", stdin=subprocess.PIPE)
-    ask_all(int(server.ready[1]), ("/warm",), 1, 10)
+    ask_in_turn(int(server.ready[1]), ("/warm",), 1, 10)
     recording = Recording("-p", server.pid, "-F", "99", "--calls", "python")
     for i in range(nr):
-        ask_all(int(server.ready[1]), ("/handed",), 1, 1)
+        ask_in_turn(int(server.ready[1]), ("/handed",), 1, 1)
         time.sleep(0.03)
     wait_until_idle(server.pid)
     recording.stop()
@@ -172,7 +152,7 @@ def check_node():
     patterns = {"/hash": "libcrypto|[Ss][Hh][Aa]256", "/pack": "libz|deflate|longest_match"}
     server = start_target(shutil.which("node", path="/usr/bin") or "node", "-e", NODE, ready=r"port (\d+)")
     recording = Recording("-p", server.pid, "-F", "999")
-    ask_all(int(server.ready[1]), (*patterns, "/wait"), 1, 200)
+    ask_in_turn(int(server.ready[1]), (*patterns, "/wait"), 1, 200)
     wait_until_idle(server.pid)
     recording.stop()
     check_shares("node", shares(recording, patterns), patterns, 0.02, 0.05)

@@ -3,9 +3,7 @@
 """Requests that one thread reads and another one works on: what these threads do is the request's that it is
 done for."""
 import collections
-import http.client
 import socket
-import threading
 
 from clients import *
 
@@ -15,21 +13,8 @@ NR_ROUNDS, LARGE = 4000, 1000000  # so many that what is not late would not be l
 WORK = {"/alpha": "work_on_alpha", "/beta": "work_on_beta"}
 
 
-def ask(port, first, paths, nr):
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
-    for i in range(nr):
-        connection.request("GET", paths[(first + i) % len(paths)])
-        answer = connection.getresponse()
-        equal("status", (answer.status, answer.read()), (200, b"hello\n"))
-    connection.close()
-
-
 def ask_all(port, paths=tuple(WORK), nr=NR):
-    clients = [threading.Thread(target=ask, args=(port, i, paths, nr)) for i in range(NR_CLIENTS)]
-    for client in clients:
-        client.start()
-    for client in clients:
-        client.join()
+    ask_in_turn(port, paths, NR_CLIENTS, nr)
 
 
 def samples_in(group, name):
