@@ -95,8 +95,9 @@ def check_threads(way):
         check_shares("threads, %d clients, by %s" % (nr_clients, way), shares(recording, patterns), patterns, 0.01, outside)
         cpu = cpu_of(recording)
         if nr_clients == 1:
-            # Of the same rounds; each is done twice, and what ends behind the answer is missing.
-            check(1.5 < cpu["/made"] / cpu["/self"] < 2.6 and 1.2 < cpu["/pool"] / cpu["/self"] < 2.6, "on the CPU: %r" % cpu)
+            # As many rounds, done twice; what ends behind the answer is missing, what a hypervisor steals is in it. The
+            # connections' own threads do next to nothing.
+            check(all(0.7 < cpu[path] / cpu["/self"] < 4 for path in ("/made", "/pool")), "on the CPU: %r" % cpu)
     del os.environ["WPERF_SOCKETS"]
 
 
