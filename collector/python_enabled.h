@@ -10,7 +10,7 @@
  *
  * The compiler makes several of one such place. The jump, which the kernel emulates, is passed each time
  * that the probe would be, enabled or not, and the frame is in a register there. Whoever enables the probe pays
- * for what its function works out (two strings and a line number, 0.1 us), whether it is of use or not.
+ * for what its function works out, two strings and a line number, whether that is of use or not.
  * Pure: code in, places out.
  */
 #ifndef COLLECTOR_PYTHON_ENABLED_H

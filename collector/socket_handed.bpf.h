@@ -70,10 +70,7 @@ static void tell_handed(void *ctx, struct task_struct *task, struct thread *thre
 	end_mark(ctx, b, 0);
 }
 
-/*
- * Not what interrupts the thread, a timer or a packet: in a system call that it was in, who waits for several descriptors is
- * woken by what is written to one.
- */
+/* Who waits for several descriptors is woken by what is written to one, or by what interrupts the thread: a timer, a packet. */
 static int is_writing(struct task_struct *task)
 {
 	__u8 call = call_of(((struct pt_regs *)bpf_task_pt_regs(task))->orig_ax);
@@ -113,14 +110,12 @@ static void wakes(void *ctx, struct task_struct *task, struct task_struct *to)
 	struct thread *thread, *other;
 	int is_loop = is_wait(call_of(regs->orig_ax));
 
-	if (!is_loop && (regs->r10 || !waits_for_futex(regs)))
+	if (is_loop ? !is_writing(task) : regs->r10 || !waits_for_futex(regs))
 		return;
 	thread = bpf_task_storage_get(&threads, task, 0, 0);
 	if (!thread)
 		return;
 	other = bpf_task_storage_get(&threads, to, 0, 0);
-	if (is_loop && !is_writing(task))
-		return;
 	if (other && other->has_served)
 		returns(ctx, task, thread, to, other);
 	else if (!is_loop)
