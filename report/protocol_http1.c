@@ -13,9 +13,8 @@
  * A line is copied only when a read or write ends in its middle, and of its first bytes only.
  */
 #include <assert.h>
-#include <stdlib.h>
 
-#include "base/alloc.h"
+#include "report/http1_kinds.h"
 #include "report/http1_partial.h"
 #include "report/protocol.h"
 
@@ -24,7 +23,6 @@
 #define REQUEST_LINE_MAX 1280
 /* All other lines say what matters early: a status, a length, a coding. */
 #define OTHER_LINE_MAX 256
-#define NR_OUTSTANDING_MAX 1024
 
 enum at {
 	AT_START,	/* before the first line of a message */
@@ -40,15 +38,6 @@ enum at {
 	AT_OPAQUE,	/* the connection speaks something else */
 };
 
-/* What must be known of a request to find its answer's end. */
-enum kind {
-	KIND_PLAIN,
-	KIND_HEAD,
-	KIND_CONNECT,
-	KIND_BARE,	/* no version: HTTP/0.9, whose answer is a body and nothing else */
-};
-#define KINDS_BYTES (NR_OUTSTANDING_MAX / 4)	/* two bits each */
-
 struct side {
 	uint64_t left;	/* bytes of the body or the chunk */
 	struct http1_partial *line;	/* that began in an earlier read or write */
@@ -59,7 +48,7 @@ struct side {
 struct http1 {
 	struct side in, out;
 	uint64_t nr_began, nr_ended;	/* requests end in their order */
-	uint8_t *kinds;			/* of those between, by number; NULL: all are plain */
+	struct http1_kinds kinds;	/* of those between */
 	uint32_t status;		/* of the answer whose head is read */
 	bool has_status;		/* the oldest request's was told of */
 	bool is_unseen;			/* the answer, or those behind it, did not travel */
@@ -80,37 +69,21 @@ static uint64_t nr_outstanding(const struct http1 *h)
 	return h->nr_began - h->nr_ended;
 }
 
-static enum kind kind_of(const struct http1 *h, uint64_t nr)
+/* Of the one that is answered next. */
+static enum http1_kind oldest_kind(const struct http1 *h)
 {
-	size_t i = nr % NR_OUTSTANDING_MAX;
-
-	return h->kinds ? (enum kind)(h->kinds[i / 4] >> i % 4 * 2 & 3) : KIND_PLAIN;
-}
-
-static void set_kind(struct http1 *h, uint64_t nr, enum kind kind)
-{
-	size_t i = nr % NR_OUTSTANDING_MAX;
-	unsigned int shift = i % 4 * 2, others;
-
-	if (!h->kinds && kind == KIND_PLAIN)
-		return;
-	if (!h->kinds)
-		h->kinds = xcalloc(1, KINDS_BYTES);
-	others = h->kinds[i / 4] & ~(3U << shift);
-	h->kinds[i / 4] = (uint8_t)(others | (unsigned int)kind << shift);
+	return http1_kinds_get(&h->kinds, h->nr_ended + 1);
 }
 
 static void end_oldest(struct http1 *h, const struct exchange_listener *l)
 {
 	assert(nr_outstanding(h));
-	if (h->is_unseen && !h->has_status && kind_of(h, h->nr_ended + 1) != KIND_BARE)
+	if (h->is_unseen && !h->has_status && oldest_kind(h) != HTTP1_BARE)
 		l->status_unseen(l->self, h->nr_ended + 1);
 	h->has_status = false;
 	l->ended(l->self, ++h->nr_ended);
-	if (nr_outstanding(h))
-		return;
-	free(h->kinds);
-	h->kinds = NULL;
+	if (!nr_outstanding(h))
+		http1_kinds_release(&h->kinds);
 }
 
 static void set_opaque(struct http1 *h)
@@ -161,7 +134,7 @@ static uint64_t pass(struct http1 *h, struct side *s, uint64_t nr,
 
 static void begin(struct http1 *h, const struct exchange_listener *l)
 {
-	if (nr_outstanding(h) == NR_OUTSTANDING_MAX) {
+	if (nr_outstanding(h) == HTTP1_KINDS_MAX) {
 		lose(h, &h->in);
 		lose(h, &h->out);
 		http1_partial_drop(&h->out.line);
@@ -171,7 +144,7 @@ static void begin(struct http1 *h, const struct exchange_listener *l)
 	h->is_reading = true;
 	h->is_named = false;
 	h->unseen_bytes = 0;
-	set_kind(h, h->nr_began, KIND_PLAIN);
+	http1_kinds_set(&h->kinds, h->nr_began, HTTP1_PLAIN);
 	l->began(l->self, h->nr_began);
 }
 
@@ -182,11 +155,11 @@ static void name(struct http1 *h, struct http1_request r, const struct exchange_
 		return;
 	h->is_named = true;
 	if (!r.has_version)
-		set_kind(h, h->nr_began, KIND_BARE);
+		http1_kinds_set(&h->kinds, h->nr_began, HTTP1_BARE);
 	else if (r.is_connect)
-		set_kind(h, h->nr_began, KIND_CONNECT);
+		http1_kinds_set(&h->kinds, h->nr_began, HTTP1_CONNECT);
 	else if (r.is_head)
-		set_kind(h, h->nr_began, KIND_HEAD);
+		http1_kinds_set(&h->kinds, h->nr_began, HTTP1_HEAD);
 	l->named(l->self, h->nr_began, (const char *)r.method.s, r.method.len,
 		 (const char *)r.path.s, min_len(r.path.len, PATH_LEN_MAX));
 }
@@ -255,7 +228,7 @@ static void end_request_head(struct http1 *h, const struct exchange_listener *l)
 {
 	const struct http1_framing *f = &h->in.framing;
 
-	if (nr_outstanding(h) && kind_of(h, h->nr_began) == KIND_CONNECT)
+	if (nr_outstanding(h) && http1_kinds_get(&h->kinds, h->nr_began) == HTTP1_CONNECT)
 		wait_out(h, &h->in, AT_REST);
 	else if (f->is_bad || (f->has_coding && !f->is_chunked))
 		lose(h, &h->in);
@@ -272,13 +245,12 @@ static bool is_interim(uint32_t status)
 /* RFC 9110, 7.8 and 9.3.6. */
 static bool is_switch(const struct http1 *h)
 {
-	return h->status == 101 || (h->status / 100 == 2 &&
-				    kind_of(h, h->nr_ended + 1) == KIND_CONNECT);
+	return h->status == 101 || (h->status / 100 == 2 && oldest_kind(h) == HTTP1_CONNECT);
 }
 
 static bool has_no_body(const struct http1 *h)
 {
-	return h->status == 204 || h->status == 304 || kind_of(h, h->nr_ended + 1) == KIND_HEAD;
+	return h->status == 204 || h->status == 304 || oldest_kind(h) == HTTP1_HEAD;
 }
 
 static bool take_status(struct http1 *h, struct http1_line line, const struct exchange_listener *l)
@@ -294,7 +266,7 @@ static bool take_status(struct http1 *h, struct http1_line line, const struct ex
 /* What begins like no answer is one only for those who ask without a version. */
 static void take_no_answer(struct http1 *h)
 {
-	h->out.at = kind_of(h, h->nr_ended + 1) == KIND_BARE ? AT_REST : AT_STRAY;
+	h->out.at = oldest_kind(h) == HTTP1_BARE ? AT_REST : AT_STRAY;
 }
 
 static void take_answer_part(struct http1 *h)
@@ -577,8 +549,7 @@ static void http1_release(void *parser)
 
 	http1_partial_drop(&h->in.line);
 	http1_partial_drop(&h->out.line);
-	free(h->kinds);
-	h->kinds = NULL;
+	http1_kinds_release(&h->kinds);
 }
 
 /* Requests behind an answer that lasts until the close were not answered: RFC 9112, 9.6. */
