@@ -52,7 +52,7 @@
 	X(locate)                                                                                  \
 	X(exits)                                                                                   \
 	X(call_place)                                                                              \
-	X(call_link)                                                                               \
+	X(call_link)                                                                                \
 	X(python_places)                                                                           \
 	X(socket_requests)                                                                         \
 	X(connection)                                                                              \
@@ -63,6 +63,7 @@
 	X(demangle)                                                                                \
 	X(durations)                                                                               \
 	X(endpoint)                                                                                \
+	X(http1_kinds)                                                                             \
 	X(http1_line)                                                                              \
 	X(http2_frames)                                                                            \
 	X(gather)                                                                                  \
