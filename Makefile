@@ -39,7 +39,7 @@ ALL_CFLAGS = -std=gnu11 -Wall -Wextra -Wmissing-prototypes -Wshadow -D_GNU_SOURC
 ALL_LDFLAGS = $(LDFLAGS)
 # Of libstdc++ the demangler only: with the library whole each start takes half as long again. libpfm4 is loaded by
 # collector/pfm.c.
-LIBS = $(PKG_LIBS) -lZydis -ldeflate -l:libstdc++.a -lz -lm -lpthread
+LIBS = $(PKG_LIBS) -lZydis -ldeflate -liberty -l:libstdc++.a -lz -lm -lpthread
 ifneq ($(DEV),)
 ALL_CFLAGS += -Werror
 endif
@@ -118,7 +118,7 @@ $(O)/cross-check: $(O)/tests/cross/main.o $(CROSS_SUITES:%=$(O)/tests/check_%.o)
 		$(filter $(O)/base/% $(O)/recording/% $(O)/unwinder/% $(O)/symbolizer/ranges.o,$(OBJS)) | $(SYSROOT)/.done
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $^ $(addprefix -L,$(subst :, ,$(CROSS_LIBS))) -Wl,-rpath-link,$(CROSS_LIBS) \
-		-lcheck_pic -lsubunit -ldw -lelf -lm -lrt -lpthread -l:libstdc++.so.6
+		-lcheck_pic -lsubunit -ldw -lelf -liberty -lm -lrt -lpthread -l:libstdc++.so.6
 endif
 
 # The BPF objects, and the script of flame graphs, are embedded by an .incbin in the .c that has to do with them.

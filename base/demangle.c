@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/str.h"
+#include "base/demangle_rust.h"
 #include "base/vec.h"
 
 /* libstdc++, declared as in <cxxabi.h>, which is a C++ header. */
@@ -89,86 +89,6 @@ static double expanded_len(const char *s)
 	return len;
 }
 
-/* rustc's legacy scheme: C++'s, the last component being "h" and 16 hex digits of a hash. */
-static bool is_rust_hash(const char *s)
-{
-	size_t i;
-
-	if (strlen(s) != 19 || strncmp(s, "::h", 3))
-		return false;
-	for (i = 3; i < 19; i++)
-		if (!isxdigit((unsigned char)s[i]) || isupper((unsigned char)s[i]))
-			return false;
-	return true;
-}
-
-struct escape {
-	const char *from, *to;
-};
-
-/* rustc: compiler/rustc_symbol_mangling/src/legacy.rs. */
-static const struct escape escapes[] = {
-	{ "$SP$", "@" }, { "$BP$", "*" }, { "$RF$", "&" }, { "$LT$", "<" },
-	{ "$GT$", ">" }, { "$LP$", "(" }, { "$RP$", ")" }, { "$C$", "," },
-};
-
-/* Any other printable ASCII character is "$u" and its hex code and "$". */
-static size_t take_code_escape(const char *s, struct str *out)
-{
-	char *end;
-	unsigned long code;
-
-	if (strncmp(s, "$u", 2) || !isxdigit((unsigned char)s[2]))
-		return 0;
-	code = strtoul(s + 2, &end, 16);
-	if (*end != '$' || code < 0x20 || code > 0x7e)
-		return 0;
-	str_add_char(out, (char)code);
-	return (size_t)(end + 1 - s);
-}
-
-static size_t take_escape(const char *s, struct str *out)
-{
-	size_t i;
-
-	for (i = 0; i < ARRAY_LEN(escapes); i++)
-		if (str_starts(s, escapes[i].from)) {
-			str_add(out, escapes[i].to);
-			return strlen(escapes[i].from);
-		}
-	if (str_starts(s, "..")) {
-		str_add(out, "::");
-		return 2;
-	}
-	return take_code_escape(s, out);
-}
-
-/* Takes and frees what C++'s rules made of a Rust name. */
-static char *finish_rust(char *name, size_t len)
-{
-	struct str out = { 0 };
-	const char *s = name;
-	bool is_start = true;
-
-	name[len] = '\0';
-	while (*s) {
-		size_t n;
-
-		/* A component may not start with "$": an underscore goes before it. */
-		if (is_start && s[0] == '_' && s[1] == '$')
-			s++;
-		n = take_escape(s, &out);
-		if (!n) {
-			str_add_char(&out, *s);
-			n = 1;
-		}
-		is_start = s[0] == ':' && n == 1;
-		s += n;
-	}
-	free(name);
-	return str_take(&out);
-}
-
 /* LLVM appends ".llvm." and a number to local functions that it made visible to other units. */
 static char *without_llvm_suffix(const char *name)
 {
@@ -180,17 +100,15 @@ static char *without_llvm_suffix(const char *name)
 char *demangle(const char *name)
 {
 	char *plain, *result;
-	size_t len;
 	int status;
 
+	if (demangle_is_rust_v0(name))
+		return demangle_rust_v0(name);
 	if (strncmp(name, "_Z", 2) || strnlen(name, MAX_MANGLED_LEN) == MAX_MANGLED_LEN ||
 	    expanded_len(name + 2) > MAX_EXPANDED_LEN)
 		return NULL;
 	plain = without_llvm_suffix(name);
 	result = __cxa_demangle(plain, NULL, NULL, &status);
 	free(plain);
-	if (!result)
-		return NULL;
-	len = strlen(result);
-	return len > 19 && is_rust_hash(result + len - 19) ? finish_rust(result, len - 19) : result;
+	return result ? demangle_rust_legacy(result) : NULL;
 }

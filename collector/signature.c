@@ -199,7 +199,7 @@ static char *plain_text(const char *s)
 	return as_in_source(str_take(&out));
 }
 
-/* "ns::Server<A::B>::handle(int)" gives "handle". */
+/* "ns::Server<A::B>::handle(int)" gives "handle", and Rust's "ns::parse::<A::B>" "parse::<A::B>". */
 static char *last_part(const char *s)
 {
 	const char *params = find_params(s), *end = params ? params : s + strlen(s), *p;
@@ -213,7 +213,7 @@ static char *last_part(const char *s)
 			depth++;
 		else if (strchr(">)}", *p) && depth)
 			depth--;
-		else if (!depth && p[0] == ':' && p[1] == ':')
+		else if (!depth && p[0] == ':' && p[1] == ':' && p[2] != '<')
 			last = p + 2;
 	}
 	return xstrndup(last, (size_t)(end - last));
@@ -244,7 +244,7 @@ static bool is_worth_demangling(const struct wanted *w, const char *symbol)
 	char *word;
 	bool found;
 
-	if (!str_starts(symbol, "_Z"))
+	if (!str_starts(symbol, "_Z") && !str_starts(symbol, "_R"))
 		return false;
 	while (is_word(w->last[len]))
 		len++;

@@ -49,8 +49,18 @@ static const struct {
 	/* no hash of 16 lower-case digits: C++ */
 	{ "_ZN4core3fmt17h0123456789ABCDEFE", "core::fmt::h0123456789ABCDEF" },
 	{ "_ZN4core3fmt16h0123456789abcdeE", "core::fmt::h0123456789abcde" },
-	/* a scheme that libstdc++ does not know stays as it is */
-	{ "_RNvCskwGfYPst2Cb_3foo3bar", NULL },
+	/* Rust, v0: without the crates' hashes */
+	{ "_RNvCskwGfYPst2Cb_3foo3bar", "foo::bar" },
+	{ "_RNvCskwGfYPst2Cb_3foo3bar.llvm.8154203347", "foo::bar" },
+	{ "_RNvMNtNtCs6xxl1lAjzDf_1a4shop4cartINtB2_4CartmE5totalB6_", "<a::shop::cart::Cart<u32>>::total" },
+	{ "_RNvXCs6xxl1lAjzDf_1aINtNtNtB2_4shop4cart4CartmENtB2_4Work3run",
+	  "<a::shop::cart::Cart<u32> as a::Work>::run" },
+	{ "_RNCNvCskwGfYPst2Cb_3foo3bar0B3_", "foo::bar::{closure#0}" },
+	{ "_RINvCskwGfYPst2Cb_3foo3barTmReEEB2_", "foo::bar::<(u32, &str)>" },
+	{ "_RNvCskwGfYPst2Cb_3foou9bcher_kva", "foo::b\303\274cher" },
+	{ "_R", NULL },
+	{ "_RNvCskwGfYPst2Cb_3foo", NULL },
+	{ "_RNvCskwGfYPst2Cb_3foo9bar", NULL },
 };
 
 START_TEST(demangle_gives_the_name_in_the_source)
@@ -89,6 +99,57 @@ START_TEST(demangle_refuses_names_that_explode)
 }
 END_TEST
 
+/* base-62-number: RFC 2603; up to 62 * 62. */
+static void add_base_62(struct str *s, size_t n)
+{
+	static const char digits[] = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+
+	if (n > 62)
+		str_add_char(s, digits[(n - 1) / 62]);
+	if (n)
+		str_add_char(s, digits[(n - 1) % 62]);
+	str_add_char(s, '_');
+}
+
+/* a::b of tuples, of which each has the one before it twice: (u32, u32), ((u32, u32), (u32, u32)), ... */
+static char *doubling_rust_name(unsigned int nr)
+{
+	struct str s = { 0 };
+	size_t before = 0, here;
+	unsigned int i;
+
+	str_add(&s, "_RINvC1a1b");
+	for (i = 0; i < nr; i++) {
+		here = s.len - strlen("_R");
+		str_add(&s, i ? "TB" : "Tmm");
+		if (i) {
+			add_base_62(&s, before);
+			str_add(&s, "B");
+			add_base_62(&s, before);
+		}
+		str_add(&s, "E");
+		before = here;
+	}
+	str_add(&s, "E");
+	return str_take(&s);
+}
+
+START_TEST(demangle_refuses_rust_names_that_explode)
+{
+	char *mild = doubling_rust_name(10), *wild = doubling_rust_name(60);
+	char *got = demangle(mild);
+
+	ck_assert_ptr_nonnull(got);
+	ck_assert(str_starts(got, "a::b::<(u32, u32), ((u32, u32), (u32, u32)), "));
+	/* The n-th, counted from 0, has 14 * 2^n - 4 bytes. */
+	ck_assert_uint_eq(strlen(got), 14 * 1023 - 4 * 10 + 2 * 9 + strlen("a::b::<>"));
+	ck_assert_ptr_null(demangle(wild));
+	free(got);
+	free(mild);
+	free(wild);
+}
+END_TEST
+
 START_TEST(demangle_survives_long_names)
 {
 	size_t len = 1 << 20;
@@ -104,6 +165,12 @@ START_TEST(demangle_survives_long_names)
 	free(demangle(name));
 	memset(name + 2, 'S', 20000);
 	free(demangle(name));
+	memcpy(name, "_RC", 3);
+	free(demangle(name));
+	memset(name + 2, 'B', 20000);
+	free(demangle(name));
+	memset(name + 2, 'I', 20000);
+	free(demangle(name));
 	free(name);
 }
 END_TEST
@@ -115,6 +182,7 @@ Suite *check_demangle_suite(void)
 
 	tcase_add_loop_test(tc, demangle_gives_the_name_in_the_source, 0, ARRAY_LEN(cases));
 	tcase_add_test(tc, demangle_refuses_names_that_explode);
+	tcase_add_test(tc, demangle_refuses_rust_names_that_explode);
 	tcase_add_test(tc, demangle_survives_long_names);
 	suite_add_tcase(s, tc);
 	return s;

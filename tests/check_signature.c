@@ -52,7 +52,12 @@ static const struct {
 	  "<main::S as core::fmt::Display>::fmt", NULL, false },
 	{ "_ZN4main6handle28_$u7b$$u7b$closure$u7d$$u7d$17h0123456789abcdefE",
 	  "main::handle::{{closure}}", NULL, false },
+	{ "_RNvMNtNtCs6xxl1lAjzDf_1a4shop4cartINtB2_4CartmE5totalB6_", "<a::shop::cart::Cart<u32>>::total", NULL,
+	  false },
+	{ "_RNvCskwGfYPst2Cb_3foo3bar.llvm.8154203347", "foo::bar", NULL, false },
+	{ "_RNvCskwGfYPst2Cb_3foo3bar.cold", NULL, NULL, false },
 	{ "_Znonsense", "_Znonsense", NULL, false },
+	{ "_Rnonsense", "_Rnonsense", NULL, false },
 };
 
 START_TEST(symbols_have_names)
@@ -86,6 +91,11 @@ static const struct {
 	{ "_Z6handlei", "_Z6handlei.constprop.0", true },
 	{ "handle.isra.0", "handle.isra.0", true },
 	{ "handle.isra.0", "handle.isra.1", false },
+	{ "<a::shop::cart::Cart<u32>>::total", "_RNvMNtNtCs6xxl1lAjzDf_1a4shop4cartINtB2_4CartmE5totalB6_", true },
+	{ "<a::shop::cart::Cart<u64>>::total", "_RNvMNtNtCs6xxl1lAjzDf_1a4shop4cartINtB2_4CartmE5totalB6_", false },
+	{ "foo::bar::<(u32, &str)>", "_RINvCskwGfYPst2Cb_3foo3barTmReEEB2_", true },
+	{ "foo::bar", "_RNvCskwGfYPst2Cb_3foo3bar", true },
+	{ "bar", "_RNvCskwGfYPst2Cb_3foo3bar", false },
 	{ "handle(int)", "_Z6handlei", true },
 	{ "handle(int)", "_Z6handlec", false },
 	{ "handle(int)", "handle", false },

@@ -11,7 +11,8 @@
 set -eu
 
 build='libc6-dev g++ clang pkg-config linux-libc-dev libbpf-dev libdw-dev libelf-dev libpfm4-dev
-	libjansson-dev libpcre2-dev libzydis-dev libdeflate-dev zlib1g-dev'
+	libjansson-dev libpcre2-dev libzydis-dev libdeflate-dev libiberty-dev
+	zlib1g-dev'
 # Without libc6-dbg, functions that libc does not export have no names in a table.
 demo='wrk systemtap-sdt-dev libc6-dbg'
 # python3-dbg, postgresql, nginx and redis are programs with debug files and probes, to be read and attached to.

@@ -5,7 +5,7 @@
 set -eu
 
 dir=$1 architecture=$2
-packages='libdw1 libelf1 libdw-dev libelf-dev check libsubunit0 libsubunit-dev zlib1g zlib1g-dev libbz2-1.0 liblzma5'
+packages='libdw1 libelf1 libdw-dev libelf-dev check libsubunit0 libsubunit-dev zlib1g zlib1g-dev libiberty-dev libbz2-1.0 liblzma5'
 
 test ! -e "$dir/.done" || exit 0
 mkdir -p "$dir/lists/partial" "$dir/debs"
