@@ -108,7 +108,7 @@ $(O)/%.o: %.c | $(READY)
 ifneq ($(CROSS),)
 .PHONY: cross cross-check
 CROSS_OBJS := $(filter-out %/call_core.o %/call_cost.o %/call_python.o %/follow.o %/marker_probe.o %/marker_socket.o %/operand.o \
-	%/python_cost.o %/python_places.o,$(OBJS))
+	%/python_code.o %/python_cost.o %/python_places.o,$(OBJS))
 cross: $(CROSS_OBJS) $(O)/cross-check
 cross-check: cross
 	$(Q)qemu-$(CROSS_ARCH)-static -L /usr/$(CROSS_TRIPLET) -E LD_LIBRARY_PATH=$(CROSS_LIBS) $(O)/cross-check
