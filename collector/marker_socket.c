@@ -14,6 +14,7 @@
 #include <sys/syscall.h>
 
 #include "base/log.h"
+#include "base/units.h"
 #include "collector/call_core.h"
 #include "collector/marker.h"
 #include "collector/socket.h"
@@ -189,8 +190,11 @@ static int set_config(const struct socket_marker *m, struct bpf_object *object)
 {
 	struct bpf_map *constants = bpf_object__find_map_by_name(object, ".rodata");
 	struct socket_config config = { .only_port = m->spec->port };
+	uint64_t monotonic_ns, epoch_ns;
 	size_t i;
 
+	clocks_ns(&monotonic_ns, &epoch_ns);
+	config.realtime_ns = epoch_ns - monotonic_ns;
 	for (i = 0; i < ARRAY_LEN(calls); i++)
 		if (calls[i].nr < SOCKET_MAX_SYSCALLS)
 			config.call_of[calls[i].nr] = (unsigned char)calls[i].call;

@@ -2,12 +2,13 @@
 /*
  * Work that a thread hands to another one, which neither reads requests nor answers them: an executor's, a pool's.
  * What is seen of it is that the first one wakes the other, which waits for a condition or a semaphore for as long as
- * it takes: then it has nothing to do, or, in the middle of its work, needs what another thread has. The latter
- * is known where
+ * it takes, or, in a pool that shrinks, for a while: then it has nothing to do, or, in the middle of its work, needs what
+ * another thread has. The latter is known where
  *   a mutex is waited for: glibc's wait by another operation, Rust's have the value 2 then;
  *   who wakes it has been handed work itself, and hands none on;
  *   who wakes it has waited itself right beside, for a time: so do CPython's threads that want the GIL, and wake who
- *   had to give it up for them, and waits until they have it.
+ *   had to give it up for them, and waits until they have it;
+ *   it waits for a while, and elsewhere than where it was handed its work.
  * Runtimes that plan their work themselves (Go) wait by another operation: there who is woken works for anybody.
  */
 #ifndef COLLECTOR_SOCKET_HANDED_BPF_H
@@ -18,8 +19,10 @@
 enum {
 	FUTEX_OPERATION = 127,	/* the rest are flags */
 	FUTEX_WAIT_BITSET = 9,
+	FUTEX_CLOCK_REALTIME = 256,
 	MUTEX_IS_CONTENDED = 2,
 	LOCK_BYTES = 256,	/* that are beside each other: struct _gil_runtime_state */
+	WHILE_NS = 100000000,	/* of pools 10 s and more; CPython's threads want the GIL for 5 ms, or longer if told to */
 };
 
 static int waits_for_futex(const struct pt_regs *regs)
@@ -33,6 +36,30 @@ static int is_beside(__u64 futex, __u64 other)
 	return futex - other + LOCK_BYTES < 2 * LOCK_BYTES;
 }
 
+/* Of a wait in the current process. That long from now: one that has come to its end is none. */
+static int is_for_a_moment(const struct pt_regs *regs)
+{
+	struct {
+		__s64 s, ns;
+	} end;
+	__s64 left;
+
+	if (!regs->r10)
+		return 0;
+	if (bpf_probe_read_user(&end, sizeof(end), (void *)regs->r10))
+		return 1;
+	left = end.s * 1000000000 + end.ns - bpf_ktime_get_ns();
+	if (regs->si & FUTEX_CLOCK_REALTIME)
+		left -= config.realtime_ns;
+	return left < WHILE_NS;
+}
+
+/* It waits for a while, but not where it waits for work. */
+static int is_away(const struct thread *thread, const struct pt_regs *regs)
+{
+	return regs->r10 && thread->home && !is_beside(regs->di, thread->home);
+}
+
 /* The thread goes to sleep, in the switch away from it. */
 static void sleeps(void *ctx, struct task_struct *task, struct thread *thread)
 {
@@ -41,11 +68,11 @@ static void sleeps(void *ctx, struct task_struct *task, struct thread *thread)
 
 	if (!waits_for_futex(regs))
 		return;
-	if (regs->r10) {
+	if (is_for_a_moment(regs)) {
 		thread->timed_futex = regs->di;
 		return;
 	}
-	if (!thread->is_handed || is_beside(regs->di, thread->timed_futex))
+	if (!thread->is_handed || is_beside(regs->di, thread->timed_futex) || is_away(thread, regs))
 		return;
 	/* Who is woken in between, on another CPU, loses that. */
 	thread->is_handed = 0;
@@ -88,11 +115,14 @@ static void returns(void *ctx, struct task_struct *task, struct thread *thread, 
 	tell_handed(ctx, task, thread, to, SOCKET_RETURNED);
 }
 
+/* regs: of whom is woken. */
 static void hands(void *ctx, struct task_struct *task, struct thread *thread, struct task_struct *to,
-		  struct thread *other, __u64 futex)
+		  struct thread *other, const struct pt_regs *regs)
 {
-	int is_handing = thread->has_served && !is_beside(futex, thread->timed_futex);
+	int is_handing = thread->has_served && !is_beside(regs->di, thread->timed_futex);
 
+	if (other && other->is_handed && is_away(other, regs))
+		return;
 	if (is_handing ? !may_work(thread) : !other || !other->was_handed)
 		return;
 	if (!other)
@@ -100,6 +130,7 @@ static void hands(void *ctx, struct task_struct *task, struct thread *thread, st
 	if (!other)
 		return;
 	other->is_handed = other->was_handed = 1;
+	other->home = regs->di;
 	tell_handed(ctx, task, thread, to, is_handing ? SOCKET_HANDED : SOCKET_RESUMED);
 }
 
@@ -110,7 +141,7 @@ static void wakes(void *ctx, struct task_struct *task, struct task_struct *to)
 	struct thread *thread, *other;
 	int is_loop = is_wait(call_of(regs->orig_ax));
 
-	if (is_loop ? !is_writing(task) : regs->r10 || !waits_for_futex(regs))
+	if (is_loop ? !is_writing(task) : !waits_for_futex(regs) || is_for_a_moment(regs))
 		return;
 	thread = bpf_task_storage_get(&threads, task, 0, 0);
 	if (!thread)
@@ -119,7 +150,7 @@ static void wakes(void *ctx, struct task_struct *task, struct task_struct *to)
 	if (other && other->has_served)
 		returns(ctx, task, thread, to, other);
 	else if (!is_loop)
-		hands(ctx, task, thread, to, other, regs->di);
+		hands(ctx, task, thread, to, other, regs);
 }
 
 /* Attached when the target has several threads: everybody who is woken comes by. */

@@ -37,7 +37,8 @@ struct thread {
 	__u32 nr_messages;	/* of it that have moved */
 	__u32 served_fd;
 	__u32 has_answered;	/* `served`, since it last read from it */
-	__u64 timed_futex;	/* that it last waited for no longer than a time */
+	__u64 timed_futex;	/* that it last waited for no longer than a moment */
+	__u64 home;		/* the futex at which it waits for work no longer than a while; 0: not known */
 	__u8 has_served;	/* ever */
 	__u8 is_handed;		/* it has been woken, or made, by who works on a request, and does not wait for more yet */
 	__u8 was_handed;	/* ever */

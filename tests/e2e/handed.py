@@ -85,7 +85,7 @@ def cpu_of(recording):
 def check_threads(way):
     """Threads that are made, and some that wait: by whoever it is that has read."""
     os.environ["WPERF_SOCKETS"] = way
-    patterns = {"/made": "burn_in_made", "/pool": "burn_in_pool", "/self": "burn_in_self"}
+    patterns = {"/" + name: "burn_in_" + name for name in ("made", "pool", "timed", "self")}
     server = start_target(build("e2e_handed.cc", "-O1", "-g", "-pthread"), ready=r"port (\d+)")
     for nr_clients, outside in ((1, 0.02), (3, 1))[:1 if way == "calls" else 2]:
         recording = Recording("-p", server.pid, "-F", "999")
@@ -97,7 +97,7 @@ def check_threads(way):
         if nr_clients == 1:
             # As many rounds, done twice; what ends behind the answer is missing, what a hypervisor steals is in it. The
             # connections' own threads do next to nothing.
-            check(all(0.7 < cpu[path] / cpu["/self"] < 4 for path in ("/made", "/pool")), "on the CPU: %r" % cpu)
+            check(all(0.7 < cpu[path] / cpu["/self"] < 4 for path in ("/made", "/pool", "/timed")), "on the CPU: %r" % cpu)
     del os.environ["WPERF_SOCKETS"]
 
 

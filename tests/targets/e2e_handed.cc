@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A server of HTTP with a thread a connection, which has work done by others: for /made by two threads that are made for
- * it, for /pool by two that wait for work. /self it does itself. Each in a function of its own.
+ * it, for /pool by two that wait for work, for /timed by two that wait for no longer than a while, by either clock, and in
+ * the middle of their work for something else. /self it does itself. Each in a function of its own.
  */
 #include <arpa/inet.h>
+#include <chrono>
 #include <condition_variable>
 #include <cstdio>
 #include <cstring>
@@ -34,35 +36,83 @@ static noinline void burn_in_self(int n)
 		;
 }
 
-static std::mutex mutex;
-static std::condition_variable wanted;
-static std::deque<std::function<void()>> work;
-
-static void pool()
+static noinline void burn_in_timed(int n)
 {
-	for (;;) {
-		std::unique_lock<std::mutex> lock(mutex);
-		std::function<void()> next;
-
-		wanted.wait(lock, [] { return !work.empty(); });
-		next = std::move(work.front());
-		work.pop_front();
-		lock.unlock();
-		next();
-	}
+	for (volatile int i = 3; i < n + 3; i = i + 1)
+		;
 }
 
-static std::future<void> hand(int n)
-{
-	auto done = std::make_shared<std::promise<void>>();
-	std::lock_guard<std::mutex> lock(mutex);
+enum wait { FOR_EVER, STEADY, REALTIME };
 
-	work.push_back([=] {
-		burn_in_pool(n);
-		done->set_value();
+struct pool {
+	std::mutex mutex;
+	std::condition_variable wanted;
+	std::deque<std::function<void()>> work;
+
+	void wait_once(std::unique_lock<std::mutex> &lock, enum wait wait)
+	{
+		std::chrono::seconds while_(10);
+
+		if (wait == FOR_EVER)
+			wanted.wait(lock);
+		else if (wait == STEADY)
+			wanted.wait_until(lock, std::chrono::steady_clock::now() + while_);
+		else
+			wanted.wait_until(lock, std::chrono::system_clock::now() + while_);
+	}
+
+	void run(enum wait wait)
+	{
+		for (;;) {
+			std::unique_lock<std::mutex> lock(mutex);
+			std::function<void()> next;
+
+			while (work.empty())
+				wait_once(lock, wait);
+			next = std::move(work.front());
+			work.pop_front();
+			lock.unlock();
+			next();
+		}
+	}
+
+	std::future<void> hand(std::function<void()> what)
+	{
+		auto done = std::make_shared<std::promise<void>>();
+		std::lock_guard<std::mutex> lock(mutex);
+
+		work.push_back([=] {
+			what();
+			done->set_value();
+		});
+		wanted.notify_one();
+		return done->get_future();
+	}
+};
+
+/* They outlive their threads, which the process ends with. */
+static struct pool &pool = *new struct pool, &steady = *new struct pool, &realtime = *new struct pool;
+
+/* Half of it behind a wait for who has asked. */
+static std::future<void> hand_in_halves(struct pool &to, int n, std::shared_future<void> half)
+{
+	return to.hand([=] {
+		burn_in_timed(n / 2);
+		half.wait_for(std::chrono::seconds(10));
+		burn_in_timed(n / 2);
 	});
-	wanted.notify_one();
-	return done->get_future();
+}
+
+static void answer_timed(int n)
+{
+	std::promise<void> half;
+	std::shared_future<void> other_half(half.get_future());
+	auto one = hand_in_halves(steady, n, other_half), other = hand_in_halves(realtime, n, other_half);
+
+	usleep(10000);
+	half.set_value();
+	one.get();
+	other.get();
 }
 
 static void answer(const char *asked)
@@ -76,10 +126,12 @@ static void answer(const char *asked)
 		one.get();
 		other.get();
 	} else if (strstr(asked, "GET /pool")) {
-		auto one = hand(ROUNDS), other = hand(ROUNDS);
+		auto one = pool.hand([] { burn_in_pool(ROUNDS); }), other = pool.hand([] { burn_in_pool(ROUNDS); });
 
 		one.get();
 		other.get();
+	} else if (strstr(asked, "GET /timed")) {
+		answer_timed(ROUNDS);
 	} else {
 		burn_in_self(ROUNDS);
 	}
@@ -112,7 +164,9 @@ int main()
 	    getsockname(listener, reinterpret_cast<struct sockaddr *>(&a), &len))
 		return 1;
 	for (i = 0; i < 2; i++)
-		std::thread(pool).detach();
+		std::thread([] { pool.run(FOR_EVER); }).detach();
+	std::thread([] { steady.run(STEADY); }).detach();
+	std::thread([] { realtime.run(REALTIME); }).detach();
 	printf("port %d\n", ntohs(a.sin_port));
 	fflush(stdout);
 	for (;;)
