@@ -2,14 +2,15 @@
 /*
  * Work that a thread hands to another one, which neither reads requests nor answers them: an executor's, a pool's.
  * What is seen of it is that the first one wakes the other, which waits for a condition or a semaphore for as long as
- * it takes, or, in a pool that shrinks, for a while: then it has nothing to do, or, in the middle of its work, needs what
- * another thread has. The latter is known where
+ * it takes, or, in a pool that shrinks, for a while: then it has nothing to do, or, in the middle of its work, needs
+ * what another thread has. The latter is known where
  *   a mutex is waited for: glibc's wait by another operation, Rust's have the value 2 then;
  *   who wakes it has been handed work itself, and hands none on;
- *   who wakes it has waited itself right beside, for a time: so do CPython's threads that want the GIL, and wake who
+ *   who wakes it has waited itself right beside, for a moment: so do CPython's threads that want the GIL, and wake who
  *   had to give it up for them, and waits until they have it;
  *   it waits for a while, and elsewhere than where it was handed its work.
- * Runtimes that plan their work themselves (Go) wait by another operation: there who is woken works for anybody.
+ * Runtimes that plan their work themselves (Go) wait by another operation: there who is woken works for anybody. So do
+ * Rust's threads with parking_lot, also for mutexes: but for those as long as it takes, and with a value of their own.
  */
 #ifndef COLLECTOR_SOCKET_HANDED_BPF_H
 #define COLLECTOR_SOCKET_HANDED_BPF_H
@@ -18,40 +19,55 @@
 
 enum {
 	FUTEX_OPERATION = 127,	/* the rest are flags */
+	FUTEX_WAIT = 0,
 	FUTEX_WAIT_BITSET = 9,
 	FUTEX_CLOCK_REALTIME = 256,
 	MUTEX_IS_CONTENDED = 2,
+	IS_PARKED = 1,		/* parking_lot's */
 	LOCK_BYTES = 256,	/* that are beside each other: struct _gil_runtime_state */
 	WHILE_NS = 100000000,	/* of pools 10 s and more; CPython's threads want the GIL for 5 ms, or longer if told to */
 };
-
-static int waits_for_futex(const struct pt_regs *regs)
-{
-	return call_of(regs->orig_ax) == CALL_FUTEX && (regs->si & FUTEX_OPERATION) == FUTEX_WAIT_BITSET &&
-	       (__u32)regs->dx != MUTEX_IS_CONTENDED;
-}
 
 static int is_beside(__u64 futex, __u64 other)
 {
 	return futex - other + LOCK_BYTES < 2 * LOCK_BYTES;
 }
 
-/* Of a wait in the current process. That long from now: one that has come to its end is none. */
-static int is_for_a_moment(const struct pt_regs *regs)
+static int is_in_futex(const struct pt_regs *regs)
+{
+	return call_of(regs->orig_ax) == CALL_FUTEX;
+}
+
+/* How long a wait in the current process goes on yet, which ends at a time, or, by the plain operation, after one. */
+static __s64 left_ns(const struct pt_regs *regs)
 {
 	struct {
 		__s64 s, ns;
-	} end;
+	} time;
 	__s64 left;
 
-	if (!regs->r10)
+	if (bpf_probe_read_user(&time, sizeof(time), (void *)regs->r10))
 		return 0;
-	if (bpf_probe_read_user(&end, sizeof(end), (void *)regs->r10))
-		return 1;
-	left = end.s * 1000000000 + end.ns - bpf_ktime_get_ns();
-	if (regs->si & FUTEX_CLOCK_REALTIME)
-		left -= config.realtime_ns;
-	return left < WHILE_NS;
+	left = time.s * 1000000000 + time.ns;
+	if ((regs->si & FUTEX_OPERATION) == FUTEX_WAIT)
+		return left;
+	return left - bpf_ktime_get_ns() - (regs->si & FUTEX_CLOCK_REALTIME ? config.realtime_ns : 0);
+}
+
+enum stay { STAYS_OTHERWISE, STAYS_A_MOMENT, STAYS_FOR_WORK };
+
+static enum stay stay_of(const struct pt_regs *regs)
+{
+	__u64 operation = regs->si & FUTEX_OPERATION;
+	__u32 value = regs->dx;
+
+	if (!is_in_futex(regs))
+		return STAYS_OTHERWISE;
+	if (operation == FUTEX_WAIT)
+		return value == IS_PARKED && regs->r10 && left_ns(regs) >= WHILE_NS ? STAYS_FOR_WORK : STAYS_OTHERWISE;
+	if (operation != FUTEX_WAIT_BITSET || value == MUTEX_IS_CONTENDED)
+		return STAYS_OTHERWISE;
+	return regs->r10 && left_ns(regs) < WHILE_NS ? STAYS_A_MOMENT : STAYS_FOR_WORK;
 }
 
 /* It waits for a while, but not where it waits for work. */
@@ -65,13 +81,12 @@ static void sleeps(void *ctx, struct task_struct *task, struct thread *thread)
 {
 	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
 	struct telling t = { .ctx = ctx, .task = task, .thread = thread, .kind = SOCKET_IDLE };
+	enum stay stay = stay_of(regs);
 
-	if (!waits_for_futex(regs))
-		return;
-	if (is_for_a_moment(regs)) {
+	if (stay == STAYS_A_MOMENT)
 		thread->timed_futex = regs->di;
+	if (stay != STAYS_FOR_WORK)
 		return;
-	}
 	if (!thread->is_handed || is_beside(regs->di, thread->timed_futex) || is_away(thread, regs))
 		return;
 	/* Who is woken in between, on another CPU, loses that. */
@@ -79,7 +94,8 @@ static void sleeps(void *ctx, struct task_struct *task, struct thread *thread)
 	tell(&t);
 }
 
-static void tell_handed(void *ctx, struct task_struct *task, struct thread *thread, struct task_struct *to, __u16 kind)
+static void tell_handed(void *ctx, struct task_struct *task, struct thread *thread, struct task_struct *to,
+			__u16 kind)
 {
 	struct telling t = { .ctx = ctx, .task = task, .thread = thread, .kind = kind };
 	struct batch *b;
@@ -134,14 +150,14 @@ static void hands(void *ctx, struct task_struct *task, struct thread *thread, st
 	tell_handed(ctx, task, thread, to, is_handing ? SOCKET_HANDED : SOCKET_RESUMED);
 }
 
-/* The current thread wakes `to`. */
+/* The current thread wakes `to`. If that one's time is up, an interrupt does so. */
 static void wakes(void *ctx, struct task_struct *task, struct task_struct *to)
 {
-	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(to);
+	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(to), *now = (struct pt_regs *)bpf_task_pt_regs(task);
 	struct thread *thread, *other;
 	int is_loop = is_wait(call_of(regs->orig_ax));
 
-	if (is_loop ? !is_writing(task) : !waits_for_futex(regs) || is_for_a_moment(regs))
+	if (is_loop ? !is_writing(task) : stay_of(regs) != STAYS_FOR_WORK || (regs->r10 && !is_in_futex(now)))
 		return;
 	thread = bpf_task_storage_get(&threads, task, 0, 0);
 	if (!thread)

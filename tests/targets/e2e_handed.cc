@@ -2,9 +2,10 @@
 /*
  * A server of HTTP with a thread a connection, which has work done by others: for /made by two threads that are made for
  * it, for /pool by two that wait for work, for /timed by two that wait for no longer than a while, by either clock, and in
- * the middle of their work for something else. /self it does itself. Each in a function of its own.
+ * the middle of their work for something else, and by one that is parked as Rust's are. /self it does itself. Each in a function of its own.
  */
 #include <arpa/inet.h>
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstdio>
@@ -12,11 +13,15 @@
 #include <deque>
 #include <functional>
 #include <future>
+#include <linux/futex.h>
 #include <mutex>
+#include <sys/syscall.h>
 #include <thread>
 #include <unistd.h>
 
 #define noinline __attribute__((noinline))
+
+enum { ROUNDS = 1000000 };
 
 static noinline void burn_in_made(int n)
 {
@@ -103,8 +108,42 @@ static std::future<void> hand_in_halves(struct pool &to, int n, std::shared_futu
 	});
 }
 
+static std::atomic<int> is_parked;
+static std::shared_ptr<std::promise<void>> unparked;
+
+static void be_parked()
+{
+	const struct timespec while_ = { 10, 0 };
+
+	for (;;) {
+		while (is_parked)
+			syscall(SYS_futex, &is_parked, FUTEX_WAIT_PRIVATE, 1, &while_);
+		burn_in_timed(ROUNDS);
+
+		auto done = unparked;
+
+		is_parked = 1;
+		done->set_value();
+	}
+}
+
+/* One at a time. */
+static std::future<void> unpark()
+{
+	unparked = std::make_shared<std::promise<void>>();
+
+	auto done = unparked->get_future();
+
+	is_parked = 0;
+	syscall(SYS_futex, &is_parked, FUTEX_WAKE_PRIVATE, 1);
+	return done;
+}
+
 static void answer_timed(int n)
 {
+	static std::mutex one_at_a_time;
+	std::lock_guard<std::mutex> lock(one_at_a_time);
+	auto third = unpark();
 	std::promise<void> half;
 	std::shared_future<void> other_half(half.get_future());
 	auto one = hand_in_halves(steady, n, other_half), other = hand_in_halves(realtime, n, other_half);
@@ -113,12 +152,11 @@ static void answer_timed(int n)
 	half.set_value();
 	one.get();
 	other.get();
+	third.get();
 }
 
 static void answer(const char *asked)
 {
-	enum { ROUNDS = 1000000 };
-
 	if (strstr(asked, "GET /made")) {
 		auto one = std::async(std::launch::async, burn_in_made, ROUNDS);
 		auto other = std::async(std::launch::async, burn_in_made, ROUNDS);
@@ -167,6 +205,8 @@ int main()
 		std::thread([] { pool.run(FOR_EVER); }).detach();
 	std::thread([] { steady.run(STEADY); }).detach();
 	std::thread([] { realtime.run(REALTIME); }).detach();
+	is_parked = 1;
+	std::thread(be_parked).detach();
 	printf("port %d\n", ntohs(a.sin_port));
 	fflush(stdout);
 	for (;;)
