@@ -38,6 +38,8 @@ static bool take_mark(struct attribute *a, const struct record *r)
 
 void attribute_record(struct attribute *a, const struct record *r)
 {
+	if (r->time)
+		socket_requests_time(&a->by_bytes, r->time);
 	if (r->type != PERF_RECORD_SAMPLE) {
 		mark_requests_record(&a->by_marks, r);
 		socket_requests_record(&a->by_bytes, r);

@@ -163,6 +163,13 @@ static uint64_t ns_between(uint64_t from, uint64_t to)
 	return to > from ? to - from : 0;
 }
 
+static void note_done(struct workers *ws, struct worker *w, uint64_t ns)
+{
+	w->answered_ns = ns;
+	if (!ws->late_ns || ns + LATE_NS < ws->late_ns)
+		ws->late_ns = ns + LATE_NS;
+}
+
 /* m->bytes: its time on the CPU. */
 static void take_up(struct workers *ws, struct worker *w, uint32_t slot, const struct socket_mark *m)
 {
@@ -227,12 +234,11 @@ static void note_answered(struct workers *ws, struct worker *w, uint64_t ns)
 {
 	/* Nothing tells when one is done that has not waited yet, and it may never. */
 	worker_give_held(ws, w, w->slot);
-	w->answered_ns = ns;
+	note_done(ws, w, ns);
 	if (!w->has_waited)
 		let_go(ws, w);
 }
 
-/* Those that still work for nobody but who was answered long ago do something else. */
 static void look_behind(struct workers *ws, uint32_t slot, uint64_t ns)
 {
 	size_t i, nr = 0;
@@ -242,13 +248,31 @@ static void look_behind(struct workers *ws, uint32_t slot, uint64_t ns)
 
 		if (w->is_handed && w->slot != NO_SLOT && w->slot == slot && !w->answered_ns)
 			note_answered(ws, w, ns);
-		else if (w->answered_ns && ns > w->answered_ns + LATE_NS)
-			let_go(ws, w);
 		w->is_listed = w->is_handed && w->slot != NO_SLOT;
 		if (w->is_listed)
 			ws->handed.at[nr++] = ws->handed.at[i];
 	}
 	ws->handed.nr = nr;
+}
+
+/* Those that still work for nobody but who was answered long ago do something else. */
+static void let_go_late(struct workers *ws, uint64_t ns)
+{
+	ws->late_ns = 0;
+	vec_each(&ws->handed, thread) {
+		struct worker *w = &ws->all.at[*thread];
+
+		if (w->answered_ns && ns > w->answered_ns + LATE_NS)
+			let_go(ws, w);
+		else if (w->answered_ns)
+			note_done(ws, w, w->answered_ns);
+	}
+}
+
+void handed_time(struct workers *ws, uint64_t ns)
+{
+	if (ws->late_ns && ns > ws->late_ns)
+		let_go_late(ws, ns);
 }
 
 void handed_answered(struct workers *ws, uint32_t slot, uint64_t ns)
@@ -269,7 +293,7 @@ static void returned(struct workers *ws, uint32_t from, uint32_t to, const struc
 	slot = w->slot;
 	/* What it was asked for it has done, mostly. */
 	if (w->has_waited && slot != NO_SLOT)
-		w->answered_ns = m->ns;
+		note_done(ws, w, m->ns);
 	w = workers_get(ws, to);
 	if (w->slot != NO_SLOT || slot == NO_SLOT || ws->open->slots.at[slot].is_answered)
 		return;

@@ -25,6 +25,8 @@ void handed_mark(struct workers *ws, uint32_t pid, uint32_t thread, const struct
 void handed_read(struct workers *ws, struct worker *w, uint32_t slot);
 /* It is about to be answered, or is, whoever does that; NO_SLOT: nobody knows what is. */
 void handed_answered(struct workers *ws, uint32_t slot, uint64_t ns);
+/* It is that late now: so that a request has its end though who works on behind it does not wait. */
+void handed_time(struct workers *ws, uint64_t ns);
 /* A thread was made by another one of its process; before it has any mark. */
 void handed_new(struct workers *ws, uint32_t thread, uint32_t parent, uint64_t ns);
 /* Before any other mark of the thread: whether it still is one that others hand work to. */

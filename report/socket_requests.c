@@ -215,6 +215,11 @@ bool socket_requests_mark(struct socket_requests *s, const struct record *rec)
 	return true;
 }
 
+void socket_requests_time(struct socket_requests *s, uint64_t ns)
+{
+	handed_time(&s->workers, ns);
+}
+
 /* ---- other ends ---- */
 
 static void thread_ended(struct socket_requests *s, const struct record *rec)

@@ -65,6 +65,8 @@ void socket_requests_release(struct socket_requests *s);
 bool socket_requests_mark(struct socket_requests *s, const struct record *rec);
 /* The end of a thread or program, or a loss; all other records are left alone. */
 void socket_requests_record(struct socket_requests *s, const struct record *rec);
+/* Before each record that has a time, in their order. */
+void socket_requests_time(struct socket_requests *s, uint64_t ns);
 /* A thread that was not there before. */
 void socket_requests_thread_began(struct socket_requests *s, uint32_t thread, uint32_t parent, uint64_t ns);
 /* The slot of what the thread works on as far as is known now, or NO_SLOT. */

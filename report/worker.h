@@ -113,6 +113,7 @@ struct workers {
 	VEC(struct ways) ways;		/* by process */
 	struct habit habits[NR_HABITS];
 	VEC(uint32_t) handed;		/* threads to which something is handed, and maybe others */
+	uint64_t late_ns;		/* from then on one of those may have gone on for long; 0: none will */
 	uint32_t moved;			/* thread that another one's mark gave work to; UINT32_MAX: none since that was set */
 };
 

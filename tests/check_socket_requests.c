@@ -30,6 +30,7 @@ Suite *check_socket_requests_suite(void);
  *	less 11			from here on marks are missing
  *	sample 11  fork 11  exit 11  lost  -
  *	call 11			of a function that is counted, since its last mark
+ *	later 5			so many milliseconds pass
  *
  * Any other bytes are as they stand. A thread's process is its tens: 11 and 12 are threads of 10. Its
  * time on the CPU is the time.
@@ -56,6 +57,8 @@ static void add_hex(struct str *b, const char *digits)
 	for (; sscanf(digits, "%2x", &byte) == 1; digits += 2)
 		str_add_char(b, (char)byte);
 }
+
+#define MS 1000000ULL
 
 /* What the words stand for. */
 static void add_bytes(struct str *b, const struct word *w)
@@ -144,8 +147,12 @@ static void build(struct recording_builder *b, uint32_t flags, const char *scrip
 
 	builder_init(b, NULL);
 	builder_marker(b, 0, MARKER_IS_SOCKETS | flags, "");
-	while ((line = strsep(&rest, ";")) != NULL)
-		build_word(b, ++time, line);
+	while ((line = strsep(&rest, ";")) != NULL) {
+		if (!strncmp(line, "later ", 6))
+			time += (uint64_t)atoi(line + 6) * MS;
+		else
+			build_word(b, ++time, line);
+	}
 	free(lines);
 }
 
@@ -313,6 +320,9 @@ static const struct {
 	{ "new 11 5;in 11 5 GET /a;hand 11 12;idle 12;out 11 5 200;wait 11;in 11 5 GET /b;hand 11 12;sample 12;out 11 5 200;wait 11;"
 	  "sample 12;idle 12;sample 12", "GET /a 200 2-5 c5, GET /b 200 7-10 s2 c9", 1 },
 	{ "new 11 5;in 11 5 GET /a;hand 11 12;sample 12;out 11 5 200;wait 11;sample 12;idle 12", "GET /a 200 2-5 s1 c4", 1 },
+	/* ... who goes on for long does that for nobody, and is not waited for; how long it was on the CPU before, nobody knows */
+	{ "new 11 5;in 11 5 GET /a;hand 11 12;idle 12;hand 11 12;sample 12;out 11 5 200;wait 11;later 11;sample 12;wait 11;new 11 6;in 11 6 GET /b;"
+	  "sample 12;out 11 6 200;wait 11;idle 12", "GET /a 200 2-7 s1 c7, GET /b 200 11000012-11000014 c3", 2 },
 	/* who waits for what another one has goes on with the same; not with what is answered */
 	{ "new 11 5;in 11 5 GET /a;hand 11 12;idle 12;resume 13 12;sample 12;idle 12;out 11 5 200;wait 11", "GET /a 200 2-8 s1 c10", 0 },
 	{ "new 11 5;in 11 5 GET /a;hand 11 12;idle 12;out 11 5 200;wait 11;resume 13 12;sample 12;idle 12", "GET /a 200 2-5 c5", 1 },
