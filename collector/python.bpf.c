@@ -476,8 +476,11 @@ static __always_inline int see(struct pt_regs *ctx)
 	} else if (PYTHON_COOKIE_IS_RETURN(cookie)) {
 		hits->nr_returns++;
 		left(ctx, t, p, &hit);
-	} else if (p->innermost != hit.frame) {
-		/* A frame that is traced comes by twice where the USDT probe is used (sys.setprofile() and the like). */
+	} else if (p->innermost != hit.frame || !PYTHON_COOKIE_MAY_BE_AGAIN(cookie)) {
+		/*
+		 * Elsewhere it is another frame that lies there: the one before was left unseen, by an exception of
+		 * the function that profiles or traces the thread, when told of the return.
+		 */
 		hits->nr_entries++;
 		entered(ctx, t, p, &hit);
 	}

@@ -109,9 +109,14 @@ struct python_hits {
 	unsigned long long nr_entries, nr_returns;
 };
 
-/* Cookies: where in struct pt_regs the frame's address is, and whether the function is left here. */
+/*
+ * Cookies: where in struct pt_regs the frame's address is, whether the function is left here, and whether a frame may
+ * come by here that came by another place where it is entered right before.
+ */
 #define PYTHON_COOKIE(reg, is_return) ((unsigned long long)(reg) | (is_return ? 1ULL << 16 : 0))
+#define PYTHON_COOKIE_AGAIN (1ULL << 17)
 #define PYTHON_COOKIE_REG(cookie) ((unsigned short)(cookie))
 #define PYTHON_COOKIE_IS_RETURN(cookie) ((cookie) >> 16 & 1)
+#define PYTHON_COOKIE_MAY_BE_AGAIN(cookie) ((cookie) >> 17 & 1)
 
 #endif

@@ -6,7 +6,7 @@
 #include <asm/ptrace.h>
 #include <string.h>
 
-enum { CALL_OPCODE = 0xe8, CALL_BYTES = 5 };
+enum { CALL_OPCODE = 0xe8, CALL_BYTES = 5, JMP_OPCODE = 0xe9, JCC_OPCODE = 0x80 };
 
 static int by_vaddr(const void *a, const void *b)
 {
@@ -128,6 +128,28 @@ size_t python_code_calls(const struct python_code *c, uint64_t low, uint64_t hig
 		}
 	}
 	return nr;
+}
+
+bool python_code_jumps(const struct python_code *c, uint64_t low, uint64_t high)
+{
+	vec_each(&c->segments, p) {
+		const uint8_t *bytes = p->p_flags & PF_X ? c->bytes + p->p_offset : NULL;
+		uint64_t i;
+
+		for (i = 1; bytes && i + CALL_BYTES <= p->p_filesz; i++) {
+			bool is_jump = bytes[i] == JMP_OPCODE || (bytes[i - 1] == 0x0f && (bytes[i] & 0xf0) == JCC_OPCODE);
+			uint64_t to;
+			int32_t rel;
+
+			if (!is_jump)
+				continue;
+			memcpy(&rel, bytes + i + 1, sizeof(rel));
+			to = p->p_vaddr + i + CALL_BYTES + (uint64_t)(int64_t)rel;
+			if (to >= low && to <= high)
+				return true;
+		}
+	}
+	return false;
 }
 
 bool python_code_symbol(Elf *elf, const char *name, GElf_Sym *ret)

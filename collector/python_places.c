@@ -30,6 +30,7 @@ struct search {
 	GElf_Sym eval;			/* _PyEval_EvalFrameDefault */
 	VEC(uint64_t) targets;		/* of its jumps */
 	uint64_t table_vaddr;
+	bool is_entry_probe_used;	/* function__entry itself: traced frames come by, and by RESUME behind it */
 };
 
 /* ---- registers ---- */
@@ -189,10 +190,16 @@ static bool is_jumped_to(const struct search *s, uint64_t from, uint64_t to)
 	return false;
 }
 
+/* Whether the code there may be run for a frame that came by the USDT probe, or by other code for its instruction. */
+static bool may_be_again(const struct search *s, uint64_t from, uint64_t to)
+{
+	return s->is_entry_probe_used || is_jumped_to(s, from - 1, to) || python_code_jumps(&s->code, from, to);
+}
+
 static bool add_instruction(struct search *s, unsigned int opcode, struct python_places *ret)
 {
 	struct call_placement placement;
-	uint64_t vaddr, len;
+	uint64_t vaddr, len, cookie;
 	const void *code;
 	int reg;
 
@@ -205,9 +212,11 @@ static bool add_instruction(struct search *s, unsigned int opcode, struct python
 	call_place_find(code, len, &placement);
 	if (placement.kind == CALL_PLACE_NONE || is_jumped_to(s, vaddr, vaddr + placement.off))
 		return false;
+	cookie = PYTHON_COOKIE(reg, false);
+	if (may_be_again(s, vaddr, vaddr + placement.off))
+		cookie |= PYTHON_COOKIE_AGAIN;
 	vec_push(&ret->at,
-		 (struct call_place){ .off = python_code_off(&s->code, vaddr) + placement.off,
-				      .cookie = PYTHON_COOKIE(reg, false) });
+		 (struct call_place){ .off = python_code_off(&s->code, vaddr) + placement.off, .cookie = cookie });
 	return true;
 }
 
@@ -269,6 +278,7 @@ static int add_probe(struct search *s, const struct usdt_site *u, bool is_return
 	reg = argument_at(&s->code, u->vaddr);
 	if (reg < 0)
 		return refuse(s, e, "its USDT probes stand in code that is not understood");
+	s->is_entry_probe_used |= !is_return;
 	vec_push(&ret->at, (struct call_place){ .off = u->off,
 						.semaphore_off = u->semaphore_off,
 						.cookie = PYTHON_COOKIE(reg, is_return) });

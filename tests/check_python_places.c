@@ -36,7 +36,7 @@ static bool is_emulated(uint64_t off)
 }
 
 struct seen {
-	size_t nr_entries, nr_returns, nr_semaphores;
+	size_t nr_entries, nr_returns, nr_semaphores, nr_again;
 };
 
 static struct seen find(const char *file)
@@ -52,6 +52,7 @@ static struct seen find(const char *file)
 		seen.nr_returns += is_return;
 		seen.nr_entries += !is_return;
 		seen.nr_semaphores += it->semaphore_off != 0;
+		seen.nr_again += PYTHON_COOKIE_MAY_BE_AGAIN(it->cookie);
 		ck_assert_uint_lt(it->off, python.len);
 		ck_assert_msg(is_emulated(it->off), "%s: %#llx", file, (unsigned long long)it->off);
 		ck_assert_uint_le(PYTHON_COOKIE_REG(it->cookie), offsetof(struct user_regs_struct, rdi));
@@ -81,11 +82,12 @@ START_TEST(finds_them_all)
 		ck_assert_uint_eq(seen.nr_entries, 3);
 		ck_assert_uint_ge(seen.nr_returns, 3);
 		ck_assert_uint_eq(seen.nr_semaphores, 0);
+		ck_assert_uint_eq(seen.nr_again, 0);
 	}
 }
 END_TEST
 
-static struct call_place first_return(void)
+static struct call_place first(bool is_return)
 {
 	struct python_places p = { 0 };
 	struct call_place ret = { 0 };
@@ -93,25 +95,46 @@ static struct call_place first_return(void)
 
 	ck_assert_int_eq(python_places_find(PYTHON, PYTHON, &p, &e), 0);
 	vec_each(&p.at, it)
-		if (PYTHON_COOKIE_IS_RETURN(it->cookie) && !ret.off)
+		if (PYTHON_COOKIE_IS_RETURN(it->cookie) == is_return && !ret.off)
 			ret = *it;
 	python_places_release(&p);
 	ck_assert_uint_ne(ret.off, 0);
 	return ret;
 }
 
+/* jz and jnz differ in the last bit of the opcode; before the long ones stands 0x0f. */
+static void turn(uint64_t off)
+{
+	char *jump = python.s + off;
+
+	jump[*jump == 0x0f] ^= 1;
+}
+
 /* Then the probe itself is used, and enabled. */
 START_TEST(what_is_not_understood_is_left_to_usdt)
 {
-	char *jump = python.s + first_return().off;
 	struct seen seen;
 
-	/* jz and jnz differ in the last bit of the opcode; before the long ones stands 0x0f. */
-	jump[*jump == 0x0f] ^= 1;
+	turn(first(true).off);
 	seen = find(harness_file("python", python.s, python.len));
 	ck_assert_uint_eq(seen.nr_entries, 3);
 	ck_assert_uint_eq(seen.nr_returns, 1);
 	ck_assert_uint_eq(seen.nr_semaphores, 1);
+	ck_assert_uint_eq(seen.nr_again, 0);
+}
+END_TEST
+
+/* Then frames that are traced come by RESUME behind it. */
+START_TEST(entries_are_left_to_usdt)
+{
+	struct seen seen;
+
+	turn(first(false).off);
+	seen = find(harness_file("python", python.s, python.len));
+	ck_assert_uint_eq(seen.nr_entries, 3);
+	ck_assert_uint_ge(seen.nr_returns, 3);
+	ck_assert_uint_eq(seen.nr_semaphores, 1);
+	ck_assert_uint_eq(seen.nr_again, 2);
 }
 END_TEST
 
@@ -237,6 +260,7 @@ Suite *check_python_places_suite(void)
 	tcase_add_checked_fixture(tc, read_python, forget_python);
 	tcase_add_test(tc, finds_them_all);
 	tcase_add_test(tc, what_is_not_understood_is_left_to_usdt);
+	tcase_add_test(tc, entries_are_left_to_usdt);
 	tcase_add_test(tc, another_program_is_none);
 	tcase_add_test(tc, one_without_probes_is_refused);
 	tcase_add_test(tc, older_ones_are_refused);

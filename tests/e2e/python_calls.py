@@ -97,6 +97,25 @@ def finalized():
     gc.set_threshold(700)
     gc.collect()
 
+def objects(frame, event, _):
+    if event == "return" and frame.f_code.co_name == "objected_to":
+        raise KeyError
+
+def objected_to():
+    pass
+
+def objections():
+    # Leaves by an exception of the function that is told of its return, which takes that function off.
+    for turn_on in (sys.setprofile, sys.settrace):
+        for i in range(50):
+            turn_on(lambda *event: objects(*event) or objects)
+            try:
+                objected_to()
+            except KeyError:
+                pass
+            leaf(1)
+            recursive(1)
+
 def resting():
     time.sleep(0.05)
 
@@ -236,6 +255,17 @@ def check_reused():
     step("addresses that are used again")
 
 
+def check_objections():
+    """What lies where a frame was that left unseen is another one, also in an interpreter where USDT probes are used."""
+    for python, options in ((PYTHON, {}), (other_python(), {"env": dict(os.environ, PYTHONHOME="/usr")})):
+        _, got, _ = go("objections", "plain", python, **options)
+        del got["objects"], got["<lambda>"]
+        equal("calls behind objections", numbers(got), {"objections": (1, 1), "objected_to": (100, 100), "leaf": (200, 200),
+                                                       "recursive": (200, 100)})
+        equal("who calls leaf", callers(got["leaf"]), {"objections": 100, "recursive": 100})
+    step("frames that are left by an exception of who is told of it")
+
+
 def check_times():
     """What sleeps, sleeps as long as it says; no time is there twice."""
     begin = time.monotonic()
@@ -332,10 +362,11 @@ def called_before(elf, vaddr):
     return max(to + 4 for to in calls if to + 4 <= vaddr), begin, off, size
 
 
-def check_another_way():
+def other_python():
     """
     An interpreter in which not all is understood of where it looks whether USDT probes are enabled: here one more call
-    of what has the probe at returns, that nobody comes by, in the bytes between two functions. Then USDT probes are used.
+    of what has the probe at returns, that nobody comes by, in the bytes between two functions. Then that USDT probe is
+    used. Runs with PYTHONHOME.
     """
     elf = Elf(os.path.realpath(PYTHON))
     (_, _), (at_return, _) = usdt_probes(elf.path)
@@ -349,6 +380,11 @@ def check_another_way():
     with open(other, "wb") as f:
         f.write(elf.bytes[:in_code] + call + elf.bytes[in_code + len(call):])
     os.chmod(other, 0o755)
+    return other
+
+
+def check_another_way():
+    other = other_python()
     home = dict(os.environ, PYTHONHOME="/usr")
     want, got, recording = go("greenlets", "traced", other, env=home)
     equal("calls by way of USDT probes", numbers(got), want)
@@ -389,6 +425,7 @@ check_threads()
 check_deep()
 check_finalized()
 check_reused()
+check_objections()
 check_times()
 check_family()
 check_refused()
