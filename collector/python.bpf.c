@@ -75,6 +75,8 @@ struct {
 	__type(value, struct python_hits);
 } python_hits SEC(".maps");
 
+#define PYTHON_MIX 0x9e3779b97f4a7c15ULL
+
 /* ---- functions ---- */
 
 static __always_inline __u64 read_word(__u64 addr)
@@ -114,6 +116,44 @@ static __noinline void read_text(__u64 addr, struct python_text *text, unsigned 
 	}
 }
 
+static __noinline void find_tail(__u64 addr, struct python_tail *ret)
+{
+	__u64 head[5] = { 0 }, end, nr;
+	__u32 state, kind;
+
+	if (bpf_probe_read_user(head, sizeof(head), (void *)addr))
+		return;
+	state = head[PYTHON_TEXT_STATE / 8];
+	kind = PYTHON_TEXT_KIND(state);
+	nr = (head[PYTHON_TEXT_LENGTH / 8] + 1) * kind;
+	end = (PYTHON_TEXT_IS_ASCII(state) ? PYTHON_TEXT_ASCII : PYTHON_TEXT_WIDE) + nr;
+	if (nr > PYTHON_TAIL_BYTES)
+		nr = PYTHON_TAIL_BYTES;
+	if (!PYTHON_TEXT_IS_COMPACT(state) || end > 0xffff)
+		return;
+	ret->off = end - nr;
+	ret->nr_bytes = nr;
+}
+
+/* 0: it cannot be read now. */
+static __noinline __u64 read_tail(__u64 addr, const struct python_tail *tail)
+{
+	__u64 words[PYTHON_TAIL_BYTES / 8] = { 0 }, nr = tail->nr_bytes;
+
+	barrier_var(nr);
+	if (nr > PYTHON_TAIL_BYTES || bpf_probe_read_user(words, nr, (void *)(addr + tail->off)))
+		return 0;
+	return ((words[0] * PYTHON_MIX ^ words[1]) * PYTHON_MIX ^ words[2]) * PYTHON_MIX | 1;
+}
+
+/* 0: they cannot be read now. */
+static __always_inline __u64 read_tails(const struct python_code_seen *seen)
+{
+	__u64 file = read_tail(seen->file, &seen->file_tail), name = read_tail(seen->name, &seen->name_tail);
+
+	return file && name ? (file ^ name << 1) | 1 : 0;
+}
+
 /* What is read of a code object at once: from the first line to the name. */
 struct code_head {
 	__u32 line, zero[9];
@@ -148,6 +188,9 @@ static __noinline __u32 make_function(const struct python_code_key *key,
 	f->line = code->line;
 	read_text(code->file, &f->file, f->file_bytes, sizeof(f->file_bytes));
 	read_text(code->name, &f->name, f->name_bytes, sizeof(f->name_bytes));
+	find_tail(code->file, &seen.file_tail);
+	find_tail(code->name, &seen.name_tail);
+	seen.tails = read_tails(&seen);
 	seen.id = id;
 	return bpf_map_update_elem(&python_codes, key, &seen, BPF_ANY) ? 0 : id;
 }
@@ -158,12 +201,16 @@ static __noinline __u32 function_of(__u64 code_addr)
 	struct python_code_key key = { .code = code_addr, .pid = bpf_get_current_pid_tgid() >> 32 };
 	struct python_code_seen *seen;
 	struct code_head code = { 0 };
+	__u64 tails;
 
 	if (bpf_probe_read_user(&code, sizeof(code), (void *)(code_addr + PYTHON_CODE_FIRST_LINE)))
 		return 0;
 	seen = bpf_map_lookup_elem(&python_codes, &key);
-	if (seen && seen->line == code.line && seen->file == code.file && seen->name == code.name)
-		return seen->id;
+	if (seen && seen->line == code.line && seen->file == code.file && seen->name == code.name) {
+		tails = read_tails(seen);
+		if (!tails || tails == seen->tails)
+			return seen->id;
+	}
 	return make_function(&key, &code);
 }
 
@@ -171,7 +218,7 @@ static __noinline __u32 function_of(__u64 code_addr)
 
 static __always_inline struct python_bucket *bucket_of(struct python_thread *p, __u64 frame)
 {
-	__u64 i = frame * 0x9e3779b97f4a7c15ULL >> 32 & (PYTHON_BUCKETS - 1);
+	__u64 i = frame * PYTHON_MIX >> 32 & (PYTHON_BUCKETS - 1);
 
 	/* What is masked is what is used, for the verifier to see. */
 	barrier_var(i);

@@ -67,9 +67,20 @@ struct python_code_key {
 	unsigned int pid, zero;
 };
 
-/* What told it from others when it was seen first: when that changes, another one lies there. */
+/* Where in a string object its last characters are, with the NUL behind them. */
+#define PYTHON_TAIL_BYTES 24
+struct python_tail {
+	unsigned short off, nr_bytes;
+};
+
+/*
+ * What told it from others when it was seen first: when that changes, another one lies there. Where code is made and
+ * dropped in a loop each string may lie where the one before did, too: so the ends of both are looked at.
+ */
 struct python_code_seen {
 	unsigned long long file, name;	/* addresses of the strings */
+	unsigned long long tails;	/* a sum of what stands in both */
+	struct python_tail file_tail, name_tail;
 	unsigned int line, id;
 };
 

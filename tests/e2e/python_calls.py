@@ -74,6 +74,14 @@ def reused():
         exec("def made_%d(): pass" % (i % 5), names)
         names["made_%d" % (i % 5)]()
 
+def same_places():
+    # Code, its name and its file lie where those of the turn before last did, and differ by what they say alone.
+    for i in range(100):
+        names = {}
+        exec("def same_%05d(): pass\\nsame_%05d()" % (i, i), names)
+        names.clear()
+        eval(compile("len([])", "<cell %05d>" % i, "eval"))
+
 class Dropped:
     def __init__(self):
         self.itself = self
@@ -252,6 +260,12 @@ def check_reused():
     _, got, _ = go("reused", "plain")
     equal("calls of what was made", numbers(got),
           {"reused": (1, 1), "<module>": (50, 50), **{"made_%d" % i: (10, 10) for i in range(5)}})
+    _, got, recording = go("same_places", "plain")
+    equal("calls of what was made in one place", numbers(got),
+          {"same_places": (1, 1), "<module>": (100, 100), **{"same_%05d" % i: (1, 1) for i in range(100)}})
+    files = {f["file"]: f["ncalls"] for g in report(recording.file)["groups"] for f in g["functions"]
+             if f["file"].startswith("<cell ")}
+    equal("calls of what was made in one place", files, {"<cell %05d>" % i: 1 for i in range(100)})
     step("addresses that are used again")
 
 
