@@ -7,6 +7,7 @@
 #include <string.h>
 
 enum { CALL_OPCODE = 0xe8, CALL_BYTES = 5, JMP_OPCODE = 0xe9, JCC_OPCODE = 0x80 };
+enum { MAX_IMMEDIATE = 1 };	/* bytes of one: 0 in cmpw $0; the semaphores lie 2 bytes apart */
 
 static int by_vaddr(const void *a, const void *b)
 {
@@ -125,6 +126,26 @@ size_t python_code_calls(const struct python_code *c, uint64_t low, uint64_t hig
 			nr++;
 			if (ret_highest && to > *ret_highest)
 				*ret_highest = to;
+		}
+	}
+	return nr;
+}
+
+size_t python_code_names(const struct python_code *c, uint64_t vaddr, uint64_t low, uint64_t high)
+{
+	size_t nr = 0;
+
+	vec_each(&c->segments, p) {
+		const uint8_t *bytes = p->p_flags & PF_X ? c->bytes + p->p_offset : NULL;
+		uint64_t i, end;
+		int32_t rel;
+
+		for (i = 0; bytes && i + sizeof(rel) <= p->p_filesz; i++) {
+			if (p->p_vaddr + i < low || p->p_vaddr + i >= high)
+				continue;
+			memcpy(&rel, bytes + i, sizeof(rel));
+			end = vaddr - (uint64_t)(int64_t)rel;
+			nr += end - (p->p_vaddr + i + sizeof(rel)) <= MAX_IMMEDIATE;
 		}
 	}
 	return nr;

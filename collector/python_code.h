@@ -42,6 +42,8 @@ bool python_code_pointer(const struct python_code *c, uint64_t vaddr, uint64_t *
  * alone where there is none). What only looks like a call, in the middle of another instruction, counts.
  */
 size_t python_code_calls(const struct python_code *c, uint64_t low, uint64_t high, uint64_t *ret_highest);
+/* How many places from low up to high have the address in them, relative to the end of an instruction, or look as if. */
+size_t python_code_names(const struct python_code *c, uint64_t vaddr, uint64_t low, uint64_t high);
 /* Whether a jump, other than a short one, leads to low .. high, from anywhere, or looks as if. */
 bool python_code_jumps(const struct python_code *c, uint64_t low, uint64_t high);
 /* An exported symbol. */

@@ -82,6 +82,14 @@ static bool read_jump(const struct python_code *c, const struct python_insn *i, 
 	return i->in.mnemonic == ZYDIS_MNEMONIC_JZ && leads_to_call(c, i->next, function, t);
 }
 
+/* Elsewhere than in the code that is looked through, and than as the probe's own operand. */
+static bool is_named_elsewhere(const struct python_code *c, uint64_t begin, uint64_t end, const struct python_probe *p)
+{
+	return python_code_names(c, p->semaphore, 0, UINT64_MAX) !=
+	       python_code_names(c, p->semaphore, begin, end) +
+		       python_code_names(c, p->semaphore, p->function, p->site);
+}
+
 bool python_tests_find(const struct python_code *c, uint64_t begin, uint64_t end,
 		       const struct python_probe *probe, struct python_tests *ret)
 {
@@ -103,7 +111,8 @@ bool python_tests_find(const struct python_code *c, uint64_t begin, uint64_t end
 			t.begin = 0;
 		}
 	}
-	return nr_calls && nr_calls == python_code_calls(c, probe->function, probe->function, NULL);
+	return nr_calls && nr_calls == python_code_calls(c, probe->function, probe->function, NULL) &&
+	       !is_named_elsewhere(c, begin, end, probe);
 }
 
 static bool has(const struct addresses *a, uint64_t address)

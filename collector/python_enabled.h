@@ -23,6 +23,7 @@
 struct python_probe {
 	uint64_t semaphore;
 	uint64_t function;	/* with the probe in it, whose one argument is the frame */
+	uint64_t site;		/* the probe */
 };
 
 struct python_test {
@@ -36,8 +37,9 @@ struct python_tests {
 };
 
 /*
- * Of the code between two addresses. False: the semaphore is named there for something else, or the probe's function
- * is called where none of these leads to, so they may not see all that the probe would.
+ * Of the code between two addresses. False: the semaphore is named there for something else, or elsewhere (in what the
+ * compiler moved out of the function), or the probe's function is called where none of these leads to, so they may not
+ * see all that the probe would.
  */
 bool python_tests_find(const struct python_code *c, uint64_t begin, uint64_t end,
 		       const struct python_probe *probe, struct python_tests *ret);

@@ -251,7 +251,7 @@ static int check_version(const struct search *s, struct err *e)
 /* Where the interpreter looks whether it is enabled. False: that is not all understood. */
 static bool add_tests(struct search *s, const struct usdt_site *u, bool is_return, struct python_places *ret)
 {
-	struct python_probe probe = { u->semaphore_vaddr, function_start(&s->code, u->vaddr) };
+	struct python_probe probe = { u->semaphore_vaddr, function_start(&s->code, u->vaddr), u->vaddr };
 	uint64_t begin = s->eval.st_value;
 	struct python_tests tests = { 0 };
 	bool found = probe.semaphore &&

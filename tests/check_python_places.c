@@ -138,6 +138,33 @@ START_TEST(entries_are_left_to_usdt)
 }
 END_TEST
 
+/*
+ * Of what the compiler moved out of the interpreter's function nothing is known: here one more test, in the bytes between
+ * two functions, that could lead to a call that others lead to.
+ */
+START_TEST(a_test_elsewhere_is_left_to_usdt)
+{
+	/* ret, and a nop that is long enough */
+	static const unsigned char padding[] = { 0xc3, 0x66, 0x66, 0x2e, 0x0f, 0x1f, 0x84, 0, 0, 0, 0, 0 };
+	unsigned char *at = memmem(python.s, python.len, padding, sizeof(padding));
+	unsigned char *jump = (unsigned char *)python.s + first(true).off, *test = jump - 8;
+	struct seen seen;
+	int32_t rel;
+
+	ck_assert_ptr_nonnull(at);
+	/* cmpw $0, semaphore(%rip) */
+	ck_assert_mem_eq(test, "\x66\x83\x3d", 3);
+	memcpy(&rel, test + 3, sizeof(rel));
+	rel += (int32_t)(test - (at + 1));
+	memcpy(at + 1, test, 8);
+	memcpy(at + 4, &rel, sizeof(rel));
+	seen = find(harness_file("python", python.s, python.len));
+	ck_assert_uint_eq(seen.nr_entries, 3);
+	ck_assert_uint_eq(seen.nr_returns, 1);
+	ck_assert_uint_eq(seen.nr_semaphores, 1);
+}
+END_TEST
+
 START_TEST(another_program_is_none)
 {
 	struct python_places p = { 0 };
@@ -261,6 +288,7 @@ Suite *check_python_places_suite(void)
 	tcase_add_test(tc, finds_them_all);
 	tcase_add_test(tc, what_is_not_understood_is_left_to_usdt);
 	tcase_add_test(tc, entries_are_left_to_usdt);
+	tcase_add_test(tc, a_test_elsewhere_is_left_to_usdt);
 	tcase_add_test(tc, another_program_is_none);
 	tcase_add_test(tc, one_without_probes_is_refused);
 	tcase_add_test(tc, older_ones_are_refused);
