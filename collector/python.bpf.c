@@ -496,6 +496,15 @@ static __always_inline struct python_thread *begin(void)
 		 : bpf_task_storage_get(&python_threads, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
 }
 
+/*
+ * Whether the innermost frame comes by once more. Else it is another one that lies there: the one before was left unseen,
+ * by an exception of the function that profiles or traces the thread, when told of the return.
+ */
+static __always_inline int is_again(const struct python_thread *p, __u64 frame, __u64 cookie)
+{
+	return p->innermost == frame && (p->announced == frame || PYTHON_COOKIE_MAY_BE_AGAIN(cookie));
+}
+
 static __always_inline int see(struct pt_regs *ctx)
 {
 	struct hit hit = { .now = bpf_ktime_get_ns() };
@@ -523,14 +532,12 @@ static __always_inline int see(struct pt_regs *ctx)
 	} else if (PYTHON_COOKIE_IS_RETURN(cookie)) {
 		hits->nr_returns++;
 		left(ctx, t, p, &hit);
-	} else if (p->innermost != hit.frame || !PYTHON_COOKIE_MAY_BE_AGAIN(cookie)) {
-		/*
-		 * Elsewhere it is another frame that lies there: the one before was left unseen, by an exception of
-		 * the function that profiles or traces the thread, when told of the return.
-		 */
+	} else if (!is_again(p, hit.frame, cookie)) {
 		hits->nr_entries++;
 		entered(ctx, t, p, &hit);
 	}
+	if (p)
+		p->announced = PYTHON_COOKIE_IS_USDT(cookie) ? hit.frame : 0;
 	if (t)
 		calls_end(t);
 	return 0;

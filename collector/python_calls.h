@@ -93,6 +93,7 @@ struct python_bucket {
 /* The frames that a thread is in. */
 struct python_thread {
 	unsigned long long innermost;	/* the one that runs; 0: it is not known which */
+	unsigned long long announced;	/* the one that came by the USDT probe at entries, and by nothing since; 0: none */
 	unsigned int nr_more;		/* in python_more */
 	unsigned int nr_untold;		/* that there was no room for */
 	struct python_bucket buckets[PYTHON_BUCKETS];
@@ -121,13 +122,16 @@ struct python_hits {
 };
 
 /*
- * Cookies: where in struct pt_regs the frame's address is, whether the function is left here, and whether a frame may
- * come by here that came by another place where it is entered right before.
+ * Cookies: where in struct pt_regs the frame's address is, whether the function is left here, whether a frame may come
+ * by here that came by the code for another instruction right before, and whether it is the USDT probe at entries, behind
+ * which a frame that is traced comes by others.
  */
 #define PYTHON_COOKIE(reg, is_return) ((unsigned long long)(reg) | (is_return ? 1ULL << 16 : 0))
 #define PYTHON_COOKIE_AGAIN (1ULL << 17)
+#define PYTHON_COOKIE_USDT (1ULL << 18)
 #define PYTHON_COOKIE_REG(cookie) ((unsigned short)(cookie))
 #define PYTHON_COOKIE_IS_RETURN(cookie) ((cookie) >> 16 & 1)
 #define PYTHON_COOKIE_MAY_BE_AGAIN(cookie) ((cookie) >> 17 & 1)
+#define PYTHON_COOKIE_IS_USDT(cookie) ((cookie) >> 18 & 1)
 
 #endif

@@ -30,7 +30,6 @@ struct search {
 	GElf_Sym eval;			/* _PyEval_EvalFrameDefault */
 	VEC(uint64_t) targets;		/* of its jumps */
 	uint64_t table_vaddr;
-	bool is_entry_probe_used;	/* function__entry itself: traced frames come by, and by RESUME behind it */
 };
 
 /* ---- registers ---- */
@@ -190,10 +189,10 @@ static bool is_jumped_to(const struct search *s, uint64_t from, uint64_t to)
 	return false;
 }
 
-/* Whether the code there may be run for a frame that came by the USDT probe, or by other code for its instruction. */
+/* Whether the code there may be run behind other code for the frame's instruction. */
 static bool may_be_again(const struct search *s, uint64_t from, uint64_t to)
 {
-	return s->is_entry_probe_used || is_jumped_to(s, from - 1, to) || python_code_jumps(&s->code, from, to);
+	return is_jumped_to(s, from - 1, to) || python_code_jumps(&s->code, from, to);
 }
 
 static bool add_instruction(struct search *s, unsigned int opcode, struct python_places *ret)
@@ -278,10 +277,10 @@ static int add_probe(struct search *s, const struct usdt_site *u, bool is_return
 	reg = argument_at(&s->code, u->vaddr);
 	if (reg < 0)
 		return refuse(s, e, "its USDT probes stand in code that is not understood");
-	s->is_entry_probe_used |= !is_return;
 	vec_push(&ret->at, (struct call_place){ .off = u->off,
 						.semaphore_off = u->semaphore_off,
-						.cookie = PYTHON_COOKIE(reg, is_return) });
+						.cookie = PYTHON_COOKIE(reg, is_return) |
+							  (is_return ? 0 : PYTHON_COOKIE_USDT) });
 	return 0;
 }
 

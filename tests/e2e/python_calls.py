@@ -271,7 +271,8 @@ def check_reused():
 
 def check_objections():
     """What lies where a frame was that left unseen is another one, also in an interpreter where USDT probes are used."""
-    for python, options in ((PYTHON, {}), (other_python(), {"env": dict(os.environ, PYTHONHOME="/usr")})):
+    home = {"env": dict(os.environ, PYTHONHOME="/usr")}
+    for python, options in ((PYTHON, {}), (other_python(0), home), (other_python(1), home)):
         _, got, _ = go("objections", "plain", python, **options)
         del got["objects"], got["<lambda>"]
         equal("calls behind objections", numbers(got), {"objections": (1, 1), "objected_to": (100, 100), "leaf": (200, 200),
@@ -376,21 +377,20 @@ def called_before(elf, vaddr):
     return max(to + 4 for to in calls if to + 4 <= vaddr), begin, off, size
 
 
-def other_python():
+def other_python(which):
     """
     An interpreter in which not all is understood of where it looks whether USDT probes are enabled: here one more call
-    of what has the probe at returns, that nobody comes by, in the bytes between two functions. Then that USDT probe is
-    used. Runs with PYTHONHOME.
+    of what has the probe at entries (0) or returns (1), that nobody comes by, in the bytes between two functions. Then
+    that USDT probe is used. Runs with PYTHONHOME.
     """
     elf = Elf(os.path.realpath(PYTHON))
-    (_, _), (at_return, _) = usdt_probes(elf.path)
-    function, begin, off, size = called_before(elf, at_return)
+    function, begin, off, size = called_before(elf, usdt_probes(elf.path)[which][0])
     padding = b"\xc3\x66\x66\x2e\x0f\x1f\x84\x00\x00\x00\x00\x00"  # ret, and a nop that is long enough
     in_code = elf.bytes.find(padding) + 1
     check(in_code, "there is no such padding")
     vaddr = begin + in_code - off
     call = b"\xe8" + struct.pack("<i", function - vaddr - 5)
-    other = path("python3.11-other")
+    other = path("python3.11-other-%d" % which)
     with open(other, "wb") as f:
         f.write(elf.bytes[:in_code] + call + elf.bytes[in_code + len(call):])
     os.chmod(other, 0o755)
@@ -398,7 +398,7 @@ def other_python():
 
 
 def check_another_way():
-    other = other_python()
+    other = other_python(1)
     home = dict(os.environ, PYTHONHOME="/usr")
     want, got, recording = go("greenlets", "traced", other, env=home)
     equal("calls by way of USDT probes", numbers(got), want)
