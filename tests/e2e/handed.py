@@ -149,14 +149,17 @@ def check_counted():
 
 
 def check_node():
-    """One that begins at once with what it reads, and hands more on when a piece comes back."""
+    """
+    One that begins at once with what it reads, and hands more on when a piece comes back: at times before the thread that has
+    done that waits, which then need not be woken.
+    """
     patterns = {"/hash": "libcrypto|[Ss][Hh][Aa]256", "/pack": "libz|deflate|longest_match"}
     server = start_target(shutil.which("node", path="/usr/bin") or "node", "-e", NODE, ready=r"port (\d+)")
     recording = Recording("-p", server.pid, "-F", "999")
     ask_in_turn(int(server.ready[1]), (*patterns, "/wait"), 1, 200)
     wait_until_idle(server.pid)
     recording.stop()
-    check_shares("node", shares(recording, patterns), patterns, 0.02, 0.05)
+    check_shares("node", shares(recording, patterns), patterns, 0.02, 0.15)
 
 
 for way in ("traces", "calls"):
