@@ -198,12 +198,6 @@ static void go_on(struct workers *ws, struct worker *w, const struct socket_mark
 		take_up(ws, w, w->left.slot, m);
 }
 
-/* So much it was on the CPU before that at least: what has passed since, it may have been on the CPU all the time. */
-static uint64_t ns_before_answer(const struct worker *w, const struct socket_mark *m)
-{
-	return ns_between(ns_between(w->answered_ns, m->ns), ns_between(w->cpu_ns, m->cpu_ns));
-}
-
 /* What it has done up to the mark. */
 static void give_work(struct workers *ws, struct worker *w, const struct socket_mark *m)
 {
@@ -211,7 +205,7 @@ static void give_work(struct workers *ws, struct worker *w, const struct socket_
 		worker_doubt(ws, w, w->slot, CALLS_OF_ANY);
 	worker_give_asked(ws, w, NO_SLOT, NULL);
 	if (w->answered_ns && m->ns > w->answered_ns + SOON_NS) {
-		worker_give_cpu(ws, w, w->slot, m, ns_before_answer(w, m));
+		worker_give_cpu(ws, w, w->slot, m, ns_between(w->marked_ns, w->answered_ns));
 		let_go(ws, w);
 	}
 	worker_give_work(ws, w, w->slot, m);
