@@ -151,6 +151,9 @@ static uint32_t hands(struct workers *ws, struct worker *w, bool *ret_is_unsure)
  */
 enum { SOON_NS = 1000 * 1000, LATE_NS = 10 * SOON_NS };
 
+/* That long nobody waits for what he was on the CPU. */
+enum { TOO_LATE_NS = 10 * LATE_NS };
+
 static void let_go(struct workers *ws, struct worker *w)
 {
 	worker_give_held(ws, w, NO_SLOT);
@@ -166,8 +169,8 @@ static uint64_t ns_between(uint64_t from, uint64_t to)
 static void note_done(struct workers *ws, struct worker *w, uint64_t ns)
 {
 	w->answered_ns = ns;
-	if (!ws->late_ns || ns + LATE_NS < ws->late_ns)
-		ws->late_ns = ns + LATE_NS;
+	if (!ws->late_ns || ns + TOO_LATE_NS < ws->late_ns)
+		ws->late_ns = ns + TOO_LATE_NS;
 }
 
 /* m->bytes: its time on the CPU. */
@@ -239,6 +242,7 @@ static void note_answered(struct workers *ws, struct worker *w, uint64_t ns)
 		let_go(ws, w);
 }
 
+/* Those that still work for nobody but who was answered long ago do something else. */
 static void look_behind(struct workers *ws, uint32_t slot, uint64_t ns)
 {
 	size_t i, nr = 0;
@@ -248,6 +252,8 @@ static void look_behind(struct workers *ws, uint32_t slot, uint64_t ns)
 
 		if (w->is_handed && w->slot != NO_SLOT && w->slot == slot && !w->answered_ns)
 			note_answered(ws, w, ns);
+		else if (w->answered_ns && ns > w->answered_ns + LATE_NS)
+			let_go(ws, w);
 		w->is_listed = w->is_handed && w->slot != NO_SLOT;
 		if (w->is_listed)
 			ws->handed.at[nr++] = ws->handed.at[i];
@@ -255,14 +261,14 @@ static void look_behind(struct workers *ws, uint32_t slot, uint64_t ns)
 	ws->handed.nr = nr;
 }
 
-/* Those that still work for nobody but who was answered long ago do something else. */
+/* None else is answered, but what was has its end. */
 static void let_go_late(struct workers *ws, uint64_t ns)
 {
 	ws->late_ns = 0;
 	vec_each(&ws->handed, thread) {
 		struct worker *w = &ws->all.at[*thread];
 
-		if (w->answered_ns && ns > w->answered_ns + LATE_NS)
+		if (w->answered_ns && ns > w->answered_ns + TOO_LATE_NS)
 			let_go(ws, w);
 		else if (w->answered_ns)
 			note_done(ws, w, w->answered_ns);

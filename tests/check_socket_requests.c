@@ -320,9 +320,9 @@ static const struct {
 	{ "new 11 5;in 11 5 GET /a;hand 11 12;idle 12;out 11 5 200;wait 11;in 11 5 GET /b;hand 11 12;sample 12;out 11 5 200;wait 11;"
 	  "sample 12;idle 12;sample 12", "GET /a 200 2-5 c5, GET /b 200 7-10 s2 c9", 1 },
 	{ "new 11 5;in 11 5 GET /a;hand 11 12;sample 12;out 11 5 200;wait 11;sample 12;idle 12", "GET /a 200 2-5 s1 c4", 1 },
-	/* ... who goes on for long does that for nobody, and is not waited for; how long it was on the CPU before, nobody knows */
-	{ "new 11 5;in 11 5 GET /a;hand 11 12;idle 12;hand 11 12;sample 12;out 11 5 200;wait 11;later 11;sample 12;wait 11;new 11 6;in 11 6 GET /b;"
-	  "sample 12;out 11 6 200;wait 11;idle 12", "GET /a 200 2-7 s1 c7, GET /b 200 11000012-11000014 c3", 2 },
+	/* ... who goes on for long does that for nobody, and is not waited for */
+	{ "new 11 5;in 11 5 GET /a;hand 11 12;idle 12;hand 11 12;sample 12;out 11 5 200;wait 11;later 101;sample 12;new 11 6;"
+	  "in 11 6 GET /b;later 9;lost", "GET /a 200 2-7 s1 c7, GET /b 101000011-? c0", 1 },
 	/* who waits for what another one has goes on with the same; not with what is answered */
 	{ "new 11 5;in 11 5 GET /a;hand 11 12;idle 12;resume 13 12;sample 12;idle 12;out 11 5 200;wait 11", "GET /a 200 2-8 s1 c10", 0 },
 	{ "new 11 5;in 11 5 GET /a;hand 11 12;idle 12;out 11 5 200;wait 11;resume 13 12;sample 12;idle 12", "GET /a 200 2-5 c5", 1 },
