@@ -166,7 +166,7 @@ void worker_give_asked(struct workers *ws, struct worker *w, uint32_t slot, cons
 void worker_stop(struct workers *ws, struct worker *w)
 {
 	worker_give_asked(ws, w, NO_SLOT, NULL);
-	worker_give_held(ws, w, w->slot);
+	worker_give_held(ws, w, w->answered_ns ? NO_SLOT : w->slot);
 	worker_work_on(ws, w, NO_SLOT);
 	w->answered_ns = 0;
 }

@@ -131,7 +131,7 @@ uint64_t workers_id_of(const struct workers *ws, uint32_t slot);
 /* An answered request is over when nobody works on it any more. */
 void worker_close_if_over(struct workers *ws, uint32_t slot);
 void worker_work_on(struct workers *ws, struct worker *w, uint32_t slot);
-/* No mark says more of it: what is held is that one's that it is known to work on. */
+/* No mark says more of it: what is held is that one's that it is known to work on; behind its answer, nobody's. */
 void worker_stop(struct workers *ws, struct worker *w);
 
 /* ---- what it has done ---- */

@@ -323,6 +323,9 @@ static const struct {
 	/* ... who goes on for long does that for nobody, and is not waited for */
 	{ "new 11 5;in 11 5 GET /a;hand 11 12;idle 12;hand 11 12;sample 12;out 11 5 200;wait 11;later 101;sample 12;new 11 6;"
 	  "in 11 6 GET /b;later 9;lost", "GET /a 200 2-7 s1 c7, GET /b 101000011-? c0", 1 },
+	/* ... not even where no more is known of him */
+	{ "new 11 5;in 11 5 GET /a;hand 11 12;idle 12;hand 11 12;sample 12;out 11 5 200;wait 11;later 9;sample 12", "GET /a 200 2-7 s1 c7", 1 },
+	{ "new 11 5;in 11 5 GET /a;hand 11 12;idle 12;hand 11 12;sample 12;later 9;sample 12", "GET /a 2-? s2 c1", 0 },
 	/* who waits for what another one has goes on with the same; not with what is answered */
 	{ "new 11 5;in 11 5 GET /a;hand 11 12;idle 12;resume 13 12;sample 12;idle 12;out 11 5 200;wait 11", "GET /a 200 2-8 s1 c10", 0 },
 	{ "new 11 5;in 11 5 GET /a;hand 11 12;idle 12;out 11 5 200;wait 11;resume 13 12;sample 12;idle 12", "GET /a 200 2-5 c5", 1 },
