@@ -96,7 +96,10 @@ struct choice {
 	uint32_t nr;
 };
 
-/* Of what it has read the first one; where the order is not sure, none, unless all are of one path. */
+/*
+ * Of what it has read the first one; where the order is not sure, none, unless all are of one path. What is not handed on
+ * once, mostly, it is only while nothing else waits for its answer.
+ */
 static struct choice choose(struct workers *ws, const struct worker *w)
 {
 	struct open_request *any = NULL;
@@ -118,9 +121,9 @@ static struct choice choose(struct workers *ws, const struct worker *w)
 		is_one_path &= r->request.path == c.one->request.path;
 		is_regular &= is_handed_once(ws, r);
 	}
-	if (!c.one && nr_any == 1)
+	if (!c.one && nr_any == 1 && w->nr_owed <= 1)
 		c.one = any;
-	if (c.one && !is_regular && (!is_one_path || c.one->slot != w->slot))
+	if (c.one && !is_regular && (!is_one_path || c.one->slot != w->slot || w->nr_owed > 1))
 		c.one = NULL;
 	return c;
 }

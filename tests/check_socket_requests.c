@@ -340,6 +340,12 @@ static const struct {
 	  "GET /a 200 2-9 c8, GET /b 200 5-6 s1 c1", 1 },
 	/* nobody knows of what: it is all answered, or it waited, and was woken by nobody that works */
 	{ "new 11 5;in 11 5 GET /a;out 11 5 200;hand 11 12;sample 12;idle 12;wait 11;hand 11 12;sample 12;idle 12", "GET /a 200 2-3 c5", 2 },
+	/* a path of which little is handed on: the only one that is left need not be it, where more is not answered */
+	{ "new 11 5;new 11 6;in 11 5 GET /a;hand 11 12;idle 12;out 11 5 200;wait 11;in 11 6 GET /b;out 11 6 200;wait 11;"
+	  "in 11 6 GET /b;out 11 6 200;wait 11;in 11 6 GET /b;out 11 6 200;wait 11;in 11 5 GET /a;hand 11 12;sample 12;"
+	  "in 11 6 GET /b;hand 11 13;sample 13;idle 13;out 11 6 200;idle 12;out 11 5 200;wait 11",
+	  "GET /a 200 3-6 c5, GET /b 200 8-9 c2, GET /b 200 11-12 c2, GET /b 200 14-15 c2, GET /b 200 20-24 c4, GET /a 200 17-26 s1 c13",
+	  1 },
 	/* a head in two pieces */
 	{ "new 11 5;in 11 5 GET /a;out 11 5 200;wait 11;in 11 5 GET /b HT;in 11 5 TP/1.1\r\n\r\n;"
 	  "out 11 5 200;wait 11",
