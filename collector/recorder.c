@@ -39,6 +39,7 @@ enum {
 	TICK_MS_COUNTING = 50,
 	TICKS_COUNTING = 8,	/* in what has passed since the beginning, as long as they are shorter */
 	OWN_NICE = -20,
+	WALL_CLOCK_MOVED_NS = 100000,	/* less is what it takes to read two clocks */
 };
 
 struct recorder {
@@ -50,6 +51,7 @@ struct recorder {
 	VEC(struct pollfd) polled;	/* signals, processes given with -p, rings, stdout; -1: ended */
 	bool is_reader_gone;		/* stdout is a pipe, and nobody is at its other end */
 	uint64_t begin_ns, begin_epoch_ns, end_ns;
+	uint64_t set_ns, set_epoch_ns;	/* when the wall clock was last seen to have been set */
 	bool is_full;			/* --max-size is reached */
 	bool is_without_wakeups;
 };
@@ -70,6 +72,25 @@ static void write_times(struct recorder *r)
 						NULL });
 }
 
+/* Whoever wants to find a request in a server's log goes by the wall clock as it was then. */
+static void look_at_wall_clock(struct recorder *r)
+{
+	char set_ns[24], set_epoch_ns[24];
+	uint64_t now_ns, epoch_ns;
+	int64_t moved;
+
+	clocks_ns(&now_ns, &epoch_ns);
+	moved = (int64_t)((epoch_ns - r->set_epoch_ns) - (now_ns - r->set_ns));
+	if (llabs(moved) < WALL_CLOCK_MOVED_NS)
+		return;
+	r->set_ns = now_ns;
+	r->set_epoch_ns = epoch_ns;
+	snprintf(set_ns, sizeof(set_ns), "%llu", (unsigned long long)now_ns);
+	snprintf(set_epoch_ns, sizeof(set_epoch_ns), "%llu", (unsigned long long)epoch_ns);
+	writer_note_info(r->attachment.writer,
+			 (const char *const[]){ "set_ns", set_ns, "set_epoch_ns", set_epoch_ns, NULL });
+}
+
 static int start(struct recorder *r, struct err *e)
 {
 	struct attachment *a = &r->attachment;
@@ -80,6 +101,8 @@ static int start(struct recorder *r, struct err *e)
 	drain_init(&r->drain, &a->sampler, a->follow, a->writer, a->keep, a->walker);
 	r->drain.counting = a->counting;
 	clocks_ns(&r->begin_ns, &r->begin_epoch_ns);
+	r->set_ns = r->begin_ns;
+	r->set_epoch_ns = r->begin_epoch_ns;
 	write_times(r);
 	return attachment_begin(a, e);
 }
@@ -241,6 +264,7 @@ static void record(struct recorder *r)
 	while (!is_over(r, now)) {
 		if (poll(r->polled.at, r->polled.nr, wait_ms(r, now)) > 0)
 			look_at_polled(r);
+		look_at_wall_clock(r);
 		settle_markers(r);
 		drain_rings(&r->drain, false);
 		now = monotonic_ns();

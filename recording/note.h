@@ -11,7 +11,8 @@
  *
  *	INFO	str key, str value, again and again to an empty key. Of a key the last one wins.
  *		version, marker; begin_ns, and at the end of a whole recording end_ns: decimal,
- *		on its clock; begin_epoch_ns: what the wall clock said at begin_ns, since 1970
+ *		on its clock; begin_epoch_ns: what the wall clock said at begin_ns, since 1970;
+ *		set_ns, set_epoch_ns: the same for a later moment, where the wall clock was set before it
  *	MARKER	u32 id, u32 flags (enum marker_flags), str spec, str name
  *	FILE	u32 id, u32 kind (enum file_kind), u32 pid, u64 size, u64 off, u8 build-id length, build-id,
  *		str path, u32 chunk length, chunk. One note a chunk of the file, chunks in order.

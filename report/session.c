@@ -472,6 +472,7 @@ static uint64_t parse_time(const char *text)
 
 static void take_info(struct session *s, struct cursor payload)
 {
+	uint64_t begin_epoch_ns = 0, set_ns = 0, set_epoch_ns = 0;
 	const char *key, *value;
 
 	/* Only wperf writes notes, and it brought the maps of its processes along. */
@@ -485,20 +486,28 @@ static void take_info(struct session *s, struct cursor payload)
 		else if (!strcmp(key, "begin_ns"))
 			s->begin_ns = parse_time(value);
 		else if (!strcmp(key, "begin_epoch_ns"))
-			s->begin_epoch_ns = parse_time(value);
+			begin_epoch_ns = parse_time(value);
+		else if (!strcmp(key, "set_ns"))
+			set_ns = parse_time(value);
+		else if (!strcmp(key, "set_epoch_ns"))
+			set_epoch_ns = parse_time(value);
 		else if (!strcmp(key, "end_ns"))
 			s->end_ns = parse_time(value);
+	wall_clock_set(&s->wall_clock, s->begin_ns, begin_epoch_ns);
+	wall_clock_set(&s->wall_clock, set_ns, set_epoch_ns);
 }
 
 /* Our own recordings say it at their begin, where one that is cut short has it too. */
 uint64_t session_epoch_ns(const struct session *s, uint64_t ns)
 {
-	uint64_t wall_ns = s->begin_epoch_ns, clock_ns = s->begin_ns, epoch_ns;
+	struct wall_clock perfs = { 0 };
+	uint64_t wall_ns, clock_ns;
 
-	if ((!wall_ns || !clock_ns) && !reader_wall_clock(s->reader, &wall_ns, &clock_ns))
-		return 0;
-	epoch_ns = wall_ns + (ns - clock_ns);
-	return epoch_ns <= INT64_MAX ? epoch_ns : 0;
+	if (s->wall_clock.nr)
+		return wall_clock_at(&s->wall_clock, ns);
+	if (reader_wall_clock(s->reader, &wall_ns, &clock_ns))
+		wall_clock_set(&perfs, clock_ns, wall_ns);
+	return wall_clock_at(&perfs, ns);
 }
 
 /* The last note wins: it is counted on from the one before. */

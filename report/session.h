@@ -22,6 +22,7 @@
 #include "recording/note.h"
 #include "recording/reader.h"
 #include "recording/space.h"
+#include "report/wall_clock.h"
 #include "symbolizer/symbolizer.h"
 #include "unwinder/stop.h"
 
@@ -83,7 +84,7 @@ struct session {
 	bool has_kernel_module, has_unknown_module;
 	uint32_t marker_info;		/* the INFO note's "marker": what was asked for; "" */
 	uint64_t begin_ns, end_ns;	/* INFO's: of the recording; 0: not said */
-	uint64_t begin_epoch_ns;	/* INFO's: the wall clock at begin_ns; 0: not said */
+	struct wall_clock wall_clock;	/* as INFO says it */
 	double cycles_per_second;	/* INFO's: of a CPU that works; 0: not known */
 	uint64_t nr_lost, nr_throttled;
 	/* as the recorder counted them */

@@ -2,6 +2,7 @@
 #include <check.h>
 #include <stdio.h>
 
+#include "base/units.h"
 #include "report/session.h"
 #include "tests/recording_builder.h"
 
@@ -388,6 +389,47 @@ START_TEST(session_knows_the_wall_clock)
 }
 END_TEST
 
+/* It was set back by 100 at 6000; the note at the end says the times of the beginning again. */
+START_TEST(session_knows_that_the_wall_clock_was_set)
+{
+	static const char begin[] = "begin_ns\0" "5000\0begin_epoch_ns\0" "1700000000000000000\0";
+	static const char set[] = "set_ns\0" "6000\0set_epoch_ns\0" "1700000000000000900\0";
+	struct fixture f;
+
+	setup(&f);
+	builder_note(&f.b, NOTE_INFO, begin, sizeof(begin));
+	builder_note(&f.b, NOTE_INFO, set, sizeof(set));
+	builder_note(&f.b, NOTE_INFO, begin, sizeof(begin));
+	take(&f);
+	ck_assert_uint_eq(session_epoch_ns(&f.session, 4999), 1699999999999999999);
+	ck_assert_uint_eq(session_epoch_ns(&f.session, 5999), 1700000000000000999);
+	ck_assert_uint_eq(session_epoch_ns(&f.session, 6000), 1700000000000000900);
+	ck_assert_uint_eq(session_epoch_ns(&f.session, 7000), 1700000000000001900);
+	teardown(&f);
+}
+END_TEST
+
+/* How often it was set takes no memory: what is forgotten goes by the oldest that is known. */
+START_TEST(wall_clock_forgets)
+{
+	struct wall_clock c = { 0 };
+	uint64_t i;
+
+	ck_assert_uint_eq(wall_clock_at(&c, 5), 0);
+	wall_clock_set(&c, 0, 5);
+	wall_clock_set(&c, 5, 0);
+	ck_assert_uint_eq(wall_clock_at(&c, 5), 0);
+	/* Each time a second is put in. */
+	for (i = 1; i <= 3 * WALL_CLOCK_KEPT; i++)
+		wall_clock_set(&c, i * 1000, i * 1000 + i * NS_PER_SEC);
+	for (i = 1; i <= 3 * WALL_CLOCK_KEPT; i++) {
+		uint64_t by = i <= 2 * WALL_CLOCK_KEPT ? 2 * WALL_CLOCK_KEPT + 1 : i;
+
+		ck_assert_uint_eq(wall_clock_at(&c, i * 1000 + 999), i * 1000 + 999 + by * NS_PER_SEC);
+	}
+}
+END_TEST
+
 static void add_tally(struct fixture *f, const char *key, uint64_t count)
 {
 	struct str p = { 0 };
@@ -546,6 +588,8 @@ Suite *check_session_suite(void)
 	tcase_add_loop_test(tc, session_assembles_files, 0, ARRAY_LEN(chunk_cases));
 	tcase_add_test(tc, session_keeps_markers_and_counts_losses);
 	tcase_add_test(tc, session_knows_the_wall_clock);
+	tcase_add_test(tc, session_knows_that_the_wall_clock_was_set);
+	tcase_add_test(tc, wall_clock_forgets);
 	suite_add_tcase(s, tc);
 	return s;
 }
