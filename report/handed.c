@@ -349,8 +349,10 @@ void handed_note(struct workers *ws, struct worker *w, const struct socket_mark 
 	}
 	if (!w->is_handed || m->flags & SOCKET_IS_OUTGOING || (m->kind != SOCKET_IN && m->kind != SOCKET_OUT))
 		return;
-	if (w->answered_ns)
+	/* What it has done since is of no use to who was answered; but it may be the work for what it answers itself. */
+	if (w->answered_ns && m->kind == SOCKET_IN)
 		let_go(ws, w);
+	w->answered_ns = 0;
 	w->is_handed = false;
 	worker_work_on(ws, w, NO_SLOT);
 }

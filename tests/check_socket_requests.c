@@ -338,6 +338,9 @@ static const struct {
 	  "GET /b 200 3-4 c2, GET /a 200 6-9 c4", 1 },
 	{ "new 11 5;in 11 5 GET /a;hand 11 12;sample 12;in 12 6 GET /b;out 12 6 200;idle 12;sample 12;out 11 5 200;wait 11",
 	  "GET /a 200 2-9 c8, GET /b 200 5-6 s1 c1", 1 },
+	/* ... who was woken for what another one took, and answers himself, has worked on that since */
+	{ "new 11 5;new 11 6;in 11 5 GET /a;hand 11 12;idle 12;hand 11 12;in 11 6 GET /b;out 13 5 200;sample 12;out 12 6 200;wait 12;wait 11",
+	  "GET /b 200 7-10 s1 c9, GET /a 200 3-8 c5", 0 },
 	/* nobody knows of what: it is all answered, or it waited, and was woken by nobody that works */
 	{ "new 11 5;in 11 5 GET /a;out 11 5 200;hand 11 12;sample 12;idle 12;wait 11;hand 11 12;sample 12;idle 12", "GET /a 200 2-3 c5", 2 },
 	/* a path of which little is handed on: the only one that is left need not be it, where more is not answered */
