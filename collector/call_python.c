@@ -181,8 +181,7 @@ int call_python_load(struct call_python *p, struct call_core *core, struct err *
 	if (!p->config)
 		return err_set(e, -errno, "cannot map the memory of a BPF program: %m");
 	p->config->first_function = CALL_CORE_OTHER_FUNCTIONS;
-	p->config->probe_ns = python_cost_measure(p);
-	p->own_hits = call_python_hits(p);
+	python_cost_begin(p);
 	log_verbose("a probe of Python's takes %.2f us", p->config->probe_ns / 1000.0);
 	return 0;
 }
@@ -384,6 +383,7 @@ void call_python_take_off(struct call_python *p)
 	vec_each(&p->attached, a)
 		call_link_release(&a->link);
 	p->attached.nr = 0;
+	python_cost_end(p);
 	p->is_off = true;
 	for (has_next = !bpf_map_get_next_key(fd, NULL, &next); has_next; has_next = !bpf_map_get_next_key(fd, &id, &next)) {
 		id = next;
@@ -413,6 +413,7 @@ void call_python_free(struct call_python *p)
 {
 	if (!p)
 		return;
+	python_cost_end(p);
 	vec_each(&p->attached, a)
 		call_link_release(&a->link);
 	vec_release(&p->attached);

@@ -43,7 +43,8 @@ struct call_python {
 	struct bpf_link *exec_link;
 	struct call_programs programs;
 	struct python_config *config;	/* the programs' */
-	struct python_hits own_hits;	/* of the measurement */
+	struct python_meter *meter;	/* of what a hit takes; NULL: it could not be had */
+	struct python_hits own_hits;	/* of the meter */
 	struct call_share share;	/* what the probes took */
 	uint64_t nr_hits;		/* of both, at the last look */
 	bool is_off;
@@ -72,11 +73,12 @@ struct python_hits call_python_hits(const struct call_python *p);
 void call_python_free(struct call_python *p);
 
 /*
- * What a hit takes of the time that is measured, ns: measured on a frame of our own. 0: it could not be
- * had. The core counts nothing yet.
+ * Has the programs know what a hit takes of the time that is measured: measured on frames of our own. The core counts
+ * nothing yet. Where it cannot be had nothing is taken out.
  */
-uint32_t python_cost_measure(const struct call_python *p);
-/* Takes the probes off where they take more than they may. */
+void python_cost_begin(struct call_python *p);
+void python_cost_end(struct call_python *p);
+/* Measures it again, and takes the probes off where they take more than they may. */
 void python_cost_tick(struct call_python *p, uint64_t now_ns);
 /* One line: calls, what the probes took of each, and of the target's time. */
 void python_cost_tell(const struct call_python *p);
