@@ -244,11 +244,37 @@ const struct image *locate_image_of(struct locate *l, const struct probe_site *s
 	return NULL;
 }
 
+/* As a whole, or up to a '.' of it: libz, libz.so and libz.so.1 are libz.so.1.2.13, and python3 is python3.11. */
+static bool is_named(const char *name, const char *pattern)
+{
+	char *front;
+	bool is_front;
+
+	if (!fnmatch(pattern, name, 0))
+		return true;
+	front = xasprintf("%s.*", pattern);
+	is_front = !fnmatch(front, name, 0);
+	free(front);
+	return is_front;
+}
+
+/* The path is of a file, or of a link to it, as ldd(1) has them. */
+static bool leads_to(const char *pattern, const char *path)
+{
+	char *real = realpath(pattern, NULL);
+	bool is_it = real && !strcmp(real, path);
+
+	free(real);
+	return is_it;
+}
+
 bool locate_module_matches(const char *path, const char *module)
 {
 	const char *slash = strrchr(path, '/');
 
-	return !module || !fnmatch(module, path, 0) || !fnmatch(module, slash ? slash + 1 : path, 0);
+	if (!module || is_named(path, module) || is_named(slash ? slash + 1 : path, module))
+		return true;
+	return strchr(module, '/') && leads_to(module, path);
 }
 
 bool locate_file_matches(const struct locate_file *f, const char *module)

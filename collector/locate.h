@@ -89,7 +89,10 @@ const struct image *locate_image(struct locate_file *f);
 /* That of the file that a probe is in. */
 const struct image *locate_image_of(struct locate *l, const struct probe_site *site);
 
-/* module: NULL for any, or a glob of a base name or of a whole path. */
+/*
+ * module: NULL for any, or a glob of a base name or of a whole path, of which what follows a '.' may be left out; or the
+ * path of a link to it. The name of a library that has a version, mostly a link, so stands for its file.
+ */
 bool locate_file_matches(const struct locate_file *f, const char *module);
 bool locate_module_matches(const char *path, const char *module);
 /*

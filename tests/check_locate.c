@@ -282,6 +282,56 @@ START_TEST(a_miss_says_what_is_near)
 }
 END_TEST
 
+static const struct {
+	const char *path, *module;
+	bool is_meant;
+} modules[] = {
+	{ "/usr/lib/libz.so.1.2.13", NULL, true },
+	{ "/usr/lib/libz.so.1.2.13", "libz.so.1.2.13", true },
+	{ "/usr/lib/libz.so.1.2.13", "libz.so.1", true },
+	{ "/usr/lib/libz.so.1.2.13", "libz.so", true },
+	{ "/usr/lib/libz.so.1.2.13", "libz", true },
+	{ "/usr/lib/libz.so.1.2.13", "lib[xz].so", true },
+	{ "/usr/lib/libz.so.1.2.13", "*z.so*", true },
+	{ "/usr/lib/libz.so.1.2.13", "/usr/lib/libz.so.1", true },
+	{ "/usr/lib/libz.so.1.2.13", "/usr/*/libz.so.1", true },
+	{ "/usr/lib/libz.so.1.2.13", "*lib/libz.so", true },
+	{ "/usr/lib/libz.so.1.2.13", "libz.so.2", false },
+	{ "/usr/lib/libz.so.1.2.13", "libz.so.1.2.1", false },
+	{ "/usr/lib/libz.so.1.2.13", "lib", false },
+	{ "/usr/lib/libz.so.1.2.13", "z", false },
+	{ "/usr/lib/libz.so.1.2.13", "", false },
+	{ "/usr/lib/libz.so.1.2.13", "/opt/libz.so.1", false },
+	{ "/usr/lib/libcrypto.so.3", "libc", false },
+	{ "/usr/bin/python3.11", "python3", true },
+	{ "/usr/sbin/nginx-debug", "nginx", false },
+};
+
+START_TEST(a_module_is_named_by_its_front)
+{
+	ck_assert_int_eq(locate_module_matches(modules[_i].path, modules[_i].module), modules[_i].is_meant);
+}
+END_TEST
+
+/* As libraries' names are, and with a name that tells nothing of the file's. */
+START_TEST(a_link_stands_for_its_file)
+{
+	char dir[] = "/tmp/wperf-locate.XXXXXX", file[64], link[64];
+
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	snprintf(file, sizeof(file), "%s/libc-2.31.so", dir);
+	snprintf(link, sizeof(link), "%s/libc.so.6", dir);
+	ck_assert_int_eq(symlink(file, link), 0);
+	ck_assert(!locate_module_matches(file, link));
+	close(open(file, O_CREAT | O_WRONLY, 0600));
+	ck_assert(locate_module_matches(file, link));
+	ck_assert(!locate_module_matches("/other/libc-2.31.so", link));
+	unlink(link);
+	unlink(file);
+	rmdir(dir);
+}
+END_TEST
+
 START_TEST(a_usdt_probe_has_all_its_sites)
 {
 	struct found f = find("usdt:check_locate:twice");
@@ -560,6 +610,8 @@ Suite *check_locate_suite(void)
 	tcase_add_loop_test(tc, a_function_is_where_it_is_mapped, 0, ARRAY_LEN(functions));
 	tcase_add_loop_test(tc, an_entry_that_is_come_by_again_is_passed, 0, ARRAY_LEN(entries));
 	tcase_add_loop_test(tc, a_miss_says_what_is_near, 0, ARRAY_LEN(misses));
+	tcase_add_loop_test(tc, a_module_is_named_by_its_front, 0, (int)(sizeof(modules) / sizeof(modules[0])));
+	tcase_add_test(tc, a_link_stands_for_its_file);
 	tcase_add_test(tc, a_usdt_probe_has_all_its_sites);
 	tcase_add_test(tc, two_searches_add_up);
 	tcase_add_test(tc, a_process_twice_is_once);
