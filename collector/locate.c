@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/nearest.h"
 #include "base/str.h"
+#include "collector/loader.h"
 #include "collector/maps.h"
 #include "collector/operand.h"
 #include "collector/root.h"
@@ -186,11 +187,39 @@ int locate_path(struct locate *l, uint32_t pid, const char *path)
 	return is_new;
 }
 
+/* A library that a program will begin with: it is opened by its path, whoever maps it. */
+static void add_library(struct locate *l, const char *path)
+{
+	struct locate_file file = { .fd = -1 };
+	struct stat st;
+
+	if (stat(path, &st) || !S_ISREG(st.st_mode) || is_listed(l, &st))
+		return;
+	file.module = file.open_path = arena_strndup(&l->arena, path, strlen(path));
+	file.dev = st.st_dev;
+	file.inode = st.st_ino;
+	vec_push(&l->files, file);
+}
+
+static void add_libraries(struct locate *l, const char *program)
+{
+	struct loader_libraries found = { 0 };
+	int err = loader_list(program, &found);
+
+	if (err)
+		log_verbose("%s: its libraries are not known before it runs: %s", program, strerror(-err));
+	vec_each(&found.paths, path)
+		add_library(l, *path);
+	loader_libraries_release(&found);
+}
+
 int locate_program(struct locate *l, const char *path, struct err *e)
 {
 	struct locate_file file = { .is_main = true, .fd = -1 };
-	char *real = realpath(path, NULL);
+	char *program = loader_program(path), *real = realpath(program, NULL);
 	struct stat st;
+
+	free(program);
 
 	if (!real || stat(real, &st)) {
 		free(real);
@@ -200,8 +229,10 @@ int locate_program(struct locate *l, const char *path, struct err *e)
 	file.dev = st.st_dev;
 	file.inode = st.st_ino;
 	vec_push(&l->files, file);
-	if (locate_image(vec_last(&l->files)))
+	if (locate_image(vec_last(&l->files))) {
+		add_libraries(l, vec_last(&l->files)->open_path);
 		return 0;
+	}
 	l->files.nr--;
 	return err_set(e, -ENOEXEC, "%s: not a program for x86-64 that can be read", path);
 }

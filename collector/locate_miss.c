@@ -41,7 +41,7 @@ static int finish(const struct locate *l, struct str *remedy, struct err *e)
 		str_addf(remedy, "wperf probes -p %d '*' lists what can be named.",
 			 l->files.at[0].pid);
 	if (l->files.nr && !l->files.at[0].pid)
-		str_add(remedy, "Of a command that does not run yet only its own file is looked at, not its libraries.");
+		str_add(remedy, "Of a command that does not run yet its own file is looked at, and the libraries that it begins with.");
 	if (remedy->len && remedy->s[remedy->len - 1] == ' ')
 		remedy->s[--remedy->len] = '\0';
 	if (remedy->len)

@@ -610,7 +610,7 @@ Suite *check_locate_suite(void)
 	tcase_add_loop_test(tc, a_function_is_where_it_is_mapped, 0, ARRAY_LEN(functions));
 	tcase_add_loop_test(tc, an_entry_that_is_come_by_again_is_passed, 0, ARRAY_LEN(entries));
 	tcase_add_loop_test(tc, a_miss_says_what_is_near, 0, ARRAY_LEN(misses));
-	tcase_add_loop_test(tc, a_module_is_named_by_its_front, 0, (int)(sizeof(modules) / sizeof(modules[0])));
+	tcase_add_loop_test(tc, a_module_is_named_by_its_front, 0, ARRAY_LEN(modules));
 	tcase_add_test(tc, a_link_stands_for_its_file);
 	tcase_add_test(tc, a_usdt_probe_has_all_its_sites);
 	tcase_add_test(tc, two_searches_add_up);

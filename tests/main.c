@@ -49,6 +49,7 @@
 	X(usdt)                                                                                    \
 	X(unkilled)                                                                                \
 	X(image)                                                                                   \
+	X(loader)                                                                                  \
 	X(locate)                                                                                  \
 	X(exits)                                                                                   \
 	X(call_place)                                                                              \

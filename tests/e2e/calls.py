@@ -100,6 +100,20 @@ def check_worker():
     step("a child that was there: %d calls" % want["leaf"][0])
 
 
+def check_libraries():
+    """Of a command, also of a script, those that it begins with are counted from its first call on; they may be requests."""
+    script = path("calls_getppid")
+    with open(script, "w") as f:
+        f.write("#!/usr/bin/python3\nimport os\n[os.getppid() for _ in range(1000)]\n")
+    os.chmod(script, 0o755)
+    for module in ("", "@libc.so.6", "@libc"):
+        file = path("libraries.data")
+        wperf("record", "-o", file, "--marker", "func:getppid" + module, "--calls", "getppid" + module, "--", script)
+        got = [(g["requests"], g["calls"], g["exact"]) for g in report(file)["groups"] if g["calls"]]
+        equal("requests and calls of getppid" + module, got, [(1000, 1000, True)])
+    step("a command's libraries: 1000 calls")
+
+
 def check_newcomer():
     """One that begins while others are counted is counted from a while after, and its rows say so."""
     first = "(sleep 10 | %s spin 1 >/dev/null) & sleep 0.5; echo up; read line; " % target
@@ -118,6 +132,6 @@ def check_newcomer():
     step("a child that came: %d calls" % want["leaf"][0])
 
 
-for one in (check_ways, check_part, check_depth, check_processes, check_worker, check_newcomer):
+for one in (check_ways, check_part, check_depth, check_processes, check_worker, check_libraries, check_newcomer):
     if len(sys.argv) < 2 or one.__name__ in sys.argv[1:]:
         one()

@@ -190,7 +190,7 @@ def check_refusals():
         (("--marker", "func:wrok", "-p", pid), "work", True),
         (("--marker", "begin=usdt:no:such,end=usdt:no:such", "-p", pid), "no:such", True),
         (("--marker", "nonsense:", "-p", pid), "nonsense", True),
-        (("--marker", "func:malloc", "--", target, "calls", "3"), "not its libraries", True),
+        (("--marker", "func:mallok@libc", "--", target, "calls", "3"), "Nearest: malloc", True),
         (("-p", free_pid), free_pid, False),
         (("-p", "x"), "-p x", False),
         (("-p", pid, "-F", "1", "-c", "1"), "-F", False),
