@@ -115,7 +115,7 @@ def check_ends():
                       (signal.SIGINT, beside_a_script)):
         with how():
             recording = Recording("-p", process.pid, *MARKER)
-        time.sleep(0.3)
+        let_work(process.pid, 0.1)
         recording.stop(sent)
         check(data_size(recording.file) > 0, "%s: the header has no size of data" % sent)
         profile = report(recording.file)

@@ -49,7 +49,7 @@ check(sum(g["requests"] for g in profile["groups"]) > 0, "no request is left")
 step("%d samples of the killed recording" % profile["tallies"]["samples"])
 
 again = Recording("-p", process.pid, "--marker", "func:work")
-time.sleep(0.2)
+let_work(process.pid, 0.1)
 again.stop()
 check(sum(g["requests"] for g in report(again.file)["groups"]) > 0, "no requests the second time")
 step("and it can be recorded again")

@@ -79,6 +79,18 @@ def wait_until(what, condition):
         time.sleep(0.01)
 
 
+def cpu_of(pid):
+    """Seconds that the process has had on the CPU, in steps of 10 ms."""
+    with open("/proc/%d/stat" % pid) as f:
+        return sum(map(int, f.read().rpartition(")")[2].split()[11:13])) / os.sysconf("SC_CLK_TCK")
+
+
+def let_work(pid, seconds):
+    """Until it has had that much more of the CPU, however busy the machine is."""
+    end = cpu_of(pid) + seconds
+    wait_until("it works", lambda: cpu_of(pid) >= end)
+
+
 def wait_until_idle(*pids):
     """A client has its answer before the server's function returns, which ends a request: all threads wait then."""
     def states():

@@ -30,9 +30,10 @@ during = ["/user/%d" % i for i in range(NR_LOST)]
 ask(during)
 recording.process.send_signal(signal.SIGCONT)
 # The kernel tells of a loss with the next record that it has room for.
-time.sleep(0.5)
-ask(["/"])
-time.sleep(0.5)
+for told in ([], ["/"]):
+    ask(told)
+    time.sleep(0.5)
+    wait_until_idle(recording.process.pid)
 after = ["/user/%d" % i for i in range(10 ** 6, 10 ** 6 + NR_AFTER)]
 ask(after)
 recording.stop()

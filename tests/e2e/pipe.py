@@ -77,7 +77,7 @@ def pipeline(name):
 # Ctrl-C on a terminal is for all of the pipeline: the recorder ends, and the report is printed.
 busy = start_target(target, "forever", ready="call")
 recorder, reporter = pipeline("interrupted.err")
-time.sleep(0.5)
+let_work(busy.pid, 0.1)
 reporter.send_signal(signal.SIGINT)
 recorder.send_signal(signal.SIGINT)
 out, err = reporter.communicate(timeout=PATIENCE)

@@ -125,6 +125,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	session_init(&s.session, NULL, NULL, &s.strings);
 	/* So that no reader is asked for the wall clock. */
 	s.session.begin_ns = 1;
+	wall_clock_set(&s.session.wall_clock, 1, 1);
 	open_requests_init(&s.open, &listener, 0);
 	socket_requests_init(&s.requests, &s.session, &s.endpoints, &s.open);
 	while (size >= 5 && size - 5 >= data[4]) {
