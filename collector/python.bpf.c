@@ -87,22 +87,40 @@ static __always_inline __u64 read_word(__u64 addr)
 	return word;
 }
 
-/* Of a string object; those that are not compact nobody makes any more. */
+/* Where a string object has its characters: from `off` on, nr_bytes, and one of that kind (their size) that is 0. */
+struct text_place {
+	__u32 kind;
+	__u32 off, nr_bytes;
+};
+
+/* False: it cannot be read, or is longer than any name, or is not compact, as nobody makes them any more. */
+static __noinline int find_text(__u64 addr, struct text_place *ret)
+{
+	__u64 head[5] = { 0 }, nr;
+	__u32 state;
+
+	if (bpf_probe_read_user(head, sizeof(head), (void *)addr))
+		return 0;
+	state = head[PYTHON_TEXT_STATE / 8];
+	nr = head[PYTHON_TEXT_LENGTH / 8] * PYTHON_TEXT_KIND(state);
+	if (!PYTHON_TEXT_IS_COMPACT(state) || nr > 0xffff)
+		return 0;
+	ret->kind = PYTHON_TEXT_KIND(state);
+	ret->off = PYTHON_TEXT_IS_ASCII(state) ? PYTHON_TEXT_ASCII : PYTHON_TEXT_WIDE;
+	ret->nr_bytes = nr;
+	return 1;
+}
+
 static __noinline void read_text(__u64 addr, struct python_text *text, unsigned char *to,
 				 __u32 room)
 {
-	__u64 head[5] = { 0 }, at, nr;
-	__u32 state, kind;
+	struct text_place place = { 0 };
+	__u64 at, nr;
 
-	if (bpf_probe_read_user(head, sizeof(head), (void *)addr))
+	if (!find_text(addr, &place))
 		return;
-	state = head[PYTHON_TEXT_STATE / 8];
-	kind = PYTHON_TEXT_KIND(state);
-	nr = head[PYTHON_TEXT_LENGTH / 8] * kind;
-	if (!PYTHON_TEXT_IS_COMPACT(state) || nr > 0xffff)
-		return;
-	at = addr + (PYTHON_TEXT_IS_ASCII(state) ? PYTHON_TEXT_ASCII : PYTHON_TEXT_WIDE);
-	text->nr_bytes = nr;
+	at = addr + place.off;
+	text->nr_bytes = nr = place.nr_bytes;
 	if (nr > room)
 		nr = room;
 	if (nr > PYTHON_FILE_BYTES)
@@ -110,26 +128,25 @@ static __noinline void read_text(__u64 addr, struct python_text *text, unsigned 
 	barrier_var(nr);
 	if (room == PYTHON_FILE_BYTES) {
 		if (nr <= PYTHON_FILE_BYTES && !bpf_probe_read_user(to, nr, (void *)at))
-			text->kind = kind;
+			text->kind = place.kind;
 	} else if (nr <= PYTHON_NAME_BYTES && !bpf_probe_read_user(to, nr, (void *)at)) {
-		text->kind = kind;
+		text->kind = place.kind;
 	}
 }
 
+/* With the one that is 0. */
 static __noinline void find_tail(__u64 addr, struct python_tail *ret)
 {
-	__u64 head[5] = { 0 }, end, nr;
-	__u32 state, kind;
+	struct text_place place = { 0 };
+	__u32 end, nr;
 
-	if (bpf_probe_read_user(head, sizeof(head), (void *)addr))
+	if (!find_text(addr, &place))
 		return;
-	state = head[PYTHON_TEXT_STATE / 8];
-	kind = PYTHON_TEXT_KIND(state);
-	nr = (head[PYTHON_TEXT_LENGTH / 8] + 1) * kind;
-	end = (PYTHON_TEXT_IS_ASCII(state) ? PYTHON_TEXT_ASCII : PYTHON_TEXT_WIDE) + nr;
+	nr = place.nr_bytes + place.kind;
+	end = place.off + nr;
 	if (nr > PYTHON_TAIL_BYTES)
 		nr = PYTHON_TAIL_BYTES;
-	if (!PYTHON_TEXT_IS_COMPACT(state) || end > 0xffff)
+	if (end > 0xffff)
 		return;
 	ret->off = end - nr;
 	ret->nr_bytes = nr;
