@@ -64,6 +64,7 @@ static const struct script {
 	{ "pipe", { CAN_BPF }, "gcc bash" },
 	{ "merge", { CAN_BPF }, "gcc perf" },
 	{ "debuginfod", { CAN_SAMPLE_ALL }, "gcc debuginfod objcopy readelf" },
+	{ "python_random", { CAN_BPF }, "/usr/bin/python3" },
 	{ "python_thrown", { CAN_BPF }, "/usr/bin/python3" },
 	{ "calls_doubt", { CAN_BPF }, "/usr/bin/python3" },
 };
