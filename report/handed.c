@@ -204,13 +204,37 @@ static void go_on(struct workers *ws, struct worker *w, const struct socket_mark
 		take_up(ws, w, w->left.slot, m);
 }
 
-/* What it has done up to the mark. */
+/* Nothing has been asked for since it was, and nothing else was then, or is, underway. */
+static bool is_last(const struct workers *ws, uint32_t slot)
+{
+	if (slot == NO_SLOT || ws->open->slots.at[slot].request.id != ws->open->nr_requests)
+		return false;
+	vec_each(&ws->open->slots, r)
+		if (r->is_open && r->is_by_bytes && !r->is_answered)
+			return false;
+	return true;
+}
+
+/* Counted calls are that one's, or of what it has taken up unasked: of another one that the same thread has read. */
+static void doubt(struct workers *ws, struct worker *w)
+{
+	if (w->slot == NO_SLOT)
+		return;
+	workers_get(ws, ws->open->slots.at[w->slot].thread)->doubtful_id[CALLS_OF_ANY] = ws->open->nr_requests;
+	worker_doubt(ws, w, w->slot, CALLS_OF_ANY);
+}
+
+/* What it has done up to the mark. Calls are told of with the mark, whenever they were made. */
 static void give_work(struct workers *ws, struct worker *w, const struct socket_mark *m)
 {
-	if (w->has_calls && w->is_unsure)
-		worker_doubt(ws, w, w->slot, CALLS_OF_ANY);
+	bool is_late = w->answered_ns && m->ns > w->answered_ns + SOON_NS;
+
+	if (w->has_calls && is_late && is_last(ws, w->slot))
+		worker_give_held(ws, w, w->slot);
+	else if (w->has_calls && (is_late || w->is_unsure))
+		doubt(ws, w);
 	worker_give_asked(ws, w, NO_SLOT, NULL);
-	if (w->answered_ns && m->ns > w->answered_ns + SOON_NS) {
+	if (is_late) {
 		worker_give_cpu(ws, w, w->slot, m, ns_between(w->marked_ns, w->answered_ns));
 		let_go(ws, w);
 	}

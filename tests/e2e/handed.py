@@ -125,9 +125,8 @@ def check_loop(nr_clients):
     step(name)
 
 
-def check_counted():
-    """Calls of an executor's threads, and how long they take, without the time that the threads have waited for more."""
-    nr = 20
+def count_handed(nr):
+    """Of a recording's requests for /handed: how long they took, what they called, and what was called outside."""
     server = start_target("/usr/bin/python3", "-c", ASYNC, ready=r"port (\d+)", stdin=subprocess.PIPE)
     ask_in_turn(int(server.ready[1]), ("/warm",), 1, 10)
     recording = Recording("-p", server.pid, "-F", "99", "--calls", "python")
@@ -136,14 +135,27 @@ def check_counted():
         time.sleep(0.03)
     wait_until_idle(server.pid)
     recording.stop()
-    elapsed = sum(request["elapsed"] for request in requests_of(recording))
     found = {group["path"]: group for group in report(recording.file)["groups"]}
-    burn, = [f for f in found["/handed"]["functions"] if f["function"] == "burn"]
-    equal("calls of burn", (burn["ncalls"], burn["exact"]), (nr, True))
-    took = sum(f["tottime"] or 0 for f in found["/handed"]["functions"])
+    return sum(r["elapsed"] for r in requests_of(recording)), found["/handed"]["functions"], found["(outside)"]["functions"]
+
+
+def check_counted():
+    """
+    Calls of an executor's threads, and how long they take, without the time that the threads have waited for more. On a
+    busy machine such a thread may tell of them when the next request is underway; then they are not called exact.
+    """
+    nr = 20
+    for _ in range(5):
+        elapsed, handed, outside = count_handed(nr)
+        burn, = [f for f in handed if f["function"] == "burn"]
+        check(burn["ncalls"] == nr or not burn["exact"], "calls of burn: %d are called exact, not %d" % (burn["ncalls"], nr))
+        if burn["exact"]:
+            break
+    check(burn["exact"], "none of 5 recordings has exact calls")
+    took = sum(f["tottime"] or 0 for f in handed)
     # Two threads at a time: the loop waits for what the other one does.
     check(0.002 * nr < took < 2.5 * elapsed, "%.3f s in %.3f s of requests" % (took, elapsed))
-    waited = sum(f["tottime"] or 0 for f in found["(outside)"]["functions"])
+    waited = sum(f["tottime"] or 0 for f in outside)
     check(waited > 0.02 * nr, "%.3f s outside" % waited)
     step("counted: %.3f s in %.3f s of requests, %.3f s outside" % (took, elapsed, waited))
 
