@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * In: a profile. Out: speedscope's own format (www.speedscope.app/file-format-schema.json): the
- * functions once, and for each table that has samples its stacks, outermost function first.
+ * functions once, and for each table that has any time its stacks, outermost function first.
  *
  *	{"$schema": "...", "exporter": "wperf", "name": "wperf.data",
  *	"shared": {"frames": [{"name": "fib", "file": "app.py", "line": 4}, ...]},
@@ -118,7 +118,7 @@ static int write_speedscope(const struct profile *p, const struct table_plan *pl
 	write_frames(p, out);
 	fputs("\"profiles\": [", out);
 	vec_each (&p->groups, g) {
-		if (!g->nr_samples || ferror(out))
+		if (!g->weight || ferror(out))
 			continue;
 		fputs(separator, out);
 		write_table(p, g, out);

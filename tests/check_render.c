@@ -194,6 +194,21 @@ static void make_inexact(struct fake_profile *f)
 	f->p.tallies.nr_calls_partial = 1;
 }
 
+/* Calls with their time, and no sample. */
+static void make_timed(struct fake_profile *f)
+{
+	struct group *g = fake_group(f, BY_ENDPOINT, "/", "GET");
+	uint32_t fib = fake_function(f, "app.py", 4, "fib", NULL);
+	uint32_t index = fake_function(f, "app.py", 9, "index", NULL);
+
+	fake_calls(g, fake_sums(g, fib, 500 * US, 500 * US), 29, 1);
+	fake_calls(g, fake_sums(g, index, 120 * US, 620 * US), 1, 1);
+	fake_stack(g, (uint32_t[]){ fib, index }, 2, 100 * US);
+	fake_stack(g, (uint32_t[]){ fib, fib, index }, 3, 400 * US);
+	fake_stack(g, (uint32_t[]){ index }, 1, 120 * US);
+	fake_requests(g, 1, 200);
+}
+
 static void make_nothing(struct fake_profile *f)
 {
 	(void)f;
@@ -209,6 +224,7 @@ static const struct model models[] = {
 	{ "cycles", make_cycles, NULL, NULL },
 	{ "inexact", make_inexact, NULL, NULL },
 	{ "nothing", make_nothing, NULL, NULL },
+	{ "timed", make_timed, NULL, NULL },
 };
 
 enum { REQUESTS = 4, ESCAPES = 5 };	/* of them */

@@ -79,6 +79,39 @@ START_TEST(speedscope_has_what_its_schema_requires)
 }
 END_TEST
 
+/* Of all lines, each of which ends in a number. */
+static json_int_t sum_of_folded(int model)
+{
+	json_int_t sum = 0;
+	char *text, *line, *rest;
+	size_t len;
+
+	render_model((size_t)model, &render_folded, &text, &len);
+	rest = text;
+	while ((line = strsep(&rest, "\n")) != NULL)
+		if (*line)
+			sum += strtoll(strrchr(line, ' '), NULL, 10);
+	free(text);
+	return sum;
+}
+
+START_TEST(speedscope_has_what_is_folded)
+{
+	json_t *root, *profile;
+	json_int_t sum = 0;
+	size_t len, i;
+	char *text;
+
+	render_model((size_t)_i, &render_speedscope, &text, &len);
+	root = json_loadb(text, len, JSON_ALLOW_NUL, NULL);
+	json_array_foreach(json_object_get(root, "profiles"), i, profile)
+		sum += json_integer_value(json_object_get(profile, "endValue"));
+	ck_assert_int_eq(sum, sum_of_folded(_i));
+	json_decref(root);
+	free(text);
+}
+END_TEST
+
 static const char *rendered_file(int i, const struct renderer *r)
 {
 	const char *path;
@@ -111,6 +144,7 @@ Suite *check_render_stacks_suite(void)
 
 	tcase_add_test(tc, callers_that_nobody_knows_have_no_node);
 	tcase_add_loop_test(tc, speedscope_has_what_its_schema_requires, 0, nr);
+	tcase_add_loop_test(tc, speedscope_has_what_is_folded, 0, nr);
 	suite_add_tcase(s, tc);
 	tcase_set_timeout(referee, 60);
 	tcase_add_loop_test(referee, flamegraph_draws_what_is_folded, 0, nr);
