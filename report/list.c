@@ -37,11 +37,18 @@ static int by_elapsed(const void *a, const void *b, void *list)
 	return order ? order : by_begin(a, b, list);
 }
 
+/* Of an unfinished one no more is known than what came before its last mark. */
+static uint64_t known_cpu_ns(const struct request *r)
+{
+	return r->is_unfinished ? 0 : r->cpu_ns;
+}
+
 static int by_cpu(const void *a, const void *b, void *list)
 {
 	const struct request_list *l = list;
 	const struct request *x = a, *y = b;
-	int order = l->has_cpu ? compare_u64(y->cpu_ns, x->cpu_ns) : compare_u64(y->weight, x->weight);
+	int order = l->has_cpu ? compare_u64(known_cpu_ns(y), known_cpu_ns(x)) :
+				 compare_u64(y->weight, x->weight);
 
 	return order ? order : by_begin(a, b, list);
 }
@@ -60,6 +67,19 @@ static int by_path(const void *a, const void *b, void *list)
 	return order ? order : by_begin(a, b, list);
 }
 
+/* Of all finished ones, of which there is one at least. */
+static bool has_cpu(const struct request_list *l)
+{
+	size_t nr_finished = 0;
+
+	vec_each(&l->requests, r) {
+		if (!r->is_unfinished && !r->has_cpu)
+			return false;
+		nr_finished += !r->is_unfinished;
+	}
+	return nr_finished > 0;
+}
+
 void list_sort(struct request_list *l, enum list_sort by)
 {
 	static int (*const orders[NR_LIST_SORTS])(const void *, const void *, void *) = {
@@ -69,9 +89,7 @@ void list_sort(struct request_list *l, enum list_sort by)
 		[LIST_BY_PATH] = by_path,
 	};
 
-	l->has_cpu = l->requests.nr > 0;
-	vec_each(&l->requests, r)
-		l->has_cpu &= r->has_cpu;
+	l->has_cpu = has_cpu(l);
 	if (l->requests.nr)
 		qsort_r(l->requests.at, l->requests.nr, sizeof(*l->requests.at), orders[by], l);
 }
@@ -135,12 +153,13 @@ void list_count(struct request_list *l, const struct request *r)
 		line->begin_ns = r->begin_ns;
 	line->nr_samples += r->nr_samples;
 	line->weight += r->weight;
+	if (r->is_unfinished) {
+		line->nr_unfinished++;
+		return;
+	}
 	line->cpu_ns += r->cpu_ns;
 	line->nr_without_cpu += !r->has_cpu;
-	if (r->is_unfinished)
-		line->nr_unfinished++;
-	else
-		durations_add(&line->elapsed, request_elapsed_ns(r));
+	durations_add(&line->elapsed, request_elapsed_ns(r));
 }
 
 static int lines_by_path(const void *a, const void *b, void *list)
@@ -184,12 +203,14 @@ void list_sort_endpoints(struct request_list *l, enum list_sort by)
 		[LIST_BY_CPU] = lines_by_cpu,
 		[LIST_BY_PATH] = lines_by_path,
 	};
+	uint64_t nr_finished = 0, nr_without_cpu = 0;
 
-	l->has_cpu = l->endpoints.nr > 0;
 	vec_each(&l->endpoints, line) {
-		l->has_cpu &= !line->nr_without_cpu;
+		nr_finished += line->elapsed.nr;
+		nr_without_cpu += line->nr_without_cpu;
 		durations_settle(&line->elapsed);
 	}
+	l->has_cpu = nr_finished && !nr_without_cpu;
 	if (l->endpoints.nr)
 		qsort_r(l->endpoints.at, l->endpoints.nr, sizeof(*l->endpoints.at), orders[by], l);
 }

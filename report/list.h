@@ -27,8 +27,8 @@ struct endpoint_line {
 	uint32_t method, path;
 	uint64_t begin_ns;		/* of the first */
 	uint64_t nr_unfinished, nr_samples, weight;
-	uint64_t cpu_ns, nr_without_cpu;
-	struct durations elapsed;	/* of the finished ones */
+	uint64_t cpu_ns, nr_without_cpu;	/* these and the next: of the finished ones */
+	struct durations elapsed;
 };
 
 struct request_list {
@@ -44,7 +44,7 @@ struct request_list {
 	bool has_other;
 	size_t other;			/* the shared line; valid with has_other, until they are sorted */
 	uint64_t nr_other;		/* requests on it */
-	bool has_cpu;			/* of all requests: of list_sort(), list_sort_endpoints() */
+	bool has_cpu;			/* of all finished requests: of list_sort(), list_sort_endpoints() */
 	uint64_t begin_ns;		/* of the recording: begins are shown since then */
 	const char *unit;		/* of the weights: see profile.h */
 	double seconds_per_weight;

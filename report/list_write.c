@@ -5,9 +5,9 @@
  *	     begin    elapsed    on-CPU~  samples     thread  status  request
  *	 +0.001234     3.2 ms     2.1 ms        2       4711     200  GET /user/17
  *
- * On-CPU time is exact where the marks of all requests bring it. Else it is sampled, which the tilde
- * says: nothing shorter than the interval between samples can be seen in it. "-" stands for what is
- * not known.
+ * On-CPU time is exact where the marks of all requests that ended bring it; of one without an end it is
+ * not known then, and "-" stands there, as for all that is not known. Else it is sampled, which the
+ * tilde says: nothing shorter than the interval between samples can be seen in it.
  */
 #include <inttypes.h>
 
@@ -54,11 +54,11 @@ static void add_seconds(struct str *b, int width, bool is_known, double seconds)
 	str_release(&text);
 }
 
-static void add_cpu(struct str *b, const struct request_list *l, int width, uint64_t cpu_ns,
-		    uint64_t weight)
+static void add_cpu(struct str *b, const struct request_list *l, int width, bool is_known,
+		    uint64_t cpu_ns, uint64_t weight)
 {
 	if (l->has_cpu)
-		add_seconds(b, width, true, (double)cpu_ns / (double)NS_PER_SEC);
+		add_seconds(b, width, is_known, (double)cpu_ns / (double)NS_PER_SEC);
 	else if (is_time(l))
 		add_seconds(b, width, true, (double)weight * l->seconds_per_weight);
 	else
@@ -94,7 +94,7 @@ static void add_request(struct str *b, const struct request_list *l, const struc
 	snprintf(text, sizeof(text), "%+.6f", since_begin(l, r->begin_ns));
 	str_addf(b, "%12s", text);
 	add_seconds(b, 10, !r->is_unfinished, (double)request_elapsed_ns(r) / (double)NS_PER_SEC);
-	add_cpu(b, l, 11, r->cpu_ns, r->weight);
+	add_cpu(b, l, 11, !r->is_unfinished, r->cpu_ns, r->weight);
 	add_count(b, 8, r->nr_samples);
 	add_count(b, 10, r->begin_tid);
 	snprintf(text, sizeof(text), "%" PRIu32, r->status);
@@ -142,7 +142,7 @@ static void add_endpoint(struct str *b, const struct request_list *l,
 	add_seconds(b, 10, is_known, mean_seconds(line));
 	for (i = 0; i < ARRAY_LEN(quantiles); i++)
 		add_seconds(b, 10, is_known, quantile_seconds(line, quantiles[i]));
-	add_cpu(b, l, 11, line->cpu_ns, line->weight);
+	add_cpu(b, l, 11, is_known, line->cpu_ns, line->weight);
 	add_count(b, 8, line->nr_samples);
 	add_name(b, l, line->method, line->path);
 }
@@ -201,7 +201,7 @@ static json_t *request_object(const struct request_list *l, const struct request
 		o, "elapsed",
 		r->is_unfinished ? json_null()
 				 : json_real((double)request_elapsed_ns(r) / (double)NS_PER_SEC));
-	json_object_set_new(o, "cpu", cpu_of(r->has_cpu, r->cpu_ns));
+	json_object_set_new(o, "cpu", cpu_of(r->has_cpu && !r->is_unfinished, r->cpu_ns));
 	add_weight_to(o, l, r->weight);
 	json_object_set_new(o, "samples", json_integer((json_int_t)r->nr_samples));
 	json_object_set_new(o, "pid", json_integer(r->begin_pid));
@@ -230,7 +230,7 @@ static json_t *endpoint_object(const struct request_list *l, const struct endpoi
 	json_object_set_new(o, "requests", json_integer((json_int_t)line->elapsed.nr));
 	json_object_set_new(o, "unfinished", json_integer((json_int_t)line->nr_unfinished));
 	json_object_set_new(o, "elapsed", elapsed);
-	json_object_set_new(o, "cpu", cpu_of(!line->nr_without_cpu, line->cpu_ns));
+	json_object_set_new(o, "cpu", cpu_of(is_known && !line->nr_without_cpu, line->cpu_ns));
 	add_weight_to(o, l, line->weight);
 	json_object_set_new(o, "samples", json_integer((json_int_t)line->nr_samples));
 	return o;

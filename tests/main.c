@@ -63,6 +63,7 @@
 	X(attribute)                                                                               \
 	X(demangle)                                                                                \
 	X(durations)                                                                               \
+	X(list)                                                                                    \
 	X(endpoint)                                                                                \
 	X(http1_kinds)                                                                             \
 	X(http1_line)                                                                              \
