@@ -181,14 +181,15 @@ static void count_request(struct gather *gather, struct gathered *it, const stru
 {
 	struct group *g = &it->group;
 
-
 	if (r->is_unfinished) {
 		g->nr_unfinished++;
 	} else {
 		g->nr_requests++;
 		durations_add(&g->elapsed, request_elapsed_ns(r));
 	}
-	count_status(g, r->status, 1);
+	/* So that they add up to no more than the requests; of the only one it is known all the same. */
+	if (!r->is_unfinished || g->by == BY_REQUEST)
+		count_status(g, r->status, 1);
 	if (g->by != BY_REQUEST)
 		return;
 	g->request_id = r->id;

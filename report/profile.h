@@ -71,7 +71,8 @@ struct group {
 	uint64_t nr_requests;	/* finished ones that the selection took */
 	uint64_t nr_unfinished;
 	struct durations elapsed;	/* of the finished ones */
-	VEC(struct status_count) status;	/* by status; unknown ones are not in it */
+	/* By status, of the finished ones; unknown ones are not in it. By request: of any. */
+	VEC(struct status_count) status;
 	uint64_t nr_samples, weight;	/* sum over functions' self: conservation */
 	uint64_t calls, primitive_calls;	/* COUNT_UNKNOWN as above */
 	bool is_inexact;	/* one of its functions is */

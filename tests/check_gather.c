@@ -191,6 +191,56 @@ START_TEST(requests_have_no_limit)
 }
 END_TEST
 
+/* An answer may have begun that does not end: its status is known then. */
+START_TEST(statuses_add_up_to_the_finished_ones)
+{
+	static const enum group_by bys[] = { BY_ENDPOINT, BY_STATUS, BY_NONE };
+	struct selection_options all = { 0 };
+	struct open_request open = { .request = { .status = 200 } };
+	struct strings strings = { 0 };
+	struct selection *selection;
+	struct gather g;
+	struct err e = { 0 };
+
+	strings_id(&strings, "");
+	ck_assert_int_eq(selection_new(&all, &selection, &e), 0);
+	gather_init(&g, bys[_i], selection, &strings);
+	gather_request(&g, &open);
+	open.request.is_unfinished = true;
+	gather_request(&g, &open);
+	ck_assert_uint_eq(g.groups.nr, 1);
+	ck_assert_uint_eq(g.groups.at[0].group.nr_requests, 1);
+	ck_assert_uint_eq(g.groups.at[0].group.nr_unfinished, 1);
+	ck_assert_uint_eq(g.groups.at[0].group.status.nr, 1);
+	ck_assert_uint_eq(g.groups.at[0].group.status.at[0].nr, 1);
+	gather_release(&g);
+	selection_free(selection);
+	strings_release(&strings);
+}
+END_TEST
+
+START_TEST(status_of_an_unfinished_request_is_its_own)
+{
+	struct selection_options all = { 0 };
+	struct open_request open = { .request = { .id = 1, .status = 200, .is_unfinished = true } };
+	struct strings strings = { 0 };
+	struct selection *selection;
+	struct gather g;
+	struct err e = { 0 };
+
+	strings_id(&strings, "");
+	ck_assert_int_eq(selection_new(&all, &selection, &e), 0);
+	gather_init(&g, BY_REQUEST, selection, &strings);
+	gather_request(&g, &open);
+	ck_assert_uint_eq(g.groups.nr, 1);
+	ck_assert_uint_eq(g.groups.at[0].group.status.nr, 1);
+	ck_assert_uint_eq(g.groups.at[0].group.status.at[0].status, 200);
+	gather_release(&g);
+	selection_free(selection);
+	strings_release(&strings);
+}
+END_TEST
+
 Suite *check_gather_suite(void)
 {
 	Suite *s = suite_create("gather");
@@ -201,6 +251,8 @@ Suite *check_gather_suite(void)
 	tcase_add_test(tc, slowest_without_samples_push_out);
 	tcase_add_test(tc, endpoints_beyond_the_limit_are_one);
 	tcase_add_test(tc, requests_have_no_limit);
+	tcase_add_loop_test(tc, statuses_add_up_to_the_finished_ones, 0, 3);
+	tcase_add_test(tc, status_of_an_unfinished_request_is_its_own);
 	suite_add_tcase(s, tc);
 	return s;
 }
