@@ -229,7 +229,8 @@ static void add_logged_request(json_t *o, const struct profile *p, const struct 
 {
 	json_object_set_new(o, "timestamp", json_time_of_day(g->begin_epoch_ns));
 	json_object_set_new(o, "method", known_text_of(p, g->method));
-	json_object_set_new(o, "path", text_of(p, g->is_outside ? g->path : g->raw_path));
+	/* What is outside, and all of a recording without requests, is none, and has its name for both. */
+	json_object_set_new(o, "path", text_of(p, g->request_id ? g->raw_path : g->path));
 	json_object_set_new(o, "endpoint", text_of(p, g->path));
 	json_object_set_new(o, "status",
 			    g->status.nr ? json_integer(g->status.at[0].status) : json_null());

@@ -452,6 +452,27 @@ START_TEST(jsonl_lines_of_requests_are_flat)
 }
 END_TEST
 
+/* Of a recording without requests, that is all. */
+START_TEST(jsonl_line_of_no_request_has_the_name_of_its_table)
+{
+	struct fake_profile f;
+	size_t len;
+	char *text;
+	json_t *line;
+
+	fake_profile_init(&f);
+	f.p.by = BY_REQUEST;
+	fake_sums(fake_group(&f, BY_NONE, "(all)", ""), fake_function(&f, "app.c", 7, "work", NULL), MS, MS);
+	text = fake_render(&f, &render_jsonl, &(struct table_options){ 0 }, &len);
+	line = parse(text, len);
+	ck_assert_str_eq(json_string_value(json_object_get(line, "path")), "(all)");
+	ck_assert_str_eq(json_string_value(json_object_get(line, "endpoint")), "(all)");
+	json_decref(line);
+	free(text);
+	fake_profile_release(&f);
+}
+END_TEST
+
 /* Any other line of jsonl is a group of json, and says which format it is. */
 START_TEST(jsonl_lines_are_the_groups_of_json)
 {
@@ -573,6 +594,7 @@ Suite *check_render_suite(void)
 	tcase_add_loop_test(tc, jsonl_lines_are_the_groups_of_json, 0, REQUESTS);
 	tcase_add_loop_test(tc, jsonl_lines_are_the_groups_of_json, REQUESTS + 1, ARRAY_LEN(models));
 	tcase_add_test(tc, jsonl_lines_of_requests_are_flat);
+	tcase_add_test(tc, jsonl_line_of_no_request_has_the_name_of_its_table);
 	tcase_add_test(tc, json_keeps_text_whole);
 	tcase_add_test(tc, numbers_are_finite_and_long_enough);
 	tcase_add_loop_test(tc, a_full_disk_is_an_error, 0, ARRAY_LEN(all));
