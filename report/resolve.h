@@ -17,7 +17,7 @@ enum kernel_frames { KERNEL_FRAMES(KERNEL_FRAMES_ID) NR_KERNEL_FRAMES };
 
 struct resolve_options {
 	enum kernel_frames kernel;
-	bool is_native;		/* where the time of calls was counted: samples too */
+	bool is_native;		/* in tables that have calls with their time: samples too */
 	const char *root;	/* glob, or part of the name of a function; NULL: all is shown */
 	/* function_sums.callers too: of programs with many paths the largest part of a profile. */
 	bool wants_callers;

@@ -59,7 +59,7 @@ struct sum {
 	VEC(uint32_t) touched_pairs;
 	struct hashidx pair_index;
 	uint64_t nr_stacks;
-	double ns_per_weight;	/* of samples; 0: they are left out, since calls have their time */
+	double ns_per_weight;	/* of the group's samples; 0: they are left out, since calls have their time */
 	uint64_t nr_left_out;
 };
 
@@ -463,14 +463,30 @@ static int by_weight(const void *a, const void *b, void *profile)
 	return (x->request_id > y->request_id) - (x->request_id < y->request_id);
 }
 
-/* Where calls have their own time, it is in nanoseconds, and samples are no part of it unless asked for. */
-static double ns_per_weight(const struct sum *t)
+static bool has_timed(const struct sum *t, const struct weights *w)
+{
+	const struct stacks *stacks = t->resolve->stacks;
+
+	vec_each(&w->list, s)
+		if (stacks->locations.at[stacks->nodes.at[s->node].location].is_timed)
+			return true;
+	return false;
+}
+
+/*
+ * Where calls have their own time, it is in nanoseconds, and samples are no part of a table that has such
+ * calls, unless asked for: that time would be there twice. They are all that is known of other tables: of
+ * a server beside the one whose calls are counted, or of another recording.
+ */
+static double ns_per_weight(const struct sum *t, const struct weights *w)
 {
 	const struct profile *p = t->profile;
 
 	if (!p->has_call_times)
 		return 1;
-	return t->resolve->options->is_native ? p->seconds_per_sample_weight * (double)NS_PER_SEC : 0;
+	if (!t->resolve->options->is_native && has_timed(t, w))
+		return 0;
+	return p->seconds_per_sample_weight * (double)NS_PER_SEC;
 }
 
 uint64_t sum_groups(struct sum *t, struct gather *g)
@@ -478,7 +494,6 @@ uint64_t sum_groups(struct sum *t, struct gather *g)
 	struct profile *p = t->profile;
 
 	t->nr_left_out = 0;
-	t->ns_per_weight = ns_per_weight(t);
 	vec_each(&g->groups, it)
 		vec_each(&it->weights.list, s)
 			learn_shape(t, s->node);
@@ -487,6 +502,7 @@ uint64_t sum_groups(struct sum *t, struct gather *g)
 	vec_each(&g->groups, it) {
 		struct group *group = &it->group;
 
+		t->ns_per_weight = ns_per_weight(t, &it->weights);
 		vec_each(&it->weights.list, s)
 			count_stack(t, group, s);
 		move_totals(t, group, it->weights.is_partial);

@@ -320,6 +320,38 @@ START_TEST(sampled_rows_stand_beside_timed_ones)
 }
 END_TEST
 
+static const struct {
+	const char *script, *want;
+	enum group_by by;
+	uint64_t nr_left_out;
+} beside[] = {
+	/* whose calls have no time, as another server's of the same recording have none */
+	{ "T1:f N1<0:1 B11:/a B12:/b C11:1*2+5 S11 S12 S12 E11 E12", "/a 2 5ms: f 2 5 5 | /b - 2ms: 0x10 - 2 2",
+	  BY_ENDPOINT, 1 },
+	{ "T1:f N1<0:1 B11:/a B12:/b C11:1*2+5 S11 S12 S12 E11 E12",
+	  "server/11 2 5ms: f 2 5 5 | server/12 - 2ms: 0x10 - 2 2",
+	  BY_THREAD, 1 },
+	{ "T1:f F2:g N1<0:1 N2<0:2 B11:/a B12:/b C11:1*2+5 C12:2*3 S12 E11 E12",
+	  "/a 2 5ms: f 2 5 5 | /b 3 1ms: g 3, 0x10 - 1 1",
+	  BY_ENDPOINT, 0 },
+	/* together they are not told apart */
+	{ "T1:f N1<0:1 B11:/a B12:/b C11:1*2+5 S11 S12 S12 E11 E12", "(all) 2 5ms: f 2 5 5", BY_NONE, 3 },
+};
+
+START_TEST(tables_without_timed_calls_have_their_samples)
+{
+	struct fixture f;
+
+	setup(&f);
+	build(&f, beside[_i].script);
+	f.options.by = beside[_i].by;
+	run(&f);
+	ck_assert_str_eq(text_of(&f), beside[_i].want);
+	ck_assert_uint_eq(f.p->tallies.nr_filtered, beside[_i].nr_left_out);
+	teardown(&f);
+}
+END_TEST
+
 /* "main 2 (fib 3 (fib 4))": ms of each node, and what it called. */
 static void add_tree(struct fixture *f, const struct stack_tree *t, uint32_t caller)
 {
@@ -576,6 +608,7 @@ Suite *check_calls_suite(void)
 
 	tcase_add_loop_test(tc, calls_are_summed, 0, ARRAY_LEN(cases));
 	tcase_add_test(tc, sampled_rows_stand_beside_timed_ones);
+	tcase_add_loop_test(tc, tables_without_timed_calls_have_their_samples, 0, ARRAY_LEN(beside));
 	tcase_add_test(tc, timed_calls_are_stacks);
 	tcase_add_loop_test(tc, calls_are_where_samples_would_be, 0, ARRAY_LEN(group_cases));
 	tcase_add_test(tc, counted_and_sampled_is_one_row);
