@@ -422,13 +422,23 @@ static void begin_input(struct feed *f, struct reader *reader)
 }
 
 /* What the first input that says it says, stands for all of them. */
+/* "a.data, b.data" */
+static const char *input_with(struct feed *f, const char *path)
+{
+	char *both = f->input ? xasprintf("%s, %s", f->input, path) : NULL;
+	const char *kept = keep(f, both ? both : path);
+
+	free(both);
+	return kept;
+}
+
 static void describe_input(struct feed *f, const char *path, const struct reader *r)
 {
 	const char *marker = strings_text(f->strings, f->session.marker_info);
 
 	if (!*marker && f->session.markers.nr)
 		marker = strings_text(f->strings, f->session.markers.at[0].spec);
-	f->input = f->input ? f->input : keep(f, path);
+	f->input = input_with(f, path);
 	f->hostname = f->hostname ? f->hostname : keep(f, reader_hostname(r));
 	f->os_release = f->os_release ? f->os_release : keep(f, reader_os_release(r));
 	f->arch = f->arch ? f->arch : keep(f, reader_arch(r));

@@ -160,7 +160,7 @@ struct profile {
 	uint64_t duration_ns;	/* of all recordings together */
 	bool has_markers;	/* requests could have been seen */
 	bool has_call_times;	/* what was counted has the time of it, too */
-	/* of the recording, for "recording" in JSON; NULL where not known. Lent. */
+	/* for "recording" in JSON: the names of all inputs, and of the first what is known; else NULL. Lent. */
 	const char *input, *event, *hostname, *os_release, *arch, *cmdline, *marker;
 	double freq_hz;		/* 0 where a fixed period was asked for */
 	bool is_truncated;

@@ -669,6 +669,26 @@ START_TEST(command_merges_inputs)
 }
 END_TEST
 
+/* What is made of several does not have the name of the first. */
+START_TEST(command_names_all_inputs)
+{
+	static const char *const formats[] = { "json", "flamegraph", "speedscope" };
+	const char *first = make_recording("first"), *second = make_recording("second");
+	const char *out_path = harness_path("out");
+	char *line = xasprintf("report -i %s -i %s --format %s -o %s", first, second, formats[_i], out_path);
+	char *names = xasprintf("%s, %s", first, second);
+	struct str out = { 0 }, err = { 0 };
+
+	ck_assert_int_eq(run_line(cmd_report, line, &err), 0);
+	harness_read(out_path, &out);
+	ck_assert_has(&out, names);
+	free(names);
+	free(line);
+	str_release(&out);
+	str_release(&err);
+}
+END_TEST
+
 Suite *check_cmd_report_suite(void)
 {
 	Suite *s = suite_create("cmd_report");
@@ -680,6 +700,7 @@ Suite *check_cmd_report_suite(void)
 	tcase_add_loop_test(tc, command_reports, 0, ARRAY_LEN(runs));
 	tcase_add_loop_test(tc, command_writes_json_that_parses, 0, ARRAY_LEN(json_lines));
 	tcase_add_test(tc, command_names_what_is_no_time);
+	tcase_add_loop_test(tc, command_names_all_inputs, 0, 3);
 	tcase_add_test(tc, command_is_quiet_when_told);
 	tcase_add_test(tc, command_writes_to_both);
 	tcase_add_loop_test(tc, command_writes_a_file_a_request, 0, ARRAY_LEN(profile_dirs));
