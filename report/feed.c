@@ -421,7 +421,6 @@ static void begin_input(struct feed *f, struct reader *reader)
 		f->listener.input_begins(f->listener.self, &f->session);
 }
 
-/* What the first input that says it says, stands for all of them. */
 /* "a.data, b.data" */
 static const char *input_with(struct feed *f, const char *path)
 {
@@ -432,6 +431,7 @@ static const char *input_with(struct feed *f, const char *path)
 	return kept;
 }
 
+/* What the first input that says it says, stands for all of them; but for their names. */
 static void describe_input(struct feed *f, const char *path, const struct reader *r)
 {
 	const char *marker = strings_text(f->strings, f->session.marker_info);
