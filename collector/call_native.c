@@ -251,6 +251,7 @@ void call_native_free(struct call_native *n)
 	vec_each(&n->patterns, p) {
 		free(p->name);
 		free(p->module);
+		wanted_release(&p->wanted);
 		vec_release(&p->functions);
 	}
 	vec_release(&n->patterns);

@@ -16,6 +16,7 @@
 #include "collector/call_place.h"
 #include "collector/locate.h"
 #include "collector/marker.h"
+#include "collector/signature.h"
 
 /* Room for functions of files that are mapped later. */
 #define CALL_NATIVE_SPARE 4096
@@ -24,6 +25,7 @@ struct call_pattern {
 	const char *text;	/* as given */
 	char *name;		/* glob */
 	char *module;		/* glob; NULL: any */
+	struct wanted wanted;	/* the name, made ready */
 	VEC(size_t) functions;	/* that it means: indexes in call_native.functions */
 	const char *why_refused;	/* of one that has no place for a probe; NULL: there is none */
 	bool is_indirect;	/* it means an indirect function, which has no calls by that name */

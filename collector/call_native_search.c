@@ -3,7 +3,6 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -31,6 +30,7 @@ static int add_pattern(struct call_native *n, const char *text, struct err *e)
 	}
 	p.name = at ? xstrndup(text, (size_t)(at - text)) : xstrdup(text);
 	p.module = at ? xstrdup(at + 1) : NULL;
+	wanted_init(&p.wanted, p.name);
 	vec_push(&n->patterns, p);
 	return 0;
 }
@@ -38,21 +38,6 @@ static int add_pattern(struct call_native *n, const char *text, struct err *e)
 static bool is_glob(const char *s)
 {
 	return strpbrk(s, "*?[") != NULL;
-}
-
-/*
- * By the symbol as it is, by its name in the source, or by that with its parameters. Names of C++ have
- * brackets of their own: what is no good glob may still be the name.
- */
-static bool is_named(const char *pattern, const char *symbol, const struct signature *sig)
-{
-	char *plain = xstrndup(symbol, strcspn(symbol, "@"));
-	bool yes = !fnmatch(pattern, plain, 0) || !fnmatch(pattern, sig->name, 0) ||
-		   !fnmatch(pattern, sig->full, 0) || !strcmp(pattern, sig->name) ||
-		   !strcmp(pattern, sig->full);
-
-	free(plain);
-	return yes;
 }
 
 /* Sets which patterns mean it. */
@@ -64,7 +49,7 @@ static bool is_wanted(struct call_native *n, const struct locate_file *f, const 
 	signature_of(symbol, &sig);
 	vec_each(&n->patterns, p) {
 		p->is_meant = sig.name && locate_file_matches(f, p->module) &&
-			      is_named(p->name, symbol, &sig);
+			      wanted_is_like(&p->wanted, symbol, &sig);
 		yes |= p->is_meant;
 	}
 	signature_release(&sig);
@@ -223,7 +208,7 @@ static bool may_say(const struct inlined *i, const struct call_pattern *p)
 static bool is_asked(const struct inlined *i, const char *symbol, const struct signature *sig)
 {
 	vec_each(&i->n->patterns, p)
-		if (may_say(i, p) && is_named(p->name, symbol, sig))
+		if (may_say(i, p) && wanted_is_like(&p->wanted, symbol, sig))
 			return true;
 	return false;
 }

@@ -2,6 +2,7 @@
 #include "collector/signature.h"
 
 #include <ctype.h>
+#include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -132,7 +133,7 @@ static const struct {
 	{ "[abi:cxx11]", "" },
 };
 
-/* Takes text, gives it back as the source has it. */
+/* Takes text, gives it back as the source has it: with a space before a word, which may be missing behind a '>'. */
 static char *as_in_source(char *text)
 {
 	size_t i;
@@ -142,11 +143,34 @@ static char *as_in_source(char *text)
 		char *at = text;
 
 		while ((at = strstr(at, sources[i].text))) {
+			const char *rest = at + len;
+
 			memcpy(at, sources[i].source, short_len);
-			memmove(at + short_len, at + len, strlen(at + len) + 1);
+			at += short_len;
+			if (short_len && is_word(*rest))
+				*at++ = ' ';
+			memmove(at, rest, strlen(rest) + 1);
 		}
 	}
 	return text;
+}
+
+/* Spaces stay between two words only: "unsigned long", "operator new". */
+static char *plain_text(const char *s)
+{
+	struct str out = { 0 };
+
+	for (; *s; s++) {
+		if (!isspace((unsigned char)*s)) {
+			str_add_char(&out, *s);
+			continue;
+		}
+		while (isspace((unsigned char)s[1]))
+			s++;
+		if (out.len && is_word(out.s[out.len - 1]) && is_word(s[1]))
+			str_add_char(&out, ' ');
+	}
+	return as_in_source(str_take(&out));
 }
 
 void signature_of(const char *symbol, struct signature *ret)
@@ -171,6 +195,8 @@ void signature_of(const char *symbol, struct signature *ret)
 	start = params ? skip_return_type(text, end) : text;
 	ret->name = xstrndup(start, (size_t)(end - start));
 	ret->full = xstrdup(start);
+	ret->plain_name = plain_text(ret->name);
+	ret->plain_full = plain_text(ret->full);
 	free(text);
 }
 
@@ -178,25 +204,9 @@ void signature_release(struct signature *s)
 {
 	free(s->name);
 	free(s->full);
+	free(s->plain_name);
+	free(s->plain_full);
 	*s = (struct signature){ 0 };
-}
-
-/* Spaces stay between two words only: "unsigned long", "operator new". */
-static char *plain_text(const char *s)
-{
-	struct str out = { 0 };
-
-	for (; *s; s++) {
-		if (!isspace((unsigned char)*s)) {
-			str_add_char(&out, *s);
-			continue;
-		}
-		while (isspace((unsigned char)s[1]))
-			s++;
-		if (out.len && is_word(out.s[out.len - 1]) && is_word(s[1]))
-			str_add_char(&out, ' ');
-	}
-	return as_in_source(str_take(&out));
 }
 
 /* "ns::Server<A::B>::handle(int)" gives "handle", and Rust's "ns::parse::<A::B>" "parse::<A::B>". */
@@ -219,17 +229,47 @@ static char *last_part(const char *s)
 	return xstrndup(last, (size_t)(end - last));
 }
 
+/* "f(int) [clone .isra.0] [clone .cold]" gives ".isra.0.cold", and ends behind "f(int)"; NULL: there is none. */
+static char *cut_clones(char *text)
+{
+	static const char begin[] = " [clone ";
+	char *first = strstr(text, begin), *at = first;
+	struct str clone = { 0 };
+
+	while (at && str_starts(at, begin)) {
+		size_t len = strcspn(at += strlen(begin), "]");
+
+		str_add_bytes(&clone, at, len);
+		at += len + (at[len] == ']');
+	}
+	if (at && !at[strspn(at, " ")] && clone.len) {
+		*first = '\0';
+		return str_take(&clone);
+	}
+	str_release(&clone);
+	return NULL;
+}
+
 void wanted_init(struct wanted *w, const char *text)
 {
+	char *name = xstrdup(text);
+	const char *params, *start = name + strspn(name, " ");
+
 	w->text = xstrdup(text);
-	w->plain = plain_text(text);
+	w->clone = cut_clones(name);
+	params = find_params(start);
+	while (params > start && isspace((unsigned char)params[-1]))
+		params--;
+	w->plain = plain_text(params ? skip_return_type(start, params) : start);
 	w->last = last_part(w->plain);
+	free(name);
 }
 
 void wanted_release(struct wanted *w)
 {
 	free(w->text);
 	free(w->plain);
+	free(w->clone);
 	free(w->last);
 	*w = (struct wanted){ 0 };
 }
@@ -256,13 +296,21 @@ static bool is_worth_demangling(const struct wanted *w, const char *symbol)
 	return found;
 }
 
-static bool same_plain(const char *want, const char *text)
+static const char *plain_name(const struct signature *s)
 {
-	char *plain = plain_text(text);
-	bool same = !strcmp(want, plain);
+	return s->plain_name ? s->plain_name : s->name;
+}
 
-	free(plain);
-	return same;
+static const char *plain_full(const struct signature *s)
+{
+	return s->plain_full ? s->plain_full : s->full;
+}
+
+static bool is_clone(const struct wanted *w, const char *symbol)
+{
+	size_t len = strcspn(symbol, "@"), clone_len = w->clone ? strlen(w->clone) : 0;
+
+	return !w->clone || (len >= clone_len && !strncmp(symbol + len - clone_len, w->clone, clone_len));
 }
 
 bool wanted_has_namesake(const struct wanted *w, const struct signature *s)
@@ -276,8 +324,8 @@ bool wanted_has_namesake(const struct wanted *w, const struct signature *s)
 
 bool wanted_matches(const struct wanted *w, const char *symbol, struct signature *ret)
 {
-	size_t len = strlen(w->text);
-	bool starts = !strncmp(symbol, w->text, len);
+	size_t len = strlen(w->plain);
+	bool starts = !strncmp(symbol, w->plain, len);
 	struct signature s;
 
 	if (!starts && !is_worth_demangling(w, symbol))
@@ -289,15 +337,27 @@ bool wanted_matches(const struct wanted *w, const char *symbol, struct signature
 	if (s.name) {
 		bool changed;
 		char *base = base_symbol(symbol, &changed);
-		bool same = !strcmp(base, w->text) || !strcmp(symbol, w->text) ||
-			    same_plain(w->plain, s.name) || same_plain(w->plain, s.full);
+		bool same = !strcmp(base, w->plain) || !strcmp(symbol, w->text) ||
+			    !strcmp(w->plain, plain_name(&s)) || !strcmp(w->plain, plain_full(&s));
 
 		free(base);
-		if (same) {
+		if (same && is_clone(w, symbol)) {
 			*ret = s;
 			return true;
 		}
 	}
 	signature_release(&s);
 	return false;
+}
+
+bool wanted_is_like(const struct wanted *w, const char *symbol, const struct signature *s)
+{
+	char *plain = xstrndup(symbol, strcspn(symbol, "@"));
+	const char *name = plain_name(s), *full = plain_full(s);
+	bool yes = !fnmatch(w->text, plain, 0) || !fnmatch(w->text, s->name, 0) || !fnmatch(w->text, s->full, 0) ||
+		   !fnmatch(w->plain, name, 0) || !fnmatch(w->plain, full, 0) || !strcmp(w->plain, name) ||
+		   !strcmp(w->plain, full);
+
+	free(plain);
+	return yes && is_clone(w, symbol);
 }

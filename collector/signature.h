@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Is this symbol the function that the user named? A user names it by the symbol itself, by its
- * C++ or Rust name, or by its C++ name with parameters; spaces do not matter, the return type that
- * C++ adds to templates is not written, the suffixes of the compiler are not either, and
- * std::string is what it is called.
+ * C++ or Rust name, or by its C++ name with parameters; spaces do not matter, and std::string is
+ * what it is called. Names as nm -C, gdb, perf and our own tables have them are taken: with what a
+ * template returns, with a tag ([abi:cxx11]), and with the compiler's suffix, [clone .isra.0], which
+ * then means that copy alone.
  *
  *	symbol					name		with parameters
  *	handle_request				handle_request	handle_request
@@ -20,6 +21,7 @@
 struct signature {
 	char *name;		/* NULL: the symbol is no function of the source */
 	char *full;		/* with parameters where they are known, else the same as name */
+	char *plain_name, *plain_full;	/* without spaces that mean nothing; NULL: as they are */
 	bool is_changed;	/* the compiler changed what it takes: isra, constprop */
 };
 
@@ -29,7 +31,8 @@ void signature_release(struct signature *s);
 /* The user's text, made ready once. */
 struct wanted {
 	char *text;		/* as given */
-	char *plain;		/* without spaces that mean nothing */
+	char *plain;		/* without spaces that mean nothing, return type, clone */
+	char *clone;		/* ".isra.0"; NULL: any */
 	char *last;		/* the last part of a qualified name, without parameters */
 };
 
@@ -40,6 +43,11 @@ void wanted_release(struct wanted *w);
  * that are something else.
  */
 bool wanted_matches(const struct wanted *w, const char *symbol, struct signature *ret);
+/*
+ * The same for a glob, as of sh(1), and of a symbol whose signature has a name. What is no good glob may still be the
+ * name: those of C++ have brackets of their own.
+ */
+bool wanted_is_like(const struct wanted *w, const char *symbol, const struct signature *s);
 /* The last parts of the two names are the same: an overload, or the same name elsewhere. */
 bool wanted_has_namesake(const struct wanted *w, const struct signature *s);
 

@@ -135,6 +135,24 @@ static const struct {
 	{ "name", "_Z4nameB5cxx11v", true },
 	{ "name()", "_Z4nameB5cxx11v", true },
 	{ "name[abi:cxx11]()", "_Z4nameB5cxx11v", true },
+	{ "f(std::__cxx11::basic_string<char, std::char_traits<char>, std::allocator<char> > const&)",
+	  "_Z1fRKNSt7__cxx1112basic_stringIcSt11char_traitsIcESaIcEEE", true },
+	{ "f(std::__cxx11::basic_string<char, std::char_traits<char>, std::allocator<char>> const&)",
+	  "_Z1fRKNSt7__cxx1112basic_stringIcSt11char_traitsIcESaIcEEE", true },
+	{ "void f<int>(int)", "_Z1fIiEvT_", true },
+	{ "unsigned long f<int>(int)", "_Z1fIiEmT_", true },
+	{ "void handle(int)", "_Z6handlei", true },
+	{ "char const* f<int>(int)", "_Z1fIiEPKcT_", true },
+	{ "A::operator bool()", "_ZN1AcvbEv", true },
+	{ "bool operator==<int>(A<int> const&, A<int> const&)", "_ZeqIiEbRK1AIT_ES4_", true },
+	{ " handle ", "handle", true },
+	{ "ns::Server::handle(int) [clone .isra.0]", "_ZN2ns6Server6handleEi.isra.0", true },
+	{ "ns::Server::handle(int) [clone .isra.0]", "_ZN2ns6Server6handleEi.isra.1", false },
+	{ "ns::Server::handle(int) [clone .isra.0]", "_ZN2ns6Server6handleEi", false },
+	{ "f(int) [clone .constprop.0] [clone .isra.0]", "_Z1fi.constprop.0.isra.0", true },
+	{ "f(int) [clone .cold]", "_Z1fi.cold", false },
+	{ "f(int) [clone ", "_Z1fi", false },
+	{ "f(int) [clone .isra.0", "_Z1fi", false },
 	{ "", "handle", false },
 	{ "(", "_Z6handlei", false },
 	{ ")", "_Z6handlei", false },
@@ -156,6 +174,49 @@ START_TEST(a_user_names_a_function)
 }
 END_TEST
 
+static const struct {
+	const char *want, *symbol;
+	bool is_like;
+} globs[] = {
+	{ "handle", "handle", true },
+	{ "hand*", "handle", true },
+	{ "hand*", "xhandle", false },
+	{ "memcpy", "memcpy@@GLIBC_2.14", true },
+	{ "_Z6hand*", "_Z6handlei", true },
+	{ "hand*", "_Z6handlei", true },
+	{ "hand*(int)", "_Z6handlei", true },
+	{ "hand*(int)", "_Z6handlec", false },
+	{ "ns::*::handle", "_ZN2ns6Server6handleERKSsi", true },
+	{ "ns::*(std::string const &,*)", "_ZN2ns6Server6handleERKSsi", true },
+	{ "f<int>( int )", "_Z1fIiEvT_", true },
+	{ "void f<int>(int)", "_Z1fIiEvT_", true },
+	{ "void f<*>(*)", "_Z1fIiEvT_", true },
+	{ "handle(char const*)", "_Z6handlePKc", true },
+	{ "handle(char const *)", "_Z6handlePKc", true },
+	{ "A::operator[]", "_ZN1AixEi", true },
+	{ "A::operator[](int)", "_ZN1AixEi", true },
+	{ "name[abi:cxx11]()", "_Z4nameB5cxx11v", true },
+	{ "main.Gen[go.shape.int_0]", "main.Gen[go.shape.int_0]", true },
+	{ "f(std::__cxx11::basic_string<char, std::char_traits<char>, std::allocator<char> > const&)",
+	  "_Z1fRKNSt7__cxx1112basic_stringIcSt11char_traitsIcESaIcEEE", true },
+	{ "ns::Server::handle(int) [clone .isra.0]", "_ZN2ns6Server6handleEi.isra.0", true },
+	{ "ns::Server::handle(int) [clone .isra.0]", "_ZN2ns6Server6handleEi", false },
+};
+
+START_TEST(a_user_names_many)
+{
+	struct signature sig;
+	struct wanted w;
+
+	wanted_init(&w, globs[_i].want);
+	signature_of(globs[_i].symbol, &sig);
+	ck_assert_msg(wanted_is_like(&w, globs[_i].symbol, &sig) == globs[_i].is_like, "'%s' and %s", globs[_i].want,
+		      globs[_i].symbol);
+	signature_release(&sig);
+	wanted_release(&w);
+}
+END_TEST
+
 Suite *check_signature_suite(void)
 {
 	Suite *s = suite_create("signature");
@@ -163,6 +224,7 @@ Suite *check_signature_suite(void)
 
 	tcase_add_loop_test(tc, symbols_have_names, 0, ARRAY_LEN(symbols));
 	tcase_add_loop_test(tc, a_user_names_a_function, 0, ARRAY_LEN(matches));
+	tcase_add_loop_test(tc, a_user_names_many, 0, ARRAY_LEN(globs));
 	suite_add_tcase(s, tc);
 	return s;
 }
