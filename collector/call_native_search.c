@@ -3,6 +3,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -40,16 +41,21 @@ static bool is_glob(const char *s)
 	return strpbrk(s, "*?[") != NULL;
 }
 
+/* Of two functions for one of Go's the other one has its name. */
+static bool is_named(const struct call_pattern *p, const struct image_symbol *sym, const struct signature *sig)
+{
+	return sym->is_other_abi ? !fnmatch(p->name, sym->name, 0) : wanted_is_like(&p->wanted, sym->name, sig);
+}
+
 /* Sets which patterns mean it. */
-static bool is_wanted(struct call_native *n, const struct locate_file *f, const char *symbol)
+static bool is_wanted(struct call_native *n, const struct locate_file *f, const struct image_symbol *sym)
 {
 	struct signature sig;
 	bool yes = false;
 
-	signature_of(symbol, &sig);
+	signature_of(sym->name, &sig);
 	vec_each(&n->patterns, p) {
-		p->is_meant = sig.name && locate_file_matches(f, p->module) &&
-			      wanted_is_like(&p->wanted, symbol, &sig);
+		p->is_meant = sig.name && locate_file_matches(f, p->module) && is_named(p, sym, &sig);
 		yes |= p->is_meant;
 	}
 	signature_release(&sig);
@@ -143,7 +149,7 @@ static void search_file(struct call_native *n, const struct locate_file *f, cons
 	if (fd < 0)
 		return;
 	vec_each(&m->symbols, sym) {
-		if (!sym->is_function || !is_wanted(n, f, sym->name))
+		if (!sym->is_function || !is_wanted(n, f, sym))
 			continue;
 		if (sym->is_indirect) {
 			if (sym->off != last_indirect)

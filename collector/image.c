@@ -18,6 +18,7 @@
 #include "base/elf_names.h"
 #include "base/str.h"
 #include "collector/root.h"
+#include "collector/signature.h"
 #include "collector/thunk.h"
 
 /* A handle of its own: libdwfl opens the file in its way. */
@@ -183,6 +184,21 @@ static void read_symbols(struct image *m, Elf *elf, GElf_Addr bias)
 		qsort(m->symbols.at, m->symbols.nr, sizeof(m->symbols.at[0]), by_off);
 }
 
+static bool has_symbol(const struct image *m, const char *name, size_t len)
+{
+	vec_each(&m->symbols, sym)
+		if (!strncmp(sym->name, name, len) && !sym->name[len])
+			return true;
+	return false;
+}
+
+static void mark_other_abi(struct image *m)
+{
+	vec_each(&m->symbols, sym)
+		sym->is_other_abi = str_ends(sym->name, GO_ABI0_SUFFIX) &&
+				    has_symbol(m, sym->name, strlen(sym->name) - strlen(GO_ABI0_SUFFIX));
+}
+
 /* A function of that symbol, without its "_Z", begins there. */
 static bool is_function_at(const struct image *m, uint64_t off, const char *name)
 {
@@ -286,6 +302,7 @@ static int read_file(struct image *m, const char *open_path, struct err *e)
 	m->is_fixed = ehdr.e_type == ET_EXEC;
 	read_symbols(m, elf, bias);
 	leave_thunks_out(m, open_path);
+	mark_other_abi(m);
 	m->is_stripped = is_stripped(m, elf);
 	return 0;
 }

@@ -25,6 +25,7 @@ struct image_symbol {
 	uint64_t size;		/* bytes; 0: not known */
 	bool is_function;	/* else code without a type, as assembly often is */
 	bool is_indirect;	/* STT_GNU_IFUNC: its code chooses a function, once */
+	bool is_other_abi;	/* GO_ABI0_SUFFIX, and without it there is one, too: one of the two calls the other */
 };
 
 struct image {

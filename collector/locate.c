@@ -370,7 +370,7 @@ static void search_functions(struct search *s, struct locate_file *f, const stru
 
 		if (sym->off == last_off || !wanted_matches(w, sym->name, &sig))
 			continue;
-		if (!sym->is_function && strcmp(sym->name, w->text)) {
+		if ((!sym->is_function || sym->is_other_abi) && strcmp(sym->name, w->text)) {
 			signature_release(&sig);
 			continue;
 		}

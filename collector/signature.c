@@ -26,7 +26,7 @@ static const struct suffix {
 	{ ".isra.", true, false, true },     { ".constprop.", true, false, true },
 	{ ".lto_priv.", true, false, false }, { ".llvm.", true, false, false },
 	{ ".localalias", false, false, false }, { ".cold", false, true, false },
-	{ ".part.", true, true, false },
+	{ ".part.", true, true, false },	{ GO_ABI0_SUFFIX, false, false, false },
 };
 
 static const struct suffix *suffix_at(const char *s, size_t *ret_len)

@@ -11,12 +11,19 @@
  *	memcpy@@GLIBC_2.14			memcpy		memcpy
  *	_ZN2ns1fIiEEvT_				ns::f<int>	ns::f<int>(int)
  *	parse.isra.0, parse.constprop.3		parse		parse
+ *	runtime.futex.abi0			runtime.futex	runtime.futex
  *	parse.cold, parse.part.0		pieces of a function, not the function: no name
  */
 #ifndef COLLECTOR_SIGNATURE_H
 #define COLLECTOR_SIGNATURE_H
 
 #include <stdbool.h>
+
+/*
+ * What Go's linker puts behind the name of a function whose arguments are on the stack: of assembly, or of what passes
+ * them on between that and Go (cmd/link/internal/ld/elf.go of Go 1.19, putelfsym()). The source has it without.
+ */
+#define GO_ABI0_SUFFIX ".abi0"
 
 struct signature {
 	char *name;		/* NULL: the symbol is no function of the source */

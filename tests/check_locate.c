@@ -40,6 +40,9 @@ int locate_single(int x) __asm__("_ZN5check6Server5closeEi");
 int locate_alias(int x) __attribute__((alias("locate_plain")));
 BODY static int locate_changed(int x) __asm__("locate_changed.constprop.0");
 BODY static int locate_piece(int x) __asm__("locate_piece.part.0");
+BODY static int locate_abi0(int x) __asm__("locate.abi.abi0");
+int locate_inner(int x) __asm__("locate.both");
+int locate_outer(int x) __asm__("locate.both.abi0");
 
 #define KEEP_APART(x) __asm__ volatile("" : "+r"(x))
 
@@ -79,6 +82,24 @@ BODY static int locate_piece(int x)
 	return x + 4;
 }
 
+BODY static int locate_abi0(int x)
+{
+	KEEP_APART(x);
+	return x + 5;
+}
+
+BODY int locate_inner(int x)
+{
+	KEEP_APART(x);
+	return x + 6;
+}
+
+BODY int locate_outer(int x)
+{
+	KEEP_APART(x);
+	return locate_inner(x) + 7;
+}
+
 __attribute__((always_inline)) static inline int locate_inlined(int x)
 {
 	KEEP_APART(x);
@@ -90,7 +111,7 @@ BODY static int locate_static(int x)
 {
 	x = locate_inlined(x);
 	KEEP_APART(x);
-	return locate_inlined(x) + locate_piece(x) + locate_changed(x);
+	return locate_inlined(x) + locate_piece(x) + locate_changed(x) + locate_abi0(x);
 }
 
 /* They begin with a check and, after a detour, begin again; the second one overwrites its first argument. */
@@ -175,6 +196,10 @@ static const struct {
 	{ "locate_alias", locate_plain, NULL, false },
 	{ "locate_static", locate_static, NULL, false },
 	{ "locate_changed", locate_changed, "compiler changed", false },
+	{ "locate.abi", locate_abi0, NULL, false },
+	{ "locate.abi.abi0", locate_abi0, NULL, false },
+	{ "locate.both", locate_inner, NULL, false },
+	{ "locate.both.abi0", locate_outer, NULL, false },
 	{ "_ZN5check6Server6handleEi", locate_overload_int, NULL, false },
 	{ "check::Server::handle(int)", locate_overload_int, NULL, false },
 	{ "check::Server::handle(char const *)", locate_overload_text, NULL, false },

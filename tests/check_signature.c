@@ -20,6 +20,8 @@ static const struct {
 	{ "f.lto_priv.0", "f", NULL, false },
 	{ "f.llvm.8812345", "f", NULL, false },
 	{ "f.localalias", "f", NULL, false },
+	{ "runtime.futex.abi0", "runtime.futex", NULL, false },
+	{ "main.abi0.f", "main.abi0.f", NULL, false },
 	{ "f.cold", NULL, NULL, false },
 	{ "f.part.0", NULL, NULL, false },
 	{ "f.isra.0.cold", NULL, NULL, true },

@@ -264,6 +264,8 @@ def check_go():
 
     want, profile = record("recursion", "--marker", "none", "--calls", "outer")
     equal("calls", counted(profile)[0], {"outer": (want["outer"][0], None)})
+    # Assembly's symbols have one thing more than names.
+    equal("assembly's", names_counted(go_like, "grow_stack")[0], {"grow_stack.abi0"})
     # A third of the calls begin twice: the counter sees each once.
     want, profile = record("guarded", "--marker", "func:guarded", "--calls", "guarded")
     equal("calls that begin twice", want["guarded"], (300, 300))

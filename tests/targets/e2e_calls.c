@@ -34,14 +34,14 @@ __asm__(".pushsection .text\n"
 	"	call count_guarded\n"
 	"	add $8, %rsp\n"
 	"	ret\n"
-	"1:	call grow_stack\n"
+	"1:	call grow_stack.abi0\n"
 	"	jmp guarded\n"
 	".size guarded, . - guarded\n"
-	".type grow_stack, @function\n"
-	"grow_stack:\n"
+	".type grow_stack.abi0, @function\n"
+	"grow_stack.abi0:\n"
 	"	movq $0, stack_guard(%rip)\n"
 	"	ret\n"
-	".size grow_stack, . - grow_stack\n"
+	".size grow_stack.abi0, . - grow_stack.abi0\n"
 	".popsection\n");
 /*
  * And moving() begins on one stack and returns on another, as far from its upper end; R14 points to the bounds of the
