@@ -11,6 +11,7 @@
 #include "base/str.h"
 #include "base/units.h"
 #include "collector/locate.h"
+#include "collector/signature.h"
 
 struct probes_options {
 	int pid;
@@ -22,8 +23,8 @@ static const char help[] =
 	"Lists what --marker can name in a process, one a line.\n"
 	"\n"
 	"Without GLOB: every USDT probe, and the functions of the program itself. With GLOB: what\n"
-	"matches it in the libraries too, by name (handle_*), by name and module (*@libc.so.6),\n"
-	"or by the whole line (usdt:python:*).\n"
+	"matches it in the libraries too, by name (handle_*) and module (*@libc.so.6) as --marker and\n"
+	"--calls take them, or by the whole line (usdt:python:*).\n"
 	"\n"
 	"  -p, --pid PID   the process\n"
 	"  -h, --help      this text\n";
@@ -90,10 +91,33 @@ static void add_spec(struct str *out, const struct probe_listing *p)
 	str_add_escaped(out, module, strlen(module));
 }
 
+/* As a marker and --calls take it. */
+static bool is_named(const struct probe_listing *p, const char *text)
+{
+	struct probe_name name;
+	struct wanted wanted;
+	struct signature sig;
+	struct err e;
+	bool yes;
+
+	if (p->is_usdt || probe_name_parse(text, &name, &e))
+		return false;
+	yes = name.function && locate_module_matches(p->module, name.module);
+	if (yes) {
+		wanted_init(&wanted, name.function);
+		signature_of(p->symbol, &sig);
+		yes = wanted_is_like(&wanted, p->symbol, &sig);
+		signature_release(&sig);
+		wanted_release(&wanted);
+	}
+	probe_name_release(&name);
+	return yes;
+}
+
 static bool is_wanted(const struct probe_listing *p, const char *spec, const char *glob)
 {
 	return !glob || !fnmatch(glob, spec, 0) || !fnmatch(glob, spec + strlen("usdt:"), 0) ||
-	       !fnmatch(glob, p->name, 0);
+	       !fnmatch(glob, p->name, 0) || is_named(p, str_starts(glob, "func:") ? glob + strlen("func:") : glob);
 }
 
 /* 0, or the errno of a write that failed. */

@@ -137,6 +137,7 @@ int locate_miss(struct locate *l, const struct probe_name *name, struct err *e);
 /* What can be named, for `wperf probes`. Strings are lent from struct locate, or live in it. */
 struct probe_listing {
 	const char *name;	/* function as a spec takes it, or PROVIDER:NAME */
+	const char *symbol;	/* of a function, as in the file */
 	const char *module;	/* path as the target sees it */
 	unsigned int nr_args;	/* USDT only */
 	unsigned int nr_sites;

@@ -52,6 +52,7 @@ static void list_functions(struct locate *l, const struct locate_file *f,
 		/* One place, one name, however many symbols say so ("f", "f@@V1"). */
 		if (sig.full && !(sym->off == last_off && !strcmp(last_name, sig.full))) {
 			p.name = arena_strndup(&l->arena, sig.full, strlen(sig.full));
+			p.symbol = sym->name;
 			vec_push(&ret->at, p);
 			last_off = sym->off;
 			last_name = p.name;

@@ -276,7 +276,8 @@ void wanted_release(struct wanted *w)
 
 /*
  * A mangled name has its identifiers in clear, so a symbol without the wanted one needs no
- * demangling. Operators, lambdas and Rust's escapes have none: those are always worth a look.
+ * demangling. Operators, lambdas and Rust's escapes have none: those are always worth a look, as
+ * are the classes that have abbreviations, Ss for std::string, whose constructors have their names.
  */
 static bool is_worth_demangling(const struct wanted *w, const char *symbol)
 {
@@ -289,6 +290,8 @@ static bool is_worth_demangling(const struct wanted *w, const char *symbol)
 	while (is_word(w->last[len]))
 		len++;
 	if (!len || str_starts(w->last, "operator"))
+		return true;
+	if (str_starts(symbol, "_ZNS") && strchr("absiod", symbol[4]))
 		return true;
 	word = xstrndup(w->last, len);
 	found = strstr(symbol, word);

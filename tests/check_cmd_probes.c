@@ -21,6 +21,13 @@ __attribute__((noinline, noclone)) int cmd_probes_target(int x)
 	return x;
 }
 
+int cmd_probes_cxx(int x) __asm__("_ZN6probes6targetEi");
+
+__attribute__((noinline, noclone)) int cmd_probes_cxx(int x)
+{
+	return x;
+}
+
 /* What the command writes to stdout and stderr; {pid} in an argument is this process. */
 struct talk {
 	int status;
@@ -72,6 +79,10 @@ static const struct {
 	{ { "-p", "{pid}", "usdt:check_cmd_*" }, EXIT_GOOD, "check_cmd_probes:hit", "func:", NULL },
 	{ { "-p", "{pid}", "getppid" }, EXIT_GOOD, "func:getppid@libc.so.6\n", "usdt:", NULL },
 	{ { "-p", "{pid}", "getppid@libc*" }, EXIT_GOOD, "func:getppid@libc.so.6\n", NULL, NULL },
+	{ { "-p", "{pid}", "getppid@libc" }, EXIT_GOOD, "func:getppid@libc.so.6\n", NULL, NULL },
+	{ { "-p", "{pid}", "func:getppid@libc" }, EXIT_GOOD, "func:getppid@libc.so.6\n", NULL, NULL },
+	{ { "-p", "{pid}", "probes::target" }, EXIT_GOOD, "func:probes::target(int)@", "usdt:", NULL },
+	{ { "-p", "{pid}", "int probes::target( int )" }, EXIT_GOOD, "func:probes::target(int)@", "usdt:", NULL },
 	{ { "{pid}", "-p", "{pid}" }, EXIT_USAGE, NULL, "func:", "nothing is named like" },
 	{ { "-p", "{pid}", "zzqqxx_*" }, EXIT_USAGE, NULL, "func:", "nothing is named like" },
 	{ { "--help" }, EXIT_GOOD, "Usage: wperf probes -p PID [GLOB]", NULL, NULL },

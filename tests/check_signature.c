@@ -153,6 +153,8 @@ static const struct {
 	{ "ns::Server::handle(int) [clone .isra.0]", "_ZN2ns6Server6handleEi", false },
 	{ "f(int) [clone .constprop.0] [clone .isra.0]", "_Z1fi.constprop.0.isra.0", true },
 	{ "f(int) [clone .cold]", "_Z1fi.cold", false },
+	{ "std::allocator<char>::allocator", "_ZNSaIcEC1Ev", true },
+	{ "std::allocator<int>::allocator", "_ZNSaIcEC1Ev", false },
 	{ "f(int) [clone ", "_Z1fi", false },
 	{ "f(int) [clone .isra.0", "_Z1fi", false },
 	{ "", "handle", false },
