@@ -238,7 +238,7 @@ static int prepare_markers(struct attachment *a, struct err *e)
 {
 	const struct recorder_config *c = a->config;
 	char *program = c->command_is_target ? workload_find_program(c->command[0]) : NULL;
-	const struct marker_target target = { &a->processes, program };
+	const struct marker_target target = { &a->processes, program, program ? c->command + 1 : NULL };
 	int err = parse_markers(a, e);
 	size_t i;
 

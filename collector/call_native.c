@@ -152,6 +152,7 @@ static void search_new_files(struct call_native *n)
 	call_native_search(n);
 	for (i = nr_functions; i < n->functions.nr; i++)
 		note_function(n, i, FUNCTION_IS_INEXACT);
+	n->has_newcomers |= n->functions.nr > nr_functions;
 	if (n->files.nr == nr_files)
 		return;
 	vec_each(&n->pids.at, pid)
@@ -163,6 +164,7 @@ void call_native_follow(struct call_native *n, uint32_t pid)
 	struct err e = { 0 };
 
 	if (!pids_has(&n->pids, pid)) {
+		n->has_newcomers = true;
 		/* It is gone already, mostly: what it called is in no row. */
 		call_core_write_partial(n->core, pid, pid);
 		if (attach_process(n, pid, 0, &e))

@@ -62,6 +62,7 @@ struct call_native {
 	VEC(struct call_function) functions;	/* the id of the i-th is i + 1 */
 	size_t nr_functions_max;
 	size_t nr_left_out;			/* that there was no room for */
+	bool has_newcomers;			/* some began, or were found, after their first calls */
 	VEC(struct call_attached) attached;
 	struct pids pids;			/* where they are attached */
 	struct call_core *core;			/* lent, as is the writer */

@@ -324,7 +324,7 @@ static int find_files(struct call_native *n, const struct marker_target *target,
 	int err = 0;
 
 	if (target->program)
-		return locate_program(&n->locate, target->program, e);
+		return locate_command(&n->locate, target->program, target->arguments, e);
 	vec_each(&target->pids->at, pid) {
 		err = locate_process(&n->locate, (int)*pid, e);
 		nr_found += !err;
@@ -393,6 +393,8 @@ void call_native_tell_unmet(struct call_native *n, bool is_all)
 			 n->nr_left_out, CALL_NATIVE_SPARE);
 	if (uncalled.len)
 		log_info("no call was counted of what these mean: %s", uncalled.s);
+	if (uncalled.len && n->has_newcomers)
+		log_info("what began while recording is counted from a while after: its first calls are not");
 	str_release(&uncalled);
 }
 

@@ -79,7 +79,7 @@ static int locate_target(struct call_python *p, const struct marker_target *targ
 
 	/* A script is no file with code: its interpreter comes when it runs. */
 	if (target->program) {
-		locate_program(&p->locate, target->program, e);
+		locate_command(&p->locate, target->program, target->arguments, e);
 		return 0;
 	}
 	vec_each(&target->pids->at, pid) {

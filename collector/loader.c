@@ -23,11 +23,12 @@ enum { ANSWER_MS = 5000, ANSWER_BYTES = 1 << 20, INTERP_BYTES = 4096 };
 /* fs/binfmt_script.c; BINPRM_BUF_SIZE, and four of them at most (fs/exec.c). */
 enum { FIRST_LINE_BYTES = 256, SCRIPTS_MAX = 4 };
 
-/* NULL: it is no script. */
-static char *named_by_script(const char *path)
+/* NULL: it is no script. All behind the name is one argument. */
+static char *named_by_script(const char *path, char **ret_argument)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	char line[FIRST_LINE_BYTES + 1] = "", *name = line + 2;
+	char line[FIRST_LINE_BYTES + 1] = "", *name = line + 2, *argument;
+	size_t len;
 
 	if (fd < 0)
 		return NULL;
@@ -38,19 +39,29 @@ static char *named_by_script(const char *path)
 	if (!str_starts(line, "#!"))
 		return NULL;
 	name += strspn(name, " \t");
-	name[strcspn(name, " \t")] = '\0';
-	return *name ? xstrdup(name) : NULL;
+	len = strcspn(name, " \t");
+	argument = name + len + strspn(name + len, " \t");
+	name[len] = '\0';
+	if (!*name)
+		return NULL;
+	for (len = strlen(argument); len && strchr(" \t", argument[len - 1]); len--)
+		;
+	*ret_argument = len ? xstrndup(argument, len) : NULL;
+	return xstrdup(name);
 }
 
-char *loader_program(const char *path)
+char *loader_program(const char *path, char **ret_argument)
 {
-	char *program = xstrdup(path), *next;
+	char *program = xstrdup(path), *argument = NULL, *next, *next_argument;
 	int i;
 
-	for (i = 0; i < SCRIPTS_MAX && (next = named_by_script(program)); i++) {
+	for (i = 0; i < SCRIPTS_MAX && (next = named_by_script(program, &next_argument)); i++) {
 		free(program);
+		free(argument);
 		program = next;
+		argument = next_argument;
 	}
+	*ret_argument = argument;
 	return program;
 }
 

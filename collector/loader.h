@@ -18,8 +18,11 @@ struct loader_libraries {
 	VEC(char *) paths;	/* without links, as they will be mapped; the loader itself among them */
 };
 
-/* What the kernel runs where that is started: itself, or the program that a script's first line names. The caller's. */
-char *loader_program(const char *path);
+/*
+ * What the kernel runs where that is started: itself, or the program that a script's first line names, and what that line
+ * gives it (NULL: nothing). Both the caller's.
+ */
+char *loader_program(const char *path, char **ret_argument);
 /*
  * Adds what is found, nothing for a program that has no loader. -ENOENT, -EACCES: the program; -ENOEXEC: it is none;
  * -EIO: its loader is none that can be asked, or does not say.

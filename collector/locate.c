@@ -18,6 +18,10 @@
 #include "collector/root.h"
 #include "collector/signature.h"
 #include "collector/target.h"
+#include "collector/workload.h"
+
+/* Programs among a command's arguments that are looked at: env nice timeout PROGRAM has three; a list of files has many. */
+enum { NAMED_MAX = 4 };
 
 static const char *arena_text(struct arena *a, char *text)
 {
@@ -213,13 +217,11 @@ static void add_libraries(struct locate *l, const char *program)
 	loader_libraries_release(&found);
 }
 
-int locate_program(struct locate *l, const char *path, struct err *e)
+static int add_program(struct locate *l, const char *program, const char *path, struct err *e)
 {
 	struct locate_file file = { .is_main = true, .fd = -1 };
-	char *program = loader_program(path), *real = realpath(program, NULL);
+	char *real = realpath(program, NULL);
 	struct stat st;
-
-	free(program);
 
 	if (!real || stat(real, &st)) {
 		free(real);
@@ -228,13 +230,41 @@ int locate_program(struct locate *l, const char *path, struct err *e)
 	file.module = file.open_path = arena_text(&l->arena, real);
 	file.dev = st.st_dev;
 	file.inode = st.st_ino;
-	vec_push(&l->files, file);
-	if (locate_image(vec_last(&l->files))) {
-		add_libraries(l, vec_last(&l->files)->open_path);
+	if (is_listed(l, &st))
 		return 0;
+	if (!locate_image(&file))
+		return err_set(e, -ENOEXEC, "%s: not a program for x86-64 that can be read", path);
+	add_file(l, file);
+	add_libraries(l, file.open_path);
+	return 0;
+}
+
+int locate_program(struct locate *l, const char *path, struct err *e)
+{
+	char *argument, *program = loader_program(path, &argument);
+	char *named = argument ? workload_find_program(argument) : NULL;
+	int err = add_program(l, program, path, e);
+
+	if (!err && named)
+		add_program(l, named, named, &(struct err){ 0 });
+	free(program);
+	free(argument);
+	free(named);
+	return err;
+}
+
+int locate_command(struct locate *l, const char *program, char *const *arguments, struct err *e)
+{
+	int err = locate_program(l, program, e), nr = 0;
+
+	for (; !err && *arguments && nr < NAMED_MAX; arguments++) {
+		char *named = workload_find_program(*arguments);
+
+		if (named && !locate_program(l, named, &(struct err){ 0 }))
+			nr++;
+		free(named);
 	}
-	l->files.nr--;
-	return err_set(e, -ENOEXEC, "%s: not a program for x86-64 that can be read", path);
+	return err;
 }
 
 void locate_release(struct locate *l)

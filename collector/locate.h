@@ -80,8 +80,13 @@ struct probe_sites {
 int locate_path(struct locate *l, uint32_t pid, const char *path);
 /* Adds the executable files that a process maps. -ESRCH, -EACCES, -EPERM. */
 int locate_process(struct locate *l, int pid, struct err *e);
-/* Adds a program that does not run yet, of a script its interpreter, and the libraries that it begins with, as far as its loader tells. */
+/*
+ * Adds a program that does not run yet, of a script its interpreter (of "#!/usr/bin/env python3" both), and the libraries
+ * that it begins with, as far as its loader tells.
+ */
 int locate_program(struct locate *l, const char *path, struct err *e);
+/* The same, and of programs that its arguments name: env(1), nice(1) and their like become what they are given. */
+int locate_command(struct locate *l, const char *program, char *const *arguments, struct err *e);
 void locate_release(struct locate *l);
 /* What is in the file, read when first asked for; NULL: not an ELF file that can be read. */
 const struct image *locate_image(struct locate_file *f);

@@ -41,7 +41,8 @@ static int finish(const struct locate *l, struct str *remedy, struct err *e)
 		str_addf(remedy, "wperf probes -p %d '*' lists what can be named.",
 			 l->files.at[0].pid);
 	if (l->files.nr && !l->files.at[0].pid)
-		str_add(remedy, "Of a command that does not run yet its own file is looked at, and the libraries that it begins with.");
+		str_add(remedy, "Of a command that does not run yet its own file is looked at, those of programs that its arguments "
+				"name, and the libraries that they begin with.");
 	if (remedy->len && remedy->s[remedy->len - 1] == ' ')
 		remedy->s[--remedy->len] = '\0';
 	if (remedy->len)

@@ -20,6 +20,7 @@
 struct marker_target {
 	const struct pids *pids;	/* running processes */
 	const char *program;		/* or a program that does not run yet; NULL: none */
+	char *const *arguments;		/* of it; ends with NULL */
 };
 
 struct call_core;

@@ -72,7 +72,7 @@ static int find_files(struct probe_marker *m, const struct marker_target *target
 	int err = 0;
 
 	if (target->program)
-		return locate_program(&m->locate, target->program, e);
+		return locate_command(&m->locate, target->program, target->arguments, e);
 	vec_each(&target->pids->at, pid) {
 		err = locate_process(&m->locate, (int)*pid, e);
 		nr_found += !err;

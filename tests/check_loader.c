@@ -129,20 +129,23 @@ END_TEST
 
 static const struct {
 	const char *line, *want;	/* NULL: the script itself */
+	const char *argument;
 } scripts[] = {
-	{ "#!/bin/sh", "/bin/sh" },
-	{ "#!/bin/sh\nexit", "/bin/sh" },
-	{ "#! \t/usr/bin/env python3\n", "/usr/bin/env" },
-	{ "#!", NULL },
-	{ "#! \n/bin/sh", NULL },
-	{ "# !/bin/sh\n", NULL },
-	{ "", NULL },
-	{ "#!SELF\n", NULL },		/* for ever */
+	{ "#!/bin/sh", "/bin/sh", NULL },
+	{ "#!/bin/sh \t\n", "/bin/sh", NULL },
+	{ "#!/bin/sh\nexit", "/bin/sh", NULL },
+	{ "#! \t/usr/bin/env python3\n", "/usr/bin/env", "python3" },
+	{ "#!/usr/bin/env\t -S  python3 -u \n", "/usr/bin/env", "-S  python3 -u" },
+	{ "#!", NULL, NULL },
+	{ "#! \n/bin/sh", NULL, NULL },
+	{ "# !/bin/sh\n", NULL, NULL },
+	{ "", NULL, NULL },
+	{ "#!SELF\n", NULL, NULL },		/* for ever */
 };
 
 START_TEST(scripts_have_interpreters)
 {
-	char path[] = "/tmp/check_loader.XXXXXX", *found;
+	char path[] = "/tmp/check_loader.XXXXXX", *found, *argument;
 	int fd = mkstemp(path);
 
 	if (str_starts(scripts[_i].line, "#!SELF"))
@@ -150,12 +153,15 @@ START_TEST(scripts_have_interpreters)
 	else
 		ck_assert_int_ge(dprintf(fd, "%s", scripts[_i].line), 0);
 	close(fd);
-	found = loader_program(path);
+	found = loader_program(path, &argument);
 	ck_assert_str_eq(found, scripts[_i].want ? scripts[_i].want : path);
+	ck_assert_pstr_eq(argument, scripts[_i].argument);
 	free(found);
+	free(argument);
 	unlink(path);
-	found = loader_program("/nothing/here");
+	found = loader_program("/nothing/here", &argument);
 	ck_assert_str_eq(found, "/nothing/here");
+	ck_assert_ptr_null(argument);
 	free(found);
 }
 END_TEST

@@ -441,6 +441,33 @@ START_TEST(a_program_that_does_not_run_yet)
 }
 END_TEST
 
+/* Each is what is started, and what that becomes: a script of env's has both in one. */
+START_TEST(a_command_that_becomes_another)
+{
+	char script[] = "/tmp/check_locate.XXXXXX", *self = realpath("/proc/self/exe", NULL);
+	char *const commands[][4] = { { (char *)"/usr/bin/env", (char *)"A=1", self, NULL },
+				      { (char *)"/usr/bin/env", (char *)"/nothing/here", self, NULL },
+				      { script, NULL } };
+	int fd = mkstemp(script);
+	size_t i;
+
+	ck_assert_int_gt(dprintf(fd, "#!/usr/bin/env %s\n", self), 0);
+	ck_assert_int_eq(fchmod(fd, 0700), 0);
+	close(fd);
+	for (i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+		struct found f = { 0 };
+
+		ck_assert_int_eq(locate_command(&f.l, commands[i][0], commands[i] + 1, &f.e), 0);
+		ck_assert(f.l.files.at[0].is_main && f.l.files.at[1].is_main && !f.l.files.at[2].is_main);
+		find_in(&f, "locate_plain");
+		ck_assert_msg(!f.rc, "%s", f.e.what);
+		found_release(&f);
+	}
+	unlink(script);
+	free(self);
+}
+END_TEST
+
 static bool run(const char *fmt, const char *a, const char *b)
 {
 	char *command = xasprintf(fmt, a, b);
@@ -642,6 +669,7 @@ Suite *check_locate_suite(void)
 	tcase_add_test(tc, a_process_twice_is_once);
 	tcase_add_test(tc, processes_that_have_nothing);
 	tcase_add_test(tc, a_program_that_does_not_run_yet);
+	tcase_add_test(tc, a_command_that_becomes_another);
 	tcase_add_test(tc, a_linked_debug_file_names_static_functions);
 	tcase_add_test(tc, everything_is_listed_once_and_in_order);
 	if (!geteuid()) {

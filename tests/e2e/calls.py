@@ -114,6 +114,30 @@ def check_libraries():
     step("a command's libraries: 1000 calls")
 
 
+def check_wrappers():
+    """What a command becomes by exec, and what a wrapper starts, is known before it runs: of the one all calls are
+    counted, of both all are requests."""
+    program = path("wrapped")
+    with open(program + ".c", "w") as f:
+        f.write("__attribute__((noipa)) int work(int n) { return n; }\n"
+                "int main(void) { for (int i = 0; i < 1000; i++) work(i); }\n")
+    run("gcc", "-O1", "-g", "-o", program, program + ".c")
+    script = path("by_env")
+    with open(script, "w") as f:
+        f.write("#!/usr/bin/env %s\n" % program)
+    os.chmod(script, 0o755)
+    file = path("wrapped.data")
+    for command in ([script], ["env", "A=1", program], ["nice", "-n", "1", "env", program]):
+        wperf("record", "-o", file, "--marker", "func:work@wrapped", "--calls", "work", "--", *command)
+        got = [(g["requests"], g["calls"], g["exact"]) for g in report(file)["groups"] if g["calls"]]
+        equal("requests and calls, " + command[0], got, [(1000, 1000, True)])
+    done = wperf("record", "-o", file, "--marker", "func:work@wrapped", "--calls", "work", "--", "timeout", "9", program)
+    equal("requests of what is forked", requests_by_path(report(file)), {"work@wrapped": 1000})
+    if "no call was counted" in done.stderr:
+        has("why none was counted", done.stderr, "what began while recording is counted from a while after")
+    step("what a command becomes: 1000 calls")
+
+
 def check_newcomer():
     """One that begins while others are counted is counted from a while after, and its rows say so."""
     first = "(sleep 10 | %s spin 1 >/dev/null) & sleep 0.5; echo up; read line; " % target
@@ -132,6 +156,6 @@ def check_newcomer():
     step("a child that came: %d calls" % want["leaf"][0])
 
 
-for one in (check_ways, check_part, check_depth, check_processes, check_worker, check_libraries, check_newcomer):
+for one in (check_ways, check_part, check_depth, check_processes, check_worker, check_libraries, check_wrappers, check_newcomer):
     if len(sys.argv) < 2 or one.__name__ in sys.argv[1:]:
         one()
