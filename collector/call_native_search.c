@@ -332,6 +332,12 @@ static int find_files(struct call_native *n, const struct marker_target *target,
 	return nr_found ? 0 : err;
 }
 
+/* Names of C++ have a '*' of their own: with parameters or arguments of a template they are no mere glob. */
+static bool is_mere_glob(const char *name)
+{
+	return is_glob(name) && !strpbrk(name, "(<");
+}
+
 static int explain_miss(struct call_native *n, const struct call_pattern *p, struct err *e)
 {
 	const struct probe_name name = { .function = p->name, .module = p->module };
@@ -345,10 +351,12 @@ static int explain_nothing(struct call_native *n, const struct call_pattern *p, 
 		err_set(e, -EOPNOTSUPP, "--calls %s: its calls cannot be counted: %s", p->text, p->why_refused);
 		return p->is_indirect ? err_remedy(e, "'*%s*' means all that there are.", p->name) : e->code;
 	}
-	if (!is_glob(p->name))
+	if (!is_mere_glob(p->name))
 		return explain_miss(n, p, e);
 	err_set(e, -ENOENT, "--calls %s: no function is named like that", p->text);
-	return err_remedy(e, "wperf probes -p PID '*' lists what can be named.");
+	if (n->locate.files.nr)
+		err_remedy(e, "wperf probes -p %u '*' lists what can be named.", n->locate.files.at[0].pid);
+	return e->code;
 }
 
 /* Libraries of a program that does not run yet are not known: call_native_tell_unmet() says what they lacked. */
@@ -375,17 +383,20 @@ void call_native_tell_unmet(struct call_native *n, bool is_all)
 {
 	struct str uncalled = { 0 };
 
+	n->locate.has_run = true;
 	vec_each(&n->patterns, p) {
 		struct err e = { 0 };
 
 		if (p->functions.nr && !is_called(n, p)) {
 			str_addf(&uncalled, "%s%s", uncalled.len ? ", " : "", p->text);
-		} else if (!p->functions.nr && !p->why_refused && (is_glob(p->name) || !is_all)) {
+		} else if (!p->functions.nr && !p->why_refused && (is_mere_glob(p->name) || !is_all)) {
 			log_warn("--calls %s: no function was named like that%s", p->text,
 				 is_all ? "" : " in what could be searched");
 		} else if (!p->functions.nr && !p->why_refused) {
 			explain_miss(n, p, &e);
 			log_warn("--calls %s: %s", p->text, e.what);
+			if (e.remedy[0])
+				log_info("%s", e.remedy);
 		}
 	}
 	if (n->nr_left_out)

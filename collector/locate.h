@@ -44,6 +44,7 @@ struct locate_file {
 struct locate {
 	VEC(struct locate_file) files;	/* programs before libraries, else in order of discovery */
 	size_t nr_unreadable;		/* mapped files that could not be reached */
+	bool has_run;			/* set by who knows: what did not run yet when it was added has run */
 	struct arena arena;
 };
 

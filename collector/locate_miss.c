@@ -40,7 +40,7 @@ static int finish(const struct locate *l, struct str *remedy, struct err *e)
 	if (!remedy->len && l->files.nr && l->files.at[0].pid)
 		str_addf(remedy, "wperf probes -p %d '*' lists what can be named.",
 			 l->files.at[0].pid);
-	if (l->files.nr && !l->files.at[0].pid)
+	if (l->files.nr && !l->files.at[0].pid && !l->has_run)
 		str_add(remedy, "Of a command that does not run yet its own file is looked at, those of programs that its arguments "
 				"name, and the libraries that they begin with.");
 	if (remedy->len && remedy->s[remedy->len - 1] == ' ')
@@ -51,12 +51,34 @@ static int finish(const struct locate *l, struct str *remedy, struct err *e)
 	return e->code;
 }
 
-static int no_module(struct locate *l, const char *module, struct err *e)
+/* GLIBC_2.2.5, OPENSSL_3.0.0: as nm(1) has it behind a symbol's name. */
+static bool is_version(const char *module)
 {
+	size_t len = strspn(module, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789");
+
+	return len && module[len] == '_' && module[len + 1] && !module[len + 1 + strspn(module + len + 1, "0123456789.")];
+}
+
+static void add_what_it_is(struct str *remedy, const struct probe_name *name)
+{
+	char *function = xstrndup(name->function, strcspn(name->function, "@"));
+
+	if (is_version(name->module))
+		str_addf(remedy, "%s is the version of a symbol, and is left out: %s. ", name->module, function);
+	else if (!strcmp(name->module, "plt"))
+		str_addf(remedy, "%s@plt is the way to a function of another module: name that, %s. ", function, function);
+	free(function);
+}
+
+static int no_module(struct locate *l, const struct probe_name *name, struct err *e)
+{
+	const char *module = name->module;
 	struct nearest n = { .want = module };
 	struct str remedy = { 0 };
 
 	err_set(e, -ENOENT, "no module '%s' in the target", module);
+	if (name->function)
+		add_what_it_is(&remedy, name);
 	vec_each(&l->files, f)
 		nearest_offer(&n, strchr(module, '/') ? f->module : base_name(f->module));
 	add_nearest(&remedy, &n);
@@ -127,6 +149,13 @@ static bool add_hints(struct locate *l, const struct probe_name *name, const str
 	return namesake;
 }
 
+/* What the compiler cut off is jumped to, or called in the place of a part of the calls. */
+static int no_piece(const struct probe_name *name, struct err *e)
+{
+	err_set(e, -ENOENT, "'%s' is a piece that the compiler cut off a function, no function", name->function);
+	return err_remedy(e, "Name the function that it is a piece of.");
+}
+
 static int no_function(struct locate *l, const struct probe_name *name, struct err *e)
 {
 	const struct locate_file *inlined = NULL;
@@ -134,6 +163,10 @@ static int no_function(struct locate *l, const struct probe_name *name, struct e
 	struct wanted w;
 
 	wanted_init(&w, name->function);
+	if (wanted_is_piece(&w)) {
+		wanted_release(&w);
+		return no_piece(name, e);
+	}
 	if (!add_hints(l, name, &w, &remedy))
 		inlined = inlined_in(l, name, &w);
 	wanted_release(&w);
@@ -180,6 +213,6 @@ static int no_usdt(struct locate *l, const struct probe_name *name, struct err *
 int locate_miss(struct locate *l, const struct probe_name *name, struct err *e)
 {
 	if (!any_file_matches(l, name->module))
-		return no_module(l, name->module, e);
+		return no_module(l, name, e);
 	return name->function ? no_function(l, name, e) : no_usdt(l, name, e);
 }

@@ -364,3 +364,16 @@ bool wanted_is_like(const struct wanted *w, const char *symbol, const struct sig
 	free(plain);
 	return yes && is_clone(w, symbol);
 }
+
+bool wanted_is_piece(const struct wanted *w)
+{
+	char *symbol = xasprintf("%s%s", w->clone ? "f" : w->plain, w->clone ? w->clone : "");
+	struct signature s;
+	bool yes;
+
+	signature_of(symbol, &s);
+	yes = *symbol && !s.name;
+	signature_release(&s);
+	free(symbol);
+	return yes;
+}

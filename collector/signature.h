@@ -55,6 +55,8 @@ bool wanted_matches(const struct wanted *w, const char *symbol, struct signature
  * name: those of C++ have brackets of their own.
  */
 bool wanted_is_like(const struct wanted *w, const char *symbol, const struct signature *s);
+/* No symbol can be what was wanted: it names a piece of a function, "parse.part.0". */
+bool wanted_is_piece(const struct wanted *w);
 /* The last parts of the two names are the same: an overload, or the same name elsewhere. */
 bool wanted_has_namesake(const struct wanted *w, const struct signature *s);
 

@@ -215,6 +215,11 @@ def check_unmet():
                  "--calls leaf@nowhere.so: no module 'nowhere.so' in the target",
                  "--calls leaf@plugin.so: no function 'leaf' in plugin.so"):
         has("what nothing was named like", text, "wperf: %s\n" % line)
+    # As it would have been said of a target that runs: a name that was mistyped, and what nm has behind one.
+    done = wperf("record", "-o", path("unmet.data"), "--marker", "none", "--calls", "middel", "--calls", "malloc@GLIBC_2.2.5", "--",
+                 target, "spin", "1")
+    has("what is near", done.stderr, "wperf: --calls middel: no function 'middel' in the target\nwperf: Nearest: middle")
+    has("a version", done.stderr, "wperf: GLIBC_2.2.5 is the version of a symbol, and is left out: malloc.\n")
     uncalled = re.search("no call was counted of what these mean: (.*)", text)[1].split(", ")
     # Whether there was another call of a function that came late is for chance to say.
     equal("what was not called", [name for name in uncalled if name != "insid[e]"], ["outer"])
