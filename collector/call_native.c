@@ -16,7 +16,7 @@ static void note_function(struct call_native *n, size_t index, uint32_t more_fla
 	const struct call_function *f = &n->functions.at[index];
 	const struct call_file *file = &n->files.at[f->file];
 	struct note_function note = { .id = (uint32_t)index + 1,
-				      .flags = more_flags,
+				      .flags = more_flags | (f->is_aliased ? FUNCTION_IS_ALIASED : 0),
 				      .off = f->off,
 				      .build_id = file->build_id,
 				      .file = file->module,

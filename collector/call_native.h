@@ -43,7 +43,8 @@ struct call_file {
 struct call_function {
 	size_t file;		/* index in call_native.files */
 	uint64_t off;
-	const char *name;	/* as in the file */
+	const char *name;	/* as in the file, of several one that was asked for */
+	bool is_aliased;	/* there are several */
 	struct call_placement placement;
 	bool is_off;		/* its probe was taken away, or could not be placed */
 };

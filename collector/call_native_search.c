@@ -98,9 +98,46 @@ static void note_found(struct call_native *n, const struct call_function *f)
 	}
 }
 
-static void add_function(struct call_native *n, struct call_function *f, const struct image_symbol *sym, int fd)
+static bool has_same_name(const struct image_symbol *a, const struct image_symbol *b)
 {
-	*f = (struct call_function){ .file = n->files.nr - 1, .off = sym->off, .name = sym->name };
+	struct signature as, bs;
+	bool yes;
+
+	signature_of(a->name, &as);
+	signature_of(b->name, &bs);
+	yes = !as.name || !bs.name || !strcmp(as.name, bs.name);
+	signature_release(&as);
+	signature_release(&bs);
+	return yes;
+}
+
+/* open, open64, __libc_open; or two functions of which the compiler or the linker made one. */
+static bool is_aliased(const struct image *m, const struct image_symbol *sym)
+{
+	const struct image_symbol *s = sym, *end = m->symbols.at + m->symbols.nr;
+
+	while (s > m->symbols.at && s[-1].off == sym->off)
+		s--;
+	for (; s < end && s->off == sym->off; s++)
+		if (s != sym && s->is_function && !has_same_name(s, sym))
+			return true;
+	return false;
+}
+
+/* Of what a glob means: free rather than __libc_free, and than cfree. */
+static bool is_better_name(const char *name, const char *than)
+{
+	size_t a = strspn(name, "_"), b = strspn(than, "_");
+
+	return a < b || (a == b && strcspn(name, "@") < strcspn(than, "@"));
+}
+
+static void add_function(struct call_native *n, struct call_function *f, const struct image *m,
+			 const struct image_symbol *sym, int fd)
+{
+	*f = (struct call_function){
+		.file = n->files.nr - 1, .off = sym->off, .name = sym->name, .is_aliased = is_aliased(m, sym)
+	};
 	place(f, fd, sym->size);
 	say_placement(f, &n->files.at[f->file]);
 	if (f->placement.kind != CALL_PLACE_NONE)
@@ -139,7 +176,7 @@ static void note_indirect(struct call_native *n, const struct image_symbol *sym,
 		log_verbose(text, sym->name, module);
 }
 
-/* Symbols come by their place: a function goes by the first of its names that is wanted. */
+/* Symbols come by their place: a function goes by one of its names that are wanted. */
 static void search_file(struct call_native *n, const struct locate_file *f, const struct image *m)
 {
 	int fd = open(f->open_path, O_RDONLY | O_CLOEXEC);
@@ -159,8 +196,10 @@ static void search_file(struct call_native *n, const struct locate_file *f, cons
 		}
 		if (sym->off == last.off) {
 			note_found(n, &last);
+			if (last.placement.kind != CALL_PLACE_NONE && is_better_name(sym->name, last.name))
+				vec_last(&n->functions)->name = last.name = sym->name;
 		} else if (has_room(n)) {
-			add_function(n, &last, sym, fd);
+			add_function(n, &last, m, sym, fd);
 			note_found(n, &last);
 		} else {
 			leave_out(n);

@@ -75,6 +75,7 @@ enum function_flags {
 	FUNCTION_IS_NAMED = 1,	/* file, line and name are as they are to be shown; else they are looked up */
 	FUNCTION_IS_TIMED = 2,	/* rows have the time that was spent in it */
 	FUNCTION_IS_INEXACT = 4,	/* some of its calls are in no row */
+	FUNCTION_IS_ALIASED = 8,	/* its file has other names for it: it is shown by the one here */
 };
 
 /* A function whose calls are counted. */

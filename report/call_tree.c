@@ -94,6 +94,7 @@ static struct location place_of(const struct counted_function *f, struct session
 		.addr = f->off,
 		.module = session_module(session, strings_text(session->strings, f->file), &f->build_id),
 		.name = f->name,
+		.is_aliased = f->flags & FUNCTION_IS_ALIASED,
 	};
 }
 

@@ -17,6 +17,8 @@ void resolve_init(struct resolve *r, const struct resolve_options *options,
 void resolve_release(struct resolve *r)
 {
 	hashidx_release(&r->function_index);
+	hashidx_release(&r->asked_index);
+	vec_release(&r->asked);
 	vec_release(&r->places);
 	vec_release(&r->functions);
 	vec_release(&r->is_root);
@@ -73,7 +75,7 @@ static const char *module_base_name(const char *path)
 	return slash && slash[1] ? slash + 1 : path;
 }
 
-static uint32_t function_of_frame(struct resolve *r, const struct frame *frame)
+static struct function described(struct resolve *r, const struct frame *frame)
 {
 	struct strings *strings = r->profile->strings;
 	struct function f = { .name = frame->function,
@@ -93,6 +95,34 @@ static uint32_t function_of_frame(struct resolve *r, const struct frame *frame)
 		f.file = strings_id(strings, module_base_name(strings_text(strings, f.module)));
 	if (f.is_kernel || !frame->file)
 		f.line = 0;
+	return f;
+}
+
+static uint64_t asked_hash(const struct function *f)
+{
+	return hash_mix((uint64_t)f->file << 32 | f->name, (uint64_t)f->module << 32 | f->line);
+}
+
+/* NULL: it goes by the name that it has. */
+static const struct asked_name *asked_name_of(const struct resolve *r, const struct function *f)
+{
+	hashidx_each(&r->asked_index, asked_hash(f), id) {
+		const struct asked_name *a = &r->asked.at[id];
+
+		if (a->shown == f->name && a->file == f->file && a->line == f->line && a->module == f->module)
+			return a;
+	}
+	return NULL;
+}
+
+/* Samples, too, have the name that counted calls were asked for by: they are in one row. */
+static uint32_t function_of_frame(struct resolve *r, const struct frame *frame)
+{
+	struct function f = described(r, frame);
+	const struct asked_name *a = asked_name_of(r, &f);
+
+	if (a)
+		f.name = a->name;
 	return function_id(r, &f);
 }
 
@@ -109,7 +139,7 @@ static uint32_t function_of_kernel(struct resolve *r)
 }
 
 /* The symbolizer knows where the function is defined, and mostly how it is called. */
-static uint32_t function_of_entry(struct resolve *r, const struct location *l)
+static struct frame frame_of_entry(struct resolve *r, const struct location *l)
 {
 	const struct frame *frames;
 	struct frame frame;
@@ -120,7 +150,37 @@ static uint32_t function_of_entry(struct resolve *r, const struct location *l)
 	frame = frames[nr - 1];
 	if (!frame.function)
 		frame.function = l->name;
+	return frame;
+}
+
+static uint32_t function_of_entry(struct resolve *r, const struct location *l)
+{
+	struct frame frame = frame_of_entry(r, l);
+
 	return function_of_frame(r, &frame);
+}
+
+/* Of two names that were asked for, in two recordings, the first. */
+static void look_at_name(struct resolve *r, const struct location *l)
+{
+	struct frame frame = frame_of_entry(r, l);
+	struct function f = described(r, &frame);
+	uint32_t name = symbolizer_name(r->symbolizer, strings_text(r->profile->strings, l->name));
+
+	if (name == f.name || asked_name_of(r, &f))
+		return;
+	hashidx_add(&r->asked_index, asked_hash(&f), (uint32_t)r->asked.nr);
+	vec_push(&r->asked, (struct asked_name){ f.name, f.file, f.line, f.module, name });
+}
+
+static void look_at_names(struct resolve *r)
+{
+	for (; r->nr_looked_at < r->stacks->locations.nr; r->nr_looked_at++) {
+		const struct location *l = &r->stacks->locations.at[r->nr_looked_at];
+
+		if (l->kind == LOCATION_FUNCTION && l->is_aliased)
+			look_at_name(r, l);
+	}
 }
 
 static uint32_t function_of_named(struct resolve *r, const struct location *l)
@@ -160,6 +220,7 @@ struct place resolve_place(struct resolve *r, uint32_t location_id)
 {
 	struct place place;
 
+	look_at_names(r);
 	while (r->places.nr < r->stacks->locations.nr)
 		vec_push(&r->places, (struct place){ 0 });
 	if (r->places.at[location_id].nr)

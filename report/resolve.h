@@ -27,6 +27,12 @@ struct resolve_options {
 /* In a chain: who called is not known. */
 #define NO_FUNCTION UINT32_MAX
 
+/* A function that was asked for by another name than the one that it would be shown by. */
+struct asked_name {
+	uint32_t shown, file, line, module;	/* as of struct function */
+	uint32_t name;
+};
+
 /* The functions of one location, innermost first. */
 struct place {
 	uint32_t first, nr;	/* in resolve.functions; nr 0: not resolved yet */
@@ -38,6 +44,9 @@ struct resolve {
 	struct symbolizer *symbolizer;
 	struct profile *profile;	/* its functions grow */
 	struct hashidx function_index;
+	struct hashidx asked_index;
+	VEC(struct asked_name) asked;
+	size_t nr_looked_at;		/* locations of which it is known whether they have such a name */
 	VEC(struct place) places;	/* by location */
 	VEC(uint32_t) functions;	/* indexes in profile->functions */
 	VEC(bool) is_root;		/* by function */

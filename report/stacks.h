@@ -31,6 +31,7 @@ struct location {
 	uint32_t module;
 	uint32_t name, file;	/* strings: of a named one; of a function what its file calls it */
 	bool is_return, is_kernel;
+	bool is_aliased;	/* of a function: it is shown by that name */
 	/* Not looked at when places are compared: calls of it were not counted; its calls have their time. */
 	bool is_inexact, is_timed;
 	uint8_t kind;		/* enum location_kind */

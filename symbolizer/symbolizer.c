@@ -5,6 +5,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "base/demangle.h"
 #include "symbolizer/module.h"
 #include "symbolizer/source.h"
 
@@ -277,6 +278,17 @@ void symbolizer_resolve(struct symbolizer *s, uint32_t module, struct code_addr 
 	hashidx_add(&s->answers_by_addr, hash, (uint32_t)s->answers.nr - 1);
 	*ret_frames = answer.frames;
 	*ret_nr = answer.nr;
+}
+
+uint32_t symbolizer_name(struct symbolizer *s, const char *symbol)
+{
+	char *name = xstrndup(symbol, *symbol ? strcspn(symbol + 1, "@") + 1 : 0);
+	char *shown = s->options.no_demangle ? NULL : demangle(name);
+	uint32_t id = strings_id(s->strings, shown ? shown : name);
+
+	free(name);
+	free(shown);
+	return id;
 }
 
 Elf *symbolizer_elf(struct symbolizer *s, uint32_t module)

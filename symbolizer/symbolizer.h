@@ -114,6 +114,9 @@ void symbolizer_add_perf_map(struct symbolizer *s, uint32_t pid, const void *tex
 void symbolizer_resolve(struct symbolizer *s, uint32_t module, struct code_addr at,
 			const struct frame **ret_frames, size_t *ret_nr);
 
+/* The string id of how a function of that symbol is shown: demangled unless asked not to, without its version. */
+uint32_t symbolizer_name(struct symbolizer *s, const char *symbol);
+
 /*
  * The program file of a MODULE_ELF, checked and open, or NULL where there is none that may be used. Lent
  * until the symbolizer is freed. Its addresses are link-time ones. Who asks for it has code in it, whose names

@@ -164,6 +164,24 @@ def check_names():
     step("names: of C++, static, by module, inlined, none")
 
 
+def check_aliases():
+    """A function of several names goes by the one that it was asked for by, and so do its samples."""
+    program = path("aliases")
+    with open(program + ".c", "w") as f:
+        f.write("__attribute__((noipa)) int __internal_work(int n) { for (volatile int i = 0; i < 100000; i++) ; return n; }\n"
+                "int work(int n) __attribute__((weak, alias(\"__internal_work\")));\n"
+                "int labour(int n) __attribute__((alias(\"__internal_work\")));\n"
+                "int main(void) { for (int i = 0; i < 300; i++) work(i); }\n")
+    run("gcc", "-O1", "-g", "-o", program, program + ".c")
+    for pattern, want in (("work", "work"), ("labour", "labour"), ("__internal_work", "__internal_work"), ("*work", "work")):
+        file = path("aliases.data")
+        wperf("record", "-o", file, "--marker", "none", "--calls", pattern + "@aliases", "--", program)
+        rows = [f for g in report(file)["groups"] for f in g["functions"] if f["function"] in ("work", "labour", "__internal_work")]
+        equal("rows of " + pattern, [(f["function"], f["ncalls"]) for f in rows], [(want, 300)])
+        check(rows[0]["samples"], "its samples are in another row")
+    step("one function of three names")
+
+
 def check_thunks():
     """A virtual call through a second base class is one call, and one request."""
     for flags in ("-O0", "-O2"):
@@ -298,6 +316,6 @@ def check_overhead():
     step("overhead: %d of %d calls, and all %d of the other" % (got["leaf"][0], want["leaf"][0], want["middle"][0]))
 
 
-for one in (check_library, check_others, check_killed_midway, check_loss, check_names, check_thunks, check_unmet, check_soon, check_go, check_overhead):
+for one in (check_library, check_others, check_killed_midway, check_loss, check_names, check_aliases, check_thunks, check_unmet, check_soon, check_go, check_overhead):
     if len(sys.argv) < 2 or one.__name__ in sys.argv[1:]:
         one()
