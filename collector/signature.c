@@ -96,6 +96,14 @@ static const char *find_params(const char *s)
 	return p;
 }
 
+/* In "A::f(int) const::{lambda()#1}::operator()()". */
+static bool is_qualifier_of_scope(const char *s)
+{
+	s += str_starts(s, " const") ? strlen(" const") : 0;
+	s += str_starts(s, " volatile") ? strlen(" volatile") : 0;
+	return str_starts(s + strspn(s, " &"), "::");
+}
+
 /* Where the name begins behind a return type: after the last space outside of all brackets. */
 static const char *skip_return_type(const char *s, const char *end)
 {
@@ -109,7 +117,7 @@ static const char *skip_return_type(const char *s, const char *end)
 			depth++;
 		else if (strchr(">)]}", *p) && depth)
 			depth--;
-		else if (*p == ' ' && !depth)
+		else if (*p == ' ' && !depth && !is_qualifier_of_scope(p))
 			name = p + 1;
 	}
 	return name;
@@ -316,6 +324,65 @@ static bool is_clone(const struct wanted *w, const char *symbol)
 	return !w->clone || (len >= clone_len && !strncmp(symbol + len - clone_len, w->clone, clone_len));
 }
 
+/* From an opening bracket to behind the one that closes it, or to the end. */
+static const char *skip_brackets(const char *s)
+{
+	unsigned int depth = 0;
+
+	for (; *s; s++) {
+		depth += *s == '(' || *s == '{';
+		depth -= *s == ')' || *s == '}';
+		if (!depth)
+			return s + 1;
+	}
+	return s;
+}
+
+/* What stands around a name has parameters: "f(int)::", "f() const::"; but "(anonymous namespace)::". */
+static const char *skip_params_of_scope(const char *s)
+{
+	const char *end = skip_brackets(s);
+
+	if (str_starts(s, "(anonymous"))
+		return s;
+	end += str_starts(end, "const") ? strlen("const") : 0;
+	return str_starts(end, "::") ? end : s;
+}
+
+/* "ns::f(int)::{lambda(int)#1}::operator()" as debug information has it: "ns::f::{lambda}::operator()". */
+static char *as_scopes(const char *name)
+{
+	struct str out = { 0 };
+
+	while (*name) {
+		const char *rest = *name == '(' ? skip_params_of_scope(name) : name;
+
+		if (str_starts(name, "{lambda(")) {
+			str_add(&out, "{lambda}");
+			rest = skip_brackets(name);
+		} else if (rest == name) {
+			str_add_char(&out, *rest++);
+		}
+		name = rest;
+	}
+	return str_take(&out);
+}
+
+/* Debug information, and so our tables, tell neither what a lambda takes nor which of several it is. */
+static bool is_some_lambda(const struct wanted *w, const struct signature *s)
+{
+	const char *name = plain_name(s);
+	char *scopes;
+	bool yes;
+
+	if (!strstr(w->plain, "{lambda}") || !strstr(name, "{lambda("))
+		return false;
+	scopes = as_scopes(name);
+	yes = !fnmatch(w->plain, scopes, 0);
+	free(scopes);
+	return yes;
+}
+
 bool wanted_has_namesake(const struct wanted *w, const struct signature *s)
 {
 	char *last = last_part(s->name);
@@ -341,7 +408,8 @@ bool wanted_matches(const struct wanted *w, const char *symbol, struct signature
 		bool changed;
 		char *base = base_symbol(symbol, &changed);
 		bool same = !strcmp(base, w->plain) || !strcmp(symbol, w->text) ||
-			    !strcmp(w->plain, plain_name(&s)) || !strcmp(w->plain, plain_full(&s));
+			    !strcmp(w->plain, plain_name(&s)) || !strcmp(w->plain, plain_full(&s)) ||
+			    is_some_lambda(w, &s);
 
 		free(base);
 		if (same && is_clone(w, symbol)) {
@@ -359,7 +427,7 @@ bool wanted_is_like(const struct wanted *w, const char *symbol, const struct sig
 	const char *name = plain_name(s), *full = plain_full(s);
 	bool yes = !fnmatch(w->text, plain, 0) || !fnmatch(w->text, s->name, 0) || !fnmatch(w->text, s->full, 0) ||
 		   !fnmatch(w->plain, name, 0) || !fnmatch(w->plain, full, 0) || !strcmp(w->plain, name) ||
-		   !strcmp(w->plain, full);
+		   !strcmp(w->plain, full) || is_some_lambda(w, s);
 
 	free(plain);
 	return yes && is_clone(w, symbol);

@@ -4,7 +4,7 @@
  * C++ or Rust name, or by its C++ name with parameters; spaces do not matter, and std::string is
  * what it is called. Names as nm -C, gdb, perf and our own tables have them are taken: with what a
  * template returns, with a tag ([abi:cxx11]), and with the compiler's suffix, [clone .isra.0], which
- * then means that copy alone.
+ * then means that copy alone; f::{lambda}::operator(), which debug information has, is any of f's.
  *
  *	symbol					name		with parameters
  *	handle_request				handle_request	handle_request
