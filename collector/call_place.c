@@ -75,13 +75,35 @@ static bool is_emulated(const struct instruction *i)
 }
 
 /*
+ * The kernel goes by the opcode's first byte, whatever prefix stands before it: it takes "vmovdqu %ymm0, (%rdi)", VEX 7F,
+ * for a jg, and goes on behind it with nothing moved. So with all that has the opcode of what it emulates, or of what it
+ * mends the instruction pointer or the stack after (branch_setup_xol_ops(), arch_uprobe_analyze_insn()). What has a newer
+ * prefix than VEX is not known to be understood at all.
+ */
+static bool is_mistaken(const struct instruction *i)
+{
+	if (i->in.encoding != ZYDIS_INSTRUCTION_ENCODING_VEX)
+		return i->in.encoding != ZYDIS_INSTRUCTION_ENCODING_LEGACY &&
+		       i->in.encoding != ZYDIS_INSTRUCTION_ENCODING_3DNOW;
+	switch (i->in.opcode) {
+	case 0x90:			/* nop */
+	case 0x9a: case 0xe8: case 0xff:	/* call */
+	case 0xe9: case 0xea: case 0xeb:	/* jmp */
+	case 0xc2: case 0xc3: case 0xca: case 0xcb:	/* ret */
+	case 0x9d:			/* popf */
+		return true;
+	default:
+		return i->in.opcode >> 4 == 7;	/* jcc */
+	}
+}
+
+/*
  * The kernel steps over it; what it refuses (good_insns_64, good_2byte_insns, is_prefix_bad()), as far as
  * functions have it, is not.
  */
 static bool is_stepped(const struct instruction *i)
 {
-	if (i->in.encoding == ZYDIS_INSTRUCTION_ENCODING_EVEX ||
-	    i->in.encoding == ZYDIS_INSTRUCTION_ENCODING_XOP)
+	if (is_mistaken(i))
 		return false;
 	if (i->in.attributes & (ZYDIS_ATTRIB_HAS_LOCK | ZYDIS_ATTRIB_HAS_SEGMENT_CS |
 				ZYDIS_ATTRIB_HAS_SEGMENT_DS | ZYDIS_ATTRIB_HAS_SEGMENT_ES |
@@ -320,6 +342,15 @@ bool call_place_check(const uint8_t *code, size_t len, struct call_check *ret)
 }
 
 /* ---- the place ---- */
+
+bool call_place_is_mistaken(const uint8_t *code, size_t len)
+{
+	struct instruction i;
+	ZydisDecoder decoder;
+
+	return !ZYAN_FAILED(ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64)) &&
+	       decode(&decoder, code, len, &i) && is_mistaken(&i);
+}
 
 static void refuse(struct call_placement *p, const char *why)
 {

@@ -48,6 +48,12 @@ struct call_placement {
 /* Pure. code: the whole function, len bytes. */
 void call_place_find(const uint8_t *code, size_t len, struct call_placement *ret);
 
+/*
+ * Pure. True: the kernel takes what the code begins with for another instruction, and a probe there would change what the
+ * target does.
+ */
+bool call_place_is_mistaken(const uint8_t *code, size_t len);
+
 /* What a function begins with that begins again, if it does. */
 struct call_check {
 	uint32_t jump;		/* its last conditional jump: not taken once in each call, the last time */

@@ -9,7 +9,7 @@
 #include "collector/probe.h"
 
 /* Longer functions are taken as they are. */
-enum { MAX_CODE_BYTES = 1 << 20 };
+enum { MAX_CODE_BYTES = 1 << 20, INSTRUCTION_BYTES_MAX = 15 };
 
 static uint64_t size_of_function(const struct image *m, uint64_t off)
 {
@@ -59,4 +59,15 @@ void locate_entries(struct locate *l, struct probe_sites *sites)
 		if (!check.keeps_arguments)
 			lose_arguments(&site->args);
 	}
+}
+
+bool locate_is_mistaken(const struct probe_site *site)
+{
+	int fd = open(site->open_path, O_RDONLY | O_CLOEXEC);
+	uint8_t code[INSTRUCTION_BYTES_MAX];
+	ssize_t len = fd < 0 ? -1 : pread(fd, code, sizeof(code), (off_t)site->off);
+
+	if (fd >= 0)
+		close(fd);
+	return len > 0 && call_place_is_mistaken(code, (size_t)len);
 }

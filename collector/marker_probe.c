@@ -112,15 +112,29 @@ static int avoid_return_probes(struct probe_marker *m, struct err *e)
 	return err_remedy(e, "Name two functions or USDT probes: begin=PROBE,end=PROBE");
 }
 
+static int check_code(const struct probe_marker *m, const struct probe_sites *sites, struct err *e)
+{
+	vec_each(&sites->sites, site) {
+		if (!locate_is_mistaken(site))
+			continue;
+		err_set(e, -EOPNOTSUPP, "--marker %s: the kernel takes the vector instruction that %s in %s begins with for "
+					"another one, and a probe there would change what the target does",
+			m->spec->text, site->name, site->module);
+		return err_remedy(e, "Name a function that calls it.");
+	}
+	return 0;
+}
+
 /* One of the two: where it is, and where each call comes by once. */
 static int find_probe(struct probe_marker *m, const struct probe_name *name, struct probe_sites *ret,
 		      struct err *e)
 {
 	int err = locate_probe(&m->locate, name, ret, e);
 
-	if (!err && name->function)
-		locate_entries(&m->locate, ret);
-	return err;
+	if (err || !name->function)
+		return err;
+	locate_entries(&m->locate, ret);
+	return check_code(m, ret, e);
 }
 
 static int find_sites(struct probe_marker *m, struct err *e)

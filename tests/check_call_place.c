@@ -33,6 +33,13 @@ static const struct {
 	{ "pop %rax; push %rax", { 0x58, 0x50, 0xc3 }, 3, CALL_PLACE_STEPPED, 0, 0 },
 	/* to the end of the block, and no further */
 	{ "mov; jmp", { 0x89, 0xf8, 0xeb, 0x10 }, 4, CALL_PLACE_EMULATED, 2, 0 },
+	/* vector instructions with opcodes that the kernel takes for others: jg, ja, ret, call */
+	{ "vmovdqu %ymm0,(%rdi); ret", { 0xc5, 0xfe, 0x7f, 0x07, 0xc3 }, 5, CALL_PLACE_STEPPED, 4, 0 },
+	{ "vzeroupper; ret", { 0xc5, 0xf8, 0x77, 0xc3 }, 4, CALL_PLACE_STEPPED, 3, 0 },
+	{ "vcmpltps; ret", { 0xc5, 0xf8, 0xc2, 0xc1, 1, 0xc3 }, 6, CALL_PLACE_STEPPED, 5, 0 },
+	{ "vpsubsb; jmp *%rax", { 0xc5, 0xf9, 0xe8, 0xc1, 0xff, 0xe0 }, 6, CALL_PLACE_STEPPED, 4, 0 },
+	{ "vpbroadcastb %esi,%ymm17; mov; ret", { 0x62, 0xe2, 0x7d, 0x28, 0x7a, 0xce, 0x89, 0xf8, 0xc3 }, 9, CALL_PLACE_STEPPED, 6, 0 },
+	{ "vxorps; ret", { 0xc5, 0xf8, 0x57, 0xc0, 0xc3 }, 5, CALL_PLACE_STEPPED, 0, 0 },
 	{ "lea; ret", { 0x8d, 0x47, 1, 0xc3 }, 4, CALL_PLACE_STEPPED, 0, 0 },
 	{ "jmp *%rax; push %rbp", { 0xff, 0xe0, 0x55, 0xc3 }, 4, CALL_PLACE_STEPPED, 0, 0 },
 	{ "syscall; push %rbp", { 0x0f, 0x05, 0x55, 0xc3 }, 4, CALL_PLACE_STEPPED, 0, 0 },

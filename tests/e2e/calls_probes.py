@@ -182,6 +182,30 @@ def check_aliases():
     step("one function of three names")
 
 
+def check_vectors():
+    """The kernel takes some vector instructions for jumps: no probe goes there, and the target does what it does."""
+    with open("/proc/cpuinfo") as f:
+        if " avx " not in f.read():
+            step("vector instructions: omitted, this CPU has no AVX")
+            return
+    program = path("vectors")
+    with open(program + ".s", "w") as f:
+        f.write(".globl store, main\n.type store, @function\nstore: vmovdqu %xmm0, (%rdi)\n ret\n.size store, . - store\n"
+                ".type caller, @function\ncaller: push %rbx\n call store\n pop %rbx\n ret\n.size caller, . - caller\n"
+                "main: push %rbx\n sub $32, %rsp\n mov $100, %ebx\n1: vmovd %ebx, %xmm0\n mov %rsp, %rdi\n call caller\n"
+                " cmp %ebx, (%rsp)\n jne 2f\n dec %ebx\n jnz 1b\n2: mov %ebx, %eax\n add $32, %rsp\n pop %rbx\n ret\n"
+                ".section .note.GNU-stack\n")
+    run("gcc", "-o", program, program + ".s")
+    for options in (("--marker", "none", "--calls", "store"), ("--marker", "func:caller", "--calls", "caller", "--calls", "store")):
+        # Its exit status is what is left of the rounds where something else than what was stored is there.
+        wperf("record", "-o", path("vectors.data"), *options, "--", program)
+        got, inexact = counted(report(path("vectors.data")), ("store",))
+        equal("calls of what begins with a vector instruction", (got, inexact), ({"store": (100, 100)}, set()))
+    done = wperf("record", "-o", path("vectors.data"), "--marker", "func:store", "--", program, status=USAGE)
+    has("a request of it", done.stderr, "the kernel takes the vector instruction that store in %s begins with for another one" % program)
+    step("vector instructions")
+
+
 def check_thunks():
     """A virtual call through a second base class is one call, and one request."""
     for flags in ("-O0", "-O2"):
@@ -316,6 +340,6 @@ def check_overhead():
     step("overhead: %d of %d calls, and all %d of the other" % (got["leaf"][0], want["leaf"][0], want["middle"][0]))
 
 
-for one in (check_library, check_others, check_killed_midway, check_loss, check_names, check_aliases, check_thunks, check_unmet, check_soon, check_go, check_overhead):
+for one in (check_library, check_others, check_killed_midway, check_loss, check_names, check_aliases, check_vectors, check_thunks, check_unmet, check_soon, check_go, check_overhead):
     if len(sys.argv) < 2 or one.__name__ in sys.argv[1:]:
         one()
