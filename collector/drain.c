@@ -22,6 +22,9 @@ enum {
 	REWRITTEN_BYTES = 16 * STACK_WALKER_SAMPLE_MAX,
 };
 
+/* From a loss until the processes are looked at whose ends it may have held: they are gone by then. */
+#define LOST_ENDS_NS 1000000000ULL
+
 static void saw_socket_marks(struct drain *d, const struct record *rec)
 {
 	struct cursor c = cursor_of(rec->sample.raw, rec->sample.raw_len);
@@ -221,6 +224,28 @@ static void forget_ended(struct drain *d)
 	d->ended.nr = nr;
 }
 
+/* Ends of processes may be among what was lost: who is followed and gone would stay in that set for good. */
+static void find_lost_ends(struct drain *d, uint64_t now)
+{
+	uint32_t *pids;
+	size_t nr, i;
+
+	if (!d->follow || d->nr_lost == d->nr_lost_looked_at)
+		return;
+	if (!d->lost_ends_due_ns)
+		d->lost_ends_due_ns = now + LOST_ENDS_NS;
+	if (now < d->lost_ends_due_ns)
+		return;
+	d->nr_lost_looked_at = d->nr_lost;
+	d->lost_ends_due_ns = 0;
+	pids = xreallocarray(NULL, FOLLOW_MAX_PROCESSES, sizeof(*pids));
+	nr = follow_list(d->follow, pids, FOLLOW_MAX_PROCESSES);
+	for (i = 0; i < nr; i++)
+		if (process_is_gone(pids[i]))
+			vec_push(&d->ended, (struct ended_process){ pids[i], now });
+	free(pids);
+}
+
 static void gather(struct drain *d, uint64_t until_ns)
 {
 	merge_begin(&d->merge, &d->events, until_ns);
@@ -275,6 +300,7 @@ static void finish_round(struct drain *d)
 void drain_rings(struct drain *d, bool is_last)
 {
 	d->round_has_records = false;
+	find_lost_ends(d, monotonic_ns());
 	forget_ended(d);
 	if (is_last)
 		gather(d, UINT64_MAX);

@@ -26,7 +26,7 @@ static const struct script {
 	{ "live", { CAN_BPF }, "" },
 	{ "bad_input", { CAN_BPF }, "/usr/bin/python3" },
 	{ "syscalls", { CAN_BPF }, "gcc" },
-	{ "lost", { CAN_BPF }, "" },
+	{ "lost", { CAN_BPF }, "gcc" },
 	{ "logs", { CAN_BPF }, "" },
 	{ "profiles", { CAN_BPF }, "/usr/bin/python3 /usr/bin/flask" },
 	{ "nginx", { CAN_BPF }, "nginx" },

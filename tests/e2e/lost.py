@@ -6,6 +6,7 @@ import socket
 
 from lib import *
 
+NR_BROODS, NR_IN_BROOD = 2, 10000  # together more than FOLLOW_MAX_PROCESSES
 NR_LOST, NR_AFTER, AT_A_TIME = 20000, 300, 50
 
 
@@ -53,3 +54,20 @@ has("the report", profile["talk"], "records lost")
 has("the recorder", recording.talk, "%d lost in" % profile["lost"])
 step("%d requests are missing, %d records are said to be lost; %d after that are there" %
      (missing, profile["lost"], NR_AFTER))
+
+# Processes that end while nobody reads: no record tells of it, and they make room for others all the same.
+process = start_target(build("e2e_forks.c"), "brood", ready="ready", stdin=subprocess.PIPE, bufsize=1)
+recording = Recording("-p", process.pid, "-m", "64", "--marker", "func:work")
+for _ in range(NR_BROODS):
+    recording.process.send_signal(signal.SIGSTOP)
+    process.stdin.write("%d\n" % NR_IN_BROOD)
+    process.stdin.flush()
+    equal("the brood", process.stdout.readline(), "done\n")
+    recording.process.send_signal(signal.SIGCONT)
+    time.sleep(2.5)
+process.stdin.close()
+recording.wait()
+check("were not followed" not in recording.talk, recording.talk)
+by_process = {g["path"].split("/")[0]: g["requests"] for g in report(recording.file, "--by", "process")["groups"]}
+equal("calls of a child that comes after %d that were lost" % (NR_BROODS * NR_IN_BROOD), by_process.get("last"), 20)
+step("%d children came and went unseen, and the next one is recorded" % (NR_BROODS * NR_IN_BROOD))

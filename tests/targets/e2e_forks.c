@@ -8,6 +8,8 @@
  *	e2e_forks forever	calls without end; prints a line a second or so
  *	e2e_forks headless N	after a line on stdin its first thread ends, after the next a second one
  *				does N calls
+ *	e2e_forks brood		for each line N on stdin N children that end at once, one after the other; at
+ *				the end of stdin one that does 20 calls
  *	e2e_forks exit N | e2e_forks signal N
  */
 #include <pthread.h>
@@ -130,6 +132,29 @@ static void headless(unsigned int nr)
 	pthread_exit(NULL);
 }
 
+static void brood(void)
+{
+	unsigned int nr;
+	int status;
+
+	puts("ready");
+	fflush(stdout);
+	while (scanf("%u", &nr) == 1) {
+		while (nr--) {
+			pid_t pid = vfork();
+
+			if (!pid)
+				_exit(0);
+			if (pid < 0 || waitpid(pid, &status, 0) != pid)
+				exit(1);
+		}
+		puts("done");
+		fflush(stdout);
+	}
+	child(20, "last");
+	wait(&status);
+}
+
 int main(int argc, char **argv)
 {
 	const char *mode = argc > 1 ? argv[1] : "tree";
@@ -141,6 +166,8 @@ int main(int argc, char **argv)
 		calls(n, argc > 3 ? (unsigned int)atoi(argv[3]) : 1);
 	} else if (!strcmp(mode, "headless")) {
 		headless(n);
+	} else if (!strcmp(mode, "brood")) {
+		brood();
 	} else if (!strcmp(mode, "exit")) {
 		calls(3, 1);
 		return (int)n;
