@@ -283,23 +283,22 @@ void drain_settled(struct drain *d, uint64_t from_ns, uint64_t to_ns)
  */
 static void finish_round(struct drain *d)
 {
-	bool has_records = d->round_has_records || d->last_round_had_records;
 	uint64_t until_ns = d->merge.until_ns;
 
-	if (!has_records || (d->waits && (!d->due_ns || until_ns < d->due_ns))) {
-		d->last_round_had_records = has_records;
+	if (!d->round_has_records && !d->last_round_had_records)
 		return;
-	}
+	if (d->waits && (!d->due_ns || until_ns < d->due_ns))
+		return;
 	writer_finished_round(d->writer);
 	writer_flush(d->writer);
 	d->last_round_had_records = d->round_has_records;
+	d->round_has_records = false;
 	d->finished_ns = until_ns;
 	d->due_ns = d->settled.from_ns > until_ns ? d->settled.to_ns : 0;
 }
 
 void drain_rings(struct drain *d, bool is_last)
 {
-	d->round_has_records = false;
 	find_lost_ends(d, monotonic_ns());
 	forget_ended(d);
 	if (is_last)

@@ -53,7 +53,8 @@ struct drain {
 	struct settled {
 		uint64_t from_ns, to_ns;
 	} settled;			/* the last time */
-	bool round_has_records, last_round_had_records;
+	bool round_has_records;		/* since the last round was finished */
+	bool last_round_had_records;
 	bool is_pressed;		/* so much waits in a ring that it may be full soon, and wake nobody */
 };
 

@@ -280,6 +280,30 @@ START_TEST(rounds_wait_for_what_is_settled)
 }
 END_TEST
 
+/* What came in a drain that finished none is in order behind two that are, though nothing else comes. */
+START_TEST(rounds_go_on_until_all_is_in_order)
+{
+	const struct timespec apart = { .tv_nsec = 3000000 };
+	static struct rig rig;
+	int i;
+
+	set_up(&rig);
+	put_sample(&rig, 0, monotonic_ns());
+	nanosleep(&apart, NULL);
+	drain_settled(&rig.drain, 0, monotonic_ns());
+	drain_rings(&rig.drain, false);
+	ck_assert_uint_eq(rig.drain.nr_samples, 1);
+	ck_assert_uint_eq(rig.drain.finished_ns, 0);
+	for (i = 0; i < 10; i++) {
+		drain_settled(&rig.drain, monotonic_ns(), monotonic_ns());
+		nanosleep(&apart, NULL);
+		drain_rings(&rig.drain, false);
+	}
+	ck_assert_uint_eq(nr_rounds_written(&rig), 2);
+	tear_down(&rig);
+}
+END_TEST
+
 START_TEST(each_round_is_finished_where_nothing_is_late)
 {
 	const struct timespec apart = { .tv_nsec = 3000000 };
@@ -309,6 +333,7 @@ Suite *check_drain_suite(void)
 	tcase_add_loop_test(tc, what_waits_presses, 0, ARRAY_LEN(cases));
 	tcase_add_test(tc, a_full_ring_does_not_wait);
 	tcase_add_test(tc, rounds_wait_for_what_is_settled);
+	tcase_add_test(tc, rounds_go_on_until_all_is_in_order);
 	tcase_add_test(tc, each_round_is_finished_where_nothing_is_late);
 	tcase_add_test(tc, a_process_is_forgotten_behind_its_last_record);
 	suite_add_tcase(s, tc);
