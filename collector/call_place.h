@@ -49,10 +49,10 @@ struct call_placement {
 void call_place_find(const uint8_t *code, size_t len, struct call_placement *ret);
 
 /*
- * Pure. True: the kernel takes what the code begins with for another instruction, and a probe there would change what the
- * target does.
+ * Pure. True: with a probe on what the code begins with, the target does something else. is_entry: a function begins there,
+ * and nothing is kept below the stack pointer, where the call that the kernel makes of a nop of five bytes writes.
  */
-bool call_place_is_mistaken(const uint8_t *code, size_t len);
+bool call_place_is_changed(const uint8_t *code, size_t len, bool is_entry);
 
 /* What a function begins with that begins again, if it does. */
 struct call_check {

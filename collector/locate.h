@@ -122,8 +122,8 @@ bool locate_may_unwind(const struct locate *l);
  * comes by once: call_place_check(). All sites are functions.
  */
 void locate_entries(struct locate *l, struct probe_sites *sites);
-/* See call_place_is_mistaken(). */
-bool locate_is_mistaken(const struct probe_site *site);
+/* See call_place_is_changed(). */
+bool locate_is_changed(const struct probe_site *site, bool is_entry);
 /* Go's stacks are small, many lie in one mapping, and they move. */
 bool locate_file_is_go(const struct locate_file *f);
 /*

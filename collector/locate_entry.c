@@ -61,7 +61,7 @@ void locate_entries(struct locate *l, struct probe_sites *sites)
 	}
 }
 
-bool locate_is_mistaken(const struct probe_site *site)
+bool locate_is_changed(const struct probe_site *site, bool is_entry)
 {
 	int fd = open(site->open_path, O_RDONLY | O_CLOEXEC);
 	uint8_t code[INSTRUCTION_BYTES_MAX];
@@ -69,5 +69,5 @@ bool locate_is_mistaken(const struct probe_site *site)
 
 	if (fd >= 0)
 		close(fd);
-	return len > 0 && call_place_is_mistaken(code, (size_t)len);
+	return len > 0 && call_place_is_changed(code, (size_t)len, is_entry);
 }

@@ -112,15 +112,15 @@ static int avoid_return_probes(struct probe_marker *m, struct err *e)
 	return err_remedy(e, "Name two functions or USDT probes: begin=PROBE,end=PROBE");
 }
 
-static int check_code(const struct probe_marker *m, const struct probe_sites *sites, struct err *e)
+static int check_code(const struct probe_marker *m, const struct probe_sites *sites, bool is_entry, struct err *e)
 {
 	vec_each(&sites->sites, site) {
-		if (!locate_is_mistaken(site))
+		if (!locate_is_changed(site, is_entry))
 			continue;
-		err_set(e, -EOPNOTSUPP, "--marker %s: the kernel takes the vector instruction that %s in %s begins with for "
-					"another one, and a probe there would change what the target does",
+		err_set(e, -EOPNOTSUPP, "--marker %s: a probe on %s in %s would change what the target does: the kernel does "
+					"something else than the instruction there",
 			m->spec->text, site->name, site->module);
-		return err_remedy(e, "Name a function that calls it.");
+		return err_remedy(e, "Name another probe: a function that calls it, for one.");
 	}
 	return 0;
 }
@@ -131,10 +131,11 @@ static int find_probe(struct probe_marker *m, const struct probe_name *name, str
 {
 	int err = locate_probe(&m->locate, name, ret, e);
 
-	if (err || !name->function)
+	if (err)
 		return err;
-	locate_entries(&m->locate, ret);
-	return check_code(m, ret, e);
+	if (name->function)
+		locate_entries(&m->locate, ret);
+	return check_code(m, ret, name->function, e);
 }
 
 static int find_sites(struct probe_marker *m, struct err *e)

@@ -42,7 +42,16 @@ static const struct {
 	{ "vxorps; ret", { 0xc5, 0xf8, 0x57, 0xc0, 0xc3 }, 5, CALL_PLACE_STEPPED, 0, 0 },
 	{ "lea; ret", { 0x8d, 0x47, 1, 0xc3 }, 4, CALL_PLACE_STEPPED, 0, 0 },
 	{ "jmp *%rax; push %rbp", { 0xff, 0xe0, 0x55, 0xc3 }, 4, CALL_PLACE_STEPPED, 0, 0 },
-	{ "syscall; push %rbp", { 0x0f, 0x05, 0x55, 0xc3 }, 4, CALL_PLACE_STEPPED, 0, 0 },
+	/* what comes out else: the trap flag stored, the copy's address in %rcx; "xchg %rax,%r8" for a nop; cmov misread */
+	{ "pushfq; pop %rax; ret", { 0x9c, 0x58, 0xc3 }, 3, CALL_PLACE_STEPPED, 1, 8 },
+	{ "pushfw; ret", { 0x66, 0x9c, 0xc3 }, 3, CALL_PLACE_NONE, 0, 0 },
+	{ "syscall; push %rbp", { 0x0f, 0x05, 0x55, 0xc3 }, 4, CALL_PLACE_NONE, 0, 0 },
+	{ "mov; syscall; push %rbp", { 0x89, 0xf8, 0x0f, 0x05, 0x55, 0xc3 }, 6, CALL_PLACE_STEPPED, 0, 0 },
+	{ "xbegin behind; ret", { 0xc7, 0xf8, 0, 0, 0, 0, 0xc3 }, 7, CALL_PLACE_NONE, 0, 0 },
+	{ "xchg %rax,%r8; ret", { 0x49, 0x90, 0xc3 }, 3, CALL_PLACE_STEPPED, 2, 0 },
+	{ "xchg %rax,%rcx; ret", { 0x48, 0x91, 0xc3 }, 3, CALL_PLACE_STEPPED, 0, 0 },
+	{ "rep cmovz 0(%rip),%eax; ret", { 0xf3, 0x0f, 0x44, 0x05, 0, 0, 0, 0, 0xc3 }, 9, CALL_PLACE_STEPPED, 8, 0 },
+	{ "cmovz 0(%rip),%eax; ret", { 0x0f, 0x44, 0x05, 0, 0, 0, 0, 0xc3 }, 8, CALL_PLACE_STEPPED, 0, 0 },
 	{ "loop behind; push", { 0xe2, 1, 0x55, 0xc3 }, 4, CALL_PLACE_STEPPED, 0, 0 },
 	/* a 16 bit push is not emulated */
 	{ "push %ax; ret", { 0x66, 0x50, 0xc3 }, 3, CALL_PLACE_STEPPED, 0, 0 },

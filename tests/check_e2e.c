@@ -57,6 +57,7 @@ static const struct script {
 	{ "calls", { CAN_BPF }, "gcc" },
 	{ "calls_requests", { CAN_BPF }, "" },
 	{ "calls_probes", { CAN_BPF }, "gcc g++" },
+	{ "harm", { CAN_BPF }, "gcc setarch" },
 	{ "calls_many", { CAN_BPF }, "gcc" },
 	{ "calls_callgrind", { CAN_BPF }, "gcc g++ valgrind c++filt" },
 	{ "python_calls", { CAN_BPF }, "/usr/bin/python3 readelf" },

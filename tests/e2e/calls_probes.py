@@ -202,7 +202,7 @@ def check_vectors():
         got, inexact = counted(report(path("vectors.data")), ("store",))
         equal("calls of what begins with a vector instruction", (got, inexact), ({"store": (100, 100)}, set()))
     done = wperf("record", "-o", path("vectors.data"), "--marker", "func:store", "--", program, status=USAGE)
-    has("a request of it", done.stderr, "the kernel takes the vector instruction that store in %s begins with for another one" % program)
+    has("a request of it", done.stderr, "a probe on store in %s would change what the target does" % program)
     step("vector instructions")
 
 

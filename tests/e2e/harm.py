@@ -1,0 +1,252 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Probes change nothing of what their target does.
+
+Instructions of all kinds do what they do without a probe on them. The pieces are all opcodes of all maps with their prefixes, on registers, on memory, and on memory by the instruction
+pointer, followed by nops that an immediate takes as many of as it has bytes; and by name what goes somewhere else. Each piece
+is a function of its own, so its probe goes where call_place.c has it. What cannot be run is there as well: it has to end by
+the same signal, with the same registers.
+"""
+from calls_lib import *
+
+PREFIXES = (b"", b"\x66", b"\xf2", b"\xf3", b"\x48", b"\x41", b"\x4c", b"\xf3\x48", b"\x64")
+NOPS = 10
+ROUNDS = 2
+
+# Opcodes whose meaning the middle of ModRM has.
+GROUPS = {0x80, 0x81, 0x83, 0xc0, 0xd1, 0xd3, 0xf6, 0xf7, 0xfe}
+
+# Not among all opcodes: prefixes, other maps, what jumps or comes from elsewhere, and what two runs have different.
+JUMPS = {*range(0x70, 0x80), *range(0xe0, 0xe4), 0xe8, 0xe9, 0xeb, 0xc2, 0xc3, 0xca, 0xcb, 0xcd, 0xcf, 0xff, 0x9d}
+NONE_1 = {0x0f, 0x26, 0x2e, 0x36, 0x3e, *range(0x40, 0x50), 0x62, *range(0x64, 0x68), 0x8e, 0xc4, 0xc5, 0xf0, 0xf2, 0xf3}
+NONE_2 = {0x01, 0x05, 0x07, 0x0b, 0x31, 0x34, 0x35, 0x38, 0x3a, *range(0x80, 0x90), 0xa1, 0xa2, 0xa9, 0xae, 0xb2, 0xb4, 0xb5, 0xc7}
+
+NAMED = """
+pushf
+pushf; popf
+pushf; pop %rax
+pushfw
+popf
+endbr64
+nopl (%rax)
+.byte 0x0f,0x1f,0x40,0
+.byte 0x0f,0x1f,0x44,0,0
+.byte 0x66,0x0f,0x1f,0x44,0,0
+.byte 0x48,0x8d,0x74,0x26,0
+mov %eax,%eax
+mov %edi,%edi
+.byte 0x49,0x90
+.byte 0x41,0x90
+.byte 0xf3,0x41,0x90
+jmp 1f; 1:
+.byte 0xe9,0,0,0,0
+.byte 0x48,0xeb,0
+.byte 0xf2,0xe9,0,0,0,0
+.byte 0xf2; jz 1f; inc %r9; 1:
+jrcxz 1f; inc %r9; 1:
+loop 1f; inc %r9; 1:
+loope 1f; inc %r9; 1:
+loopne 1f; inc %r9; 1:
+call 1f; 1:
+call helper
+call *%r13
+call *(%r14)
+call *8(%rsp)
+call *helper_ptr
+call *helper_ptr(%rip)
+.byte 0xf2; call *helper_ptr(%rip)
+.byte 0x3e; call *%r13
+jmp *piece_end_ptr(%rip)
+ret
+ret $16
+.byte 0xf3; ret
+.byte 0xf2; ret
+lretq
+iretq
+push %rsp
+push 8(%rsp)
+push data+8(%rip)
+.byte 0x48,0x55
+.byte 0x43,0x55
+pop 8(%rsp)
+pop %rsp
+enter $16,$0
+enter $16,$2
+lea 0(%rip),%rax
+cmpxchg8b data+16(%rip)
+cmpxchg16b data+1024(%rip)
+xsave (%rsi)
+fxsave (%rsi)
+lock incl (%rdi)
+rep movsb
+rep stosq
+repne scasb
+repe cmpsb
+std; movsb; cld
+mov %fs:0,%rax; xor %eax,%eax
+rdfsbase %rax; xor %eax,%eax
+rdtsc; xor %eax,%eax; xor %edx,%edx
+cpuid; xor %eax,%eax; xor %ebx,%ebx; xor %ecx,%ecx; xor %edx,%edx
+xor %ecx,%ecx; xgetbv
+mov %ss,%eax; mov %eax,%ss; inc %r9
+mov $39,%eax; syscall; xor %eax,%eax; xor %ecx,%ecx
+mov $20,%eax; syscall
+syscall
+xbegin 1f; 1:
+xtest
+int3
+ud2
+hlt
+""".strip().split("\n")
+
+
+def all_opcodes():
+    """(bytes up to the opcode, the middle of ModRM)"""
+    for prefix in PREFIXES:
+        for opcode in set(range(256)) - JUMPS - NONE_1:
+            for middle in (1, 4, 6) if opcode in GROUPS else (1,):
+                yield bytes((*prefix, opcode)), middle
+        for opcode in set(range(256)) - NONE_2:
+            yield bytes((*prefix, 0x0f, opcode)), 1
+        for opcode in range(256) if len(prefix) < 2 and prefix != b"\x64" else ():
+            yield bytes((*prefix, 0x0f, 0x38, opcode)), 1
+            yield bytes((*prefix, 0x0f, 0x3a, opcode)), 1
+    for maps in (1, 2, 3):
+        for last in (0x78, 0x78 ^ 6 << 3):  # no further register, %ymm6 or %esi
+            for pp in range(4):
+                for opcode in range(256):
+                    yield bytes((0xc4, 0xe0 | maps, last | 4 | pp, opcode)), 1
+
+
+def register_form(code, middle):
+    return ".byte %s" % ",".join(map(str, (*code, 0xc2 | middle << 3)))
+
+
+def memory_form(code, middle):
+    return ".byte %s" % ",".join(map(str, (*code, 0x07 | middle << 3)))
+
+
+def relative_form(code, middle):
+    return ".byte %s; .long data+1024-(.+4)" % ",".join(map(str, (*code, 0x05 | middle << 3)))
+
+
+def write_pieces(file, pieces):
+    with open(file, "w") as f:
+        f.write(".text\n")
+        for i, piece in enumerate(pieces):
+            f.write(".p2align 5\n.globl piece_{0}\n.type piece_{0}, @function\npiece_{0}: {1}\n.fill {2},1,0x90\njmp *piece_end_ptr\n"
+                    ".size piece_{0}, . - piece_{0}\n".format(i, piece, NOPS))
+        f.write(".section .rodata\n.globl pieces, nr_pieces\n.p2align 3\npieces:\n")
+        f.writelines(".quad piece_%d\n" % i for i in range(len(pieces)))
+        f.write("nr_pieces: .long %d\n.section .note.GNU-stack\n" % len(pieces))
+
+
+def results(*command):
+    return run(*command).stdout.splitlines()
+
+
+def make(name, pieces):
+    write_pieces(path(name + ".s"), pieces)
+    return build("e2e_instructions.c", path(name + ".s"), "-static", "-no-pie", "-Wa,--noexecstack", output=name)
+
+
+def check_pieces(what, pieces):
+    program = make("pieces", pieces)
+    want = results("setarch", "-R", program, str(ROUNDS))
+    equal("lines", len(want), ROUNDS * len(pieces))
+    done = wperf("record", "-v", "-o", path("pieces.data"), "--marker", "none", "--max-overhead", "100", "--calls", "piece_*@pieces",
+                 "--", "setarch", "-R", program, str(ROUNDS))
+    got = done.stdout.splitlines()
+    nr_probes = len(re.findall(r"counts piece_\d+ in", done.stderr))
+    check(nr_probes > len(pieces) * 0.9, "%d probes on %d pieces" % (nr_probes, len(pieces)))
+    for a, b in zip(want, got):
+        equal("with a probe on: " + pieces[int(a.split()[0])], b, a)
+    equal("lines", len(got), len(want))
+    step("%s: %d pieces, %d probes" % (what, len(pieces), nr_probes))
+
+
+def check_named():
+    conditions = ("o", "no", "c", "nc", "z", "nz", "be", "a", "s", "ns", "p", "np", "l", "ge", "le", "g")
+    jumps = ["%sj%s 1f; inc %%r9; 1:" % (form, c) for c in conditions for form in ("", "{disp32} ")]
+    check_pieces("by name", NAMED + jumps)
+
+
+def check_all():
+    """What is no instruction on this CPU would be most of it."""
+    codes = list(all_opcodes())
+    program = make("tried", [form(*code) for code in codes for form in (register_form, memory_form)])
+    is_valid = [" signal %d " % signal.SIGILL not in line for line in results("setarch", "-R", program)]
+    pieces = [form(*code) for i, code in enumerate(codes) for form, valid in
+              ((register_form, is_valid[2 * i]), (memory_form, is_valid[2 * i + 1]), (relative_form, is_valid[2 * i + 1])) if valid]
+    check_pieces("all opcodes", pieces)
+
+
+NOP5 = """
+    .text
+    .globl main, near
+    .type near, @function
+near:
+    mov %rdi, -8(%rsp)
+    mov %rdi, -24(%rsp)
+probe:
+    .byte 0x0f,0x1f,0x44,0,0
+    mov -8(%rsp), %rax
+    add -24(%rsp), %rax
+    ret
+    .size near, . - near
+    .globl begins
+    .type begins, @function
+begins:
+    .byte 0x0f,0x1f,0x44,0,0
+    lea (%rdi,%rdi), %rax
+    ret
+    .size begins, . - begins
+main:
+    push %rbx
+    mov $100, %ebx
+1:  mov %rbx, %rdi
+    call near
+    mov %rax, %rdi
+    call begins
+    lea (,%rbx,4), %rcx
+    cmp %rcx, %rax
+    jne 2f
+    dec %ebx
+    jnz 1b
+2:  mov %ebx, %eax
+    pop %rbx
+    ret
+    .section .note.stapsdt, "", "note"
+    .balign 4
+    .4byte 2f-1f, 4f-3f, 3
+1:  .asciz "stapsdt"
+2:  .balign 4
+3:  .8byte probe, base, 0
+    .asciz "five"
+    .asciz "bytes"
+    .asciz ""
+4:  .balign 4
+    .section .stapsdt.base, "a", "progbits"
+base: .space 1
+    .section .note.GNU-stack
+"""
+
+
+def check_red_zone():
+    """The kernel makes a call of a nop of five bytes: no probe in a function's midst, where that writes over what is kept there."""
+    program = path("nop5")
+    with open(program + ".s", "w") as f:
+        f.write(NOP5)
+    run("gcc", "-no-pie", "-o", program, program + ".s")
+    # Its exit status is what is left of the rounds where something else than the sum came out.
+    wperf("record", "-o", path("nop5.data"), "--marker", "func:begins", "--calls", "begins", "--calls", "near", "--", program)
+    equal("requests", requests_by_path(report(path("nop5.data"))), {"begins": 100})
+    for marker in ("begin=usdt:five:bytes,end=near%return", "begin=near,end=usdt:five:bytes"):
+        done = wperf("record", "-o", path("nop5.data"), "--marker", marker, "--", program, status=USAGE)
+        has(marker, done.stderr, "a probe on five:bytes in %s would change what the target does" % program)
+    step("a nop of five bytes")
+
+
+for one in (check_named, check_all, check_red_zone):
+    if len(sys.argv) < 2 or one.__name__ in sys.argv[1:]:
+        one()
