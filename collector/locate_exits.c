@@ -16,6 +16,8 @@ enum { MAX_CODE_BYTES = 1 << 20 };
 
 /* Sections of code that catches or cleans up (C++, Rust), and of Go's programs. */
 static const char *const unwinding_sections[] = { ".gcc_except_table", ".gopclntab", ".note.go.buildid" };
+/* Who throws without such code, as LuaJIT does for an error of Lua's. Its own functions catch. */
+static const char throws[] = "_Unwind_RaiseException";
 static const char *const go_sections[] = { ".gopclntab", ".note.go.buildid" };
 
 /* They have such code in every process, and call nothing of the program's that could throw. */
@@ -61,12 +63,54 @@ static bool elf_has_section(Elf *elf, const char *const *sections, size_t nr)
 	return false;
 }
 
-static bool file_has_section(const struct locate_file *f, const char *const *sections, size_t nr)
+static bool section_has_symbol(Elf *elf, Elf_Scn *section, const GElf_Shdr *header, const char *name)
+{
+	Elf_Data *data = elf_getdata(section, NULL);
+	size_t i, nr = header->sh_entsize ? header->sh_size / header->sh_entsize : 0;
+
+	for (i = 0; data && i < nr; i++) {
+		const char *is;
+		GElf_Sym sym;
+
+		is = gelf_getsym(data, (int)i, &sym) ? elf_strptr(elf, header->sh_link, sym.st_name) : NULL;
+		if (is && !strcmp(is, name))
+			return true;
+	}
+	return false;
+}
+
+/* One that it takes from others, or has from a static library. */
+static bool elf_has_symbol(Elf *elf, const char *name)
+{
+	Elf_Scn *section = NULL;
+
+	while (elf && (section = elf_nextscn(elf, section))) {
+		GElf_Shdr header;
+
+		if (gelf_getshdr(section, &header) &&
+		    (header.sh_type == SHT_DYNSYM || header.sh_type == SHT_SYMTAB) &&
+		    section_has_symbol(elf, section, &header, name))
+			return true;
+	}
+	return false;
+}
+
+static bool elf_unwinds(Elf *elf)
+{
+	return elf_has_section(elf, unwinding_sections, ARRAY_LEN(unwinding_sections)) || elf_has_symbol(elf, throws);
+}
+
+static bool elf_is_go(Elf *elf)
+{
+	return elf_has_section(elf, go_sections, ARRAY_LEN(go_sections));
+}
+
+static bool file_is(const struct locate_file *f, bool (*is)(Elf *elf))
 {
 	int fd = open(f->open_path, O_RDONLY | O_CLOEXEC);
 	bool is_known = elf_version(EV_CURRENT) != EV_NONE && fd >= 0;
 	Elf *elf = is_known ? elf_begin(fd, ELF_C_READ, NULL) : NULL;
-	bool found = elf_has_section(elf, sections, nr);
+	bool found = is(elf);
 
 	elf_end(elf);
 	if (fd >= 0)
@@ -77,15 +121,14 @@ static bool file_has_section(const struct locate_file *f, const char *const *sec
 bool locate_may_unwind(const struct locate *l)
 {
 	vec_each(&l->files, f)
-		if (!is_runtime(f) &&
-		    file_has_section(f, unwinding_sections, ARRAY_LEN(unwinding_sections)))
+		if (!is_runtime(f) && file_is(f, elf_unwinds))
 			return true;
 	return false;
 }
 
 bool locate_file_is_go(const struct locate_file *f)
 {
-	return file_has_section(f, go_sections, ARRAY_LEN(go_sections));
+	return file_is(f, elf_is_go);
 }
 
 /* The function itself, and the part that the compiler moved out of its way: NAME.cold. */

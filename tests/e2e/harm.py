@@ -247,6 +247,15 @@ def check_red_zone():
     step("a nop of five bytes")
 
 
-for one in (check_named, check_all, check_red_zone):
+def check_throws():
+    """Who throws without exception tables meets no return probe."""
+    program = build("e2e_throws.c", "-no-pie")
+    done = wperf("record", "-o", path("throws.data"), "--marker", "func:throws", "--", program)
+    equal("what was caught", done.stdout, "500\n")
+    equal("requests", requests_by_path(report(path("throws.data"))), {"throws": 500})
+    step("a thrower without tables")
+
+
+for one in (check_named, check_all, check_red_zone, check_throws):
     if len(sys.argv) < 2 or one.__name__ in sys.argv[1:]:
         one()
