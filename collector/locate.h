@@ -113,7 +113,7 @@ int locate_probe(struct locate *l, const struct probe_name *name, struct probe_s
 void probe_sites_release(struct probe_sites *s);
 
 /*
- * True: the target's stacks may be unwound while it runs, by C++ or Rust exceptions, by LuaJIT or by Go: it must
+ * True: the target's stacks may be unwound while it runs, by C++ or Rust exceptions, by LuaJIT, OCaml or Go: it must
  * not have return probes (exits.h).
  */
 bool locate_may_unwind(const struct locate *l);

@@ -16,8 +16,11 @@ enum { MAX_CODE_BYTES = 1 << 20 };
 
 /* Sections of code that catches or cleans up (C++, Rust), and of Go's programs. */
 static const char *const unwinding_sections[] = { ".gcc_except_table", ".gopclntab", ".note.go.buildid" };
-/* Who throws without such code, as LuaJIT does for an error of Lua's. Its own functions catch. */
-static const char throws[] = "_Unwind_RaiseException";
+/*
+ * Without such code: who throws, as LuaJIT does for an error of Lua's, and OCaml, whose collector looks up each return
+ * address on the stack. Where this name of OCaml's is stripped, so are those of its functions.
+ */
+static const char *const unwinding_symbols[] = { "_Unwind_RaiseException", "caml_frametable" };
 static const char *const go_sections[] = { ".gopclntab", ".note.go.buildid" };
 
 /* They have such code in every process, and call nothing of the program's that could throw. */
@@ -63,7 +66,8 @@ static bool elf_has_section(Elf *elf, const char *const *sections, size_t nr)
 	return false;
 }
 
-static bool section_has_symbol(Elf *elf, Elf_Scn *section, const GElf_Shdr *header, const char *name)
+static bool section_has_symbol(Elf *elf, Elf_Scn *section, const GElf_Shdr *header, const char *const *names,
+			       size_t nr_names)
 {
 	Elf_Data *data = elf_getdata(section, NULL);
 	size_t i, nr = header->sh_entsize ? header->sh_size / header->sh_entsize : 0;
@@ -73,14 +77,14 @@ static bool section_has_symbol(Elf *elf, Elf_Scn *section, const GElf_Shdr *head
 		GElf_Sym sym;
 
 		is = gelf_getsym(data, (int)i, &sym) ? elf_strptr(elf, header->sh_link, sym.st_name) : NULL;
-		if (is && !strcmp(is, name))
+		if (is_among(is, names, nr_names))
 			return true;
 	}
 	return false;
 }
 
 /* One that it takes from others, or has from a static library. */
-static bool elf_has_symbol(Elf *elf, const char *name)
+static bool elf_has_symbol(Elf *elf, const char *const *names, size_t nr)
 {
 	Elf_Scn *section = NULL;
 
@@ -89,7 +93,7 @@ static bool elf_has_symbol(Elf *elf, const char *name)
 
 		if (gelf_getshdr(section, &header) &&
 		    (header.sh_type == SHT_DYNSYM || header.sh_type == SHT_SYMTAB) &&
-		    section_has_symbol(elf, section, &header, name))
+		    section_has_symbol(elf, section, &header, names, nr))
 			return true;
 	}
 	return false;
@@ -97,7 +101,8 @@ static bool elf_has_symbol(Elf *elf, const char *name)
 
 static bool elf_unwinds(Elf *elf)
 {
-	return elf_has_section(elf, unwinding_sections, ARRAY_LEN(unwinding_sections)) || elf_has_symbol(elf, throws);
+	return elf_has_section(elf, unwinding_sections, ARRAY_LEN(unwinding_sections)) ||
+	       elf_has_symbol(elf, unwinding_symbols, ARRAY_LEN(unwinding_symbols));
 }
 
 static bool elf_is_go(Elf *elf)

@@ -107,7 +107,7 @@ static int avoid_return_probes(struct probe_marker *m, struct err *e)
 	if (!has_returns || !locate_may_unwind(&m->locate) || !locate_exits(&m->locate, &m->ends))
 		return 0;
 	err_set(e, -EOPNOTSUPP, "--marker %s: a return probe could end this program, which unwinds its "
-				"stack (C++, Rust, Go), and the function's own exits cannot be found",
+				"stack (C++, Rust, Go, LuaJIT, OCaml), and the function's own exits cannot be found",
 		m->spec->text);
 	return err_remedy(e, "Name two functions or USDT probes: begin=PROBE,end=PROBE");
 }

@@ -248,12 +248,16 @@ def check_red_zone():
 
 
 def check_throws():
-    """Who throws without exception tables meets no return probe."""
+    """Who throws without exception tables meets no return probe, nor does OCaml's collector."""
     program = build("e2e_throws.c", "-no-pie")
     done = wperf("record", "-o", path("throws.data"), "--marker", "func:throws", "--", program)
     equal("what was caught", done.stdout, "500\n")
     equal("requests", requests_by_path(report(path("throws.data"))), {"throws": 500})
-    step("a thrower without tables")
+    scanner = build("e2e_scans.c")
+    done = wperf("record", "-o", path("scans.data"), "--marker", "func:scanned", "--", scanner)
+    equal("return addresses that are known", done.stdout, "100\n")
+    equal("requests", requests_by_path(report(path("scans.data"))), {"scanned": 100})
+    step("who throws, or looks up its stack, without tables")
 
 
 for one in (check_named, check_all, check_red_zone, check_throws):
