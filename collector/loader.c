@@ -105,7 +105,10 @@ static int find_interp(const char *program, char **ret)
 	return err;
 }
 
-/* glibc's are ld-linux-x86-64.so.2, ld-2.31.so, ld64.so.1; musl's ld-musl-x86_64.so.1. Others may run what they are given. */
+/*
+ * glibc's are ld-linux-x86-64.so.2, ld-2.31.so, ld64.so.1; musl's ld-musl-x86_64.so.1. Others may run what they
+ * are given.
+ */
 static bool can_be_asked(const char *interp)
 {
 	const char *slash = strrchr(interp, '/');

@@ -340,6 +340,7 @@ def check_overhead():
     step("overhead: %d of %d calls, and all %d of the other" % (got["leaf"][0], want["leaf"][0], want["middle"][0]))
 
 
-for one in (check_library, check_others, check_killed_midway, check_loss, check_names, check_aliases, check_vectors, check_thunks, check_unmet, check_soon, check_go, check_overhead):
+for one in (check_library, check_others, check_killed_midway, check_loss, check_names, check_aliases, check_vectors,
+            check_thunks, check_unmet, check_soon, check_go, check_overhead):
     if len(sys.argv) < 2 or one.__name__ in sys.argv[1:]:
         one()

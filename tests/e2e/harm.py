@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Probes change nothing of what their target does.
 
-Instructions of all kinds do what they do without a probe on them. The pieces are all opcodes of all maps with their prefixes, on registers, on memory, and on memory by the instruction
-pointer, followed by nops that an immediate takes as many of as it has bytes; and by name what goes somewhere else. Each piece
-is a function of its own, so its probe goes where call_place.c has it. What cannot be run is there as well: it has to end by
-the same signal, with the same registers.
+Instructions of all kinds do what they do without a probe on them. The pieces are all opcodes of all maps with their
+prefixes, on registers, on memory, and on memory by the instruction pointer, followed by nops that an immediate takes
+as many of as it has bytes; and by name what goes somewhere else. Each piece is a function of its own, so its probe
+goes where call_place.c has it. What cannot be run is there as well: it has to end by the same signal, with the same
+registers.
 """
 from calls_lib import *
 
