@@ -110,7 +110,7 @@ uint32_t session_find_thread(const struct session *s, uint32_t pid, uint32_t tid
 /* Is it the last one of its process that is known and has not ended? */
 bool session_is_last_thread(const struct session *s, uint32_t thread);
 /* The wall clock at that moment of the recording's, in ns since 1970; 0: the recording does not say. */
-uint64_t session_epoch_ns(const struct session *s, uint64_t ns);
+uint64_t session_epoch_ns(struct session *s, uint64_t ns);
 /* NULL: the marker was never introduced. Lent until the next record. */
 const struct marker *session_marker(const struct session *s, uint32_t id);
 
