@@ -73,8 +73,8 @@ struct call_native {
 
 /*
  * -ENOENT: no function of a running target has such a name, or it has no body since it is inlined
- * wherever it is called: the error says which. Of a program that does not run yet only its own
- * functions are known; its libraries' are looked for when they are there.
+ * wherever it is called: the error says which. Of a program that does not run yet its own functions are
+ * known, and those of the libraries that it begins with; others are looked for when they are there.
  */
 int call_native_prepare(struct call_native **ret_native, const char *const *specs, size_t nr_specs,
 			const struct marker_target *target, struct err *e);

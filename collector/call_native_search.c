@@ -398,7 +398,7 @@ static int explain_nothing(struct call_native *n, const struct call_pattern *p, 
 	return e->code;
 }
 
-/* Libraries of a program that does not run yet are not known: call_native_tell_unmet() says what they lacked. */
+/* What a program that does not run yet will load itself is not known: call_native_tell_unmet() says what that lacked. */
 static int check_found(struct call_native *n, const struct marker_target *target, struct err *e)
 {
 	if (target->program)

@@ -77,7 +77,7 @@ static int locate_target(struct call_python *p, const struct marker_target *targ
 	int err = 0;
 	size_t nr = 0;
 
-	/* A script is no file with code: its interpreter comes when it runs. */
+	/* Where it is none, what it starts may be: that comes when it runs. */
 	if (target->program) {
 		locate_command(&p->locate, target->program, target->arguments, e);
 		return 0;

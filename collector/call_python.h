@@ -52,7 +52,7 @@ struct call_python {
 
 /*
  * -ENOENT: nobody there runs Python; -EOPNOTSUPP: a Python that cannot be counted, and why. Of a program
- * that does not run yet and is no Python, such as a script, the interpreter is looked for when it is there.
+ * that does not run yet and is no Python, such as a shell, one is looked for in what comes.
  */
 int call_python_prepare(struct call_python **ret_python, const struct marker_target *target, struct err *e);
 /* Measures what a probe takes, too. Errors are bpf_object_load()'s. */

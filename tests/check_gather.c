@@ -191,51 +191,45 @@ START_TEST(requests_have_no_limit)
 }
 END_TEST
 
+static const struct {
+	enum group_by by;
+	uint32_t nr_finished, nr_statuses;	/* with a status, as the unfinished one beside them has */
+} statuses[] = {
+	{ BY_ENDPOINT, 1, 1 },
+	{ BY_STATUS, 1, 1 },
+	{ BY_NONE, 1, 1 },
+	{ BY_ENDPOINT, 0, 0 },
+	{ BY_REQUEST, 0, 1 },		/* its own */
+};
+
 /* An answer may have begun that does not end: its status is known then. */
 START_TEST(statuses_add_up_to_the_finished_ones)
 {
-	static const enum group_by bys[] = { BY_ENDPOINT, BY_STATUS, BY_NONE };
 	struct selection_options all = { 0 };
-	struct open_request open = { .request = { .status = 200 } };
+	struct open_request open = { .request = { .id = 1, .status = 200 } };
 	struct strings strings = { 0 };
 	struct selection *selection;
-	struct gather g;
+	const struct group *g;
+	struct gather gather;
 	struct err e = { 0 };
 
 	strings_id(&strings, "");
 	ck_assert_int_eq(selection_new(&all, &selection, &e), 0);
-	gather_init(&g, bys[_i], selection, &strings);
-	gather_request(&g, &open);
+	gather_init(&gather, statuses[_i].by, selection, &strings);
+	if (statuses[_i].nr_finished)
+		gather_request(&gather, &open);
 	open.request.is_unfinished = true;
-	gather_request(&g, &open);
-	ck_assert_uint_eq(g.groups.nr, 1);
-	ck_assert_uint_eq(g.groups.at[0].group.nr_requests, 1);
-	ck_assert_uint_eq(g.groups.at[0].group.nr_unfinished, 1);
-	ck_assert_uint_eq(g.groups.at[0].group.status.nr, 1);
-	ck_assert_uint_eq(g.groups.at[0].group.status.at[0].nr, 1);
-	gather_release(&g);
-	selection_free(selection);
-	strings_release(&strings);
-}
-END_TEST
-
-START_TEST(status_of_an_unfinished_request_is_its_own)
-{
-	struct selection_options all = { 0 };
-	struct open_request open = { .request = { .id = 1, .status = 200, .is_unfinished = true } };
-	struct strings strings = { 0 };
-	struct selection *selection;
-	struct gather g;
-	struct err e = { 0 };
-
-	strings_id(&strings, "");
-	ck_assert_int_eq(selection_new(&all, &selection, &e), 0);
-	gather_init(&g, BY_REQUEST, selection, &strings);
-	gather_request(&g, &open);
-	ck_assert_uint_eq(g.groups.nr, 1);
-	ck_assert_uint_eq(g.groups.at[0].group.status.nr, 1);
-	ck_assert_uint_eq(g.groups.at[0].group.status.at[0].status, 200);
-	gather_release(&g);
+	gather_request(&gather, &open);
+	ck_assert_uint_eq(gather.groups.nr, 1);
+	g = &gather.groups.at[0].group;
+	ck_assert_uint_eq(g->nr_requests, statuses[_i].nr_finished);
+	ck_assert_uint_eq(g->nr_unfinished, 1);
+	ck_assert_uint_eq(g->status.nr, statuses[_i].nr_statuses);
+	if (g->status.nr) {
+		ck_assert_uint_eq(g->status.at[0].status, 200);
+		ck_assert_uint_eq(g->status.at[0].nr, 1);
+	}
+	gather_release(&gather);
 	selection_free(selection);
 	strings_release(&strings);
 }
@@ -251,8 +245,7 @@ Suite *check_gather_suite(void)
 	tcase_add_test(tc, slowest_without_samples_push_out);
 	tcase_add_test(tc, endpoints_beyond_the_limit_are_one);
 	tcase_add_test(tc, requests_have_no_limit);
-	tcase_add_loop_test(tc, statuses_add_up_to_the_finished_ones, 0, 3);
-	tcase_add_test(tc, status_of_an_unfinished_request_is_its_own);
+	tcase_add_loop_test(tc, statuses_add_up_to_the_finished_ones, 0, ARRAY_LEN(statuses));
 	suite_add_tcase(s, tc);
 	return s;
 }

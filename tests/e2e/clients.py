@@ -11,7 +11,6 @@ others, those may count that were under way, or began, while wperf attached or s
 import atexit
 import collections
 import contextlib
-import glob
 import http.client
 import itertools
 import re
@@ -44,35 +43,6 @@ def requests_of(recording, *args):
 def asked(request):
     """What the clients' books have for it: (method, path without its query, status)."""
     return request.get("method") or "", request["path"].partition("?")[0], request.get("status") or 0
-
-
-def tree(pid):
-    """The process and its descendants, as far as they live."""
-    try:
-        return [pid] + [each for child in children(pid) for each in tree(child)]
-    except OSError:
-        return []
-
-
-def states(pid):
-    """Of its threads: "S" sleeps."""
-    for stat in glob.glob("/proc/%d/task/*/stat" % pid):
-        try:
-            with open(stat) as f:
-                yield f.read().rpartition(")")[2].split()[0]
-        except OSError:
-            pass
-
-
-def wait_until_idle(*pids):
-    """All threads sleep, three times in a row: each has returned from the write that its client has read."""
-    def is_idle():
-        for _ in range(3):
-            if any(state != "S" for root in pids for pid in tree(root) for state in states(pid)):
-                return False
-            time.sleep(0.02)
-        return True
-    wait_until("the server has nothing to do", is_idle)
 
 
 def ask_in_turn(port, paths, nr_clients, nr):

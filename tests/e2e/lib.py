@@ -9,6 +9,7 @@ as do the programs that were started, each by its own pid.
 import atexit
 import contextlib
 import ctypes
+import glob
 import json
 import os
 import re
@@ -91,14 +92,33 @@ def let_work(pid, seconds):
     wait_until("it works", lambda: cpu_of(pid) >= end)
 
 
+def tree(pid):
+    """The process and its descendants, as far as they live."""
+    try:
+        return [pid] + [each for child in children(pid) for each in tree(child)]
+    except OSError:
+        return []
+
+
+def states(pid):
+    """Of its threads: "S" sleeps."""
+    for stat in glob.glob("/proc/%d/task/*/stat" % pid):
+        try:
+            with open(stat) as f:
+                yield f.read().rpartition(")")[2].split()[0]
+        except OSError:
+            pass
+
+
 def wait_until_idle(*pids):
-    """A client has its answer before the server's function returns, which ends a request: all threads wait then."""
-    def states():
-        for pid in pids:
-            for task in os.listdir("/proc/%d/task" % pid):
-                with open("/proc/%d/task/%s/stat" % (pid, task)) as f:
-                    yield f.read().rpartition(")")[2].split()[0]
-    wait_until("the server waits", lambda: set(states()) == {"S"})
+    """All threads sleep, three times in a row: each has returned from the write that its client has read."""
+    def is_idle():
+        for _ in range(3):
+            if any(state != "S" for root in pids for pid in tree(root) for state in states(pid)):
+                return False
+            time.sleep(0.02)
+        return True
+    wait_until("the server has nothing to do", is_idle)
 
 
 def within_4_sigma(what, part, whole, share):

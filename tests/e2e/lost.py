@@ -64,7 +64,8 @@ for _ in range(NR_BROODS):
     process.stdin.flush()
     equal("the brood", process.stdout.readline(), "done\n")
     recording.process.send_signal(signal.SIGCONT)
-    time.sleep(2.5)
+    wait_until_idle(recording.process.pid)
+    time.sleep(2.5)  # wperf looks at who is gone a second after a loss
 process.stdin.close()
 recording.wait()
 check("were not followed" not in recording.talk, recording.talk)
