@@ -235,7 +235,7 @@ static void describe(void *self, uint32_t id, struct writer *w)
 	if (!bpf_map_lookup_elem(map_fd(p, "python_functions"), &id, f)) {
 		const struct note_function note = {
 			.id = id,
-			.flags = FUNCTION_IS_NAMED | FUNCTION_IS_TIMED | (p->is_off ? FUNCTION_IS_INEXACT : 0),
+			.flags = FUNCTION_IS_NAMED | FUNCTION_IS_TIMED | (p->is_inexact ? FUNCTION_IS_INEXACT : 0),
 			.pid = f->pid,
 			.line = f->line,
 			.file = add_text(&file, &f->file, f->file_bytes, sizeof(f->file_bytes)),
@@ -374,21 +374,34 @@ void call_python_forget(struct call_python *p, uint32_t pid)
 			vec_remove(&p->pids.at, i--, 1);
 }
 
-void call_python_take_off(struct call_python *p)
+/* Of none of its functions is anything exact. */
+static void doubt_all(struct call_python *p)
 {
 	int fd = map_fd(p, "python_functions");
 	uint32_t id, next;
 	bool has_next;
 
+	p->is_inexact = true;
+	for (has_next = !bpf_map_get_next_key(fd, NULL, &next); has_next; has_next = !bpf_map_get_next_key(fd, &id, &next)) {
+		id = next;
+		describe(p, id, p->writer);
+	}
+}
+
+void call_python_mark_lost(struct call_python *p)
+{
+	if (call_python_hits(p).nr_lost)
+		doubt_all(p);
+}
+
+void call_python_take_off(struct call_python *p)
+{
 	vec_each(&p->attached, a)
 		call_link_release(&a->link);
 	p->attached.nr = 0;
 	python_cost_end(p);
 	p->is_off = true;
-	for (has_next = !bpf_map_get_next_key(fd, NULL, &next); has_next; has_next = !bpf_map_get_next_key(fd, &id, &next)) {
-		id = next;
-		describe(p, id, p->writer);
-	}
+	doubt_all(p);
 }
 
 struct python_hits call_python_hits(const struct call_python *p)
@@ -402,6 +415,7 @@ struct python_hits call_python_hits(const struct call_python *p)
 		for (i = 0; i < nr_cpus; i++) {
 			sum.nr_entries += each[i].nr_entries;
 			sum.nr_returns += each[i].nr_returns;
+			sum.nr_lost += each[i].nr_lost;
 		}
 	free(each);
 	sum.nr_entries -= p->own_hits.nr_entries;

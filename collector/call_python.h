@@ -47,7 +47,7 @@ struct call_python {
 	struct python_hits own_hits;	/* of the meter */
 	struct call_share share;	/* what the probes took */
 	uint64_t nr_hits;		/* of both, at the last look */
-	bool is_off;
+	bool is_off, is_inexact;
 };
 
 /*
@@ -68,6 +68,8 @@ bool call_python_knows(const struct call_python *p, const char *path);
 void call_python_forget(struct call_python *p, uint32_t pid);
 /* For good: of none of its functions anything is exact that is told from now on. */
 void call_python_take_off(struct call_python *p);
+/* At the end: where calls were lost of which nobody knows whose they were, all functions are inexact. */
+void call_python_mark_lost(struct call_python *p);
 struct python_hits call_python_hits(const struct call_python *p);
 /* NULL is a no-op. */
 void call_python_free(struct call_python *p);

@@ -261,6 +261,9 @@ void counting_stop(struct counting *c)
 	if (!c)
 		return;
 	call_core_stop(c->core);
+	/* Of its own thread nothing is to be read. */
+	if (c->python)
+		python_cost_end(c->python);
 	call_core_read_rest(c->core);
 }
 
@@ -276,6 +279,8 @@ void counting_finish(struct counting *c)
 	tell_missed(c);
 	if (c->native)
 		call_native_mark_lost(c->native);
+	if (c->python)
+		call_python_mark_lost(c->python);
 	totals = call_core_totals(c->core);
 	tallies[0] = (struct tally){ "calls_lost", totals.nr_lost };
 	tallies[1] = (struct tally){ "calls_callerless", totals.nr_callerless };

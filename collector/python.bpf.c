@@ -545,6 +545,7 @@ static __always_inline int see(struct pt_regs *ctx)
 	t = calls_begin();
 	p = begin();
 	if (!t || !p) {
+		hits->nr_lost++;
 		calls_lost(!PYTHON_COOKIE_IS_RETURN(cookie));
 	} else if (PYTHON_COOKIE_IS_RETURN(cookie)) {
 		hits->nr_returns++;

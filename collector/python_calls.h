@@ -119,6 +119,7 @@ struct python_config {
 /* By CPU. */
 struct python_hits {
 	unsigned long long nr_entries, nr_returns;
+	unsigned long long nr_lost;	/* hits of both in threads of which nothing could be kept: nobody knows whose calls */
 };
 
 /*

@@ -25,7 +25,7 @@
 enum {
 	NR_CALLS = 256,		/* timed together, half of them entries: 0.2 ms */
 	NR_ROUNDS = 16,		/* at the beginning; the fastest counts: others may have had the CPU's caches */
-	NR_ROUNDS_AGAIN = 3,	/* while it records; the first one makes what the programs keep of a thread */
+	NR_ROUNDS_AGAIN = 2,	/* while it records */
 	NR_FUNCTIONS = 8,	/* that call each other */
 	OFTEN_MS = 50, RARELY_MS = 500,
 	NR_OFTEN = 40,		/* times, at the beginning */
@@ -129,9 +129,6 @@ static void measure(struct call_python *p, int nr_rounds)
 	struct python_meter *m = p->meter;
 	double ns = ns_of_call(&m->python, nr_rounds) - m->without_ns;
 
-	/* What was counted here is in no row. */
-	forget_own(p->core->object, "call_threads");
-	forget_own(p->object, "python_threads");
 	p->own_hits.nr_entries += (uint64_t)nr_rounds * NR_CALLS / 2;
 	p->own_hits.nr_returns += (uint64_t)nr_rounds * NR_CALLS / 2;
 	if (ns > 0 && (!m->least_ns || ns < m->least_ns))
@@ -165,8 +162,15 @@ void python_cost_begin(struct call_python *p)
 
 void python_cost_end(struct call_python *p)
 {
-	if (p->meter)
+	if (p->meter) {
 		call_link_release(&p->meter->link);
+		/*
+		 * What was counted here is in no row. Not each time: who is interrupted while the kernel takes it away keeps
+		 * it from making any for others on that CPU, whose calls are lost.
+		 */
+		forget_own(p->core->object, "call_threads");
+		forget_own(p->object, "python_threads");
+	}
 	free(p->meter);
 	p->meter = NULL;
 }

@@ -308,16 +308,26 @@ for i, file in enumerate(files):
 with open(path("runner.py"), "w") as f:
     f.write(RUNNER)
 want = json.loads(run(PYTHON, path("runner.py"), "profiled", *files).stdout)
-process = start_target(PYTHON, path("runner.py"), "plain", *files, ready="ready", stdin=subprocess.PIPE)
-recording = Recording("-p", process.pid, "--calls", "python", "--marker", "none")
-process.stdin.write("go\n")
-process.stdin.flush()
-equal("the target says", process.stdout.readline(), "done\n")
-recording.stop()
-process.communicate("end\n", timeout=PATIENCE)
-got = counted(recording.file)
+
+def record():
+    """What wperf has of a run, and how many calls it says it has lost."""
+    process = start_target(PYTHON, path("runner.py"), "plain", *files, ready="ready", stdin=subprocess.PIPE)
+    recording = Recording("-p", process.pid, "--calls", "python", "--marker", "none")
+    process.stdin.write("go\n")
+    process.stdin.flush()
+    equal("the target says", process.stdout.readline(), "done\n")
+    recording.stop()
+    process.communicate("end\n", timeout=PATIENCE)
+    return counted(recording.file), report(recording.file)["tallies"]["calls_lost"]
+
+
+# On a busy machine the kernel may refuse what is to be kept of a new thread; that is said.
+for _ in range(3):
+    got, nr_lost = record()
+    if not nr_lost:
+        break
 wrong = ["%s: %s, not %s" % (name, got.get(name), want.get(name)) for name in sorted(set(want) | set(got))
          if got.get(name) != want.get(name)]
-check(not wrong, "seed %d: %d of %d wrong:\n%s" % (SEED, len(wrong), len(want), "\n".join(wrong[:20])))
+check(not wrong, "seed %d: %d of %d wrong, %d calls lost:\n%s" % (SEED, len(wrong), len(want), nr_lost, "\n".join(wrong[:20])))
 step("seed %d: %d functions and calls of one by another, %d calls" %
      (SEED, len(want), sum(n[0] for name, n in want.items() if " calls " not in name)))
