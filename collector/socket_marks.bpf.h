@@ -258,8 +258,10 @@ static void fill_mark(const struct telling *t, struct socket_mark *m)
 /*
  * The mark behind those that are there; end_mark() is next. null: all batches are taken. What was counted
  * before it goes ahead, by its time, too. Its own time it gets when it has a batch: see socket_settle().
+ *
+ * This and what else each mark comes by is inline: where the kernel guards its returns (Safe RET), a call takes 6 ns.
  */
-static struct batch *begin_mark(struct telling *t)
+static __always_inline struct batch *begin_mark(struct telling *t)
 {
 	struct batch *b;
 	struct socket_counts *n;
@@ -278,7 +280,7 @@ static struct batch *begin_mark(struct telling *t)
 }
 
 /* len: of its bytes, which stand behind it. */
-static void end_mark(void *ctx, struct batch *b, __u32 len)
+static __always_inline void end_mark(void *ctx, struct batch *b, __u32 len)
 {
 	struct socket_mark *m = mark_at(b, b->len);
 
@@ -292,7 +294,7 @@ static void end_mark(void *ctx, struct batch *b, __u32 len)
 	release(b);
 }
 
-static void tell(struct telling *t)
+static __always_inline void tell(struct telling *t)
 {
 	struct batch *b = begin_mark(t);
 
@@ -323,6 +325,7 @@ static void gather(struct socket_mark *m, const struct user_bytes *from, __u32 w
 	__u32 i;
 
 	if (!from->nr_iovecs) {
+		barrier_var(want);
 		if (want > SOCKET_DATA_MAX)
 			want = SOCKET_DATA_MAX;
 		*at = bpf_probe_read_user(to, want, (void *)from->at) ? 0 : want;
@@ -338,6 +341,7 @@ static void gather(struct socket_mark *m, const struct user_bytes *from, __u32 w
 		here = want - len;
 		if (here > iovec.len)
 			here = iovec.len;
+		barrier_var(here);
 		if (here > SOCKET_DATA_MAX)
 			here = SOCKET_DATA_MAX;
 		if (bpf_probe_read_user(to + (len & (SOCKET_DATA_MAX - 1)), here, (void *)iovec.base))
@@ -347,7 +351,7 @@ static void gather(struct socket_mark *m, const struct user_bytes *from, __u32 w
 }
 
 /* The mark's bytes, of which `want` were asked for, have been gathered. */
-static void end_bytes(void *ctx, struct batch *b, __u32 want)
+static __always_inline void end_bytes(void *ctx, struct batch *b, __u32 want)
 {
 	struct socket_mark *m = mark_at(b, b->len);
 
@@ -357,7 +361,7 @@ static void end_bytes(void *ctx, struct batch *b, __u32 want)
 }
 
 /* With the first `want` of its bytes. */
-static void tell_bytes(struct telling *t, const struct user_bytes *from, __u32 want)
+static __always_inline void tell_bytes(struct telling *t, const struct user_bytes *from, __u32 want)
 {
 	struct batch *b = begin_mark(t);
 
@@ -371,7 +375,7 @@ static void tell_bytes(struct telling *t, const struct user_bytes *from, __u32 w
  * Bytes of a file behind what the current thread wrote last, to this connection: one write, as far as anybody needs to
  * know. False: that was not the last mark.
  */
-static int add_to_last(struct task_struct *task, const struct conn *c, __u64 bytes)
+static __always_inline int add_to_last(struct task_struct *task, const struct conn *c, __u64 bytes)
 {
 	struct batch *b = claim_any();
 	struct socket_mark *m;

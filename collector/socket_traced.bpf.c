@@ -78,6 +78,15 @@ static int find_call(struct transfer *t, const struct pt_regs *regs)
 	return 0;
 }
 
+/* Linux 6.2; no call, where bpf_skc_to_tcp_sock() is one. */
+void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym;
+
+/* Null: it is no TCP. */
+static const struct tcp_sock *tcp_of(const struct sock *sk)
+{
+	return sk->sk_protocol == IPPROTO_TCP ? bpf_rdonly_cast(sk, bpf_core_type_id_kernel(struct tcp_sock)) : 0;
+}
+
 /* The end of what comes, once it is read, has a number like a byte. A reset, or an end of our own, has none. */
 static __u32 read_seq_of(const struct sock *sk, const struct tcp_sock *tcp)
 {
@@ -100,14 +109,14 @@ static struct conn *add_conn(const struct transfer *t, struct sock *sk, enum dir
 	return c;
 }
 
-static void moved(struct transfer *t, struct sock *sk, enum direction direction)
+static __always_inline void moved(struct transfer *t, struct sock *sk, enum direction direction)
 {
 	struct telling telling = { .ctx = t->ctx,
 				   .task = t->task,
 				   .thread = t->thread,
 				   .key = (__u64)sk,
 				   .bytes = t->bytes };
-	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
+	const struct tcp_sock *tcp = tcp_of(sk);
 
 	if (tcp) {
 		t->read_seq = read_seq_of(sk, tcp);
@@ -248,7 +257,7 @@ static void leaves(struct telling *t)
 	t->thread->last = t->thread->served = 0;
 }
 
-static void closed(void *ctx, struct sock *sk, int is_shut)
+static __always_inline void closed(void *ctx, struct sock *sk, int is_shut)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct thread nobody = { 0 }, *thread;

@@ -191,7 +191,7 @@ static void outgoing(struct telling *telling, enum direction direction)
 }
 
 /* The descriptor's, or the socket's, last one is gone. The thread need not be the target's. */
-static void tell_end(struct telling *t)
+static __always_inline void tell_end(struct telling *t)
 {
 	t->kind = SOCKET_CLOSE;
 	if (!t->conn->is_told)
@@ -203,7 +203,7 @@ static void tell_end(struct telling *t)
  * The server will write no more: nothing that is asked for from now on is answered. What it reads still
  * is no request.
  */
-static void tell_shut(struct telling *t)
+static __always_inline void tell_shut(struct telling *t)
 {
 	struct conn *c = t->conn;
 
@@ -267,7 +267,7 @@ static void listens(const struct sock *sk)
 
 /* ---- waiting, and what is answered later ---- */
 
-static void waits(void *ctx, struct task_struct *task, struct thread *thread)
+static __always_inline void waits(void *ctx, struct task_struct *task, struct thread *thread)
 {
 	struct telling t = { .ctx = ctx,
 			     .task = task,

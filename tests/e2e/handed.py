@@ -89,7 +89,7 @@ def check_threads(way):
     server = start_target(build("e2e_handed.cc", "-O1", "-g", "-pthread"), ready=r"port (\d+)")
     for nr_clients, outside in ((1, 0.02), (3, 1))[:1 if way == "calls" else 2]:
         recording = Recording("-p", server.pid, "-F", "999")
-        ask_in_turn(int(server.ready[1]), tuple(patterns), nr_clients, 120)
+        ask_in_turn(int(server.ready[1]), tuple(patterns), nr_clients, 300 // nr_clients)
         wait_until_idle(server.pid)
         recording.stop()
         check_shares("threads, %d clients, by %s" % (nr_clients, way), shares(recording, patterns), patterns, 0.01, outside)
@@ -168,7 +168,7 @@ def check_node():
     patterns = {"/hash": "libcrypto|[Ss][Hh][Aa]256", "/pack": "libz|deflate|longest_match"}
     server = start_target(shutil.which("node", path="/usr/bin") or "node", "-e", NODE, ready=r"port (\d+)")
     recording = Recording("-p", server.pid, "-F", "999")
-    ask_in_turn(int(server.ready[1]), (*patterns, "/wait"), 1, 200)
+    ask_in_turn(int(server.ready[1]), (*patterns, "/wait"), 1, 500)
     wait_until_idle(server.pid)
     recording.stop()
     check_shares("node", shares(recording, patterns), patterns, 0.02, 0.15)
