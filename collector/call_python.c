@@ -32,13 +32,20 @@ static bool is_searched(const struct call_python *p, const struct locate_file *f
 	return false;
 }
 
+static const char *seen_at(const struct call_place *place)
+{
+	if (PYTHON_COOKIE_IS_FREED(place->cookie))
+		return "code freed";
+	return PYTHON_COOKIE_IS_RETURN(place->cookie) ? "frames left" : "frames entered";
+}
+
 static void tell_places(const struct python_file *f)
 {
 	struct str places = { 0 };
 
 	vec_each(&f->places.at, place)
 		str_addf(&places, "%s %s at %#llx", places.len ? "," : "",
-			 PYTHON_COOKIE_IS_RETURN(place->cookie) ? "frames left" : "frames entered",
+			 seen_at(place),
 			 (unsigned long long)place->off);
 	log_verbose("%s: probes on%s in the file", f->module, str_cstr(&places));
 	str_release(&places);

@@ -9,6 +9,7 @@
  */
 #include <linux/bpf.h>
 #include <linux/ptrace.h>
+#include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
@@ -76,6 +77,12 @@ struct {
 } python_hits SEC(".maps");
 
 #define PYTHON_MIX 0x9e3779b97f4a7c15ULL
+
+struct task_struct {
+	struct task_struct *group_leader;
+	__u64 start_time;
+	__u32 self_exec_id;	/* counts exec() */
+} __attribute__((preserve_access_index));
 
 /* ---- functions ---- */
 
@@ -181,8 +188,7 @@ _Static_assert(sizeof(struct code_head) == PYTHON_CODE_NAME + 8 - PYTHON_CODE_FI
 	       "as it lies there");
 
 /* 0: there is no room for another one. */
-static __noinline __u32 make_function(const struct python_code_key *key,
-				      const struct code_head *code)
+static __noinline __u32 make_function(const struct python_code_key *key, const struct code_head *code, __u64 process)
 {
 	struct python_code_seen seen = { .file = code->file,
 					 .name = code->name,
@@ -208,27 +214,54 @@ static __noinline __u32 make_function(const struct python_code_key *key,
 	find_tail(code->file, &seen.file_tail);
 	find_tail(code->name, &seen.name_tail);
 	seen.tails = read_tails(&seen);
+	seen.process = seen.tails ? process : 0;
 	seen.id = id;
 	return bpf_map_update_elem(&python_codes, key, &seen, BPF_ANY) ? 0 : id;
 }
 
-/* 0: it cannot be known. */
-static __noinline __u32 function_of(__u64 code_addr)
+static __always_inline struct python_code_key code_key(__u64 code_addr)
 {
-	struct python_code_key key = { .code = code_addr, .pid = bpf_get_current_pid_tgid() >> 32 };
+	return (struct python_code_key){ .code = code_addr, .pid = bpf_get_current_pid_tgid() >> 32 };
+}
+
+/* Reads what lies there now. process: where what is freed is seen, else 0. 0: it cannot be known. */
+static __noinline __u32 look_at_function(const struct python_code_key *key, __u64 process)
+{
 	struct python_code_seen *seen;
 	struct code_head code = { 0 };
 	__u64 tails;
 
-	if (bpf_probe_read_user(&code, sizeof(code), (void *)(code_addr + PYTHON_CODE_FIRST_LINE)))
+	if (bpf_probe_read_user(&code, sizeof(code), (void *)(key->code + PYTHON_CODE_FIRST_LINE)))
 		return 0;
-	seen = bpf_map_lookup_elem(&python_codes, &key);
+	seen = bpf_map_lookup_elem(&python_codes, key);
 	if (seen && seen->line == code.line && seen->file == code.file && seen->name == code.name) {
 		tails = read_tails(seen);
+		if (tails && tails == seen->tails)
+			seen->process = process;
 		if (!tails || tails == seen->tails)
 			return seen->id;
 	}
-	return make_function(&key, &code);
+	return make_function(key, &code, process);
+}
+
+/* 0: it cannot be known. */
+static __always_inline __u32 function_of(const struct python_thread *p, __u64 code_addr, int is_freed_seen)
+{
+	struct python_code_key key = code_key(code_addr);
+	struct python_code_seen *seen = is_freed_seen ? bpf_map_lookup_elem(&python_codes, &key) : 0;
+
+	if (seen && seen->process == p->process)
+		return seen->id;
+	return look_at_function(&key, is_freed_seen ? p->process : 0);
+}
+
+static __always_inline void free_code(__u64 code_addr)
+{
+	struct python_code_key key = code_key(code_addr);
+	struct python_code_seen *seen = bpf_map_lookup_elem(&python_codes, &key);
+
+	if (seen)
+		seen->process = 0;
 }
 
 /* ---- the frames that a thread is in ---- */
@@ -390,13 +423,26 @@ static __noinline void enter_frame(struct python_thread *p, __u64 frame, __u32 f
 	keep_frame(p, frame, r);
 }
 
+static __always_inline void run_frame(struct python_thread *p, __u64 frame, __u64 previous)
+{
+	p->innermost = frame;
+	p->previous = previous;
+}
+
+static __always_inline __u64 previous_of(const struct python_thread *p, __u64 frame)
+{
+	if (frame == p->innermost && p->previous)
+		return p->previous;
+	return read_word(frame + PYTHON_FRAME_PREVIOUS);
+}
+
 /* The node of what goes on then; CALL_ROOT: it is not known. */
 static __always_inline __u32 leave_function(struct python_thread *p, __u64 frame)
 {
-	struct way w = { .p = p, .at = read_word(frame + PYTHON_FRAME_PREVIOUS), .is_called_alone = 1 };
+	struct way w = { .p = p, .at = previous_of(p, frame), .is_called_alone = 1 };
 
 	find_way(&w);
-	p->innermost = w.known.depth ? w.at : 0;
+	run_frame(p, w.known.depth ? w.at : 0, 0);
 	return w.known.node;
 }
 
@@ -408,6 +454,7 @@ enum { OWED_HITS = 64 };
 struct hit {
 	__u64 now, frame;
 	__u64 probe_ns;
+	__u32 is_freed_seen;
 };
 
 static __always_inline void pass_time(void *ctx, struct call_thread *t, const struct hit *hit)
@@ -436,13 +483,13 @@ static __always_inline void lose(struct call_thread *t)
 }
 
 /* Generators that go on unseen: that is a call, too, and the time since the last hit is theirs. */
-static __noinline void see_resumed(struct pt_regs *ctx, struct call_thread *t, struct way *w)
+static __noinline void see_resumed(struct pt_regs *ctx, struct call_thread *t, struct way *w, int is_freed_seen)
 {
 	__u32 function;
 
 	if (!w->resumed || !w->is_known)
 		return;
-	function = function_of(w->code);
+	function = function_of(w->p, w->code, is_freed_seen);
 	if (!function) {
 		lose(t);
 		return;
@@ -460,7 +507,7 @@ static __noinline void entered(struct pt_regs *ctx, struct call_thread *t, struc
 	__u32 function;
 
 	read_frame(hit->frame, &f);
-	function = function_of(f.code);
+	function = function_of(p, f.code, hit->is_freed_seen);
 	if (!function) {
 		lose(t);
 		return;
@@ -468,10 +515,10 @@ static __noinline void entered(struct pt_regs *ctx, struct call_thread *t, struc
 	w.at = f.previous;
 	w.is_called_alone = PYTHON_STATE_IS_ENTRY(f.state);
 	find_way(&w);
-	see_resumed(ctx, t, &w);
+	see_resumed(ctx, t, &w, hit->is_freed_seen);
 	pass_time(ctx, t, hit);
 	enter_frame(p, hit->frame, function, &w.known);
-	p->innermost = hit->frame;
+	run_frame(p, hit->frame, f.previous);
 	calls_add(ctx, t, w.known.node, 1, 0);
 	t->running = w.known.node;
 	if (!t->last_ns)
@@ -479,14 +526,14 @@ static __noinline void entered(struct pt_regs *ctx, struct call_thread *t, struc
 }
 
 static __noinline void leave_unseen(struct pt_regs *ctx, struct call_thread *t, struct python_thread *p,
-				    __u64 frame)
+				    const struct hit *hit)
 {
-	struct way w = { .p = p, .at = frame };
+	struct way w = { .p = p, .at = hit->frame };
 
 	find_way(&w);
-	see_resumed(ctx, t, &w);
+	see_resumed(ctx, t, &w, hit->is_freed_seen);
 	if (w.resumed && w.is_known)
-		forget_frame(p, frame);
+		forget_frame(p, hit->frame);
 }
 
 static __noinline void left(struct pt_regs *ctx, struct call_thread *t, struct python_thread *p,
@@ -495,7 +542,7 @@ static __noinline void left(struct pt_regs *ctx, struct call_thread *t, struct p
 	__u32 nr_untold = p->nr_untold;
 
 	if (!forget_frame(p, hit->frame) && !nr_untold)
-		leave_unseen(ctx, t, p, hit->frame);
+		leave_unseen(ctx, t, p, hit);
 	pass_time(ctx, t, hit);
 	t->running = leave_function(p, hit->frame);
 	if (t->running == CALL_ROOT)
@@ -504,13 +551,23 @@ static __noinline void left(struct pt_regs *ctx, struct call_thread *t, struct p
 		t->last_ns = hit->now;
 }
 
+/* Not 0. */
+static __always_inline __u64 process_of(const struct task_struct *task)
+{
+	return (task->group_leader->start_time + task->self_exec_id * PYTHON_MIX) | 1;
+}
+
 static __always_inline struct python_thread *begin(void)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct python_thread *p = bpf_task_storage_get(&python_threads, task, 0, 0);
 
-	return p ? p
-		 : bpf_task_storage_get(&python_threads, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (p)
+		return p;
+	p = bpf_task_storage_get(&python_threads, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (p)
+		p->process = process_of(task);
+	return p;
 }
 
 /*
@@ -522,7 +579,8 @@ static __always_inline int is_again(const struct python_thread *p, __u64 frame, 
 	return p->innermost == frame && (p->announced == frame || PYTHON_COOKIE_MAY_BE_AGAIN(cookie));
 }
 
-static __always_inline int see(struct pt_regs *ctx)
+/* is_everywhere: at each place hits of all the process's threads are seen, from the first one on. */
+static __always_inline int see(struct pt_regs *ctx, int is_everywhere)
 {
 	struct hit hit = { .now = bpf_ktime_get_ns() };
 	__u64 cookie = bpf_get_attach_cookie(ctx);
@@ -537,11 +595,17 @@ static __always_inline int see(struct pt_regs *ctx)
 	state = bpf_map_lookup_elem(&call_state, &zero);
 	config = bpf_map_lookup_elem(&python_config, &zero);
 	hits = bpf_map_lookup_elem(&python_hits, &zero);
-	if (!state || !config || !hits || !state->generation ||
-	    reg > sizeof(*ctx) - sizeof(hit.frame))
+	if (!state || !config || !hits || reg > sizeof(*ctx) - sizeof(hit.frame))
 		return 0;
 	bpf_probe_read_kernel(&hit.frame, sizeof(hit.frame), (void *)ctx + reg);
+	if (PYTHON_COOKIE_IS_FREED(cookie)) {
+		free_code(hit.frame);
+		return 0;
+	}
+	if (!state->generation)
+		return 0;
 	hit.probe_ns = config->probe_ns;
+	hit.is_freed_seen = is_everywhere && PYTHON_COOKIE_IS_WITH_FREED(cookie);
 	t = calls_begin();
 	p = begin();
 	if (!t || !p) {
@@ -564,14 +628,14 @@ static __always_inline int see(struct pt_regs *ctx)
 SEC("uprobe")
 int python_hit(struct pt_regs *ctx)
 {
-	return see(ctx);
+	return see(ctx, 0);
 }
 
 /* The same, loaded for uprobe-multi links. */
 SEC("uprobe")
 int python_hit_multi(struct pt_regs *ctx)
 {
-	return see(ctx);
+	return see(ctx, 1);
 }
 
 /* Nothing of what ran is there any more. calls_exec() sees to the time. */

@@ -37,6 +37,7 @@
 #define PYTHON_CODE_NR_BEFORE 0xa8	/* instructions before RESUME, which make cells and generators */
 #define PYTHON_CODE_INSTRUCTIONS 0xb8
 #define PYTHON_INSTRUCTION_BYTES 2
+#define PYTHON_TYPE_DEALLOC 0x30	/* of Include/cpython/object.h */
 #define PYTHON_TEXT_LENGTH 0x10
 #define PYTHON_TEXT_STATE 0x20
 #define PYTHON_TEXT_ASCII 0x30		/* where the characters of one begin that is compact and ASCII, */
@@ -75,9 +76,11 @@ struct python_tail {
 
 /*
  * What told it from others when it was seen first: when that changes, another one lies there. Where code is made and
- * dropped in a loop each string may lie where the one before did, too: so the ends of both are looked at.
+ * dropped in a loop each string may lie where the one before did, too: so the ends of both are looked at. Not again in
+ * the same process, where a probe sees what code is freed.
  */
 struct python_code_seen {
+	unsigned long long process;	/* in which it has not been freed since it was looked at; 0: none */
 	unsigned long long file, name;	/* addresses of the strings */
 	unsigned long long tails;	/* a sum of what stands in both */
 	struct python_tail file_tail, name_tail;
@@ -92,7 +95,9 @@ struct python_bucket {
 
 /* The frames that a thread is in. */
 struct python_thread {
+	unsigned long long process;	/* tells it from others that had, or will have, its pid, and from what it ran before exec() */
 	unsigned long long innermost;	/* the one that runs; 0: it is not known which */
+	unsigned long long previous;	/* what that one returns to; 0: it has to be read */
 	unsigned long long announced;	/* the one that came by the USDT probe at entries, and by nothing since; 0: none */
 	unsigned int nr_more;		/* in python_more */
 	unsigned int nr_untold;		/* that there was no room for */
@@ -125,14 +130,19 @@ struct python_hits {
 /*
  * Cookies: where in struct pt_regs the frame's address is, whether the function is left here, whether a frame may come
  * by here that came by the code for another instruction right before, and whether it is the USDT probe at entries, behind
- * which a frame that is traced comes by others.
+ * which a frame that is traced comes by others. Or whether code is freed here, then the register has the code object's
+ * address; and with all others, whether there is such a place in the file.
  */
 #define PYTHON_COOKIE(reg, is_return) ((unsigned long long)(reg) | (is_return ? 1ULL << 16 : 0))
 #define PYTHON_COOKIE_AGAIN (1ULL << 17)
 #define PYTHON_COOKIE_USDT (1ULL << 18)
+#define PYTHON_COOKIE_FREED (1ULL << 19)
+#define PYTHON_COOKIE_WITH_FREED (1ULL << 20)
 #define PYTHON_COOKIE_REG(cookie) ((unsigned short)(cookie))
 #define PYTHON_COOKIE_IS_RETURN(cookie) ((cookie) >> 16 & 1)
 #define PYTHON_COOKIE_MAY_BE_AGAIN(cookie) ((cookie) >> 17 & 1)
 #define PYTHON_COOKIE_IS_USDT(cookie) ((cookie) >> 18 & 1)
+#define PYTHON_COOKIE_IS_FREED(cookie) ((cookie) >> 19 & 1)
+#define PYTHON_COOKIE_IS_WITH_FREED(cookie) ((cookie) >> 20 & 1)
 
 #endif

@@ -139,8 +139,8 @@ static void measure(struct call_python *p, int nr_rounds)
 void python_cost_begin(struct call_python *p)
 {
 	struct call_place places[] = {
-		{ .cookie = PYTHON_COOKIE(offsetof(struct pt_regs, rdi), false) },
-		{ .cookie = PYTHON_COOKIE(offsetof(struct pt_regs, rdi), true) }
+		{ .cookie = PYTHON_COOKIE(offsetof(struct pt_regs, rdi), false) | PYTHON_COOKIE_WITH_FREED },
+		{ .cookie = PYTHON_COOKIE(offsetof(struct pt_regs, rdi), true) | PYTHON_COOKIE_WITH_FREED }
 	};
 	struct python_meter *m = xcalloc(1, sizeof(*m));
 	struct err ignored;

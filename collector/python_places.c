@@ -2,8 +2,10 @@
 #include "collector/python_places.h"
 
 #include <Zydis/Zydis.h>
+#include <asm/ptrace.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -313,6 +315,25 @@ static int add_instructions(struct search *s, struct python_places *ret, struct 
 	return refuse(s, e, "its interpreter's code is not understood");
 }
 
+/* First: by then nothing is known of code that is freed later. Where no such place is found, what is known is compared. */
+static void add_freed(struct search *s, struct python_places *ret)
+{
+	uint64_t dealloc, off;
+	GElf_Sym type;
+
+	if (!python_code_symbol(s->elf, "PyCode_Type", &type) ||
+	    !python_code_pointer(&s->code, type.st_value + PYTHON_TYPE_DEALLOC, &dealloc))
+		return;
+	off = python_code_off(&s->code, dealloc);
+	if (!off)
+		return;
+	vec_each(&ret->at, p)
+		p->cookie |= PYTHON_COOKIE_WITH_FREED;
+	vec_insert(&ret->at, 0,
+		   ((struct call_place){ .off = off,
+					 .cookie = PYTHON_COOKIE(offsetof(struct pt_regs, rdi), false) | PYTHON_COOKIE_FREED }));
+}
+
 static int find(struct search *s, struct python_places *ret, struct err *e)
 {
 	int err;
@@ -327,6 +348,8 @@ static int find(struct search *s, struct python_places *ret, struct err *e)
 		err = add_probes(s, ret, e);
 	if (!err)
 		err = add_instructions(s, ret, e);
+	if (!err)
+		add_freed(s, ret);
 	return err;
 }
 

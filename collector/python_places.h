@@ -13,6 +13,9 @@
  *
  * Where that is not understood, the USDT probes themselves are taken, with their semaphores.
  *
+ * Code that is freed: the function in PyCode_Type (tp_dealloc of Include/cpython/object.h), which has the code object in
+ * the register of a function's first argument. Not where that is not found: then no cookie tells of it.
+ *
  * Which register has the frame's address: the code of both instructions stores the current one at
  * frame + 0x38, and the functions with the USDT probes are given it, their only argument, and keep it.
  */

@@ -74,6 +74,20 @@ def reused():
         exec("def made_%d(): pass" % (i % 5), names)
         names["made_%d" % (i % 5)]()
 
+def made_by(thread):
+    for i in range(200):
+        names = {}
+        exec("def %s_%d(): pass\\n%s_%d()" % (thread, i % 4, thread, i % 4), names)
+
+def reused_by_threads():
+    # One drops code where another one makes some then.
+    sys.setswitchinterval(1e-5)
+    each = [threading.Thread(target=made_by, args=(name,)) for name in ("ann", "bob", "cid")]
+    for t in each:
+        t.start()
+    for t in each:
+        t.join()
+
 def same_places():
     # Code, its name and its file lie where those of the turn before last did, and differ by what they say alone.
     for i in range(100):
@@ -152,6 +166,26 @@ for line in sys.stdin:
 '''
 
 
+# Where addresses are not random, what it becomes by exec() has its code where it had its own.
+BECOMES = '''
+import os
+import sys
+
+def %s():
+    pass
+
+def calls():
+    for i in range(100):
+        %s()
+
+if sys.argv[1:]:
+    print("ready", flush=True)
+    input()
+    calls()
+    os.execv(sys.executable, [sys.executable] + sys.argv[1:])
+calls()
+print("done", flush=True)
+'''
 FAMILY = '''
 import os
 import time
@@ -266,7 +300,29 @@ def check_reused():
     files = {f["file"]: f["ncalls"] for g in report(recording.file)["groups"] for f in g["functions"]
              if f["file"].startswith("<cell ")}
     equal("calls of what was made in one place", files, {"<cell %05d>" % i: 1 for i in range(100)})
+    _, got, _ = go("reused_by_threads", "plain")
+    made = {"%s_%d" % (name, i): (50, 50) for name in ("ann", "bob", "cid") for i in range(4)}
+    equal("calls of what threads made", {name: row for name, row in numbers(got).items() if name in made}, made)
     step("addresses that are used again")
+
+
+def check_becomes():
+    """What a process becomes by exec() has other functions, also where they lie in the same places."""
+    for name in ("before", "behind"):
+        with open(path("%s.py" % name), "w") as f:
+            f.write(BECOMES % (name, name))
+    process = start_target("setarch", "-R", PYTHON, path("before.py"), path("behind.py"), ready="ready", stdin=subprocess.PIPE)
+    recording = Recording("-p", process.pid, "--calls", "python", "--marker", "none")
+    process.stdin.write("\n")
+    process.stdin.flush()
+    equal("what it has become", process.stdout.readline(), "done\n")
+    recording.stop()
+    process.stdin.close()
+    equal("exit status of the target", process.wait(PATIENCE), 0)
+    calls = {f["function"]: (f["file"], f["ncalls"]) for g in report(recording.file)["groups"] for f in g["functions"]
+             if f["function"] in ("before", "behind")}
+    equal("calls before and behind exec()", calls, {name: (path("%s.py" % name), 100) for name in ("before", "behind")})
+    step("exec()")
 
 
 def check_objections():
@@ -442,6 +498,7 @@ check_threads()
 check_deep()
 check_finalized()
 check_reused()
+check_becomes()
 check_objections()
 check_times()
 check_family()
