@@ -4,6 +4,7 @@
 done for."""
 import collections
 import socket
+import statistics
 
 from clients import *
 
@@ -56,13 +57,14 @@ def check_loop():
         read_answer(clients[0], len("small"))
         read_answer(clients[1], LARGE)
     recording.stop()
-    cpu = collections.Counter()
+    cpu = collections.defaultdict(list)
     for line in wperf("requests", "--format", "jsonl", "-i", recording.file).stdout.splitlines():
         request = json.loads(line)
-        cpu[request["path"]] += request["cpu"]
-    check(cpu["/large"] > 2 * cpu["/small"] > 0, "on the CPU: %r" % cpu)
-    step("a loop that reads from all, and then answers all: %.1f ms for large answers, %.1f ms for small ones" %
-         (1e3 * cpu["/large"], 1e3 * cpu["/small"]))
+        cpu[request["path"]].append(request["cpu"])
+    # Not the sums: where a hypervisor stops the machine for a while, one request has all of that.
+    small, large = (statistics.median(cpu[path]) for path in ("/small", "/large"))
+    check(large > 2 * small > 0, "on the CPU: %r" % {path: (sum(each), max(each), statistics.median(each)) for path, each in cpu.items()})
+    step("a loop that reads from all, and then answers all: %.0f us for large answers, %.0f us for small ones" % (1e6 * large, 1e6 * small))
 
 
 check_loop()
@@ -108,14 +110,15 @@ def check_tasks(way):
     client.close()
     recording.wait()
     burned = float(server.stdout.readline().split()[1])
-    cpu = collections.Counter()
+    cpu = collections.defaultdict(list)
     for line in wperf("requests", "--format", "jsonl", "-i", recording.file).stdout.splitlines():
         request = json.loads(line)
-        cpu[request["path"]] += request["cpu"]
-    check(burned < cpu["/burn"] < 1.5 * burned and cpu["/light"] < burned / 2,
-          "by %s: on the CPU %r, burned %.4f" % (way, cpu, burned))
-    step("tasks, by %s: burned %.1f ms; /burn has %.1f ms, /light %.1f ms" %
-         (way, 1e3 * burned, 1e3 * cpu["/burn"], 1e3 * cpu["/light"]))
+        cpu[request["path"]].append(request["cpu"])
+    # The sum is exact, and may have what a hypervisor took, too.
+    burn, light = (statistics.median(cpu[path]) for path in ("/burn", "/light"))
+    check(burned < sum(cpu["/burn"]) and 0.001 < burn < 0.0015 and light < 0.0005,
+          "by %s: on the CPU %.4f, medians %.6f and %.6f, burned %.4f" % (way, sum(cpu["/burn"]), burn, light, burned))
+    step("tasks, by %s: burned %.1f ms; /burn has %.1f ms, a light one %.0f us" % (way, 1e3 * burned, 1e3 * sum(cpu["/burn"]), 1e6 * light))
     del os.environ["WPERF_SOCKETS"]
 
 
@@ -218,20 +221,27 @@ for way, *more in (("workers",), ("fresh",), ("alike",), ("workers", peer.ready[
 
 for way in ("fresh", "alike") if IS_SANITIZED else ("workers", "fresh", "alike"):
     server = start_target(program, way, ready=r"port (\d+)")
-    recording = Recording("-p", server.pid, "--calls", "work_on_*")
+    recording = Recording("-p", server.pid, "--calls", "work_on_*", "--max-overhead", "100")
     ask_all(int(server.ready[1]))
     wait_until_idle(server.pid)
     recording.stop()
-    calls = {g["path"]: {f["function"]: f["ncalls"] for f in g["functions"] if f["ncalls"]}
-             for g in report(recording.file)["groups"]}
-    nr_outside = sum(calls.get("(outside)", {}).values())
+    calls, nr_sure = collections.defaultdict(collections.Counter), 0
+    for group in report(recording.file, "--by", "request")["groups"]:
+        these = {f["function"]: f["ncalls"] for f in group["functions"] if f["ncalls"]}
+        calls[group["path"]].update(these)
+        if group["exact"] and group["path"] in WORK:
+            equal("calls of what is called exact", these, {WORK[group["path"]]: 1})
+            nr_sure += 1
+    nr_outside = sum(calls["(outside)"].values())
     nr_right = sum(calls[path][function] for path, function in WORK.items())
     nr = NR_CLIENTS * NR
     equal("calls in all", sum(sum(of.values()) for of in calls.values()), nr)
     if way != "alike":
         check(nr_right == nr, "%s: calls in the wrong request: %r" % (way, calls))
-    # Until it has shown that these threads read for each other, there may be some.
-    check(nr_right >= 0.99 * (nr - nr_outside), "%s: calls in the wrong request: %r" % (way, calls))
+        check(nr_sure > 0.9 * nr, "%s: of %d requests' calls only those of %d are called exact" % (way, nr, nr_sure))
+    # Until it has shown that these threads read for each other there may be some; and while one of them does it all, since the
+    # others do not get a CPU: with nine other programs on two of them up to 21 of 3200 in 200 runs, once 76.
+    check(nr_right >= 0.95 * (nr - nr_outside), "%s: calls in the wrong request: %r" % (way, calls))
     check(nr_right >= 0.9 * nr, "%s: what could be known is outside: %r" % (way, calls))
     stop(server)
-    step("%s: of %d calls %d in the right request, %d outside" % (way, nr, nr_right, nr_outside))
+    step("%s: of %d calls %d in the right request, %d outside, %d called exact" % (way, nr, nr_right, nr_outside, nr_sure))
