@@ -201,4 +201,5 @@ void call_cost_tell(struct call_cost *c, struct call_native *n)
 void call_cost_release(struct call_cost *c)
 {
 	vec_release(&c->functions);
+	call_share_release(&c->share);
 }

@@ -442,6 +442,7 @@ void call_python_free(struct call_python *p)
 		python_places_release(&f->places);
 	vec_release(&p->files);
 	pids_release(&p->pids);
+	call_share_release(&p->share);
 	locate_release(&p->locate);
 	if (p->config)
 		munmap(p->config, sizeof(*p->config));

@@ -105,6 +105,33 @@ static void saw_exit(struct drain *d, const struct record *rec)
 	vec_push(&d->ended, (struct ended_process){ .pid = rec->pid });
 }
 
+/* Its probes, mappings and memory are nobody's any more. */
+static void forget_process(struct drain *d, uint32_t pid)
+{
+	keep_perf_map(d->keep, pid);
+	counting_forget(d->counting, pid);
+	if (d->walker)
+		stack_walker_forget(d->walker, pid);
+}
+
+/*
+ * Whose first thread has ended has a number that others may get: a process that is made, or one of its own threads, by
+ * exec(), which ends all others. What hangs at the kernel's struct for the first thread, as probes do, is of no use to these.
+ */
+static void saw_successor(struct drain *d, const struct record *rec)
+{
+	bool is_new = rec->type == PERF_RECORD_FORK ? rec->pid != rec->task.ppid
+						    : rec->misc & PERF_RECORD_MISC_COMM_EXEC;
+	size_t i;
+
+	for (i = 0; is_new && i < d->ended.nr; i++)
+		if (d->ended.at[i].pid == rec->pid) {
+			vec_remove(&d->ended, i, 1);
+			forget_process(d, rec->pid);
+			return;
+		}
+}
+
 /* Records about processes come from everywhere on a CPU: only the target's are kept. */
 static bool is_of_target(const struct drain *d, uint32_t pid)
 {
@@ -162,6 +189,8 @@ static bool is_kept(struct drain *d, const struct record *rec)
 	case PERF_RECORD_EXIT:
 		if (!is_of_target(d, rec->pid))
 			return false;
+		if (rec->type != PERF_RECORD_EXIT)
+			saw_successor(d, rec);
 		counting_see(d->counting, rec);
 		if (d->walker)
 			stack_walker_record(d->walker, rec);
@@ -214,12 +243,9 @@ static void forget_ended(struct drain *d)
 			d->ended.at[nr++] = p;
 			continue;
 		}
-		keep_perf_map(d->keep, p.pid);
-		counting_forget(d->counting, p.pid);
+		forget_process(d, p.pid);
 		if (d->follow)
 			follow_forget(d->follow, p.pid);
-		if (d->walker)
-			stack_walker_forget(d->walker, p.pid);
 	}
 	d->ended.nr = nr;
 }

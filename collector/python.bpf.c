@@ -53,14 +53,6 @@ struct {
 	__type(value, struct python_function);
 } python_functions SEC(".maps");
 
-/* What a function is before it is filled in: too long for the stack. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct python_function);
-} python_blank SEC(".maps");
-
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
@@ -187,30 +179,51 @@ struct code_head {
 _Static_assert(sizeof(struct code_head) == PYTHON_CODE_NAME + 8 - PYTHON_CODE_FIRST_LINE,
 	       "as it lies there");
 
-/* 0: there is no room for another one. */
-static __noinline __u32 make_function(const struct python_code_key *key, const struct code_head *code, __u64 process)
+static __always_inline struct python_code_key code_key(__u64 code_addr)
+{
+	return (struct python_code_key){ .code = code_addr, .pid = bpf_get_current_pid_tgid() >> 32 };
+}
+
+static __noinline void read_function(struct python_function *ret, const struct python_code_key *key,
+				     const struct code_head *code)
+{
+	__builtin_memset(ret, 0, sizeof(*ret));
+	ret->pid = key->pid;
+	ret->line = code->line;
+	read_text(code->file, &ret->file, ret->file_bytes, sizeof(ret->file_bytes));
+	read_text(code->name, &ret->name, ret->name_bytes, sizeof(ret->name_bytes));
+}
+
+static __noinline int is_function(const struct python_function *f, __u32 id)
+{
+	const struct python_function *known = bpf_map_lookup_elem(&python_functions, &id);
+	const __u64 *a = (const __u64 *)f, *b = (const __u64 *)known;
+	__u32 i;
+
+	if (!known)
+		return 0;
+	for (i = 0; i < sizeof(*f) / sizeof(*a); i++)
+		if (a[i] != b[i])
+			return 0;
+	return 1;
+}
+
+/* As it was read. 0: there is no room for another one. */
+static __noinline __u32 make_function(struct python_thread *p, const struct python_code_key *key,
+				      const struct code_head *code, __u64 process)
 {
 	struct python_code_seen seen = { .file = code->file,
 					 .name = code->name,
 					 .line = code->line };
-	struct python_function *f, *blank;
 	struct python_config *config;
 	__u32 zero = 0, id;
 
 	config = bpf_map_lookup_elem(&python_config, &zero);
-	blank = bpf_map_lookup_elem(&python_blank, &zero);
-	if (!config || !blank)
+	if (!config)
 		return 0;
 	id = config->first_function + __sync_fetch_and_add(&config->next_function, 1);
-	if (bpf_map_update_elem(&python_functions, &id, blank, BPF_ANY))
+	if (bpf_map_update_elem(&python_functions, &id, &p->read, BPF_ANY))
 		return 0;
-	f = bpf_map_lookup_elem(&python_functions, &id);
-	if (!f)
-		return 0;
-	f->pid = key->pid;
-	f->line = code->line;
-	read_text(code->file, &f->file, f->file_bytes, sizeof(f->file_bytes));
-	read_text(code->name, &f->name, f->name_bytes, sizeof(f->name_bytes));
 	find_tail(code->file, &seen.file_tail);
 	find_tail(code->name, &seen.name_tail);
 	seen.tails = read_tails(&seen);
@@ -219,13 +232,8 @@ static __noinline __u32 make_function(const struct python_code_key *key, const s
 	return bpf_map_update_elem(&python_codes, key, &seen, BPF_ANY) ? 0 : id;
 }
 
-static __always_inline struct python_code_key code_key(__u64 code_addr)
-{
-	return (struct python_code_key){ .code = code_addr, .pid = bpf_get_current_pid_tgid() >> 32 };
-}
-
 /* Reads what lies there now. process: where what is freed is seen, else 0. 0: it cannot be known. */
-static __noinline __u32 look_at_function(const struct python_code_key *key, __u64 process)
+static __noinline __u32 look_at_function(struct python_thread *p, const struct python_code_key *key, __u64 process)
 {
 	struct python_code_seen *seen;
 	struct code_head code = { 0 };
@@ -234,25 +242,27 @@ static __noinline __u32 look_at_function(const struct python_code_key *key, __u6
 	if (bpf_probe_read_user(&code, sizeof(code), (void *)(key->code + PYTHON_CODE_FIRST_LINE)))
 		return 0;
 	seen = bpf_map_lookup_elem(&python_codes, key);
-	if (seen && seen->line == code.line && seen->file == code.file && seen->name == code.name) {
-		tails = read_tails(seen);
-		if (tails && tails == seen->tails)
-			seen->process = process;
-		if (!tails || tails == seen->tails)
-			return seen->id;
-	}
-	return make_function(key, &code, process);
+	if (seen && (seen->line != code.line || seen->file != code.file || seen->name != code.name))
+		seen = 0;
+	tails = seen ? read_tails(seen) : 0;
+	if (seen && (!tails || (!process && tails == seen->tails)))
+		return seen->id;
+	read_function(&p->read, key, &code);
+	if (!seen || tails != seen->tails || !is_function(&p->read, seen->id))
+		return make_function(p, key, &code, process);
+	seen->process = process;
+	return seen->id;
 }
 
 /* 0: it cannot be known. */
-static __always_inline __u32 function_of(const struct python_thread *p, __u64 code_addr, int is_freed_seen)
+static __always_inline __u32 function_of(struct python_thread *p, __u64 code_addr, int is_freed_seen)
 {
 	struct python_code_key key = code_key(code_addr);
 	struct python_code_seen *seen = is_freed_seen ? bpf_map_lookup_elem(&python_codes, &key) : 0;
 
 	if (seen && seen->process == p->process)
 		return seen->id;
-	return look_at_function(&key, is_freed_seen ? p->process : 0);
+	return look_at_function(p, &key, is_freed_seen ? p->process : 0);
 }
 
 static __always_inline void free_code(__u64 code_addr)

@@ -76,8 +76,8 @@ struct python_tail {
 
 /*
  * What told it from others when it was seen first: when that changes, another one lies there. Where code is made and
- * dropped in a loop each string may lie where the one before did, too: so the ends of both are looked at. Not again in
- * the same process, where a probe sees what code is freed.
+ * dropped in a loop each string may lie where the one before did, too: so the ends of both are looked at. Where a probe
+ * sees what code is freed all of both is, once in the life of what lies there.
  */
 struct python_code_seen {
 	unsigned long long process;	/* in which it has not been freed since it was looked at; 0: none */
@@ -101,6 +101,7 @@ struct python_thread {
 	unsigned long long announced;	/* the one that came by the USDT probe at entries, and by nothing since; 0: none */
 	unsigned int nr_more;		/* in python_more */
 	unsigned int nr_untold;		/* that there was no room for */
+	struct python_function read;	/* what lies at an address now: too long for the stack */
 	struct python_bucket buckets[PYTHON_BUCKETS];
 };
 

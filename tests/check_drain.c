@@ -221,6 +221,64 @@ START_TEST(a_process_is_forgotten_behind_its_last_record)
 }
 END_TEST
 
+static void put_fork(struct rig *rig, uint32_t pid, uint32_t parent, uint64_t time)
+{
+	struct sketch s = { 0 };
+
+	sketch_begin(&s, PERF_RECORD_FORK, 0);
+	sketch_u32(&s, pid);
+	sketch_u32(&s, parent);
+	sketch_u32(&s, pid);
+	sketch_u32(&s, parent);
+	sketch_u64(&s, time);
+	sketch_id(&s, pid, pid, time, 0, SKETCH_ID(0));
+	sketch_end(&s);
+	put(rig, 0, &s);
+}
+
+static void put_comm(struct rig *rig, uint32_t pid, uint16_t misc, uint64_t time)
+{
+	struct sketch s = { 0 };
+
+	sketch_begin(&s, PERF_RECORD_COMM, misc);
+	sketch_u32(&s, pid);
+	sketch_u32(&s, pid);
+	sketch_str(&s, "name");
+	sketch_pad(&s);
+	sketch_id(&s, pid, pid, time, 0, SKETCH_ID(0));
+	sketch_end(&s);
+	put(rig, 0, &s);
+}
+
+/*
+ * Its number is alive, so that it would not be seen to be gone: another process has it, or a thread of its own that ran
+ * exec(), and their ends are still to come.
+ */
+START_TEST(who_has_a_number_again_is_another_one)
+{
+	static struct rig rig;
+	uint32_t pid = (uint32_t)getpid();
+
+	set_up(&rig);
+	put_exit(&rig, pid, 1);
+	put_fork(&rig, pid + 1, pid, 2);
+	put_fork(&rig, pid, pid, 3);
+	put_comm(&rig, pid, 0, 4);
+	drain_rings(&rig.drain, false);
+	ck_assert_uint_eq(rig.drain.ended.nr, 1);
+	put_fork(&rig, pid, pid + 1, 5);
+	drain_rings(&rig.drain, false);
+	ck_assert_uint_eq(rig.drain.ended.nr, 0);
+	put_exit(&rig, pid, 6);
+	drain_rings(&rig.drain, false);
+	ck_assert_uint_eq(rig.drain.ended.nr, 1);
+	put_comm(&rig, pid, PERF_RECORD_MISC_COMM_EXEC, 7);
+	drain_rings(&rig.drain, false);
+	ck_assert_uint_eq(rig.drain.ended.nr, 0);
+	tear_down(&rig);
+}
+END_TEST
+
 /* How many rounds were finished in some drains that are further apart than records wait for others. */
 static unsigned int nr_finished(struct rig *rig, unsigned int nr_drains, uint64_t from_ns, uint64_t to_ns)
 {
@@ -336,6 +394,7 @@ Suite *check_drain_suite(void)
 	tcase_add_test(tc, rounds_go_on_until_all_is_in_order);
 	tcase_add_test(tc, each_round_is_finished_where_nothing_is_late);
 	tcase_add_test(tc, a_process_is_forgotten_behind_its_last_record);
+	tcase_add_test(tc, who_has_a_number_again_is_another_one);
 	suite_add_tcase(s, tc);
 	return s;
 }

@@ -52,6 +52,7 @@
 	X(loader)                                                                                  \
 	X(locate)                                                                                  \
 	X(exits)                                                                                   \
+	X(call_share)                                                                              \
 	X(call_place)                                                                              \
 	X(call_link)                                                                                \
 	X(python_places)                                                                           \

@@ -96,6 +96,11 @@ def same_places():
         names.clear()
         eval(compile("len([])", "<cell %05d>" % i, "eval"))
 
+def same_ends():
+    # Likewise, and longer than what is looked at where nobody sees code freed.
+    for i in range(100):
+        eval(compile("len([])", "/srv/customers/%05d/rules/discounts/expression.py" % i, "eval"))
+
 class Dropped:
     def __init__(self):
         self.itself = self
@@ -170,6 +175,7 @@ for line in sys.stdin:
 BECOMES = '''
 import os
 import sys
+import time
 
 def %s():
     pass
@@ -178,11 +184,21 @@ def calls():
     for i in range(100):
         %s()
 
+def become():
+    os.execv(sys.executable, [sys.executable] + sys.argv[2:])
+
 if sys.argv[1:]:
     print("ready", flush=True)
     input()
     calls()
-    os.execv(sys.executable, [sys.executable] + sys.argv[1:])
+    if sys.argv[1] == "thread":
+        import threading
+        threading.Thread(target=become).start()
+        time.sleep(60)
+    become()
+calls()
+print("become", flush=True)
+input()
 calls()
 print("done", flush=True)
 '''
@@ -300,6 +316,11 @@ def check_reused():
     files = {f["file"]: f["ncalls"] for g in report(recording.file)["groups"] for f in g["functions"]
              if f["file"].startswith("<cell ")}
     equal("calls of what was made in one place", files, {"<cell %05d>" % i: 1 for i in range(100)})
+    _, _, recording = go("same_ends", "plain")
+    files = {f["file"]: f["ncalls"] for g in report(recording.file)["groups"] for f in g["functions"]
+             if f["file"].startswith("/srv/customers/")}
+    equal("calls of files that end alike", files,
+          {"/srv/customers/%05d/rules/discounts/expression.py" % i: 1 for i in range(100)})
     _, got, _ = go("reused_by_threads", "plain")
     made = {"%s_%d" % (name, i): (50, 50) for name in ("ann", "bob", "cid") for i in range(4)}
     equal("calls of what threads made", {name: row for name, row in numbers(got).items() if name in made}, made)
@@ -307,21 +328,32 @@ def check_reused():
 
 
 def check_becomes():
-    """What a process becomes by exec() has other functions, also where they lie in the same places."""
+    """What a process becomes by exec() has other functions, also where they lie in the same places. A thread that is not the
+    first one takes its place, and its probes have to be put in anew: calls until then are in no row, which says so."""
     for name in ("before", "behind"):
         with open(path("%s.py" % name), "w") as f:
             f.write(BECOMES % (name, name))
-    process = start_target("setarch", "-R", PYTHON, path("before.py"), path("behind.py"), ready="ready", stdin=subprocess.PIPE)
-    recording = Recording("-p", process.pid, "--calls", "python", "--marker", "none")
-    process.stdin.write("\n")
-    process.stdin.flush()
-    equal("what it has become", process.stdout.readline(), "done\n")
-    recording.stop()
-    process.stdin.close()
-    equal("exit status of the target", process.wait(PATIENCE), 0)
-    calls = {f["function"]: (f["file"], f["ncalls"]) for g in report(recording.file)["groups"] for f in g["functions"]
-             if f["function"] in ("before", "behind")}
-    equal("calls before and behind exec()", calls, {name: (path("%s.py" % name), 100) for name in ("before", "behind")})
+    for who in ("itself", "thread"):
+        process = start_target("setarch", "-R", PYTHON, path("before.py"), who, path("behind.py"), ready="ready", stdin=subprocess.PIPE)
+        plain = touched(process.pid)
+        recording = Recording("-p", process.pid, "--calls", "python", "--marker", "none")
+        for said in ("become\n", "done\n"):
+            process.stdin.write("\n")
+            process.stdin.flush()
+            equal("what the target says", process.stdout.readline(), said)
+            if said == "become\n":
+                wait_until("what it has become has probes", lambda: touched(process.pid) != plain)
+        recording.stop()
+        process.stdin.close()
+        equal("exit status of the target", process.wait(PATIENCE), 0)
+        rows = {f["function"]: f for g in report(recording.file)["groups"] for f in g["functions"]
+                if f["function"] in ("before", "behind")}
+        equal("files of what was called", {name: f["file"] for name, f in rows.items()},
+              {name: path("%s.py" % name) for name in ("before", "behind")})
+        equal("calls before exec()", rows["before"]["ncalls"], 100)
+        equal("whether those behind it are exact", rows["behind"]["exact"], who == "itself")
+        equal("calls behind it", rows["behind"]["ncalls"], 200) if who == "itself" else check(
+            100 <= rows["behind"]["ncalls"] <= 200, "calls behind the exec() of a thread: %d" % rows["behind"]["ncalls"])
     step("exec()")
 
 
