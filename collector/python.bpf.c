@@ -245,7 +245,7 @@ static __noinline __u32 look_at_function(struct python_thread *p, const struct p
 	if (seen && (seen->line != code.line || seen->file != code.file || seen->name != code.name))
 		seen = 0;
 	tails = seen ? read_tails(seen) : 0;
-	if (seen && (!tails || (!process && tails == seen->tails)))
+	if (seen && !tails)
 		return seen->id;
 	read_function(&p->read, key, &code);
 	if (!seen || tails != seen->tails || !is_function(&p->read, seen->id))

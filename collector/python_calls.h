@@ -76,8 +76,8 @@ struct python_tail {
 
 /*
  * What told it from others when it was seen first: when that changes, another one lies there. Where code is made and
- * dropped in a loop each string may lie where the one before did, too: so the ends of both are looked at. Where a probe
- * sees what code is freed all of both is, once in the life of what lies there.
+ * dropped in a loop each string may lie where the one before did, too: so both are read, as far as a function keeps them, and
+ * their ends. Where a probe sees what code is freed, once in the life of what lies there.
  */
 struct python_code_seen {
 	unsigned long long process;	/* in which it has not been freed since it was looked at; 0: none */

@@ -97,7 +97,7 @@ def same_places():
         eval(compile("len([])", "<cell %05d>" % i, "eval"))
 
 def same_ends():
-    # Likewise, and longer than what is looked at where nobody sees code freed.
+    # Likewise, and what differs is far ahead of the end.
     for i in range(100):
         eval(compile("len([])", "/srv/customers/%05d/rules/discounts/expression.py" % i, "eval"))
 
