@@ -133,43 +133,6 @@ static __noinline void read_text(__u64 addr, struct python_text *text, unsigned 
 	}
 }
 
-/* With the one that is 0. */
-static __noinline void find_tail(__u64 addr, struct python_tail *ret)
-{
-	struct text_place place = { 0 };
-	__u32 end, nr;
-
-	if (!find_text(addr, &place))
-		return;
-	nr = place.nr_bytes + place.kind;
-	end = place.off + nr;
-	if (nr > PYTHON_TAIL_BYTES)
-		nr = PYTHON_TAIL_BYTES;
-	if (end > 0xffff)
-		return;
-	ret->off = end - nr;
-	ret->nr_bytes = nr;
-}
-
-/* 0: it cannot be read now. */
-static __noinline __u64 read_tail(__u64 addr, const struct python_tail *tail)
-{
-	__u64 words[PYTHON_TAIL_BYTES / 8] = { 0 }, nr = tail->nr_bytes;
-
-	barrier_var(nr);
-	if (nr > PYTHON_TAIL_BYTES || bpf_probe_read_user(words, nr, (void *)(addr + tail->off)))
-		return 0;
-	return ((words[0] * PYTHON_MIX ^ words[1]) * PYTHON_MIX ^ words[2]) * PYTHON_MIX | 1;
-}
-
-/* 0: they cannot be read now. */
-static __always_inline __u64 read_tails(const struct python_code_seen *seen)
-{
-	__u64 file = read_tail(seen->file, &seen->file_tail), name = read_tail(seen->name, &seen->name_tail);
-
-	return file && name ? (file ^ name << 1) | 1 : 0;
-}
-
 /* What is read of a code object at once: from the first line to the name. */
 struct code_head {
 	__u32 line, zero[9];
@@ -209,47 +172,44 @@ static __noinline int is_function(const struct python_function *f, __u32 id)
 }
 
 /* As it was read. 0: there is no room for another one. */
-static __noinline __u32 make_function(struct python_thread *p, const struct python_code_key *key,
+static __noinline __u32 make_function(const struct python_function *f, const struct python_code_key *key,
 				      const struct code_head *code, __u64 process)
 {
-	struct python_code_seen seen = { .file = code->file,
+	struct python_code_seen seen = { .process = process,
+					 .file = code->file,
 					 .name = code->name,
 					 .line = code->line };
 	struct python_config *config;
-	__u32 zero = 0, id;
+	__u32 zero = 0;
 
 	config = bpf_map_lookup_elem(&python_config, &zero);
 	if (!config)
 		return 0;
-	id = config->first_function + __sync_fetch_and_add(&config->next_function, 1);
-	if (bpf_map_update_elem(&python_functions, &id, &p->read, BPF_ANY))
+	seen.id = config->first_function + __sync_fetch_and_add(&config->next_function, 1);
+	if (bpf_map_update_elem(&python_functions, &seen.id, f, BPF_ANY))
 		return 0;
-	find_tail(code->file, &seen.file_tail);
-	find_tail(code->name, &seen.name_tail);
-	seen.tails = read_tails(&seen);
-	seen.process = seen.tails ? process : 0;
-	seen.id = id;
-	return bpf_map_update_elem(&python_codes, key, &seen, BPF_ANY) ? 0 : id;
+	return bpf_map_update_elem(&python_codes, key, &seen, BPF_ANY) ? 0 : seen.id;
 }
 
-/* Reads what lies there now. process: where what is freed is seen, else 0. 0: it cannot be known. */
-static __noinline __u32 look_at_function(struct python_thread *p, const struct python_code_key *key, __u64 process)
+/*
+ * Reads what lies there now. process: where what is freed is seen, else 0. Names that cannot be read now may be next time.
+ * 0: it cannot be known.
+ */
+static __noinline __u32 look_at_function(struct python_function *f, const struct python_code_key *key, __u64 process)
 {
 	struct python_code_seen *seen;
 	struct code_head code = { 0 };
-	__u64 tails;
 
 	if (bpf_probe_read_user(&code, sizeof(code), (void *)(key->code + PYTHON_CODE_FIRST_LINE)))
 		return 0;
 	seen = bpf_map_lookup_elem(&python_codes, key);
 	if (seen && (seen->line != code.line || seen->file != code.file || seen->name != code.name))
 		seen = 0;
-	tails = seen ? read_tails(seen) : 0;
-	if (seen && !tails)
-		return seen->id;
-	read_function(&p->read, key, &code);
-	if (!seen || tails != seen->tails || !is_function(&p->read, seen->id))
-		return make_function(p, key, &code, process);
+	read_function(f, key, &code);
+	if (!f->file.kind || !f->name.kind)
+		return seen ? seen->id : make_function(f, key, &code, 0);
+	if (!seen || !is_function(f, seen->id))
+		return make_function(f, key, &code, process);
 	seen->process = process;
 	return seen->id;
 }
@@ -262,7 +222,7 @@ static __always_inline __u32 function_of(struct python_thread *p, __u64 code_add
 
 	if (seen && seen->process == p->process)
 		return seen->id;
-	return look_at_function(p, &key, is_freed_seen ? p->process : 0);
+	return look_at_function(&p->read, &key, is_freed_seen ? p->process : 0);
 }
 
 static __always_inline void free_code(__u64 code_addr)

@@ -68,22 +68,14 @@ struct python_code_key {
 	unsigned int pid, zero;
 };
 
-/* Where in a string object its last characters are, with the NUL behind them. */
-#define PYTHON_TAIL_BYTES 24
-struct python_tail {
-	unsigned short off, nr_bytes;
-};
-
 /*
  * What told it from others when it was seen first: when that changes, another one lies there. Where code is made and
- * dropped in a loop each string may lie where the one before did, too: so both are read, as far as a function keeps them, and
- * their ends. Where a probe sees what code is freed, once in the life of what lies there.
+ * dropped in a loop each string may lie where the one before did, too: so both are read, as far as a function keeps them.
+ * Where a probe sees what code is freed, once in the life of what lies there.
  */
 struct python_code_seen {
 	unsigned long long process;	/* in which it has not been freed since it was looked at; 0: none */
 	unsigned long long file, name;	/* addresses of the strings */
-	unsigned long long tails;	/* a sum of what stands in both */
-	struct python_tail file_tail, name_tail;
 	unsigned int line, id;
 };
 
