@@ -44,9 +44,7 @@ static void tell_places(const struct python_file *f)
 	struct str places = { 0 };
 
 	vec_each(&f->places.at, place)
-		str_addf(&places, "%s %s at %#llx", places.len ? "," : "",
-			 seen_at(place),
-			 (unsigned long long)place->off);
+		str_addf(&places, "%s %s at %#llx", places.len ? "," : "", seen_at(place), (unsigned long long)place->off);
 	log_verbose("%s: probes on%s in the file", f->module, str_cstr(&places));
 	str_release(&places);
 }

@@ -11,7 +11,6 @@
 
 struct call_share_process {
 	uint32_t pid;
-	bool is_there;		/* at the look after that, too */
 	uint64_t own_ns;	/* its CPU time, */
 	uint64_t ended_ns;	/* and that of its children that have ended, and theirs */
 };
