@@ -73,7 +73,7 @@ static void init_conn(struct conn *c, const struct place *p, int role, int is_ne
 	c->id = p->inode;
 	c->role = is_asked_for(p, role) ? role : ROLE_NONE;
 	c->is_new = is_new;
-	c->limit = c->limit_max = SOCKET_DATA_USUAL;
+	c->limit = c->limit_max = c->limit_out = SOCKET_DATA_USUAL;
 }
 
 /*

@@ -22,8 +22,9 @@ struct conn {
 	__u8 direction;		/* of the last bytes */
 	__u8 is_new;
 	__u8 is_told;		/* its SOCKET_OPEN was made */
-	__u32 limit;		/* bytes of a transfer that travel, in this exchange */
-	__u32 limit_max;	/* what that becomes when a read is longer */
+	__u32 limit;		/* bytes of a read that travel, in this exchange */
+	__u32 limit_max;	/* what that becomes when one is longer */
+	__u32 limit_out;	/* bytes of a write that travel */
 	__u32 budget;		/* inbound bytes that may still travel in this exchange */
 	__u64 more_in_bytes;
 	__u32 read_seq;		/* TCP's number of the next byte to be read, with has_read_seq */

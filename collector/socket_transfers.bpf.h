@@ -15,6 +15,7 @@
 #define COLLECTOR_SOCKET_TRANSFERS_BPF_H
 
 #include "collector/socket_conns.bpf.h"
+#include "collector/socket_limits.bpf.h"
 
 /* ---- transfers ---- */
 
@@ -28,36 +29,6 @@ struct transfer {
 	__u32 read_seq;		/* as in struct conn, behind these bytes */
 	__u32 has_read_seq;
 };
-
-/*
- * How many bytes of a transfer travel. HTTP's methods begin with two capitals: of these requests the
- * first bytes will do, unless a read has more of them than a request has, which several at once may:
- * also one that is not the first, where the first one had only a part of a head.
- * Other protocols send as many requests at once as fit their buffer.
- */
-static void set_limits(struct conn *c, __u32 first)
-{
-	__u8 a = first, b = first >> 8;
-
-	c->limit = c->limit_max = SOCKET_DATA_USUAL;
-	if (!first || a == TLS_HANDSHAKE || a == TLS_DATA)
-		return;
-	c->limit_max = a == 'P' ? HEAD_BYTES : SOCKET_DATA_MAX;
-	if (a < 'A' || a > 'Z' || b < 'A' || b > 'Z')
-		c->limit = c->limit_max = SOCKET_DATA_MAX;
-}
-
-#define LETTERS(a, b, c, d)                                                                        \
-	((__u32)(a) | (__u32)(b) << 8 | (__u32)(c) << 16 | (__u32)(d) << 24)
-
-/* After an answer that came early, the body that nobody waited for is followed by the next request. */
-static int is_method(__u32 first)
-{
-	return first == LETTERS('G', 'E', 'T', ' ') || first == LETTERS('P', 'O', 'S', 'T') ||
-	       first == LETTERS('H', 'E', 'A', 'D') || first == LETTERS('P', 'U', 'T', ' ') ||
-	       first == LETTERS('D', 'E', 'L', 'E') || first == LETTERS('P', 'A', 'T', 'C') ||
-	       first == LETTERS('O', 'P', 'T', 'I');
-}
 
 /* The first four bytes, or as many as moved and zeros; 0: they cannot be read. */
 static __u32 first_of(const struct transfer *t)
@@ -77,23 +48,6 @@ static void serves(struct thread *t, __u64 key, __u32 fd)
 	t->served_fd = fd;
 	t->has_answered = 0;
 	t->has_served = 1;
-}
-
-static __u32 least(__u64 a, __u32 b)
-{
-	return a < b ? a : b;
-}
-
-/* How many bytes of this read travel. */
-static __u32 spend(struct conn *c, __u64 bytes)
-{
-	__u32 want;
-
-	if (bytes > c->limit)
-		c->limit = c->limit_max;
-	want = least(bytes, c->limit < c->budget ? c->limit : c->budget);
-	c->budget -= want;
-	return want;
 }
 
 /* An exchange begins. How many bytes travel is known by the first ones: mostly no more than are read with these. */
@@ -122,6 +76,7 @@ static void begins(const struct transfer *t, struct telling *telling)
 	want = spend(c, t->bytes);
 	if (m->len < want)
 		gather(m, &t->at, want);
+	limit_answer(c, m, 1);
 	end_bytes(telling->ctx, b, want);
 }
 
@@ -130,6 +85,7 @@ static void served_in(const struct transfer *t, struct telling *telling)
 	struct thread *thread = telling->thread;
 	struct conn *c = telling->conn;
 	struct socket_counts *n;
+	struct batch *b;
 	__u32 want = 0;
 	int is_first = c->direction != DIRECTION_IN;
 
@@ -147,7 +103,12 @@ static void served_in(const struct transfer *t, struct telling *telling)
 		return;
 	}
 	serves(thread, telling->key, t->fd);
-	tell_bytes(telling, &t->at, want);
+	b = begin_mark(telling);
+	if (!b)
+		return;
+	gather(mark_at(b, b->len), &t->at, want);
+	limit_answer(c, mark_at(b, b->len), 0);
+	end_bytes(telling->ctx, b, want);
 }
 
 static void served_out(const struct transfer *t, struct telling *telling)
@@ -171,7 +132,7 @@ static void served_out(const struct transfer *t, struct telling *telling)
 		serves(thread, telling->key, t->fd);
 	thread->has_answered = 1;
 	if (t->at.at)
-		tell_bytes(telling, &t->at, least(t->bytes, c->limit));
+		tell_bytes(telling, &t->at, least(t->bytes, c->limit_out));
 	else if (!is_next || !add_to_last(telling->task, c, t->bytes))
 		tell(telling);
 }

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * How many bytes of a transfer travel with its mark: as many as the report needs to tell requests apart, to name them and
+ * to know their status. HTTP has its lines at the beginning; other protocols send as many requests at once as fit their
+ * buffer, and are read whole.
+ */
+#ifndef COLLECTOR_SOCKET_LIMITS_BPF_H
+#define COLLECTOR_SOCKET_LIMITS_BPF_H
+
+#include "collector/socket_marks.bpf.h"
+
+/*
+ * By the first four bytes of an exchange. HTTP's methods begin with two capitals: of these requests the
+ * first bytes will do, unless a read has more of them than a request has, which several at once may:
+ * also one that is not the first, where the first one had only a part of a head.
+ */
+static void set_limits(struct conn *c, __u32 first)
+{
+	__u8 a = first, b = first >> 8;
+
+	c->limit = c->limit_max = c->limit_out = SOCKET_DATA_USUAL;
+	if (!first || a == TLS_HANDSHAKE || a == TLS_DATA)
+		return;
+	c->limit_max = a == 'P' ? HEAD_BYTES : SOCKET_DATA_MAX;
+	if (a < 'A' || a > 'Z' || b < 'A' || b > 'Z')
+		c->limit = c->limit_out = c->limit_max = SOCKET_DATA_MAX;
+}
+
+#define LETTERS(a, b, c, d)                                                                        \
+	((__u32)(a) | (__u32)(b) << 8 | (__u32)(c) << 16 | (__u32)(d) << 24)
+
+/* After an answer that came early, the body that nobody waited for is followed by the next request. */
+static int is_method(__u32 first)
+{
+	return first == LETTERS('G', 'E', 'T', ' ') || first == LETTERS('P', 'O', 'S', 'T') ||
+	       first == LETTERS('H', 'E', 'A', 'D') || first == LETTERS('P', 'U', 'T', ' ') ||
+	       first == LETTERS('D', 'E', 'L', 'E') || first == LETTERS('P', 'A', 'T', 'C') ||
+	       first == LETTERS('O', 'P', 'T', 'I');
+}
+
+static __u32 least(__u64 a, __u32 b)
+{
+	return a < b ? a : b;
+}
+
+/* How many bytes of this read travel. */
+static __u32 spend(struct conn *c, __u64 bytes)
+{
+	__u32 want;
+
+	if (bytes > c->limit)
+		c->limit = c->limit_max;
+	want = least(bytes, c->limit < c->budget ? c->limit : c->budget);
+	c->budget -= want;
+	return want;
+}
+
+/* Bytes that are looked at together, and the mark ahead of them; behind them may be others. */
+enum { BLOCK_BYTES = 64 };
+
+struct looked_at {
+	struct socket_mark mark;
+	char bytes[SOCKET_DATA_MAX + BLOCK_BYTES];
+};
+
+enum heads {
+	HEADS_NONE,	/* of none the end was read: it is longer, or this is a body, or not HTTP */
+	HEADS_ONE,	/* of one, and no other request follows it there */
+	HEADS_SEVERAL,
+};
+
+/*
+ * Whether an empty line may begin in these eight bytes: of its four, every fourth byte of a text is one, and hardly any
+ * other is as small as these.
+ */
+static int may_begin_empty_line(__u64 eight)
+{
+	return ((eight - 0x0e0000000e000000) & ~eight & 0x8000000080000000) != 0;
+}
+
+/* 0: it does not begin there; else where it ends. */
+static __u32 end_of_empty_line(const char *eight)
+{
+	__u32 i;
+
+	for (i = 0; i < sizeof(__u64); i++)
+		if (*(const __u32 *)(eight + i) == LETTERS('\r', '\n', '\r', '\n'))
+			return i + sizeof(__u32);
+	return 0;
+}
+
+/* As in gather(), how far this is stands in memory, for the verifier. */
+static int find_empty_line(struct looked_at *l)
+{
+	volatile __u32 *at = &l->mark.room;
+	__u32 i, k, block, end;
+
+	for (i = 0; i < SOCKET_DATA_MAX / BLOCK_BYTES; i++) {
+		block = *at;
+		if (block >= *(volatile __u32 *)&l->mark.len)
+			break;
+		block &= SOCKET_DATA_MAX - BLOCK_BYTES;
+#pragma unroll
+		for (k = 0; k < BLOCK_BYTES; k += sizeof(__u64)) {
+			if (!may_begin_empty_line(*(const __u64 *)(l->bytes + block + k)))
+				continue;
+			end = end_of_empty_line(l->bytes + block + k);
+			if (end) {
+				*at = block + k + end;
+				return 1;
+			}
+		}
+		*at = block + BLOCK_BYTES;
+	}
+	return 0;
+}
+
+/* Not static: so it is verified by itself, and once. */
+__noinline int find_heads(struct looked_at *l)
+{
+	const char *next;
+	__u32 end;
+
+	if (!l)
+		return HEADS_NONE;
+	l->mark.room = 0;
+	if (!find_empty_line(l))
+		return HEADS_NONE;
+	end = *(volatile __u32 *)&l->mark.room;
+	if (end > l->mark.len)
+		return HEADS_NONE;
+	next = l->bytes + (end & (SOCKET_DATA_MAX - 1));
+	if (end < l->mark.len && next[0] >= 'A' && next[0] <= 'Z' && next[1] >= 'A' && next[1] <= 'Z')
+		return HEADS_SEVERAL;
+	return HEADS_ONE;
+}
+
+/*
+ * Of the answer to one request the first bytes will do, how many of that ever there were. Several may be answered with
+ * one write. What is long and has no head's end may be anything, but not behind one that had.
+ */
+static void limit_answer(struct conn *c, struct socket_mark *m, int is_first)
+{
+	int heads;
+
+	if (c->limit_out == c->limit_max)
+		return;
+	heads = find_heads((struct looked_at *)m);
+	if (heads == HEADS_SEVERAL || (heads == HEADS_NONE && is_first && c->limit == c->limit_max))
+		c->limit_out = c->limit_max;
+}
+
+#endif
