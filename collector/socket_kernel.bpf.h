@@ -79,6 +79,7 @@ struct sched_entity {
 
 struct task_struct {
 	unsigned int __state;	/* 0: it is on a CPU, or could be */
+	void *stack;
 	unsigned int pid, tgid;	/* of the first namespace, as everybody has them */
 	struct files_struct *files;
 	struct sched_entity se;

@@ -38,6 +38,7 @@ struct thread {
 	__u32 nr_messages;	/* of it that have moved */
 	__u32 served_fd;
 	__u32 has_answered;	/* `served`, since it last read from it */
+	__u64 answered;		/* id of the connection that it last wrote to */
 	__u64 timed_futex;	/* that it last waited for no longer than a moment */
 	__u64 home;		/* the futex at which it waits for work no longer than a while; 0: not known */
 	__u8 has_served;	/* ever */
@@ -373,10 +374,10 @@ static __always_inline void tell_bytes(struct telling *t, const struct user_byte
 }
 
 /*
- * Bytes of a file behind what the current thread wrote last, to this connection: one write, as far as anybody needs to
- * know. False: that was not the last mark.
+ * Bytes of a file behind what the current thread wrote last, to the connection of this id: one write, as far as anybody
+ * needs to know. False: that was not the last mark.
  */
-static __always_inline int add_to_last(struct task_struct *task, const struct conn *c, __u64 bytes)
+static __always_inline int add_to_last(struct task_struct *task, __u64 id, __u64 bytes)
 {
 	struct batch *b = claim_any();
 	struct socket_mark *m;
@@ -385,7 +386,7 @@ static __always_inline int add_to_last(struct task_struct *task, const struct co
 	if (!b)
 		return 0;
 	m = mark_at(b, b->last);
-	is_it = b->nr && m->kind == SOCKET_OUT && m->conn == c->id && m->tid == task->pid;
+	is_it = b->nr && m->kind == SOCKET_OUT && m->conn == id && m->tid == task->pid;
 	if (is_it) {
 		m->bytes += bytes;
 		m->ns = bpf_ktime_get_ns();

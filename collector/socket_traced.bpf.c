@@ -39,6 +39,20 @@ static int place_of(struct sock *sk, struct place *ret)
 
 /* ---- transfers ---- */
 
+/* Linux 6.2: memory is read in one instruction, where a call would be needed else. */
+void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym;
+
+/* How far from a thread's stack its registers are: the same for all, and not 0. */
+static __u64 regs_at;
+
+/* bpf_task_pt_regs() is a call. */
+static const struct pt_regs *regs_of(struct task_struct *task)
+{
+	if (!regs_at)
+		regs_at = (__u64)bpf_task_pt_regs(task) - (__u64)task->stack;
+	return bpf_rdonly_cast((void *)((__u64)task->stack + regs_at), bpf_core_type_id_kernel(struct pt_regs));
+}
+
 enum { MMSGHDR_BYTES = 64 };
 
 /*
@@ -77,9 +91,6 @@ static int find_call(struct transfer *t, const struct pt_regs *regs)
 		n->nr_io_uring++;
 	return 0;
 }
-
-/* Linux 6.2; no call, where bpf_skc_to_tcp_sock() is one. */
-void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym;
 
 /* Null: it is no TCP. */
 static const struct tcp_sock *tcp_of(const struct sock *sk)
@@ -122,7 +133,7 @@ static __always_inline void moved(struct transfer *t, struct sock *sk, enum dire
 		t->read_seq = read_seq_of(sk, tcp);
 		t->has_read_seq = 1;
 	}
-	if (!find_call(t, (struct pt_regs *)bpf_task_pt_regs(t->task)))
+	if (!find_call(t, regs_of(t->task)))
 		return;
 	telling.conn = bpf_sk_storage_get(&conns, sk, 0, 0);
 	if (!telling.conn)
@@ -162,16 +173,9 @@ int BPF_PROG(socket_received, struct sock *sk, int ret, int flags)
 /* A file behind the head of an answer: with the thread's last mark, there is nothing new to know. */
 static int is_more_of_answer(struct task_struct *task, struct thread *thread, struct sock *sk, __u64 bytes)
 {
-	struct pt_regs *regs;
-	struct conn *c;
-
 	if (!thread->has_answered || thread->served != (__u64)sk || thread->last != (__u64)sk)
 		return 0;
-	regs = (struct pt_regs *)bpf_task_pt_regs(task);
-	if (call_of(regs->orig_ax) != CALL_SENDFILE)
-		return 0;
-	c = bpf_sk_storage_get(&conns, sk, 0, 0);
-	if (!c || c->direction != DIRECTION_OUT || !add_to_last(task, c, bytes))
+	if (call_of(regs_of(task)->orig_ax) != CALL_SENDFILE || !add_to_last(task, thread->answered, bytes))
 		return 0;
 	thread->messages = 0;
 	return 1;

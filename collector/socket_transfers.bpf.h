@@ -131,9 +131,10 @@ static void served_out(const struct transfer *t, struct telling *telling)
 	if (!is_next)
 		serves(thread, telling->key, t->fd);
 	thread->has_answered = 1;
+	thread->answered = c->id;
 	if (t->at.at)
 		tell_bytes(telling, &t->at, least(t->bytes, c->limit_out));
-	else if (!is_next || !add_to_last(telling->task, c, t->bytes))
+	else if (!is_next || !add_to_last(telling->task, c->id, t->bytes))
 		tell(telling);
 }
 
