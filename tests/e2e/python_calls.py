@@ -233,6 +233,18 @@ time.sleep(60)
 '''
 
 
+NOTHING = """
+import time
+def nothing(): pass
+print("ready", flush=True)
+input()
+begin = time.thread_time()
+for i in range(%d): nothing()
+print(time.thread_time() - begin, flush=True)
+input()
+"""
+
+
 def counted(file, *args):
     """{function: (calls, primitive, tottime, cumtime)} of the program's own."""
     found = {}
@@ -384,6 +396,22 @@ def check_times():
     step("times")
 
 
+def check_own_time():
+    """What is taken out of the times is not more than the target had."""
+    nr = 100000
+    process = start_target(PYTHON, "-c", NOTHING % nr, ready="ready", stdin=subprocess.PIPE)
+    recording = Recording("-p", process.pid, "--calls", "python", "--marker", "none", "--max-overhead", 100)
+    process.stdin.write("\n")
+    process.stdin.flush()
+    took = float(process.stdout.readline())
+    recording.stop()
+    process.stdin.close()
+    process.wait(PATIENCE)
+    own = float(re.search(r"the probes' own [\d.]+ us a hit \(([\d.]+) s", recording.talk)[1])
+    check(0 < own < took, "of %.3f s that %d calls of nothing took, %.3f s are taken out" % (took, nr, own))
+    step("the probes' own time")
+
+
 def check_family():
     """Who is forked while wperf attaches is counted, too."""
     nr = 40
@@ -533,6 +561,7 @@ check_reused()
 check_becomes()
 check_objections()
 check_times()
+check_own_time()
 check_family()
 check_refused()
 check_killed()
