@@ -106,6 +106,9 @@ static uint32_t location_of_function(struct counted_function *f, struct stacks *
 	if (!f->location_plus_1) {
 		place = place_of(f, session);
 		f->location_plus_1 = stacks_location(stacks, &place) + 1;
+		counting_inputs_add(place.kind == LOCATION_NAMED ? &stacks->naming :
+								   &stacks->locations.at[f->location_plus_1 - 1].inputs,
+				    session->input);
 	}
 	if (f->flags & FUNCTION_IS_TIMED)
 		stacks->locations.at[f->location_plus_1 - 1].is_timed = true;

@@ -410,6 +410,7 @@ static void begin_input(struct feed *f, struct reader *reader)
 	struct request_listener listener = { .self = f, .ended = request_ended, .given = held_given };
 
 	session_init(&f->session, reader, f->symbolizer, f->strings);
+	f->session.input = f->nr_inputs++;
 	f->session.forgets_ended = f->forgets_ended;
 	attribute_init(&f->attribute, &f->session, f->endpoints, &listener, f->nr_requests);
 	call_tree_init(&f->calls);

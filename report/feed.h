@@ -77,6 +77,7 @@ struct feed {
 	uint64_t nr_at_limit;			/* stacks as deep as the kernel walks */
 	bool is_limit_unknown;
 	/* of all */
+	uint32_t nr_inputs;
 	struct tallies tallies;
 	uint64_t weight;
 	double seconds;				/* what the weight stands for, as far as known */

@@ -210,10 +210,14 @@ static uint32_t merged(const struct gather *g, uint32_t id)
 	return id;
 }
 
-static void add_to_group(struct gather *g, uint32_t id, struct stack_weight s)
+/* inputs: that it is from. */
+static void add_to_group(struct gather *g, uint32_t id, struct stack_weight s, uint64_t inputs)
 {
+	struct weights *w = &g->groups.at[merged(g, id)].weights;
+
 	s.group = 0;
-	weights_add(&g->groups.at[merged(g, id)].weights, &s);
+	w->inputs |= inputs;
+	weights_add(w, &s);
 }
 
 static uint32_t owner_of_thread(struct gather *g, const struct session *session, uint32_t thread)
@@ -254,7 +258,12 @@ static void gather_again(struct gather *g, const struct open_request *request, s
 	else if (g->has_selection)
 		g->nr_filtered += s.nr_samples;
 	else
-		add_to_group(g, group_without_request(g, s.group), s);
+		add_to_group(g, group_without_request(g, s.group), s, input_bit(g->input));
+}
+
+void gather_begin_input(struct gather *g, const struct session *session)
+{
+	g->input = session->input;
 }
 
 void gather_stack(struct gather *g, const struct session *session, uint32_t thread,
@@ -314,8 +323,9 @@ static void fold(struct gather *g, const struct request *r, uint32_t owner, cons
 	count_method(g, &g->groups.at[id], r->method);
 	count_request(g, &g->groups.at[id], r);
 	g->groups.at[id].weights.is_partial |= w->is_partial;
+	g->groups.at[id].weights.inputs |= w->inputs;
 	vec_each(&w->list, s)
-		add_to_group(g, is_by_owner(g) ? s->group : id, *s);
+		add_to_group(g, is_by_owner(g) ? s->group : id, *s, w->inputs);
 }
 
 /* Of equally slow ones the later is the faster: the first come stay. */
@@ -392,6 +402,7 @@ void gather_request(struct gather *g, const struct open_request *open)
 			owner = group_of_owner(g, g->by == BY_THREAD ? open->thread :
 								       open->process);
 		w->is_partial |= is_in_doubt(g, open);
+		w->inputs = input_bit(g->input);
 		if (nr_slowest)
 			compete(g, r, owner, w);
 		else
@@ -432,6 +443,7 @@ static void merge_groups(struct gather *g, uint32_t into_id, uint32_t from_id)
 	vec_each(&from->weights.list, s)
 		weights_add(&into->weights, s);
 	into->weights.is_partial |= from->weights.is_partial;
+	into->weights.inputs |= from->weights.inputs;
 	group_release(&from->group);
 	weights_release(&from->weights);
 	from->group = (struct group){ 0 };

@@ -47,6 +47,7 @@ struct gather {
 	const struct selection *selection;	/* lent; so are the strings */
 	struct strings *strings;
 	bool has_selection;
+	uint32_t input;				/* the one at hand: session.input */
 	VEC(struct gathered) groups;
 	struct hashidx index;			/* of groups, by key */
 	VEC(struct weights) open;		/* by slot of the open request */
@@ -61,6 +62,8 @@ struct gather {
 void gather_init(struct gather *g, enum group_by by, const struct selection *selection,
 		 struct strings *strings);
 void gather_release(struct gather *g);
+/* What comes now is of this one. */
+void gather_begin_input(struct gather *g, const struct session *session);
 /* request: the one that the thread works on, or NULL. s: a sample, or counted calls; its group is set here. */
 void gather_stack(struct gather *g, const struct session *session, uint32_t thread,
 		  const struct open_request *request, struct stack_weight s);

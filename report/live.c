@@ -12,8 +12,8 @@ static void on_input(void *self, const struct session *session)
 {
 	struct live *l = self;
 
-	(void)session;
 	stacks_forget_processes(&l->stacks);
+	gather_begin_input(&l->gather, session);
 }
 
 /* What is outside of requests is in no request's table. */

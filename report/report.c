@@ -10,8 +10,9 @@ static void on_input(void *self, const struct session *session)
 {
 	struct report *r = self;
 
-	(void)session;
 	stacks_forget_processes(&r->stacks);
+	gather_begin_input(&r->gather, session);
+	gather_begin_input(&r->by_request, session);
 }
 
 static void on_sample(void *self, const struct feed_sample *s)

@@ -232,6 +232,13 @@ struct place resolve_place(struct resolve *r, uint32_t location_id)
 	return place;
 }
 
+uint32_t resolve_module(struct resolve *r, uint32_t location)
+{
+	struct frame frame = frame_of_entry(r, &r->stacks->locations.at[location]);
+
+	return frame.module;
+}
+
 static void add_place(struct resolve *r, uint32_t location)
 {
 	struct place place = resolve_place(r, location);

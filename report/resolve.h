@@ -60,6 +60,8 @@ void resolve_init(struct resolve *r, const struct resolve_options *options,
 void resolve_release(struct resolve *r);
 /* The functions of one location; nr is 1 at least. */
 struct place resolve_place(struct resolve *r, uint32_t location);
+/* The path of the module that the location is in. */
+uint32_t resolve_module(struct resolve *r, uint32_t location);
 /*
  * Leaves the node's functions in r->chain: at least one, and indexes in profile->functions; behind
  * the first there may be NO_FUNCTION. False: --root is not on this stack, and the chain says

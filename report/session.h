@@ -65,6 +65,7 @@ struct code {
 };
 
 struct session {
+	uint32_t input;			/* which one of the report's: from 0 on */
 	struct reader *reader;		/* all three lent */
 	struct symbolizer *symbolizer;	/* NULL: nothing is ever to be located */
 	struct strings *strings;

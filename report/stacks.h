@@ -15,6 +15,7 @@
 #ifndef REPORT_STACKS_H
 #define REPORT_STACKS_H
 
+#include "report/inputs.h"
 #include "report/session.h"
 #include "report/stack_dumps.h"
 
@@ -35,6 +36,7 @@ struct location {
 	/* Not looked at when places are compared: calls of it were not counted; its calls have their time. */
 	bool is_inexact, is_timed;
 	uint8_t kind;		/* enum location_kind */
+	struct counting_inputs inputs;	/* of a function: where its calls are counted; nor is this */
 };
 
 struct stack_node {
@@ -60,6 +62,7 @@ struct stacks {
 	struct known_code *known_code;
 	VEC(struct chain_frame) frames;		/* scratch */
 	struct stack_dumps dumps;
+	struct counting_inputs naming;	/* whose counted functions come with their names: all that there are */
 };
 
 void stacks_init(struct stacks *s);

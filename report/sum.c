@@ -6,11 +6,11 @@
 /*
  * A stack as sums need it: which functions and which pairs are on it, each once, so that recursion
  * counts once. The innermost function and the pair that it is in come first: they take the self
- * time.
+ * time. Behind them are the functions whose calls are counted, but not in the file that they are in here.
  */
 struct shape {
-	uint32_t first;		/* in sum.members: nr_functions functions, then nr_pairs pairs */
-	uint32_t nr_functions, nr_pairs;
+	uint32_t first;		/* in sum.members: nr_functions functions, then nr_pairs pairs, then nr_elsewhere functions */
+	uint32_t nr_functions, nr_pairs, nr_elsewhere;
 	bool is_known, is_left_out;
 	bool is_recursive, is_pair_recursive;	/* the innermost function, or pair, is on it again */
 	bool has_pair;				/* its caller is known */
@@ -22,10 +22,18 @@ struct call_total {
 	bool is_primitive_unknown;
 };
 
-/* Its calls are counted wherever it runs, so that where there is no row of it, it was not called. */
+/* Its calls are counted wherever it runs in these inputs, so that where there is no row of it, it was not called. */
 struct counting {
 	bool is_counted, is_inexact;
 	bool is_timed;		/* its calls have their time, too */
+	bool is_named;		/* the inputs are stacks.naming */
+	bool is_told;		/* that it has more calls than were counted */
+	struct counting_inputs inputs;
+};
+
+/* The file in which a function is counted. */
+struct counted_place {
+	uint32_t function, module, path;
 };
 
 /* What is summed up in the group at hand, by function and by pair of a function and its caller. */
@@ -33,6 +41,7 @@ struct function_total {
 	uint64_t nr_samples, nr_cum_samples, self, cum;
 	struct call_total calls;
 	bool is_touched;
+	bool is_elsewhere;	/* it has samples where its calls are not counted */
 	uint64_t last_stack;	/* number of the last one whose shape has it */
 	uint32_t nr_callers, in_group;	/* of the group at hand */
 };
@@ -52,7 +61,10 @@ struct sum {
 	VEC(uint32_t) members;
 	VEC(struct function_total) functions;	/* by function */
 	VEC(struct counting) counting;		/* by function */
+	VEC(struct counted_place) counted_places;
+	struct hashidx counted_place_index;	/* by function */
 	size_t nr_locations;			/* of the stacks', that were looked at for it */
+	uint32_t nr_inputs;
 	VEC(uint32_t) ranks;			/* of functions, by std_name */
 	VEC(uint32_t) touched;			/* functions that the group has */
 	VEC(struct pair_total) pairs;
@@ -80,6 +92,8 @@ void sum_free(struct sum *t)
 	vec_release(&t->members);
 	vec_release(&t->functions);
 	vec_release(&t->counting);
+	vec_release(&t->counted_places);
+	hashidx_release(&t->counted_place_index);
 	vec_release(&t->ranks);
 	vec_release(&t->touched);
 	vec_release(&t->pairs);
@@ -145,6 +159,39 @@ static void learn_recursion(const struct resolve *r, struct shape *shape)
 	shape->has_pair = r->chain.nr > 1 && chain[1] != NO_FUNCTION;
 }
 
+static bool is_counted_at(const struct sum *t, uint32_t function, uint32_t location)
+{
+	struct resolve *r = t->resolve;
+
+	hashidx_each(&t->counted_place_index, hash_u64(function), id) {
+		const struct counted_place *p = &t->counted_places.at[id];
+
+		if (p->function == function && (p->module == r->stacks->locations.at[location].module ||
+						p->path == resolve_module(r, location)))
+			return true;
+	}
+	return false;
+}
+
+/* What is inlined has no calls that anybody could count: the function around it counts. */
+static void add_elsewhere(struct sum *t, uint32_t node)
+{
+	struct resolve *r = t->resolve;
+
+	for (; node; node = r->stacks->nodes.at[node].caller) {
+		uint32_t location = r->stacks->nodes.at[node].location, function;
+		struct place place;
+
+		if (r->stacks->locations.at[location].kind != LOCATION_CODE || r->stacks->locations.at[location].is_kernel)
+			continue;
+		place = resolve_place(r, location);
+		function = r->functions.at[place.first + place.nr - 1];
+		if (function < t->counting.nr && t->counting.at[function].is_counted &&
+		    t->functions.at[function].last_stack == t->nr_stacks && !is_counted_at(t, function, location))
+			vec_push(&t->members, function);
+	}
+}
+
 static void learn_shape(struct sum *t, uint32_t node)
 {
 	struct resolve *r = t->resolve;
@@ -163,8 +210,26 @@ static void learn_shape(struct sum *t, uint32_t node)
 		if (r->options->wants_callers)
 			add_pairs(t, r);
 		shape.nr_pairs = (uint32_t)t->members.nr - shape.first - shape.nr_functions;
+		add_elsewhere(t, node);
+		shape.nr_elsewhere = (uint32_t)t->members.nr - shape.first - shape.nr_functions - shape.nr_pairs;
 	}
 	t->shapes.at[node] = shape;
+}
+
+static void learn_counted_place(struct sum *t, uint32_t function, uint32_t location)
+{
+	struct counted_place place = { function, t->resolve->stacks->locations.at[location].module,
+				       resolve_module(t->resolve, location) };
+
+	counting_inputs_join(&t->counting.at[function].inputs, &t->resolve->stacks->locations.at[location].inputs);
+	hashidx_add(&t->counted_place_index, hash_u64(function), (uint32_t)t->counted_places.nr);
+	vec_push(&t->counted_places, place);
+}
+
+static void grow_counting(struct sum *t)
+{
+	while (t->counting.nr < t->profile->functions.nr)
+		vec_push(&t->counting, (struct counting){ 0 });
 }
 
 /* What is told to be inexact may be known already. */
@@ -185,15 +250,16 @@ static void learn_counting(struct sum *t)
 			continue;
 		place = resolve_place(r, (uint32_t)i);
 		function = r->functions.at[place.first];
-		while (t->counting.nr < r->profile->functions.nr)
-			vec_push(&t->counting, (struct counting){ 0 });
+		grow_counting(t);
 		t->counting.at[function].is_counted = true;
 		t->counting.at[function].is_inexact |= l->is_inexact;
 		t->counting.at[function].is_timed |= l->is_timed;
+		if (l->kind == LOCATION_NAMED)
+			t->counting.at[function].is_named = true;
+		else if (i >= t->nr_locations)
+			learn_counted_place(t, function, (uint32_t)i);
 	}
 	t->nr_locations = stacks->locations.nr;
-	while (t->counting.nr < r->profile->functions.nr)
-		vec_push(&t->counting, (struct counting){ 0 });
 }
 
 static const char *std_name(const struct profile *p, uint32_t function)
@@ -255,6 +321,8 @@ static void count_functions(struct sum *t, const struct shape *shape, const stru
 	}
 	t->functions.at[ids[0]].nr_samples += s->nr_samples;
 	t->functions.at[ids[0]].self += s->weight;
+	for (i = 0; i < shape->nr_elsewhere; i++)
+		t->functions.at[ids[shape->nr_functions + shape->nr_pairs + i]].is_elsewhere = true;
 }
 
 static void count_pairs(struct sum *t, const struct shape *shape, const struct stack_weight *s)
@@ -402,7 +470,7 @@ static void move_callers(struct sum *t, struct group *g)
 							       .self = p->self,
 							       .cum = p->cum });
 		/* Who calls is known of those that are counted, too. */
-		if (t->counting.at[p->function].is_counted && t->counting.at[p->caller].is_counted) {
+		if (sums->ncalls != COUNT_UNKNOWN && t->counting.at[p->caller].is_counted) {
 			vec_last(&sums->callers)->ncalls = p->calls.ncalls;
 			vec_last(&sums->callers)->primitive_calls = primitive_of(&p->calls);
 		}
@@ -419,8 +487,25 @@ static bool has_no_time(const struct sum *t, const struct counting *c)
 	return t->profile->has_call_times && !t->ns_per_weight && c->is_counted && !c->is_timed;
 }
 
+/* It may have been called where nobody counted that: in another of these inputs, or in another file. */
+static bool may_have_more(const struct sum *t, uint32_t function, uint64_t inputs)
+{
+	const struct counting *c = &t->counting.at[function];
+	const struct counting_inputs *in = c->is_named ? &t->resolve->stacks->naming : &c->inputs;
+
+	return t->functions.at[function].is_elsewhere || !counting_inputs_are(in, inputs, t->nr_inputs);
+}
+
+static void tell_elsewhere(struct sum *t, uint32_t function)
+{
+	struct counting *c = &t->counting.at[function];
+
+	t->profile->tallies.nr_calls_elsewhere += !c->is_told;
+	c->is_told = true;
+}
+
 /* Hands the totals to the group and leaves them zero for the next one. */
-static void move_totals(struct sum *t, struct group *g, bool is_partial)
+static void move_totals(struct sum *t, struct group *g, const struct weights *w)
 {
 	if (!t->touched.nr)
 		return;
@@ -429,6 +514,7 @@ static void move_totals(struct sum *t, struct group *g, bool is_partial)
 	vec_each(&t->touched, id) {
 		struct function_total *f = &t->functions.at[*id];
 		const struct counting *counting = &t->counting.at[*id];
+		bool has_more = counting->is_counted && may_have_more(t, *id, w->inputs);
 
 		f->in_group = (uint32_t)g->functions.nr;
 		vec_push(&g->functions, (struct function_sums){ .function = *id,
@@ -439,8 +525,10 @@ static void move_totals(struct sum *t, struct group *g, bool is_partial)
 								.nr_cum_samples = f->nr_cum_samples,
 								.self = f->self,
 								.cum = f->cum });
-		if (counting->is_counted)
-			set_calls(vec_last(&g->functions), &f->calls, counting->is_inexact || is_partial);
+		if (counting->is_counted && (f->calls.ncalls || !has_more))
+			set_calls(vec_last(&g->functions), &f->calls, counting->is_inexact || w->is_partial || has_more);
+		if (has_more && f->calls.ncalls)
+			tell_elsewhere(t, *id);
 		add_calls(g, vec_last(&g->functions));
 	}
 	move_callers(t, g);
@@ -494,10 +582,12 @@ uint64_t sum_groups(struct sum *t, struct gather *g)
 	struct profile *p = t->profile;
 
 	t->nr_left_out = 0;
+	t->nr_inputs = g->input + 1;
+	learn_counting(t);
 	vec_each(&g->groups, it)
 		vec_each(&it->weights.list, s)
 			learn_shape(t, s->node);
-	learn_counting(t);
+	grow_counting(t);
 	rank_functions(t);
 	vec_each(&g->groups, it) {
 		struct group *group = &it->group;
@@ -505,7 +595,7 @@ uint64_t sum_groups(struct sum *t, struct gather *g)
 		t->ns_per_weight = ns_per_weight(t, &it->weights);
 		vec_each(&it->weights.list, s)
 			count_stack(t, group, s);
-		move_totals(t, group, it->weights.is_partial);
+		move_totals(t, group, &it->weights);
 		weights_release(&it->weights);
 		/* Under --root a request that never came there is no part of the answer. */
 		if (group->functions.nr ||

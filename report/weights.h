@@ -8,6 +8,7 @@
 
 #include "base/hash.h"
 #include "base/vec.h"
+#include "report/inputs.h"
 
 struct stack_weight {
 	uint32_t group;		/* where a request's samples go to several groups; else 0 */
@@ -19,6 +20,7 @@ struct stack_weight {
 struct weights {
 	VEC(struct stack_weight) list;
 	bool is_partial;	/* calls are missing in it */
+	uint64_t inputs;	/* that it is from: input_bit() */
 	struct hashidx index;	/* of the list, once it is long */
 };
 
