@@ -35,6 +35,8 @@ enum {
 	MAX_MESSAGES = 8,
 	/* Of a request with a body: its head, which says how long that is. */
 	HEAD_BYTES = 1024,
+	/* Of one behind what was not looked at. */
+	TAIL_BYTES = 1024,
 };
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)

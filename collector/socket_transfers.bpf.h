@@ -50,11 +50,34 @@ static void serves(struct thread *t, __u64 key, __u32 fd)
 	t->has_served = 1;
 }
 
+/*
+ * How many bytes at the end of a read, behind `before` others, travel for themselves: it ends like a head, so it may be
+ * the next request's, behind the rest of a body.
+ */
+static __u32 tail_of(const struct transfer *t, __u32 before)
+{
+	__u32 last;
+
+	if (t->at.nr_iovecs || !t->at.at || t->bytes < before + sizeof(last) ||
+	    bpf_probe_read_user(&last, sizeof(last), (void *)(t->at.at + t->bytes - sizeof(last))) ||
+	    last != LETTERS('\r', '\n', '\r', '\n'))
+		return 0;
+	return least(t->bytes - before, TAIL_BYTES);
+}
+
+static void tell_tail(const struct transfer *t, struct telling *telling, __u32 tail)
+{
+	const struct user_bytes at = { t->at.at + t->bytes - tail };
+
+	telling->bytes = tail;
+	tell_bytes(telling, &at, tail);
+}
+
 /* An exchange begins. How many bytes travel is known by the first ones: mostly no more than are read with these. */
 static void begins(const struct transfer *t, struct telling *telling)
 {
 	struct conn *c = telling->conn;
-	__u32 usual = least(t->bytes, SOCKET_DATA_USUAL), want;
+	__u32 usual = least(t->bytes, SOCKET_DATA_USUAL), want, tail;
 	struct batch *b = begin_mark(telling);
 	struct socket_mark *m;
 
@@ -77,6 +100,21 @@ static void begins(const struct transfer *t, struct telling *telling)
 	if (m->len < want)
 		gather(m, &t->at, want);
 	limit_answer(c, m, 1);
+	tail = want < t->bytes ? tail_of(t, want) : 0;
+	m->bytes -= tail;
+	end_bytes(telling->ctx, b, want);
+	if (tail)
+		tell_tail(t, telling, tail);
+}
+
+static void tell_in(const struct transfer *t, struct telling *telling, __u32 want)
+{
+	struct batch *b = begin_mark(telling);
+
+	if (!b)
+		return;
+	gather(mark_at(b, b->len), &t->at, want);
+	limit_answer(telling->conn, mark_at(b, b->len), 0);
 	end_bytes(telling->ctx, b, want);
 }
 
@@ -85,8 +123,7 @@ static void served_in(const struct transfer *t, struct telling *telling)
 	struct thread *thread = telling->thread;
 	struct conn *c = telling->conn;
 	struct socket_counts *n;
-	struct batch *b;
-	__u32 want = 0;
+	__u32 want = 0, tail;
 	int is_first = c->direction != DIRECTION_IN;
 
 	if (is_first && (n = count()))
@@ -98,17 +135,16 @@ static void served_in(const struct transfer *t, struct telling *telling)
 		return;
 	}
 	want = spend(c, t->bytes);
-	if (!want && thread->last == telling->key) {
-		c->more_in_bytes += t->bytes;
-		return;
+	tail = want < t->bytes ? tail_of(t, want) : 0;
+	telling->bytes -= tail;
+	if (want || thread->last != telling->key) {
+		serves(thread, telling->key, t->fd);
+		tell_in(t, telling, want);
+	} else {
+		c->more_in_bytes += telling->bytes;
 	}
-	serves(thread, telling->key, t->fd);
-	b = begin_mark(telling);
-	if (!b)
-		return;
-	gather(mark_at(b, b->len), &t->at, want);
-	limit_answer(c, mark_at(b, b->len), 0);
-	end_bytes(telling->ctx, b, want);
+	if (tail)
+		tell_tail(t, telling, tail);
 }
 
 static void served_out(const struct transfer *t, struct telling *telling)
