@@ -100,7 +100,8 @@ static const char help[] =
 	"      --slower-than TIME, --faster-than TIME\n"
 	"                        only requests that took longer, or less: 250ms, 1.5s\n"
 	"      --path-raw        endpoints as the labels have them: ids and query kept\n"
-	"      --path-pattern P  what is like P is one endpoint: /user/{name}/posts\n" VIEW_HELP_ROWS
+	"      --path-pattern P  what is like P is one endpoint, with --path-raw, too:\n"
+	"                        /user/{name}/posts\n" VIEW_HELP_ROWS
 	"      --format FORMAT   table (default), jsonl\n"
 	"      --tee FILE        to stdout and to FILE\n" VIEW_HELP_PROFILES VIEW_HELP_CODE
 		OPTIONS_HELP_TALK;

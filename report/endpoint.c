@@ -138,16 +138,20 @@ static bool pattern_takes(const char *pattern, struct span path)
 	}
 }
 
-static void add_path(struct str *b, const struct endpoint_options *o, struct span path)
+/* The first one that takes the path; NULL: none does. */
+static const char *pattern_of(const struct endpoint_options *o, struct span path)
+{
+	vec_each(&o->patterns, it)
+		if (pattern_takes(*it, path))
+			return *it;
+	return NULL;
+}
+
+static void add_path(struct str *b, struct span path)
 {
 	struct span segment;
 	bool is_first = true;
 
-	vec_each(&o->patterns, it)
-		if (pattern_takes(*it, path)) {
-			str_add(b, *it);
-			return;
-		}
 	while (next_segment(&path, &segment)) {
 		if (!is_first)
 			str_add_char(b, '/');
@@ -197,24 +201,33 @@ static void cut(struct str *b, size_t from)
 	b->s[b->len] = '\0';
 }
 
+static void add_endpoint(struct str *b, const struct endpoint_options *o, struct span label)
+{
+	/* SQL goes first: it may begin with a comment, which looks like a path. */
+	bool is_sql = sql_is_statement(label.s, label.len);
+	size_t place = is_sql ? label.len : path_place(label);
+	struct span path = span_of(label.s + place, label.s + query_place(label, place));
+	const char *pattern = path.len ? pattern_of(o, path) : NULL;
+
+	if (pattern) {
+		str_add_bytes(b, label.s, place);
+		str_add(b, pattern);
+	} else if (o->keeps_raw || (!is_sql && !path.len)) {
+		str_add_bytes(b, label.s, label.len);
+	} else if (is_sql) {
+		sql_add_shape(b, label.s, label.len, ENDPOINT_MAX);
+	} else {
+		str_add_bytes(b, label.s, place);
+		add_path(b, path);
+	}
+}
+
 void endpoint_add(struct str *b, const struct endpoint_options *o, const void *label, size_t len)
 {
-	struct span text = { label, len };
-	size_t from = b->len, path;
+	size_t from = b->len;
 
 	if (!len)
 		return;
-	path = path_place(text);
-	/* SQL goes first: it may begin with a comment, which looks like a path. */
-	if (o->keeps_raw) {
-		str_add_bytes(b, label, len);
-	} else if (sql_is_statement(label, len)) {
-		sql_add_shape(b, label, len, ENDPOINT_MAX);
-	} else if (path < len) {
-		str_add_bytes(b, label, path);
-		add_path(b, o, span_of(text.s + path, text.s + query_place(text, path)));
-	} else {
-		str_add_bytes(b, label, len);
-	}
+	add_endpoint(b, o, (struct span){ label, len });
 	cut(b, from);
 }

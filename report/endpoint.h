@@ -17,7 +17,8 @@
  *
  * A pattern of the user's comes before that: "/user/{name}/posts" takes each path whose segments
  * equal its own, {name} standing for any one segment that is not empty; the endpoint is then the
- * pattern itself. The first pattern that takes the path wins.
+ * pattern itself. The first pattern that takes the path wins. What none takes keeps its data with
+ * --path-raw.
  *
  * What begins with an SQL verb becomes the statement's shape: see endpoint_sql.h.
  */
@@ -44,7 +45,7 @@
 #define OTHER_ENDPOINTS "(other)"
 
 struct endpoint_options {
-	bool keeps_raw;			/* --path-raw: the label is the endpoint, query and all */
+	bool keeps_raw;			/* --path-raw: but for the patterns' the label is the endpoint, query and all */
 	VEC(const char *) patterns;	/* --path-pattern, in order; lent */
 };
 

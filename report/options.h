@@ -62,7 +62,8 @@ enum options_value {
 	"                        only requests that took longer, or less: 250ms, 1.5s\n"           \
 	"      --slowest N       only the N slowest of them\n"                                     \
 	"      --path-raw        endpoints as the labels have them: ids and query kept\n"          \
-	"      --path-pattern P  what is like P is one endpoint: /user/{name}/posts\n"
+	"      --path-pattern P  what is like P is one endpoint, with --path-raw, too:\n"          \
+	"                        /user/{name}/posts\n"
 
 #define OPTIONS_HELP_TALK                                                                          \
 	"  -v, --verbose         say more on stderr; -vv still more\n"                             \

@@ -153,6 +153,8 @@ static const struct {
 	{ cmd_report, "--path /list", { "PATH: '/list'", "1 sample in" }, "/user" },
 	{ cmd_report, "--path-raw", { "'/user/17'", "'/user/18'" }, "{id}" },
 	{ cmd_report, "--path-pattern /user/{name}", { "'/user/{name}'" }, "{id}" },
+	{ cmd_report, "--path-raw --path-pattern /user/{name}", { "'/user/{name}'" }, "'/user/1" },
+	{ cmd_report, "--path-pattern /{x} --path-raw", { "'/user/17'", "'/{x}'" }, "{id}" },
 	{ cmd_report, "--slowest 1", { "PATH: '/list'" }, "/user" },
 	{ cmd_report, "--root work", { "(work)" }, "(main)" },
 	{ cmd_report,
@@ -178,6 +180,7 @@ static const struct {
 	{ cmd_requests, "", { "on-CPU~", "+0.001000", "3.0 ms", "2.0 ms", "/user/17" }, NULL },
 	{ cmd_requests, "--sort elapsed --slowest 1", { "10.0 ms", "/list" }, "/user" },
 	{ cmd_requests, "--summary", { "p99", "/user/{id}", "/list" }, "/user/17" },
+	{ cmd_requests, "--summary --path-raw --path-pattern /user/{name}", { "  /user/{name}\n" }, "/user/1" },
 	{ cmd_requests, "--summary --sort path", { "max", "/list" }, NULL },
 	{ cmd_requests, "--format jsonl --path user", { "\"endpoint\":\"/user/{id}\"" }, "/list" },
 };

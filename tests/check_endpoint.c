@@ -196,6 +196,24 @@ START_TEST(first_pattern_wins)
 }
 END_TEST
 
+/* What a pattern takes was asked for by name; the rest stays as it is. */
+START_TEST(pattern_takes_what_would_be_raw)
+{
+	struct endpoint_options o = { .keeps_raw = true };
+
+	vec_push(&o.patterns, "/user/{name}");
+	vec_push(&o.patterns, "/{x}/SELECT");
+	gives(&o, "/user/bob?page=1", "/user/{name}");
+	gives(&o, "http://h/user/17#top", "http://h/user/{name}");
+	gives(&o, "/item/17?a=b#c", "/item/17?a=b#c");
+	gives(&o, "http://h/item/17", "http://h/item/17");
+	gives(&o, "SELECT 1", "SELECT 1");
+	gives(&o, "/**/SELECT", "/**/SELECT");
+	gives(&o, "GET user:17", "GET user:17");
+	endpoint_options_release(&o);
+}
+END_TEST
+
 static const char *const bad_patterns[] = {
 	"", "user/{id}", "/{}", "/a{b}", "/{a", "/a}", "/{a}{b}", "/x/{{a}}",
 };
@@ -291,6 +309,7 @@ Suite *check_endpoint_suite(void)
 	tcase_add_loop_test(tc, statement_may_be_cut_anywhere, 0, ARRAY_LEN(statements));
 	tcase_add_test(tc, raw_keeps_everything);
 	tcase_add_test(tc, first_pattern_wins);
+	tcase_add_test(tc, pattern_takes_what_would_be_raw);
 	tcase_add_loop_test(tc, pattern_is_checked, 0, ARRAY_LEN(bad_patterns));
 	tcase_add_loop_test(tc, bound_keeps_characters_whole, 0, ARRAY_LEN(bounds));
 	tcase_add_test(tc, label_may_hold_nuls);
