@@ -55,18 +55,22 @@ static void on_held(void *self, const struct session *session, const struct open
 		gather_forget(&l->gather, held);
 }
 
-static void show(struct live *l)
+/* False: it never came to --root's function, and is no part of the answer. */
+static bool show(struct live *l)
 {
 	struct profile *p = &l->profile;
+	bool is_shown;
 
 	feed_describe(&l->feed, p);
 	l->nr_below_no_root += sum_groups(l->sum, &l->gather);
 	gather_clear(&l->gather);
-	if (p->groups.nr)
+	is_shown = p->groups.nr > 0;
+	if (is_shown)
 		l->options->ended(l->options->self, p);
 	vec_each(&p->groups, g)
 		group_release(g);
 	p->groups.nr = 0;
+	return is_shown;
 }
 
 static void on_request(void *self, const struct session *session, const struct open_request *open)
@@ -76,10 +80,8 @@ static void on_request(void *self, const struct session *session, const struct o
 
 	(void)session;
 	gather_request(&l->gather, open);
-	if (l->gather.groups.nr) {
+	if (l->gather.groups.nr && show(l))
 		list_count(&l->summary, r);
-		show(l);
-	}
 	request_drop_strings(r, l->options->strings);
 }
 

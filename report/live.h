@@ -21,7 +21,7 @@ struct live_options {
 	const struct endpoint_options *endpoints;
 	struct resolve_options resolve;
 	struct symbolizer_options symbolizer;
-	/* A request ended that the selection took: the profile's only group. Lent for the call. */
+	/* A request ended that the selection took and --root left: the profile's only group. Lent for the call. */
 	void (*ended)(void *self, const struct profile *p);
 	void *self;
 };
@@ -36,7 +36,7 @@ struct live {
 	struct resolve resolve;
 	struct sum *sum;
 	uint64_t nr_below_no_root;	/* samples that --root left out */
-	struct request_list summary;	/* its endpoints */
+	struct request_list summary;	/* its endpoints: of the requests that ended() was called for */
 };
 
 void live_init(struct live *l, const struct live_options *o);

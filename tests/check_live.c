@@ -23,6 +23,7 @@ struct fixture {
 	struct selection_options selection_options;
 	struct selection *selection;
 	struct table_plan *plan;
+	const char *root;	/* of --root; NULL: none */
 	struct str lines;
 	size_t nr_lines;
 };
@@ -119,7 +120,7 @@ static void run_live(struct fixture *f, struct live *l, struct live_options *o)
 	*o = (struct live_options){ .selection = f->selection,
 				    .strings = &f->strings,
 				    .endpoints = &f->endpoints,
-				    .resolve = { .wants_callers = true },
+				    .resolve = { .root = f->root, .wants_callers = true },
 				    .ended = on_request,
 				    .self = f };
 	live_init(l, o);
@@ -134,7 +135,7 @@ static void report_lines(struct fixture *f, struct str *out)
 				    .selection = f->selection,
 				    .strings = &strings,
 				    .endpoints = &f->endpoints,
-				    .resolve = { .wants_callers = true } };
+				    .resolve = { .root = f->root, .wants_callers = true } };
 	struct reader *reader = open_recording(f);
 	struct report r;
 	struct err e = { 0 };
@@ -171,7 +172,38 @@ static char *sorted(const struct str *lines)
 	return str_take(&out);
 }
 
-static const char *const slower_than[] = { NULL, "5ms", "1h" };
+static size_t count_text(const struct str *s, const char *text)
+{
+	const char *at = str_cstr(s);
+	size_t nr = 0;
+
+	for (; (at = strstr(at, text)) != NULL; at++)
+		nr++;
+	return nr;
+}
+
+/* A line of an endpoint is about what was shown of it, and there is none of another. */
+static void is_about_lines(const struct request_list *summary, const struct fixture *f)
+{
+	size_t nr = 0;
+
+	vec_each(&summary->endpoints, line) {
+		char *text = xasprintf("\"endpoint\":\"%s\"", strings_text(&f->strings, line->path));
+
+		ck_assert_uint_eq(line->elapsed.nr + line->nr_unfinished, count_text(&f->lines, text));
+		nr += line->elapsed.nr + line->nr_unfinished;
+		free(text);
+	}
+	ck_assert_uint_eq(nr, f->nr_lines);
+}
+
+static const struct {
+	const char *slower_than, *root;
+	bool has_lines;
+} selections[] = {
+	{ NULL, NULL, true },	{ "5ms", NULL, true },	{ "1h", NULL, false },	{ NULL, "main", true },
+	{ NULL, "wait", true }, { "5ms", "main", true }, { NULL, "nowhere", false },
+};
 
 START_TEST(each_line_is_the_report_s)
 {
@@ -184,12 +216,16 @@ START_TEST(each_line_is_the_report_s)
 
 	setup(&f);
 	add_requests(&f, 200);
-	f.selection_options.slower_than = slower_than[_i];
+	f.selection_options.slower_than = selections[_i].slower_than;
+	f.root = selections[_i].root;
 	run_live(&f, &l, &o);
+	ck_assert(f.nr_lines == 200 || _i);
+	ck_assert(!f.nr_lines == !selections[_i].has_lines);
 	report_lines(&f, &reported);
 	want = sorted(&reported);
 	got = sorted(&f.lines);
 	ck_assert_str_eq(got, want);
+	is_about_lines(&l.summary, &f);
 	p = live_describe(&l);
 	ck_assert_uint_eq(p->tallies.nr_in_requests + p->tallies.nr_outside, p->tallies.nr_samples);
 	live_release(&l);
@@ -305,7 +341,7 @@ Suite *check_live_suite(void)
 	Suite *s = suite_create("live");
 	TCase *tc = tcase_create("live");
 
-	tcase_add_loop_test(tc, each_line_is_the_report_s, 0, ARRAY_LEN(slower_than));
+	tcase_add_loop_test(tc, each_line_is_the_report_s, 0, ARRAY_LEN(selections));
 	tcase_add_test(tc, memory_is_that_of_code);
 	tcase_add_test(tc, endpoints_beyond_the_limit_share_a_line);
 	tcase_add_loop_test(tc, command_says_what_is_wrong, 0, ARRAY_LEN(errors));

@@ -148,6 +148,26 @@ check(all(g["elapsed"] > 0.002 for g in groups), "--slower-than lets faster ones
 equal("--slower-than", sum(g["endpoint"] == "/burn" for g in groups), WANT["/burn"])
 step("tables, and which of them are asked for")
 
+# ---- what came to a function: its calls are counted, so that it does not take a sample ----
+ROOT = ("--calls", "serve_burn", "--root", "serve_burn")
+WANT_BELOW = {"/burn": WANT["/burn"]}
+for options in ((), ("--slower-than", "1us")):
+    live = Live("--format", "jsonl", *ROOT, *options)
+    load(asked_of_all)
+    live.wait_for_lines(WANT["/burn"])
+    talk = live.end()
+    equal("lines by endpoint", collections.Counter(json.loads(line)["endpoint"] for line in live.lines), WANT_BELOW)
+    equal("summary", requests_of_summary(talk), WANT_BELOW)
+recording = Recording("-p", server.pid, *ROOT[:2])
+load(asked_of_all)
+recording.stop()
+for by in ("request", "endpoint"):
+    profile = report(recording.file, "--by", by, *ROOT[2:])
+    equal("requests of a report by " + by,
+          sum((collections.Counter({g["path"]: g["requests"]}) for g in profile["groups"] if not g["outside"]),
+              collections.Counter()), WANT_BELOW)
+step("--root: as many requests in tables, summary and report")
+
 # ---- other ends ----
 live = Live("--duration", "2", "--format", "jsonl")
 load(asked_of_all)
