@@ -243,8 +243,11 @@ static int prepare_markers(struct attachment *a, struct err *e)
 	size_t i;
 
 	/* The sources keep pointers to the specs: the array does not grow any more. */
-	for (i = 0; !err && i < a->markers.nr; i++)
+	for (i = 0; !err && i < a->markers.nr; i++) {
 		err = marker_prepare(&a->markers.at[i], (uint32_t)i, &target, e);
+		if (!err)
+			err = marker_check_repeat(a->markers.at, i + 1, e);
+	}
 	if (!err)
 		err = counting_prepare(&a->counting, &c->counting, &target, e);
 	free(program);

@@ -267,19 +267,15 @@ static int check_pids(struct pids *pids, struct err *e)
 	return err;
 }
 
-/* Whatever their labels, two markers of the same probes see every request twice. */
+/* As far as that is known ahead of the target's files: see marker_check_repeat(). */
 static int check_repeat(const struct marker_spec *specs, size_t nr, struct err *e)
 {
 	const struct marker_spec *last = &specs[nr - 1];
 	size_t i;
 
-	for (i = 0; i + 1 < nr; i++) {
-		if (specs[i].kind != last->kind || !last->begin.text || strcmp(specs[i].begin.text, last->begin.text) ||
-		    strcmp(specs[i].end.text, last->end.text))
-			continue;
-		err_set(e, -EINVAL, "--marker %s: these probes are a marker already", last->text);
-		return err_remedy(e, "Each request would be counted twice.");
-	}
+	for (i = 0; i + 1 < nr; i++)
+		if (marker_spec_repeats(last, &specs[i]))
+			return marker_spec_refuse(last, &specs[i], e);
 	return 0;
 }
 

@@ -540,6 +540,20 @@ void probe_sites_release(struct probe_sites *s)
 	vec_release(&s->sites);
 }
 
+static bool is_same_place(const struct probe_site *a, const struct probe_site *b)
+{
+	return a->dev == b->dev && a->inode == b->inode && a->off == b->off && a->is_return == b->is_return;
+}
+
+bool probe_sites_share(const struct probe_sites *a, const struct probe_sites *b)
+{
+	vec_each(&a->sites, x)
+		vec_each(&b->sites, y)
+			if (is_same_place(x, y))
+				return true;
+	return false;
+}
+
 int probe_site_arg(const struct probe_site *s, unsigned int n, struct probe_arg *ret, struct err *e)
 {
 	if (s->is_return || s->is_exit)

@@ -111,6 +111,8 @@ bool locate_module_matches(const char *path, const char *module);
 int locate_probe(struct locate *l, const struct probe_name *name, struct probe_sites *ret,
 		 struct err *e);
 void probe_sites_release(struct probe_sites *s);
+/* Whether a place is in both, of whatever name. */
+bool probe_sites_share(const struct probe_sites *a, const struct probe_sites *b);
 
 /*
  * True: the target's stacks may be unwound while it runs, by C++ or Rust exceptions, by LuaJIT, OCaml or Go: it must

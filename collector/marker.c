@@ -18,6 +18,16 @@ int marker_prepare(struct marker *m, uint32_t id, const struct marker_target *ta
 	return err_set(e, -EOPNOTSUPP, "--marker %s: nothing here can place it", m->spec.text);
 }
 
+int marker_check_repeat(const struct marker *markers, size_t nr, struct err *e)
+{
+	const struct marker *last = &markers[nr - 1], *m;
+
+	for (m = markers; m < last; m++)
+		if (m->source == last->source && m->source->repeats && m->source->repeats(last->self, m->self))
+			return marker_spec_refuse(&last->spec, &m->spec, e);
+	return 0;
+}
+
 void marker_release(struct marker *m)
 {
 	if (m->source)

@@ -43,6 +43,8 @@ struct marker_source {
 	bool (*takes)(const struct marker_spec *spec);
 	int (*prepare)(const struct marker_spec *spec, uint32_t id, const struct marker_target *target,
 		       void **ret_self, struct err *e);
+	/* Whether both, prepared, would see the same requests; NULL: marker_spec_repeats() tells. */
+	bool (*repeats)(const void *self, const void *earlier);
 	int (*attach)(void *self, const struct marker_ways *ways, struct err *e);
 	void (*counts)(const void *self, struct marker_counts *ret);
 	/* Now and then while it records; NULL: nothing has to be done. */
@@ -62,6 +64,8 @@ struct marker {
 /* -EOPNOTSUPP: no source takes the spec. marker_release() in any case. */
 int marker_prepare(struct marker *m, uint32_t id, const struct marker_target *target, struct err *e);
 void marker_release(struct marker *m);
+/* Of prepared ones: -EINVAL where the last of nr would count requests that one before it counts. */
+int marker_check_repeat(const struct marker *markers, size_t nr, struct err *e);
 
 /* Lets the object's programs send marks: fills its map `rings` with the sampler's events by CPU. */
 int marker_give_rings(struct bpf_object *object, const struct sampler *sampler, struct err *e);

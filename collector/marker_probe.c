@@ -179,6 +179,14 @@ static int probe_prepare(const struct marker_spec *spec, uint32_t id,
 	return err;
 }
 
+/* One function may have several names: what counts is where the probes are. */
+static bool probe_repeats(const void *self, const void *earlier)
+{
+	const struct probe_marker *a = self, *b = earlier;
+
+	return probe_sites_share(&a->begins, &b->begins) && probe_sites_share(&a->ends, &b->ends);
+}
+
 /* ---- attaching ---- */
 
 static int uprobe_pmu_type(void)
@@ -401,6 +409,7 @@ static void probe_counts(const void *self, struct marker_counts *ret)
 const struct marker_source marker_probe = {
 	.takes = probe_takes,
 	.prepare = probe_prepare,
+	.repeats = probe_repeats,
 	.attach = probe_attach,
 	.counts = probe_counts,
 	.release = probe_release,

@@ -101,6 +101,47 @@ void probe_name_release(struct probe_name *p)
 	*p = (struct probe_name){ 0 };
 }
 
+static bool is_same_text(const char *a, const char *b)
+{
+	return a && b ? !strcmp(a, b) : a == b;
+}
+
+static bool is_same_probe(const struct probe_name *a, const struct probe_name *b)
+{
+	return is_same_text(a->function, b->function) && is_same_text(a->module, b->module) &&
+	       is_same_text(a->provider, b->provider) && is_same_text(a->name, b->name) &&
+	       a->is_return == b->is_return;
+}
+
+static bool is_of_sockets(const struct marker_spec *s)
+{
+	return s->kind == MARKER_SPEC_AUTO || s->kind == MARKER_SPEC_SOCKET;
+}
+
+static bool has_probes(const struct marker_spec *s)
+{
+	return s->kind == MARKER_SPEC_FUNC || s->kind == MARKER_SPEC_PAIR;
+}
+
+bool marker_spec_repeats(const struct marker_spec *s, const struct marker_spec *earlier)
+{
+	if (is_of_sockets(s) && is_of_sockets(earlier))
+		return !s->port || !earlier->port || s->port == earlier->port;
+	return has_probes(s) && has_probes(earlier) && is_same_probe(&s->begin, &earlier->begin) &&
+	       is_same_probe(&s->end, &earlier->end);
+}
+
+int marker_spec_refuse(const struct marker_spec *s, const struct marker_spec *earlier, struct err *e)
+{
+	const char *what = has_probes(s) ? "these probes are a marker already" :
+					   "these connections have a marker already";
+	const char *instead = has_probes(s) ? "" : ", or name two ports";
+
+	err_set(e, -EINVAL, "--marker %s: %s", s->text, what);
+	return err_remedy(e, "Each request would be counted twice: leave out this one or --marker %s%s.",
+			  earlier->text, instead);
+}
+
 void marker_spec_release(struct marker_spec *s)
 {
 	free(s->text);

@@ -52,6 +52,14 @@ struct marker_spec {
 int marker_spec_parse(const char *text, struct marker_spec *ret, struct err *e);
 void marker_spec_release(struct marker_spec *s);
 
+/*
+ * Whether both would see the same requests, as far as their words tell: sockets of the same port, any port being
+ * every one's, or the same probes, however they are written. Labels and ids make no difference.
+ */
+bool marker_spec_repeats(const struct marker_spec *s, const struct marker_spec *earlier);
+/* The error for one that does. -EINVAL. */
+int marker_spec_refuse(const struct marker_spec *s, const struct marker_spec *earlier, struct err *e);
+
 /* One PROBE; `wperf record --calls` takes its functions in the same form. */
 int probe_name_parse(const char *text, struct probe_name *ret, struct err *e);
 void probe_name_release(struct probe_name *p);

@@ -24,6 +24,7 @@ static const struct script {
 	{ "example_server", { CAN_BPF }, "" },
 	{ "requests", { CAN_BPF }, "" },
 	{ "live", { CAN_BPF }, "" },
+	{ "markers", { CAN_BPF }, "" },
 	{ "bad_input", { CAN_BPF }, "/usr/bin/python3" },
 	{ "syscalls", { CAN_BPF }, "gcc" },
 	{ "lost", { CAN_BPF }, "gcc" },

@@ -399,6 +399,34 @@ START_TEST(two_searches_add_up)
 }
 END_TEST
 
+static const struct {
+	const char *a, *b;
+	bool do_share;
+} shared[] = {
+	{ "locate_plain", "locate_plain", true },
+	{ "locate_plain", "locate_alias", true },
+	{ "locate_plain", "locate_plain%return", false },
+	{ "locate_plain%return", "locate_alias%return", true },
+	{ "locate_plain", "locate_static", false },
+	{ "getppid", "getppid@libc.so.6", true },
+	{ "getppid", "locate_plain", false },
+	{ "usdt:check_locate:twice", "usdt:check_locate:twice", true },
+	{ "usdt:check_locate:twice", "locate_plain", false },
+};
+
+/* Another look at the files may reach them another way. */
+START_TEST(places_are_the_same_by_any_name)
+{
+	struct found a = find(shared[_i].a), b = find(shared[_i].b);
+
+	ck_assert_msg(!a.rc && !b.rc, "%s%s", a.e.what, b.e.what);
+	ck_assert(probe_sites_share(&a.s, &b.s) == shared[_i].do_share);
+	ck_assert(probe_sites_share(&b.s, &a.s) == shared[_i].do_share);
+	found_release(&a);
+	found_release(&b);
+}
+END_TEST
+
 START_TEST(a_process_twice_is_once)
 {
 	struct locate l = { 0 };
@@ -672,6 +700,7 @@ Suite *check_locate_suite(void)
 	tcase_add_test(tc, a_link_stands_for_its_file);
 	tcase_add_test(tc, a_usdt_probe_has_all_its_sites);
 	tcase_add_test(tc, two_searches_add_up);
+	tcase_add_loop_test(tc, places_are_the_same_by_any_name, 0, ARRAY_LEN(shared));
 	tcase_add_test(tc, a_process_twice_is_once);
 	tcase_add_test(tc, processes_that_have_nothing);
 	tcase_add_test(tc, a_program_that_does_not_run_yet);

@@ -158,6 +158,58 @@ START_TEST(bad_specs_say_why)
 }
 END_TEST
 
+static const struct {
+	const char *a, *b;
+	bool is_repeat;
+} pairs[] = {
+	{ "auto", "auto", true },
+	{ "auto", "socket", true },
+	{ "auto", "http:80", true },
+	{ "socket", "http", true },
+	{ "http", "http:80", true },
+	{ "socket:80", "http:80", true },
+	{ "http:80", "http:80", true },
+	{ "http:80", "http:81", false },
+	{ "socket:80", "http:8080", false },
+	{ "http", "func:render", false },
+	{ "auto", "begin=a,end=b", false },
+	{ "none", "none", false },
+	{ "none", "auto", false },
+	{ "func:f", "func:f", true },
+	{ "func:f", "func:f,label=arg1:str", true },
+	{ "func:f", "begin=f,end=f%return", true },
+	{ "func:f@m", "end=f@m%return,begin=f@m,label=arg1:str", true },
+	{ "func:f", "func:g", false },
+	{ "func:f", "func:f@m", false },
+	{ "func:f@m", "func:f@n", false },
+	{ "func:f", "begin=f,end=g", false },
+	{ "begin=a,end=b", "end=b,begin=a,label=arg2:str", true },
+	{ "begin=a,end=b", "begin=b,end=a", false },
+	{ "begin=a,end=b", "begin=a,end=b%return", false },
+	{ "begin=usdt:p:s,end=usdt:p:d", "end=usdt:p:d,begin=usdt:p:s,id=arg1", true },
+	{ "begin=usdt:p:s,end=usdt:p:d", "begin=usdt:q:s,end=usdt:p:d", false },
+	{ "begin=usdt:p:s,end=b", "begin=p,end=b", false },
+};
+
+START_TEST(repeats_are_known_by_what_they_mean)
+{
+	struct marker_spec a, b;
+	struct err e = { 0 };
+
+	ck_assert_int_eq(marker_spec_parse(pairs[_i].a, &a, &e), 0);
+	ck_assert_int_eq(marker_spec_parse(pairs[_i].b, &b, &e), 0);
+	ck_assert(marker_spec_repeats(&a, &b) == pairs[_i].is_repeat);
+	ck_assert(marker_spec_repeats(&b, &a) == pairs[_i].is_repeat);
+	if (pairs[_i].is_repeat) {
+		ck_assert_int_eq(marker_spec_refuse(&b, &a, &e), -EINVAL);
+		ck_assert_ptr_nonnull(strstr(e.what, pairs[_i].b));
+		ck_assert_ptr_nonnull(strstr(e.remedy, pairs[_i].a));
+	}
+	marker_spec_release(&a);
+	marker_spec_release(&b);
+}
+END_TEST
+
 START_TEST(release_takes_zeroes)
 {
 	struct marker_spec s = { 0 };
@@ -175,6 +227,7 @@ Suite *check_spec_suite(void)
 
 	tcase_add_loop_test(tc, good_specs_are_taken_apart, 0, ARRAY_LEN(good));
 	tcase_add_loop_test(tc, bad_specs_say_why, 0, ARRAY_LEN(bad));
+	tcase_add_loop_test(tc, repeats_are_known_by_what_they_mean, 0, ARRAY_LEN(pairs));
 	tcase_add_test(tc, release_takes_zeroes);
 	suite_add_tcase(s, tc);
 	return s;
