@@ -2,7 +2,9 @@
 /*
  * What would be gone, or out of reach, when the report is made is copied into the recording: deleted
  * and replaced files, files of another mount namespace, the vdso, perf-PID.map. A file that stands at
- * its path with the build-id that was mapped is not copied.
+ * its path with the build-id that was mapped is left there, and held open, so that it can be copied if
+ * it has gone from there when it is looked at again. What is held keeps its place on the disk, and its
+ * file system mounted, until the recording ends.
  */
 #ifndef COLLECTOR_KEEP_H
 #define COLLECTOR_KEEP_H
@@ -21,6 +23,11 @@ void keep_free(struct keep *k);
  * the next process that maps it is asked.
  */
 void keep_mapping(struct keep *k, struct writer_mmap *m);
+/*
+ * What was left at its path, and is not there any more, is copied now; or counted as unreachable, where it
+ * was written over, or was not held (too many are) and its process has ended. A look costs 1 us a file.
+ */
+void keep_look_again(struct keep *k);
 /*
  * The maps that just-in-time compilers leave for perf, if the process has one. Also of a process that
  * has ended: perf_map.h.

@@ -38,6 +38,8 @@ enum {
 	 */
 	TICK_MS_COUNTING = 50,
 	TICKS_COUNTING = 8,	/* in what has passed since the beginning, as long as they are shorter */
+	/* Of a stream: its reader may ask for the names in a file before the recording ends. */
+	LOOK_AT_FILES_MS = 1000,
 	OWN_NICE = -20,
 	WALL_CLOCK_MOVED_NS = 100000,	/* less is what it takes to read two clocks */
 };
@@ -52,6 +54,7 @@ struct recorder {
 	bool is_reader_gone;		/* stdout is a pipe, and nobody is at its other end */
 	uint64_t begin_ns, begin_epoch_ns, end_ns;
 	uint64_t set_ns, set_epoch_ns;	/* when the wall clock was last seen to have been set */
+	uint64_t looked_at_files_ns;
 	bool is_full;			/* --max-size is reached */
 	bool is_without_wakeups;
 };
@@ -203,6 +206,15 @@ static void settle_markers(struct recorder *r)
 		drain_settled(&r->drain, has_all ? begin_ns : 0, monotonic_ns());
 }
 
+/* A file's reader has all of it, so that what is gone by its end is early enough. */
+static void look_at_files(struct recorder *r, uint64_t now)
+{
+	if (!is_stream(r) || now - r->looked_at_files_ns < LOOK_AT_FILES_MS * 1000000ULL)
+		return;
+	r->looked_at_files_ns = now;
+	keep_look_again(r->attachment.keep);
+}
+
 static int counting_tick_ms(const struct recorder *r, uint64_t now)
 {
 	uint64_t ms = (now - r->begin_ns) / TICKS_COUNTING / 1000000 + 1;
@@ -270,6 +282,7 @@ static void record(struct recorder *r)
 		now = monotonic_ns();
 		counting_tick(r->attachment.counting, now);
 		tend_markers(r);
+		look_at_files(r, now);
 		progress_show(&r->progress, now);
 	}
 	r->end_ns = now;
@@ -402,6 +415,7 @@ static int finish(struct recorder *r, struct err *e)
 	drain_rings(&r->drain, true);
 	counting_finish(a->counting);
 	count_untold_losses(r);
+	keep_look_again(a->keep);
 	keep_perf_maps(r);
 	keep_kernel_names(r);
 	write_tallies(r, &marks);

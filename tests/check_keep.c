@@ -7,6 +7,7 @@
 #include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
@@ -185,6 +186,130 @@ START_TEST(file_that_is_gone_is_copied_once)
 	ck_assert_uint_eq(x.bytes.len, want.len);
 	ck_assert(!memcmp(x.bytes.s, want.s, want.len));
 	str_release(&want);
+	release(&x);
+}
+END_TEST
+
+static void check_copied(struct keeping *x, const char *path, const struct str *want)
+{
+	struct keep_stats stats;
+
+	keep_stats(x->k, &stats);
+	ck_assert_uint_eq(stats.nr_files, 1);
+	ck_assert_uint_eq(stats.nr_unreachable, 0);
+	read_back(x);
+	ck_assert_uint_eq(x->nr_files, 1);
+	ck_assert_str_eq(str_cstr(&x->path), path);
+	ck_assert_uint_eq(x->bytes.len, want->len);
+	ck_assert(!memcmp(x->bytes.s, want->s, want->len));
+}
+
+/* It was there when it was mapped; it goes, and so does the process, before the recording ends. */
+START_TEST(file_that_goes_later_is_copied_once)
+{
+	const char *path = program_copy("program");
+	struct str want = { 0 };
+	struct keep_stats stats;
+	struct writer_mmap m;
+	struct keeping x;
+	void *at;
+
+	setup(&x);
+	harness_read(path, &want);
+	at = map_file(path, &m);
+	keep_mapping(x.k, &m);
+	keep_look_again(x.k);
+	keep_stats(x.k, &stats);
+	ck_assert_uint_eq(stats.nr_files + stats.nr_unreachable, 0);
+	munmap(at, 4096);
+	let_go(path, _i);
+	keep_look_again(x.k);
+	keep_look_again(x.k);
+	check_copied(&x, path, &want);
+	str_release(&want);
+	release(&x);
+}
+END_TEST
+
+/* Another name is another file to the report; to who comes back under the first one nothing is missing. */
+START_TEST(file_that_is_moved_is_copied)
+{
+	const char *path = program_copy("program");
+	struct str want = { 0 };
+	struct writer_mmap m;
+	struct keeping x;
+
+	setup(&x);
+	harness_read(path, &want);
+	map_file(path, &m);
+	keep_mapping(x.k, &m);
+	ck_assert_int_eq(rename(path, harness_path("program.old")), 0);
+	keep_look_again(x.k);
+	ck_assert_int_eq(rename(harness_path("program.old"), path), 0);
+	keep_mapping(x.k, &m);
+	keep_look_again(x.k);
+	check_copied(&x, path, &want);
+	str_release(&want);
+	release(&x);
+}
+END_TEST
+
+/* As cp over it: nobody has the old program any more, whether the new one is mapped, too, or not. */
+START_TEST(file_that_is_written_over_is_counted)
+{
+	const char *path = program_copy("program");
+	struct str other = { 0 };
+	struct keep_stats stats;
+	struct writer_mmap m;
+	struct keeping x;
+
+	setup(&x);
+	map_file(path, &m);
+	keep_mapping(x.k, &m);
+	harness_read("/bin/true", &other);
+	harness_file("program", other.s, other.len);
+	if (_i) {
+		map_file(path, &m);
+		keep_mapping(x.k, &m);
+	}
+	keep_look_again(x.k);
+	keep_stats(x.k, &stats);
+	ck_assert_uint_eq(stats.nr_files, 0);
+	ck_assert_uint_eq(stats.nr_unreachable, 1);
+	read_back(&x);
+	str_release(&other);
+	release(&x);
+}
+END_TEST
+
+/* Where no descriptor may be held, what still maps the file leads to it. */
+START_TEST(file_that_is_not_held_is_found_or_counted)
+{
+	const char *path = program_copy("program");
+	struct rlimit before, few;
+	struct keep_stats stats;
+	struct writer_mmap m;
+	struct keeping x;
+	void *at;
+
+	setup(&x);
+	keep_free(x.k);
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+	few = (struct rlimit){ .rlim_cur = 3, .rlim_max = before.rlim_max };
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &few), 0);
+	x.k = keep_new(x.w);
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
+	at = map_file(path, &m);
+	keep_mapping(x.k, &m);
+	ck_assert_int_eq(unlink(path), 0);
+	if (_i)
+		munmap(at, 4096);
+	keep_look_again(x.k);
+	keep_look_again(x.k);
+	keep_stats(x.k, &stats);
+	ck_assert_uint_eq(stats.nr_files, !_i);
+	ck_assert_uint_eq(stats.nr_unreachable, _i);
+	read_back(&x);
 	release(&x);
 }
 END_TEST
@@ -581,6 +706,9 @@ Suite *check_keep_suite(void)
 
 	tcase_set_timeout(tc, 20);
 	tcase_add_test(tc, file_at_its_path_is_not_copied);
+	tcase_add_loop_test(tc, file_that_goes_later_is_copied_once, 0, ARRAY_LEN(fates));
+	tcase_add_test(tc, file_that_is_moved_is_copied);
+	tcase_add_loop_test(tc, file_that_is_written_over_is_counted, 0, 2);
 	tcase_add_test(tc, file_out_of_reach_is_counted);
 	tcase_add_loop_test(tc, mappings_of_no_file_are_left, 0, ARRAY_LEN(no_files));
 	tcase_add_test(tc, file_that_was_written_to_is_another);
@@ -594,6 +722,7 @@ Suite *check_keep_suite(void)
 		tcase_set_timeout(gone, 20);
 		tcase_add_loop_test(gone, file_that_is_gone_is_copied_once, 0, ARRAY_LEN(fates));
 		tcase_add_test(gone, file_that_was_missed_is_tried_again);
+		tcase_add_loop_test(gone, file_that_is_not_held_is_found_or_counted, 0, 2);
 		tcase_add_test(gone, another_file_at_the_same_addresses_is_not_taken);
 		tcase_add_loop_test(gone, only_programs_are_copied, 0, 2);
 		tcase_add_loop_test(gone, map_of_someone_else_is_left, 0, ARRAY_LEN(others));

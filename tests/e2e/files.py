@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Functions have names although their file is deleted, replaced, in another mount namespace, or was never
-a file; and a file that is not the one that ran is never asked."""
+"""Functions have names although their file is deleted or replaced, before the recording or during it, in another
+mount namespace, or was never a file; and a file that is not the one that ran is never asked."""
 from lib import *
 
 # No frame pointers: callers are found by unwind info, which has to come from the file that ran.
@@ -72,6 +72,88 @@ check(sum(f["samples"] for f in hexes) > 10, "replaced after the recording: no f
 equal("replaced after the recording, warnings:\n" + profile["talk"],
       sum("replaced-later" in line for line in profile["talk"].splitlines()), 1)
 step("a program replaced after the recording: hex and one warning")
+
+
+
+def is_held(pid, file):
+    """The recorder has seen the file."""
+    links = []
+    for fd in glob.glob("/proc/%d/fd/*" % pid):
+        try:
+            links.append(os.readlink(fd))
+        except OSError:
+            pass
+    return file in links
+
+
+def replace(file):
+    os.rename(copy(new, "replacement"), file)
+
+
+for what, change in (("deleted", os.unlink), ("moved", lambda file: os.rename(file, file + ".old")),
+                     ("replaced", replace)):
+    for ends_first in (False, True):
+        program = copy(old, "%s-meanwhile-%d" % (what, ends_first))
+        process = start_loop(program, "loop")
+        recording = Recording("-p", process.pid)
+        wait_until("it is seen", lambda: is_held(recording.process.pid, program))
+        change(program)
+        let_work(process.pid, 0.3)
+        if ends_first:
+            process.communicate("end\n", timeout=PATIENCE)
+            recording.wait()
+        else:
+            recording.stop()
+            process.communicate("end\n", timeout=PATIENCE)
+        check_named("a program %s during the recording, the %s ends first" %
+                    (what, "target" if ends_first else "recording"), recording.file, "spin_old", "spin_new")
+
+program = path("made")
+process = start_target(WPERF, "record", "-q", "-o", path("made.data"), "--", "sh", "-c", "cp $1 $2; $2 loop; rm $2",
+                       "sh", old, program, ready="ready", stdin=subprocess.PIPE)
+wait_until("it is seen", lambda: is_held(process.pid, program))
+made, = [pid for pid in tree(process.pid) if os.readlink("/proc/%d/exe" % pid) == program]
+let_work(made, 0.3)
+process.communicate("end\n", timeout=PATIENCE)
+check(not os.path.exists(program), "the program is still there")
+check_named("a program that a script makes and removes", path("made.data"), "spin_old")
+equal("files that could not be read", report(path("made.data"))["tallies"]["files_unreachable"], 0)
+
+program = copy(old, "streamed")
+process = start_loop(program, "loop")
+with open(path("stream"), "wb") as stream:
+    recording = Recording("-p", process.pid, output="-", stdout=stream)
+wait_until("it is seen", lambda: is_held(recording.process.pid, program))
+os.unlink(program)
+
+
+def stream_has_copy():
+    with open(path("stream"), "rb") as f:
+        return b"\0spin_old\0" in f.read()
+
+
+wait_until("the copy is in the stream", stream_has_copy)
+recording.stop()
+process.communicate("end\n", timeout=PATIENCE)
+step("a program deleted while a stream is recorded: its copy does not wait for the end")
+
+process = start_target("sh", stdin=subprocess.PIPE)
+recording = Recording("-p", process.pid)
+recording.process.send_signal(signal.SIGSTOP)
+process.stdin.write("cp %s %s; %s loop </dev/null; rm %s; echo gone\n" % ((old,) + 3 * (path("short"),)))
+process.stdin.flush()
+for line in process.stdout:
+    if line == "gone\n":
+        break
+recording.process.send_signal(signal.SIGCONT)
+recording.stop()
+process.communicate("exit\n", timeout=PATIENCE)
+profile = report(recording.file)
+equal("a program that was gone before it was seen: files that could not be read",
+      profile["tallies"]["files_unreachable"], 1)
+has("a program that was gone before it was seen", profile["talk"],
+    "1 file with code could not be read while recording")
+step("a program that was gone before it was seen: counted, and said")
 
 process = start_loop(new, "plugin", copy(library, "plugin.so"))
 check(not os.path.exists(path("plugin.so")), "the library is still there")
