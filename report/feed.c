@@ -237,13 +237,34 @@ static void count_samples(struct feed *f, uint64_t nr, const struct open_request
 	*(request ? &f->tallies.nr_in_requests : &f->tallies.nr_outside) += nr;
 }
 
+static uint32_t thread_of_dying(struct feed *f, const struct record *r)
+{
+	uint32_t pid, tid, thread = UINT32_MAX;
+
+	if (dying_find(&f->dying, r, &pid, &tid))
+		thread = session_find_thread(&f->session, pid, tid);
+	return thread != UINT32_MAX ? thread : session_unknown_thread(&f->session, r->pid);
+}
+
+/* A thread's requests, and what it may have worked on, are behind it when it ends. */
+static void find_owner(struct feed *f, struct feed_sample *s)
+{
+	const struct record *r = s->record;
+
+	if (r->tid == UINT32_MAX) {
+		s->thread = thread_of_dying(f, r);
+		return;
+	}
+	s->thread = session_thread(&f->session, r->pid, r->tid);
+	s->request = attribute_sample(&f->attribute, s->thread, s->weight);
+}
+
 static void feed_sample(struct feed *f, const struct record *r)
 {
 	struct feed_sample s = { .session = &f->session, .record = r };
 
 	s.weight = weight_of(f->event, r);
-	s.thread = session_thread(&f->session, r->pid, r->tid);
-	s.request = attribute_sample(&f->attribute, s.thread, s.weight);
+	find_owner(f, &s);
 	if (!s.request || !s.request->is_held)
 		count_samples(f, 1, s.request);
 	f->input_weight += s.weight;
@@ -351,6 +372,7 @@ static int feed_record(struct feed *f, const struct record *r, const char *path,
 {
 	int err = 0;
 
+	dying_record(&f->dying, r);
 	if (has_calls(r)) {
 		f->attribute.nr_unreadable_marks += !take_calls(f, r);
 		f->nr_read++;
@@ -414,6 +436,7 @@ static void begin_input(struct feed *f, struct reader *reader)
 	f->session.forgets_ended = f->forgets_ended;
 	attribute_init(&f->attribute, &f->session, f->endpoints, &listener, f->nr_requests);
 	call_tree_init(&f->calls);
+	f->dying = (struct dying){ 0 };
 	f->event = NULL;
 	f->ignored.nr = 0;
 	f->worked_on.nr = 0;
@@ -541,6 +564,7 @@ int feed_reader(struct feed *f, struct reader *reader, const char *name, struct 
 	if (!err)
 		warn_of_input(f, name, reader, &order);
 	describe_input(f, name, reader);
+	dying_release(&f->dying);
 	call_tree_release(&f->calls);
 	attribute_release(&f->attribute);
 	session_release(&f->session);

@@ -18,6 +18,7 @@
 #include "recording/call_mark.h"
 #include "report/attribute.h"
 #include "report/call_tree.h"
+#include "report/dying.h"
 #include "report/profile.h"
 #include "report/weights.h"
 
@@ -68,6 +69,7 @@ struct feed {
 	struct session session;
 	struct attribute attribute;
 	struct call_tree calls;
+	struct dying dying;
 	const struct event_desc *event;		/* that time is taken from */
 	VEC(uint64_t) ignored;			/* samples by index of the event */
 	VEC(uint64_t) worked_on;		/* by thread: its request after its last mark; 0: none */

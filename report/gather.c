@@ -450,7 +450,7 @@ static void merge_groups(struct gather *g, uint32_t into_id, uint32_t from_id)
 	from->merged_into = into_id;
 }
 
-/* "nginx/123"; "?/123" where no record said its name. */
+/* "nginx/123"; "?/123" where no record said its name; "(unknown)" where none said who it was. */
 static uint32_t label_of_owner(struct gather *g, const struct session *session, uint32_t owner)
 {
 	bool is_thread = g->by == BY_THREAD;
@@ -458,9 +458,13 @@ static uint32_t label_of_owner(struct gather *g, const struct session *session, 
 				    session->processes.at[owner].name;
 	uint32_t number = is_thread ? session->threads.at[owner].tid :
 				      session->processes.at[owner].pid;
-	char *text = xasprintf("%s/%d", name ? strings_text(g->strings, name) : "?", (int)number);
-	uint32_t label = strings_id(g->strings, text);
+	char *text;
+	uint32_t label;
 
+	if (number == UINT32_MAX)
+		return strings_id(g->strings, "(unknown)");
+	text = xasprintf("%s/%d", name ? strings_text(g->strings, name) : "?", (int)number);
+	label = strings_id(g->strings, text);
 	free(text);
 	return label;
 }

@@ -49,7 +49,7 @@ static void set_name(struct session *s, uint32_t *name, uint32_t id)
 
 static uint32_t process_add(struct session *s, uint32_t pid)
 {
-	struct process p = { .pid = pid };
+	struct process p = { .pid = pid, .unknown = UINT32_MAX };
 	uint32_t index = (uint32_t)s->processes.nr;
 
 	if (s->free_processes.nr) {
@@ -77,20 +77,28 @@ static uint64_t thread_key(uint32_t pid, uint32_t tid)
 	return (uint64_t)pid << 32 | tid;
 }
 
+static uint32_t thread_place(struct session *s, struct thread t)
+{
+	uint32_t index = (uint32_t)s->threads.nr;
+
+	if (!s->free_threads.nr) {
+		vec_push(&s->threads, t);
+		return index;
+	}
+	index = *vec_last(&s->free_threads);
+	s->free_threads.nr--;
+	s->threads.at[index] = t;
+	return index;
+}
+
 static uint32_t thread_add(struct session *s, uint32_t pid, uint32_t tid)
 {
 	struct thread t = { .pid = pid, .tid = tid };
-	uint32_t index = (uint32_t)s->threads.nr;
+	uint32_t index;
 
 	t.process = process_of(s, pid);
 	set_name(s, &t.name, s->processes.at[t.process].name);
-	if (s->free_threads.nr) {
-		index = *vec_last(&s->free_threads);
-		s->free_threads.nr--;
-		s->threads.at[index] = t;
-	} else {
-		vec_push(&s->threads, t);
-	}
+	index = thread_place(s, t);
 	s->processes.at[t.process].nr_threads++;
 	s->processes.at[t.process].nr_kept++;
 	u64map_set(&s->thread_of_ids, thread_key(pid, tid), index);
@@ -111,6 +119,18 @@ uint32_t session_thread(struct session *s, uint32_t pid, uint32_t tid)
 	return index != UINT32_MAX ? index : thread_add(s, pid, tid);
 }
 
+uint32_t session_unknown_thread(struct session *s, uint32_t pid)
+{
+	struct thread t = { .pid = pid, .tid = UINT32_MAX, .process = process_of(s, pid) };
+	uint32_t known = s->processes.at[t.process].unknown;
+
+	if (known != UINT32_MAX)
+		return known;
+	known = thread_place(s, t);
+	s->processes.at[t.process].unknown = known;
+	return known;
+}
+
 /* The ids may stand for another one by now. */
 static void forget_ids(struct u64map *m, uint64_t key, uint32_t index)
 {
@@ -127,6 +147,8 @@ static void forget_process(struct session *s, uint32_t process)
 	forget_ids(&s->process_of_pid, p->pid, process);
 	space_clear(&p->space);
 	strings_drop(s->strings, p->name);
+	if (p->unknown != UINT32_MAX)
+		vec_push(&s->free_threads, p->unknown);
 	vec_push(&s->free_processes, process);
 }
 

@@ -32,10 +32,11 @@ struct process {
 	uint32_t name;		/* of its first thread, or the last exec; "" where never said */
 	uint32_t nr_threads;	/* known and not ended */
 	uint32_t nr_kept;	/* known, ended or not */
+	uint32_t unknown;	/* session_unknown_thread(), which is none of these; UINT32_MAX: not needed yet */
 };
 
 struct thread {
-	uint32_t pid, tid;
+	uint32_t pid, tid;	/* tid UINT32_MAX: it stands for those that nobody knows */
 	uint32_t process;	/* index in session.processes */
 	uint32_t name;		/* "" where never said */
 	bool is_ended;
@@ -108,6 +109,8 @@ void session_finish(struct session *s);
 uint32_t session_thread(struct session *s, uint32_t pid, uint32_t tid);
 /* The same, or UINT32_MAX where the thread is not known. */
 uint32_t session_find_thread(const struct session *s, uint32_t pid, uint32_t tid);
+/* What is of a process's threads and has none; it never begins and ends. pid UINT32_MAX: nor has it a process. */
+uint32_t session_unknown_thread(struct session *s, uint32_t pid);
 /* Is it the last one of its process that is known and has not ended? */
 bool session_is_last_thread(const struct session *s, uint32_t thread);
 /* The wall clock at that moment of the recording's, in ns since 1970; 0: the recording does not say. */

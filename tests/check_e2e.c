@@ -46,6 +46,7 @@ static const struct script {
 	{ "fastcgi", { CAN_BPF }, "nginx /usr/bin/python3" },
 	{ "forks", { CAN_BPF }, "gcc" },
 	{ "threads_2000", { CAN_BPF }, "gcc" },
+	{ "short_lived", { CAN_BPF }, "gcc" },
 	{ "kill9", { CAN_BPF }, "gcc" },
 	{ "disk", { CAN_BPF, CAN_UNSHARE }, "gcc unshare setpriv" },
 	{ "files", { CAN_SAMPLE_ALL, CAN_UNSHARE }, "gcc g++ unshare" },

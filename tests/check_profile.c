@@ -455,6 +455,45 @@ START_TEST(profile_groups_and_selects)
 }
 END_TEST
 
+/* The kernel says -1 of a thread that is about to leave its CPU for good. */
+static const struct {
+	enum group_by by;
+	const char *want;
+} ended_cases[] = {
+	{ BY_ENDPOINT, "/list 0r 1s, (outside) 0r 6s" },
+	{ BY_THREAD, "worker/11 0r 3s, (unknown) 0r 2s, child/20 0r 1s, web/10 0r 1s" },
+	{ BY_PROCESS, "web/10 0r 5s, (unknown) 0r 1s, child/20 0r 1s" },
+};
+
+START_TEST(profile_knows_whose_last_samples_are)
+{
+	struct fixture f;
+
+	setup(&f);
+	add_process(&f.b, 10, "web");
+	add_process(&f.b, 20, "child");
+	builder_comm(&f.b, 0, 10, 11, "worker", false);
+	builder_marker(&f.b, 1, MARKER_HAS_LABEL, "handle");
+	builder_begin(&f.b, 10, 10, 11, 1, "/list");
+	add_stack(&f.b, 11, 10, 11, "ac");
+	builder_exit(&f.b, 12, 10, 11);
+	add_stack(&f.b, 13, 10, UINT32_MAX, "K");
+	add_stack(&f.b, 14, 10, UINT32_MAX, "K");
+	add_stack(&f.b, 15, 10, 10, "ab");
+	add_stack(&f.b, 16, 10, UINT32_MAX, "K");
+	builder_exit(&f.b, 17, 20, 20);
+	add_stack(&f.b, 18, UINT32_MAX, UINT32_MAX, "K");
+	builder_lost(&f.b, 19, 3);
+	add_stack(&f.b, 20, UINT32_MAX, UINT32_MAX, "K");
+	f.options.by = ended_cases[_i].by;
+	run(&f);
+	ck_assert_str_eq(groups_of(&f), ended_cases[_i].want);
+	ck_assert_uint_eq(f.p->tallies.nr_samples, 7);
+	ck_assert_uint_eq(f.p->tallies.nr_in_requests, 1);
+	teardown(&f);
+}
+END_TEST
+
 START_TEST(profile_keeps_times_of_requests)
 {
 	const struct group *g;
@@ -888,6 +927,7 @@ Suite *check_profile_suite(void)
 	tcase_add_test(tc, profile_follows_mappings);
 	tcase_add_test(tc, profile_does_not_depend_on_the_order_of_rings);
 	tcase_add_loop_test(tc, profile_groups_and_selects, 0, ARRAY_LEN(group_cases));
+	tcase_add_loop_test(tc, profile_knows_whose_last_samples_are, 0, ARRAY_LEN(ended_cases));
 	tcase_add_test(tc, profile_keeps_times_of_requests);
 	tcase_add_loop_test(tc, profile_is_as_long_as_its_recordings, 0, ARRAY_LEN(times));
 	tcase_add_test(tc, profile_says_which_request);

@@ -489,6 +489,8 @@ START_TEST(session_knows_the_last_thread_of_a_process)
 	ck_assert(!session_is_last_thread(&f.session, first));
 	ck_assert_int_eq(session_is_last_thread(&f.session, second), _i);
 	ck_assert(session_is_last_thread(&f.session, other));
+	session_unknown_thread(&f.session, 20);
+	ck_assert_msg(session_is_last_thread(&f.session, other), "it is none that could be the last");
 	teardown(&f);
 }
 END_TEST

@@ -64,6 +64,7 @@
 	X(attribute)                                                                               \
 	X(demangle)                                                                                \
 	X(durations)                                                                               \
+	X(dying)                                                                                   \
 	X(list)                                                                                    \
 	X(endpoint)                                                                                \
 	X(http1_kinds)                                                                             \
