@@ -73,20 +73,32 @@ static struct build_id wanted(const struct module *m)
 }
 
 /* By build-id where both have one, else by path. */
+static bool is_meant(const struct module *m, const struct travelled *t)
+{
+	if (!t->path)
+		return false;
+	if (t->build_id_len && m->key.build_id_len)
+		return t->build_id_len == m->key.build_id_len &&
+		       !memcmp(t->build_id, m->key.build_id, t->build_id_len);
+	return !strcmp(t->path, m->key.path);
+}
+
 static const struct travelled *find_travelled(const struct module *m)
 {
-	vec_each(&m->baggage->items, t) {
-		if (!t->path)
-			continue;
-		if (t->build_id_len && m->key.build_id_len) {
-			if (t->build_id_len == m->key.build_id_len &&
-			    !memcmp(t->build_id, m->key.build_id, t->build_id_len))
-				return t;
-		} else if (!strcmp(t->path, m->key.path)) {
+	vec_each(&m->baggage->items, t)
+		if (is_meant(m, t))
 			return t;
-		}
-	}
 	return NULL;
+}
+
+bool module_may_open_now(struct module *m, const struct travelled *t)
+{
+	bool was_tried = m->state == MODULE_MISSING || m->state == MODULE_WRONG_BUILD_ID;
+
+	if (!was_tried || !is_meant(m, t))
+		return false;
+	m->state = MODULE_UNOPENED;
+	return true;
 }
 
 static int open_travelled(const struct module *m, const char **ret_path)

@@ -64,7 +64,9 @@ struct module *module_new(const struct module_key *key, const struct symbolizer_
 void module_free(struct module *m);
 /* Finds, checks and opens the file, and warns once where it may not be used. */
 void module_open(struct module *m);
-/* The same, and reads what names its code: debug info and symbols. */
+/* True: no file was found for it so far, this one is meant for it, and will be tried. */
+bool module_may_open_now(struct module *m, const struct travelled *t);
+/* The same as module_open(), and reads what names its code: debug info and symbols. */
 void module_open_names(struct module *m);
 /* The module's recording brought along all that it needs of the machine it was made on. */
 bool module_is_self_contained(const struct module *m);

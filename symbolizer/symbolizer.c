@@ -157,6 +157,9 @@ void symbolizer_add_elf(struct symbolizer *s, const char *path, const uint8_t *b
 		.bytes = xmemdup(bytes, len),
 		.len = len,
 	});
+	vec_each(&s->modules, r)
+		if (module_may_open_now(r->module, vec_last(&s->baggage.items)))
+			close_namers(r);
 }
 
 void symbolizer_add_kallsyms(struct symbolizer *s, const uint8_t *build_id, size_t build_id_len,

@@ -89,7 +89,8 @@ void symbolizer_set_self_contained(struct symbolizer *s);
 uint32_t symbolizer_module(struct symbolizer *s, const struct module_key *key);
 /*
  * A file that travelled in the recording: an ELF image (looked up by build-id, or by path where it has
- * none) or the text of a perf-PID.map (looked up by pid). The bytes are copied.
+ * none) or the text of a perf-PID.map (looked up by pid). The bytes are copied. An image that comes after its
+ * module was looked for in vain serves what is asked from then on.
  */
 void symbolizer_add_elf(struct symbolizer *s, const char *path, const uint8_t *build_id,
 			size_t build_id_len, const void *bytes, size_t len);

@@ -537,6 +537,36 @@ START_TEST(a_file_that_travelled_needs_no_other)
 }
 END_TEST
 
+/* In a stream its file is deleted while it is read, and the copy is on its way. 1: another file stands there. */
+START_TEST(a_file_that_travels_late_serves_from_then_on)
+{
+	uint64_t off = rig_symbol_off("c", "outermost", NULL), other = rig_symbol_off("c", "sym_exported", NULL);
+	uint8_t id[64];
+	size_t len, id_len = build_id_of("c", id);
+	void *bytes = read_file("c", &len);
+	char *path = xstrdup(_i ? rig_path("nodebug") : "/gone/prog");
+	struct module_key key = { .kind = MODULE_ELF, .path = path,
+				  .build_id = id, .build_id_len = id_len };
+	struct symbolizer_stats stats;
+	struct rig r;
+
+	must_sh("gcc -O2 src/sym_c.c -o nodebug");
+	rig_begin_with(&r, &key, NULL);
+	ck_assert_str_eq(rig_function(&r, off), "");
+	symbolizer_add_elf(r.symbolizer, "/another/prog", NULL, 0, bytes, len);
+	ck_assert_str_eq(rig_function(&r, off + 1), "");
+	symbolizer_add_elf(r.symbolizer, key.path, id, id_len, bytes, len);
+	ck_assert_str_eq(rig_function(&r, other), "sym_exported");
+	/* As it was answered. */
+	ck_assert_str_eq(rig_function(&r, off), "");
+	symbolizer_stats(r.symbolizer, &stats);
+	ck_assert_uint_eq(stats.nr_missing_files + stats.nr_wrong_build_id, 0);
+	rig_end(&r);
+	free(bytes);
+	free(path);
+}
+END_TEST
+
 START_TEST(deleted_files_are_found_again_by_build_id_only)
 {
 	uint64_t off = rig_symbol_off("c", "outermost", NULL);
@@ -860,6 +890,7 @@ static void add_file_tests(Suite *s)
 	tcase_add_test(tc, another_build_is_never_used);
 	tcase_add_test(tc, a_file_that_travelled_needs_no_other);
 	tcase_add_test(tc, deleted_files_are_found_again_by_build_id_only);
+	tcase_add_loop_test(tc, a_file_that_travels_late_serves_from_then_on, 0, 2);
 	tcase_add_loop_test(tc, damaged_files_do_no_harm, 0, 60);
 	tcase_add_test(tc, a_name_is_not_read_past_the_files_end);
 	tcase_add_test(tc, a_bomb_does_not_go_off);
