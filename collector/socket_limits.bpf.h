@@ -55,13 +55,8 @@ static __u32 spend(struct conn *c, __u64 bytes)
 	return want;
 }
 
-/* Bytes that are looked at together, and the mark ahead of them; behind them may be others. */
+/* Bytes that are looked at together. */
 enum { BLOCK_BYTES = 64 };
-
-struct looked_at {
-	struct socket_mark mark;
-	char bytes[SOCKET_DATA_MAX + BLOCK_BYTES];
-};
 
 enum heads {
 	HEADS_NONE,	/* of none the end was read: it is longer, or this is a body, or not HTTP */
@@ -90,21 +85,21 @@ static __u32 end_of_empty_line(const char *eight)
 }
 
 /* As in gather(), how far this is stands in memory, for the verifier. */
-static int find_empty_line(struct looked_at *l)
+static int find_empty_line(struct mark_room *m)
 {
-	volatile __u32 *at = &l->mark.room;
+	volatile __u32 *at = &m->mark.room;
 	__u32 i, k, block, end;
 
 	for (i = 0; i < SOCKET_DATA_MAX / BLOCK_BYTES; i++) {
 		block = *at;
-		if (block >= *(volatile __u32 *)&l->mark.len)
+		if (block >= *(volatile __u32 *)&m->mark.len)
 			break;
 		block &= SOCKET_DATA_MAX - BLOCK_BYTES;
 #pragma unroll
 		for (k = 0; k < BLOCK_BYTES; k += sizeof(__u64)) {
-			if (!may_begin_empty_line(*(const __u64 *)(l->bytes + block + k)))
+			if (!may_begin_empty_line(*(const __u64 *)(m->bytes + block + k)))
 				continue;
-			end = end_of_empty_line(l->bytes + block + k);
+			end = end_of_empty_line(m->bytes + block + k);
 			if (end) {
 				*at = block + k + end;
 				return 1;
@@ -116,21 +111,21 @@ static int find_empty_line(struct looked_at *l)
 }
 
 /* Not static: so it is verified by itself, and once. */
-__noinline int find_heads(struct looked_at *l)
+__noinline int find_heads(struct mark_room *m)
 {
 	const char *next;
 	__u32 end;
 
-	if (!l)
+	if (!m)
 		return HEADS_NONE;
-	l->mark.room = 0;
-	if (!find_empty_line(l))
+	m->mark.room = 0;
+	if (!find_empty_line(m))
 		return HEADS_NONE;
-	end = *(volatile __u32 *)&l->mark.room;
-	if (end > l->mark.len)
+	end = *(volatile __u32 *)&m->mark.room;
+	if (end > m->mark.len)
 		return HEADS_NONE;
-	next = l->bytes + (end & (SOCKET_DATA_MAX - 1));
-	if (end < l->mark.len && next[0] >= 'A' && next[0] <= 'Z' && next[1] >= 'A' && next[1] <= 'Z')
+	next = m->bytes + (end & (SOCKET_DATA_MAX - 1));
+	if (end < m->mark.len && next[0] >= 'A' && next[0] <= 'Z' && next[1] >= 'A' && next[1] <= 'Z')
 		return HEADS_SEVERAL;
 	return HEADS_ONE;
 }
@@ -145,7 +140,7 @@ static void limit_answer(struct conn *c, struct socket_mark *m, int is_first)
 
 	if (c->limit_out == c->limit_max)
 		return;
-	heads = find_heads((struct looked_at *)m);
+	heads = find_heads((struct mark_room *)m);
 	if (heads == HEADS_SEVERAL || (heads == HEADS_NONE && is_first && c->limit == c->limit_max))
 		c->limit_out = c->limit_max;
 }

@@ -314,24 +314,32 @@ struct user_bytes {
 	__u64 nr_iovecs;	/* 0: it is a buffer */
 };
 
+/* A mark, and the room that there is for its bytes: see struct batch. */
+struct mark_room {
+	struct socket_mark mark;
+	char bytes[2 * SOCKET_DATA_MAX];
+};
+
 /*
- * Behind the mark, where there is room for twice SOCKET_DATA_MAX. How far it is stands in the mark's memory and not in a
- * register: so the verifier, to whom it may be anything, has each round look like the one before, and does not try
- * each in turn with all that may follow.
+ * How far it is stands in the mark's memory and not in a register: so the verifier, to whom it may be anything, has each
+ * round look like the one before, and does not try each in turn with all that may follow. Not static: so it is verified by
+ * itself, and once.
  */
-static void gather(struct socket_mark *m, const struct user_bytes *from, __u32 want)
+__noinline int gather(struct mark_room *m, const struct user_bytes *from, __u32 want)
 {
-	volatile __u32 *at = &m->len;
-	char *to = (char *)(m + 1);
+	volatile __u32 *at;
 	struct user_iovec iovec;
 	__u32 i;
 
+	if (!m || !from)
+		return 0;
+	at = &m->mark.len;
 	if (!from->nr_iovecs) {
 		barrier_var(want);
 		if (want > SOCKET_DATA_MAX)
 			want = SOCKET_DATA_MAX;
-		*at = bpf_probe_read_user(to, want, (void *)from->at) ? 0 : want;
-		return;
+		*at = bpf_probe_read_user(m->bytes, want, (void *)from->at) ? 0 : want;
+		return 0;
 	}
 	*at = 0;
 	for (i = 0; i < MAX_IOVECS && i < from->nr_iovecs; i++) {
@@ -346,10 +354,11 @@ static void gather(struct socket_mark *m, const struct user_bytes *from, __u32 w
 		barrier_var(here);
 		if (here > SOCKET_DATA_MAX)
 			here = SOCKET_DATA_MAX;
-		if (bpf_probe_read_user(to + (len & (SOCKET_DATA_MAX - 1)), here, (void *)iovec.base))
+		if (bpf_probe_read_user(m->bytes + (len & (SOCKET_DATA_MAX - 1)), here, (void *)iovec.base))
 			break;
 		*at = len + here;
 	}
+	return 0;
 }
 
 /* The mark's bytes, of which `want` were asked for, have been gathered. */
@@ -369,7 +378,7 @@ static __always_inline void tell_bytes(struct telling *t, const struct user_byte
 
 	if (!b)
 		return;
-	gather(mark_at(b, b->len), from, want);
+	gather((struct mark_room *)mark_at(b, b->len), from, want);
 	end_bytes(t->ctx, b, want);
 }
 

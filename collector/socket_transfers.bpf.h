@@ -73,8 +73,11 @@ static void tell_tail(const struct transfer *t, struct telling *telling, __u32 t
 	tell_bytes(telling, &at, tail);
 }
 
-/* An exchange begins. How many bytes travel is known by the first ones: mostly no more than are read with these. */
-static void begins(const struct transfer *t, struct telling *telling)
+/*
+ * An exchange begins. How many bytes travel is known by the first ones: mostly no more than are read with these. Returns
+ * how many are left for tell_tail().
+ */
+static __u32 begins(const struct transfer *t, struct telling *telling)
 {
 	struct conn *c = telling->conn;
 	__u32 usual = least(t->bytes, SOCKET_DATA_USUAL), want, tail;
@@ -86,7 +89,7 @@ static void begins(const struct transfer *t, struct telling *telling)
 	if (!b) {
 		set_limits(c, first_of(t));
 		spend(c, t->bytes);
-		return;
+		return 0;
 	}
 	m = mark_at(b, b->len);
 	if (!t->at.nr_iovecs && t->bytes >= sizeof(__u32) &&
@@ -98,13 +101,12 @@ static void begins(const struct transfer *t, struct telling *telling)
 	}
 	want = spend(c, t->bytes);
 	if (m->len < want)
-		gather(m, &t->at, want);
+		gather((struct mark_room *)m, &t->at, want);
 	limit_answer(c, m, 1);
 	tail = want < t->bytes ? tail_of(t, want) : 0;
 	m->bytes -= tail;
 	end_bytes(telling->ctx, b, want);
-	if (tail)
-		tell_tail(t, telling, tail);
+	return tail;
 }
 
 static void tell_in(const struct transfer *t, struct telling *telling, __u32 want)
@@ -113,7 +115,7 @@ static void tell_in(const struct transfer *t, struct telling *telling, __u32 wan
 
 	if (!b)
 		return;
-	gather(mark_at(b, b->len), &t->at, want);
+	gather((struct mark_room *)mark_at(b, b->len), &t->at, want);
 	limit_answer(telling->conn, mark_at(b, b->len), 0);
 	end_bytes(telling->ctx, b, want);
 }
@@ -131,17 +133,17 @@ static void served_in(const struct transfer *t, struct telling *telling)
 	telling->kind = SOCKET_IN;
 	if (is_first || is_method(first_of(t))) {
 		serves(thread, telling->key, t->fd);
-		begins(t, telling);
-		return;
-	}
-	want = spend(c, t->bytes);
-	tail = want < t->bytes ? tail_of(t, want) : 0;
-	telling->bytes -= tail;
-	if (want || thread->last != telling->key) {
-		serves(thread, telling->key, t->fd);
-		tell_in(t, telling, want);
+		tail = begins(t, telling);
 	} else {
-		c->more_in_bytes += telling->bytes;
+		want = spend(c, t->bytes);
+		tail = want < t->bytes ? tail_of(t, want) : 0;
+		telling->bytes -= tail;
+		if (want || thread->last != telling->key) {
+			serves(thread, telling->key, t->fd);
+			tell_in(t, telling, want);
+		} else {
+			c->more_in_bytes += telling->bytes;
+		}
 	}
 	if (tail)
 		tell_tail(t, telling, tail);
