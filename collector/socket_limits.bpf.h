@@ -19,11 +19,14 @@ static void set_limits(struct conn *c, __u32 first)
 	__u8 a = first, b = first >> 8;
 
 	c->limit = c->limit_max = c->limit_out = SOCKET_DATA_USUAL;
+	c->is_resp = a == '*';
 	if (!first || a == TLS_HANDSHAKE || a == TLS_DATA)
 		return;
 	c->limit_max = a == 'P' ? HEAD_BYTES : SOCKET_DATA_MAX;
 	if (a < 'A' || a > 'Z' || b < 'A' || b > 'Z')
-		c->limit = c->limit_out = c->limit_max = SOCKET_DATA_MAX;
+		c->limit = c->limit_max = SOCKET_DATA_MAX;
+	if (c->limit == c->limit_max && !c->is_resp)
+		c->limit_out = c->limit_max;
 }
 
 #define LETTERS(a, b, c, d)                                                                        \
@@ -130,6 +133,34 @@ __noinline int find_heads(struct mark_room *m)
 	return HEADS_ONE;
 }
 
+/* Of a word's bytes, the high bits of those that are `byte`; above one of them another may be taken for it. */
+static __u64 bytes_that_are(__u8 byte, __u64 word)
+{
+	const __u64 ones = 0x0101010101010101;
+	__u64 x = word ^ ones * byte;
+
+	return (x - ones) & ~x & ones << 7;
+}
+
+/* In what Redis has read, up to SOCKET_DATA_USUAL bytes: another command begins a line with a '*', as a value may. */
+__noinline int may_have_more_commands(struct mark_room *m)
+{
+	__u64 word, feeds, feeds_before = 0, found = 0;
+	__u32 i;
+
+	if (!m)
+		return 0;
+	for (i = 0; i < SOCKET_DATA_USUAL && i < m->mark.len; i += sizeof(word)) {
+		word = *(const __u64 *)(m->bytes + i);
+		if (m->mark.len - i < sizeof(word))
+			word &= (1ULL << (m->mark.len - i) * 8) - 1;
+		feeds = bytes_that_are('\n', word);
+		found |= (feeds << 8 | feeds_before >> 56) & bytes_that_are('*', word);
+		feeds_before = feeds;
+	}
+	return found != 0;
+}
+
 /*
  * Of the answer to one request the first bytes will do, how many of that ever there were. Several may be answered with
  * one write. What is long and has no head's end may be anything, but not behind one that had.
@@ -140,6 +171,11 @@ static void limit_answer(struct conn *c, struct socket_mark *m, int is_first)
 
 	if (c->limit_out == c->limit_max)
 		return;
+	if (c->is_resp) {
+		if (!is_first || m->len > SOCKET_DATA_USUAL || may_have_more_commands((struct mark_room *)m))
+			c->limit_out = c->limit_max;
+		return;
+	}
 	heads = find_heads((struct mark_room *)m);
 	if (heads == HEADS_SEVERAL || (heads == HEADS_NONE && is_first && c->limit == c->limit_max))
 		c->limit_out = c->limit_max;

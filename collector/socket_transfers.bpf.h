@@ -149,6 +149,30 @@ static void served_in(const struct transfer *t, struct telling *telling)
 		tell_tail(t, telling, tail);
 }
 
+/* Redis's answer to one command, and not one string, which says how long it is: nobody knows how many values it has. */
+static int is_of_many_values(const struct conn *c, const struct socket_mark *m)
+{
+	return c->is_resp && c->limit_out < c->limit_max && *(const char *)(m + 1) != '$';
+}
+
+static void tell_answer(const struct transfer *t, struct telling *telling)
+{
+	struct conn *c = telling->conn;
+	__u32 want = least(t->bytes, c->limit_out);
+	struct batch *b = begin_mark(telling);
+	struct socket_mark *m;
+
+	if (!b)
+		return;
+	m = mark_at(b, b->len);
+	gather((struct mark_room *)m, &t->at, want);
+	if (want < t->bytes && is_of_many_values(c, m)) {
+		want = least(t->bytes, c->limit_max);
+		gather((struct mark_room *)m, &t->at, want);
+	}
+	end_bytes(telling->ctx, b, want);
+}
+
 static void served_out(const struct transfer *t, struct telling *telling)
 {
 	struct thread *thread = telling->thread;
@@ -171,7 +195,7 @@ static void served_out(const struct transfer *t, struct telling *telling)
 	thread->has_answered = 1;
 	thread->answered = c->id;
 	if (t->at.at)
-		tell_bytes(telling, &t->at, least(t->bytes, c->limit_out));
+		tell_answer(t, telling);
 	else if (!is_next || !add_to_last(telling->task, c->id, t->bytes))
 		tell(telling);
 }

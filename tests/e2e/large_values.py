@@ -1,0 +1,62 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Redis's answers that are one long string: their first bytes travel, and no more. Answers of many values, of several
+commands, and errors are known to their ends."""
+import collections
+import socket
+
+from clients import *
+from servers import redis
+
+NR = 20
+VALUE = 256 * b"v" + 200 * b"never recorded"
+
+
+def command(*words):
+    return b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in words)
+
+
+def skip_answer(file):
+    line = file.readline()
+    if line[:1] == b"*":
+        for _ in range(int(line[1:])):
+            skip_answer(file)
+    elif line[:1] == b"$" and line != b"$-1\r\n":
+        file.read(int(line[1:]) + 2)
+
+
+def ask(connection, file, *commands):
+    connection.sendall(b"".join(command(*words) for words in commands))
+    for _ in commands:
+        skip_answer(file)
+
+
+def check_asked(what, *exchanges):
+    """Nothing comes behind what is asked last, and the connection is not closed: it has to end by itself."""
+    want = collections.Counter({words[0].decode(): 0 for commands in exchanges for words in commands})
+    with socket.create_connection(("127.0.0.1", port), PATIENCE) as connection, connection.makefile("rb") as file:
+        with recorded(server.pid) as recording:
+            for _ in range(NR):
+                for commands in exchanges:
+                    ask(connection, file, *commands)
+                    want.update(words[0].decode() for words in commands)
+    got = requests_of(recording)
+    equal("requests, " + what, collections.Counter(r["path"] for r in got), want)
+    check(all(r["elapsed"] is not None for r in got), "requests without an end, " + what)
+    check_clean(what, report(recording.file))
+    step("%s: %d commands" % (what, sum(want.values())))
+    with open(recording.file, "rb") as f:
+        return b"never recorded" in f.read()
+
+
+server = redis()
+port = server.port
+with socket.create_connection(("127.0.0.1", port), PATIENCE) as connection, connection.makefile("rb") as file:
+    ask(connection, file, (b"SET", b"k", VALUE), (b"RPUSH", b"list", *9 * [100 * b"v"]))
+get, missing, wrong = (b"GET", b"k"), (b"GET", b"none"), (b"LPOP", b"k")
+check(not check_asked("one string", [get], [missing], [wrong], [get]), "the recording has a value beyond its first bytes")
+many = (b"LRANGE", b"list", b"0", b"-1")
+check_asked("many values", [get], [(b"MGET", b"k", b"none", b"k")], [many])
+check_asked("several commands", [missing, missing], [get, missing], [get, many, missing])
+check_asked("long commands", [(b"SET", b"other", VALUE)], [get], [(b"SET", b"other", VALUE), get])
+stop(server.process)
