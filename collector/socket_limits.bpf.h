@@ -9,6 +9,20 @@
 
 #include "collector/socket_marks.bpf.h"
 
+static enum speech speech_of(__u32 first)
+{
+	__u8 a = first, b = first >> 8;
+
+	if (!first || a == TLS_HANDSHAKE || a == TLS_DATA)
+		return SPEECH_UNKNOWN;
+	if (a == '*')
+		return SPEECH_RESP;
+	if (a >= 'A' && a <= 'Z' && b >= 'A' && b <= 'Z')
+		return SPEECH_HTTP;
+	/* PostgreSQL's messages and memcached's commands begin with a letter, a length with 0; FastCGI's version is 1. */
+	return (a >= 'A' && a <= 'Z') || (a >= 'a' && a <= 'z') || a <= 1 ? SPEECH_WHOLE : SPEECH_UNKNOWN;
+}
+
 /*
  * By the first four bytes of an exchange. HTTP's methods begin with two capitals: of these requests the
  * first bytes will do, unless a read has more of them than a request has, which several at once may:
@@ -16,16 +30,16 @@
  */
 static void set_limits(struct conn *c, __u32 first)
 {
-	__u8 a = first, b = first >> 8;
+	__u8 a = first;
 
 	c->limit = c->limit_max = c->limit_out = SOCKET_DATA_USUAL;
-	c->is_resp = a == '*';
+	c->speech = speech_of(first);
 	if (!first || a == TLS_HANDSHAKE || a == TLS_DATA)
 		return;
-	c->limit_max = a == 'P' ? HEAD_BYTES : SOCKET_DATA_MAX;
-	if (a < 'A' || a > 'Z' || b < 'A' || b > 'Z')
-		c->limit = c->limit_max = SOCKET_DATA_MAX;
-	if (c->limit == c->limit_max && !c->is_resp)
+	c->limit_max = c->speech == SPEECH_HTTP && a == 'P' ? HEAD_BYTES : SOCKET_DATA_MAX;
+	if (c->speech != SPEECH_HTTP)
+		c->limit = c->limit_max;
+	if (c->speech == SPEECH_WHOLE)
 		c->limit_out = c->limit_max;
 }
 
@@ -169,9 +183,9 @@ static void limit_answer(struct conn *c, struct socket_mark *m, int is_first)
 {
 	int heads;
 
-	if (c->limit_out == c->limit_max)
+	if (c->limit_out == c->limit_max || c->speech == SPEECH_UNKNOWN)
 		return;
-	if (c->is_resp) {
+	if (c->speech == SPEECH_RESP) {
 		if (!is_first || m->len > SOCKET_DATA_USUAL || may_have_more_commands((struct mark_room *)m))
 			c->limit_out = c->limit_max;
 		return;

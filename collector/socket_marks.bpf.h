@@ -14,6 +14,14 @@ enum role {
 	ROLE_OUTGOING,
 };
 
+/* By its first bytes. */
+enum speech {
+	SPEECH_UNKNOWN,		/* none that the report has a parser for */
+	SPEECH_HTTP,
+	SPEECH_RESP,		/* Redis's, but for its inline commands */
+	SPEECH_WHOLE,		/* another one, whose answers have to be read to their ends */
+};
+
 enum direction { DIRECTION_NONE, DIRECTION_IN, DIRECTION_OUT };
 
 struct conn {
@@ -22,7 +30,7 @@ struct conn {
 	__u8 direction;		/* of the last bytes */
 	__u8 is_new;
 	__u8 is_told;		/* its SOCKET_OPEN was made */
-	__u8 is_resp;		/* the exchange is Redis's protocol */
+	__u8 speech;		/* enum speech, of this exchange */
 	__u32 limit;		/* bytes of a read that travel, in this exchange */
 	__u32 limit_max;	/* what that becomes when one is longer */
 	__u32 limit_out;	/* bytes of a write that travel */

@@ -152,7 +152,7 @@ static void served_in(const struct transfer *t, struct telling *telling)
 /* Redis's answer to one command, and not one string, which says how long it is: nobody knows how many values it has. */
 static int is_of_many_values(const struct conn *c, const struct socket_mark *m)
 {
-	return c->is_resp && c->limit_out < c->limit_max && *(const char *)(m + 1) != '$';
+	return c->speech == SPEECH_RESP && c->limit_out < c->limit_max && *(const char *)(m + 1) != '$';
 }
 
 static void tell_answer(const struct transfer *t, struct telling *telling)

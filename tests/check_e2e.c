@@ -61,7 +61,7 @@ static const struct script {
 	{ "calls_probes", { CAN_BPF }, "gcc g++" },
 	{ "harm", { CAN_BPF }, "gcc setarch" },
 	{ "calls_many", { CAN_BPF }, "gcc" },
-	{ "large_values", { CAN_BPF }, "redis-server" },
+	{ "large_values", { CAN_BPF }, "/usr/bin/python3 redis-server" },
 	{ "early_answers", { CAN_BPF }, "/usr/bin/python3" },
 	{ "calls_merged", { CAN_BPF }, "gcc /usr/bin/python3" },
 	{ "calls_callgrind", { CAN_BPF }, "gcc g++ valgrind c++filt" },

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Redis's answers that are one long string: their first bytes travel, and no more. Answers of many values, of several
-commands, and errors are known to their ends."""
+"""Redis's answers that are one long string, and those of a protocol that nobody knows: their first bytes travel, and no
+more. Answers of many values, of several commands, and errors are known to their ends."""
 import collections
 import socket
 
@@ -60,3 +60,31 @@ check_asked("many values", [get], [(b"MGET", b"k", b"none", b"k")], [many])
 check_asked("several commands", [missing, missing], [get, missing], [get, many, missing])
 check_asked("long commands", [(b"SET", b"other", VALUE)], [get], [(b"SET", b"other", VALUE), get])
 stop(server.process)
+
+# ---- a protocol that nobody knows ----
+
+UNKNOWN = r"""
+import socket, sys
+listener = socket.create_server(("127.0.0.1", 0))
+print("listening on", listener.getsockname()[1], flush=True)
+connection = listener.accept()[0]
+while connection.recv(4096):
+    connection.sendall(b"\x85\0\0\0" + 256 * b"v" + 200 * b"never recorded")
+connection.close()
+listener.accept()
+"""
+server = start_target("/usr/bin/python3", "-c", UNKNOWN, ready=r"listening on (\d+)")
+port = int(server.ready[1])
+with recorded(server.pid) as recording, socket.create_connection(("127.0.0.1", port), PATIENCE) as connection:
+    for _ in range(NR):
+        connection.sendall(b"\x93\0\0\0ask" + 300 * b"x")
+        left = 260 + 200 * len(b"never recorded")
+        while left:
+            left -= len(connection.recv(left))
+got = requests_of(recording)
+equal("requests, unknown", collections.Counter(r["path"] for r in got), {"tcp:%d" % port: NR})
+check_clean("unknown", report(recording.file))
+with open(recording.file, "rb") as f:
+    check(b"never recorded" not in f.read(), "the recording has an answer that nobody can read beyond its first bytes")
+step("unknown: %d exchanges" % len(got))
+stop(server)
