@@ -140,6 +140,22 @@ enum recognition http1_line_recognize(const uint8_t *s, size_t len, bool is_sync
 	return begins_request(s, len, is_synced);
 }
 
+/* RFC 9112, 7.1: the last chunk, without trailers, and the line end ahead of it. */
+#define LAST_CHUNK "\r\n0\r\n\r\n"
+
+size_t http1_line_behind_chunks(const uint8_t *s, size_t len)
+{
+	const size_t last_len = sizeof(LAST_CHUNK) - 1;
+	const uint8_t *end = s + len, *from = s, *found;
+
+	while ((found = memmem(from, (size_t)(end - from), LAST_CHUNK, last_len))) {
+		from = found + last_len;
+		if (http1_line_recognize(from, (size_t)(end - from), false) == RECOGNIZED)
+			return (size_t)(from - s);
+	}
+	return len;
+}
+
 enum recognition http1_line_recognize_answer(struct http1_line line)
 {
 	return begins_with(line.s, line.len, "HTTP/");

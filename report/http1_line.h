@@ -17,6 +17,11 @@ struct http1_line {
  * its end a method is any token; elsewhere it must look like one: upper-case letters, - and _.
  */
 enum recognition http1_line_recognize(const uint8_t *s, size_t len, bool is_synced);
+/*
+ * In bytes from within a chunked body: where its last chunk is followed by another request, that begins there. How many
+ * bytes are ahead of it; len, if it is not so.
+ */
+size_t http1_line_behind_chunks(const uint8_t *s, size_t len);
 /* Do they begin an answer? */
 enum recognition http1_line_recognize_answer(struct http1_line line);
 

@@ -516,26 +516,6 @@ static void take_unplaced(struct http1 *h, const struct exchange_listener *l)
 		take_unasked(h, l);
 }
 
-/* RFC 9112, 7.1: the last chunk, without trailers, and the line end ahead of it. */
-#define LAST_CHUNK "\r\n0\r\n\r\n"
-
-/*
- * Within a chunked body of which some did not travel: where its last chunk is followed by another request, that begins
- * there. How many bytes of these are ahead of it; all, if it is not so.
- */
-static size_t len_of_rest(const struct chunk *c)
-{
-	const size_t len = sizeof(LAST_CHUNK) - 1;
-	const uint8_t *from = c->bytes, *found;
-
-	while ((found = memmem(from, (size_t)(c->bytes + c->len - from), LAST_CHUNK, len))) {
-		from = found + len;
-		if (recognize(from, (size_t)(c->bytes + c->len - from)) == RECOGNIZED)
-			return (size_t)(from - c->bytes);
-	}
-	return c->len;
-}
-
 /* Looks for the end of a chunked body whose place is lost. Returns the bytes that are behind it. */
 static struct chunk skip_rest(struct http1 *h, const struct chunk *c)
 {
@@ -544,7 +524,7 @@ static struct chunk skip_rest(struct http1 *h, const struct chunk *c)
 
 	if (h->in.at != AT_LOST || !h->in.framing.is_chunked || !h->unseen_bytes)
 		return left;
-	nr = len_of_rest(c);
+	nr = http1_line_behind_chunks(c->bytes, c->len);
 	if (nr == c->len)
 		return left;
 	restart(h);
