@@ -93,6 +93,17 @@ static void discard(struct order *o, uint64_t pos)
 	o->discarded = pos;
 }
 
+/*
+ * The kernel tells of a loss ahead of the next record that it has room for, with a time that it reads behind that one's
+ * (kernel/events/ring_buffer.c, __perf_output_begin()). What begins with that record is behind the loss.
+ */
+static void lower_loss(struct order *o, uint64_t time)
+{
+	if (o->is_behind_loss && o->queue.nr && vec_last(&o->queue)->time > time)
+		vec_last(&o->queue)->time = time;
+	o->is_behind_loss = false;
+}
+
 static void queue(struct order *o, const struct record *r, uint64_t time, uint32_t mark)
 {
 	vec_push(&o->queue, (struct order_entry){ time, r->pos, mark });
@@ -136,6 +147,7 @@ static void deliver_due(struct order *o, struct record *ret_record)
 	const struct order_entry *entry = &o->due.at[o->next_due++];
 
 	reader_at(o->reader, entry->pos, ret_record);
+	ret_record->time = entry->time;
 	if (socket_marks_are_in(ret_record))
 		cut_out_mark(ret_record, entry);
 	if (entry->time < o->delivered)
@@ -160,15 +172,18 @@ int order_next(struct order *o, struct record *ret_record, struct err *e)
 		} else if (r.type == PERF_RECORD_FINISHED_ROUND) {
 			discard(o, r.pos);
 			flush(o, o->limit);
+			o->is_behind_loss = false;
 			o->limit = o->newest;
 		} else if (!r.time) {
 			*ret_record = r;
 			return 1;
 		} else {
+			lower_loss(o, r.time);
 			if (socket_marks_are_in(&r))
 				queue_marks(o, &r);
 			else
 				queue(o, &r, r.time, 0);
+			o->is_behind_loss = r.type == PERF_RECORD_LOST;
 			o->newest = r.time > o->newest ? r.time : o->newest;
 		}
 	}

@@ -45,6 +45,7 @@ struct order {
 	struct err end_err;	/* how reading ended */
 	int end_code;
 	bool is_at_end;
+	bool is_behind_loss;	/* the last one read tells of a loss, and is in the queue */
 };
 
 void order_init(struct order *o, struct reader *reader);

@@ -33,7 +33,7 @@ static void add_marks(struct recording_builder *b, uint64_t time, char *times)
 
 /*
  * Times in the order of the file; '|' ends a round, '0' is a record without time, 'TIME<TIMES' one of socket
- * marks.
+ * marks, '?TIME' one that tells of a loss.
  */
 static void build(struct recording_builder *b, const char *script)
 {
@@ -47,6 +47,8 @@ static void build(struct recording_builder *b, const char *script)
 			builder_comm(b, 0, 1, 1, "x", false);
 		else if ((marks = strchr(word, '<')) != NULL)
 			add_marks(b, strtoull(word, NULL, 10), marks + 1);
+		else if (*word == '?')
+			builder_lost(b, strtoull(word + 1, NULL, 10), 1);
 		else if (*word)
 			builder_exit(b, strtoull(word, NULL, 10), 1, 1);
 	free(words);
@@ -117,6 +119,13 @@ static const struct {
 	{ "5 | 6 | 7<4 |", "5 4 6", 1 },
 	/* None is from the future. */
 	{ "6<4,9 7", "4 6 7", 0 },
+	/* A loss is told of with a time that is later than that of the record behind it; not with that of one from elsewhere. */
+	{ "?9 8", "8 8", 0 },
+	{ "5 ?9 8 10", "5 8 8 10", 0 },
+	{ "7 ?9 9<4,8", "4 7 8 9", 0 },
+	{ "?9", "9", 0 },
+	{ "?9 | 3 8 |", "3 8 9", 0 },
+	{ "?9 10 8", "8 9 10", 0 },
 	/* What is no mark is a record as any other. */
 	{ "9<3,!,4 5", "3 5 9", 0 },
 	{ "9<! 5", "5 9", 0 },
