@@ -2,6 +2,7 @@
 #include "report/sum.h"
 
 #include "base/units.h"
+#include "report/counted.h"
 
 /*
  * A stack as sums need it: which functions and which pairs are on it, each once, so that recursion
@@ -20,20 +21,6 @@ struct shape {
 struct call_total {
 	uint64_t ncalls, primitive;
 	bool is_primitive_unknown;
-};
-
-/* Its calls are counted wherever it runs in these inputs, so that where there is no row of it, it was not called. */
-struct counting {
-	bool is_counted, is_inexact;
-	bool is_timed;		/* its calls have their time, too */
-	bool is_named;		/* the inputs are stacks.naming */
-	bool is_told;		/* that it has more calls than were counted */
-	struct counting_inputs inputs;
-};
-
-/* The file in which a function is counted. */
-struct counted_place {
-	uint32_t function, module, path;
 };
 
 /* What is summed up in the group at hand, by function and by pair of a function and its caller. */
@@ -60,10 +47,7 @@ struct sum {
 	VEC(struct shape) shapes;		/* by node */
 	VEC(uint32_t) members;
 	VEC(struct function_total) functions;	/* by function */
-	VEC(struct counting) counting;		/* by function */
-	VEC(struct counted_place) counted_places;
-	struct hashidx counted_place_index;	/* by function */
-	size_t nr_locations;			/* of the stacks', that were looked at for it */
+	struct counted counted;
 	uint32_t nr_inputs;
 	VEC(uint32_t) ranks;			/* of functions, by std_name */
 	VEC(uint32_t) touched;			/* functions that the group has */
@@ -91,9 +75,7 @@ void sum_free(struct sum *t)
 	vec_release(&t->shapes);
 	vec_release(&t->members);
 	vec_release(&t->functions);
-	vec_release(&t->counting);
-	vec_release(&t->counted_places);
-	hashidx_release(&t->counted_place_index);
+	counted_release(&t->counted);
 	vec_release(&t->ranks);
 	vec_release(&t->touched);
 	vec_release(&t->pairs);
@@ -159,20 +141,6 @@ static void learn_recursion(const struct resolve *r, struct shape *shape)
 	shape->has_pair = r->chain.nr > 1 && chain[1] != NO_FUNCTION;
 }
 
-static bool is_counted_at(const struct sum *t, uint32_t function, uint32_t location)
-{
-	struct resolve *r = t->resolve;
-
-	hashidx_each(&t->counted_place_index, hash_u64(function), id) {
-		const struct counted_place *p = &t->counted_places.at[id];
-
-		if (p->function == function && (p->module == r->stacks->locations.at[location].module ||
-						p->path == resolve_module(r, location)))
-			return true;
-	}
-	return false;
-}
-
 /* What is inlined has no calls that anybody could count: the function around it counts. */
 static void add_elsewhere(struct sum *t, uint32_t node)
 {
@@ -186,8 +154,8 @@ static void add_elsewhere(struct sum *t, uint32_t node)
 			continue;
 		place = resolve_place(r, location);
 		function = r->functions.at[place.first + place.nr - 1];
-		if (function < t->counting.nr && t->counting.at[function].is_counted &&
-		    t->functions.at[function].last_stack == t->nr_stacks && !is_counted_at(t, function, location))
+		if (function < t->counted.functions.nr && t->counted.functions.at[function].is_counted &&
+		    t->functions.at[function].last_stack == t->nr_stacks && !counted_is_at(&t->counted, r, function, location))
 			vec_push(&t->members, function);
 	}
 }
@@ -214,52 +182,6 @@ static void learn_shape(struct sum *t, uint32_t node)
 		shape.nr_elsewhere = (uint32_t)t->members.nr - shape.first - shape.nr_functions - shape.nr_pairs;
 	}
 	t->shapes.at[node] = shape;
-}
-
-static void learn_counted_place(struct sum *t, uint32_t function, uint32_t location)
-{
-	struct counted_place place = { function, t->resolve->stacks->locations.at[location].module,
-				       resolve_module(t->resolve, location) };
-
-	counting_inputs_join(&t->counting.at[function].inputs, &t->resolve->stacks->locations.at[location].inputs);
-	hashidx_add(&t->counted_place_index, hash_u64(function), (uint32_t)t->counted_places.nr);
-	vec_push(&t->counted_places, place);
-}
-
-static void grow_counting(struct sum *t)
-{
-	while (t->counting.nr < t->profile->functions.nr)
-		vec_push(&t->counting, (struct counting){ 0 });
-}
-
-/* What is told to be inexact may be known already. */
-static void learn_counting(struct sum *t)
-{
-	struct resolve *r = t->resolve;
-	const struct stacks *stacks = r->stacks;
-	size_t i;
-
-	for (i = 0; i < stacks->locations.nr; i++) {
-		const struct location *l = &stacks->locations.at[i];
-		struct place place;
-		uint32_t function;
-
-		if (l->kind != LOCATION_FUNCTION && l->kind != LOCATION_NAMED)
-			continue;
-		if (i < t->nr_locations && !l->is_inexact)
-			continue;
-		place = resolve_place(r, (uint32_t)i);
-		function = r->functions.at[place.first];
-		grow_counting(t);
-		t->counting.at[function].is_counted = true;
-		t->counting.at[function].is_inexact |= l->is_inexact;
-		t->counting.at[function].is_timed |= l->is_timed;
-		if (l->kind == LOCATION_NAMED)
-			t->counting.at[function].is_named = true;
-		else if (i >= t->nr_locations)
-			learn_counted_place(t, function, (uint32_t)i);
-	}
-	t->nr_locations = stacks->locations.nr;
 }
 
 static const char *std_name(const struct profile *p, uint32_t function)
@@ -470,7 +392,7 @@ static void move_callers(struct sum *t, struct group *g)
 							       .self = p->self,
 							       .cum = p->cum });
 		/* Who calls is known of those that are counted, too. */
-		if (sums->ncalls != COUNT_UNKNOWN && t->counting.at[p->caller].is_counted) {
+		if (sums->ncalls != COUNT_UNKNOWN && t->counted.functions.at[p->caller].is_counted) {
 			vec_last(&sums->callers)->ncalls = p->calls.ncalls;
 			vec_last(&sums->callers)->primitive_calls = primitive_of(&p->calls);
 		}
@@ -490,15 +412,13 @@ static bool has_no_time(const struct sum *t, const struct counting *c)
 /* It may have been called where nobody counted that: in another of these inputs, or in another file. */
 static bool may_have_more(const struct sum *t, uint32_t function, uint64_t inputs)
 {
-	const struct counting *c = &t->counting.at[function];
-	const struct counting_inputs *in = c->is_named ? &t->resolve->stacks->naming : &c->inputs;
-
-	return t->functions.at[function].is_elsewhere || !counting_inputs_are(in, inputs, t->nr_inputs);
+	return t->functions.at[function].is_elsewhere ||
+	       !counted_is_in(&t->counted, t->resolve, function, inputs, t->nr_inputs);
 }
 
 static void tell_elsewhere(struct sum *t, uint32_t function)
 {
-	struct counting *c = &t->counting.at[function];
+	struct counting *c = &t->counted.functions.at[function];
 
 	t->profile->tallies.nr_calls_elsewhere += !c->is_told;
 	c->is_told = true;
@@ -513,7 +433,7 @@ static void move_totals(struct sum *t, struct group *g, const struct weights *w)
 	vec_reserve(&g->functions, t->touched.nr);
 	vec_each(&t->touched, id) {
 		struct function_total *f = &t->functions.at[*id];
-		const struct counting *counting = &t->counting.at[*id];
+		const struct counting *counting = &t->counted.functions.at[*id];
 		bool has_more = counting->is_counted && may_have_more(t, *id, w->inputs);
 
 		f->in_group = (uint32_t)g->functions.nr;
@@ -583,11 +503,11 @@ uint64_t sum_groups(struct sum *t, struct gather *g)
 
 	t->nr_left_out = 0;
 	t->nr_inputs = g->input + 1;
-	learn_counting(t);
+	counted_learn(&t->counted, t->resolve);
 	vec_each(&g->groups, it)
 		vec_each(&it->weights.list, s)
 			learn_shape(t, s->node);
-	grow_counting(t);
+	counted_grow(&t->counted, p->functions.nr);
 	rank_functions(t);
 	vec_each(&g->groups, it) {
 		struct group *group = &it->group;
