@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/units.h"
+#include "report/event_weight.h"
 #include "report/interrupt.h"
 #include "report/order.h"
 
@@ -27,41 +28,6 @@ void feed_release(struct feed *f)
 
 /* ---- weights ---- */
 
-/* Hz asked for, or 0 where it was so many events a sample. */
-static double frequency_of(const struct event_desc *event)
-{
-	return event->attr.freq ? (double)event->attr.sample_freq : 0;
-}
-
-static bool has_period(const struct event_desc *event)
-{
-	return event->attr.sample_type & PERF_SAMPLE_PERIOD || !event->attr.freq;
-}
-
-/*
- * The kernel's clocks fire every 10 us at most, and say the period that was asked for all the same
- * (kernel/events/core.c, perf_swevent_hrtimer(): period = max_t(u64, 10000, ...)).
- */
-#define CLOCK_MIN_PERIOD_NS 10000
-
-static uint64_t weight_of(const struct event_desc *event, const struct record *r)
-{
-	uint64_t weight = r->sample.period;
-
-	if (!event->is_clock)
-		return weight;
-	if (!has_period(event) && event->attr.sample_freq)
-		weight = NS_PER_SEC / event->attr.sample_freq;
-	return weight < CLOCK_MIN_PERIOD_NS ? CLOCK_MIN_PERIOD_NS : weight;
-}
-
-/* The upper half of the config says which of several PMUs, where CPUs differ. */
-static bool is_cycles(const struct event_desc *event)
-{
-	return event->attr.type == PERF_TYPE_HARDWARE &&
-	       (uint32_t)event->attr.config == PERF_COUNT_HW_CPU_CYCLES;
-}
-
 /* The seconds of the input's samples; 0 where nothing says them. */
 static double seconds_of_input(const struct feed *f)
 {
@@ -69,7 +35,7 @@ static double seconds_of_input(const struct feed *f)
 
 	if (f->is_clock)
 		return (double)f->input_weight / (double)NS_PER_SEC;
-	return rate > 0 && is_cycles(f->event) && has_period(f->event) ?
+	return rate > 0 && event_is_cycles(f->event) && event_has_period(f->event) ?
 		       (double)f->input_weight / rate : 0;
 }
 
@@ -215,8 +181,8 @@ static int choose_event(struct feed *f, const struct event_desc *of_sample, cons
 	}
 	if (!f->has_event) {
 		f->event_name = keep(f, event->name);
-		f->unit = has_period(event) ? f->event_name : "samples";
-		f->freq_hz = frequency_of(event);
+		f->unit = event_has_period(event) ? f->event_name : "samples";
+		f->freq_hz = event_hz(event);
 	}
 	f->event = event;
 	f->has_event = true;
@@ -263,7 +229,7 @@ static void feed_sample(struct feed *f, const struct record *r)
 {
 	struct feed_sample s = { .session = &f->session, .record = r };
 
-	s.weight = weight_of(f->event, r);
+	s.weight = event_weight(f->event, r);
 	find_owner(f, &s);
 	if (!s.request || !s.request->is_held)
 		count_samples(f, 1, s.request);
