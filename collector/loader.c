@@ -9,6 +9,7 @@
 #include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -106,14 +107,26 @@ static int find_interp(const char *program, char **ret)
 }
 
 /*
- * glibc's are ld-linux-x86-64.so.2, ld-2.31.so, ld64.so.1; musl's ld-musl-x86_64.so.1. Others may run what they
- * are given.
+ * glibc's are ld-linux-x86-64.so.2, ld-2.31.so, ld64.so.1; musl's ld-musl-x86_64.so.1, a link to its libc.so. Others may
+ * run what they are given.
  */
-static bool can_be_asked(const char *interp)
+static bool is_loader(const char *interp, const char *real)
 {
 	const char *slash = strrchr(interp, '/');
 
-	return slash && str_starts(slash, "/ld") && strstr(slash, ".so");
+	return slash && str_starts(slash, "/ld") && strstr(slash, ".so") && strstr(real, ".so");
+}
+
+/* A program may name any file as its loader, and who names the program to us need not mean to run it: `sha256sum FILE`. */
+static bool can_be_asked(const char *interp)
+{
+	char *real = realpath(interp, NULL);
+	struct stat st;
+	bool can;
+
+	can = real && !stat(real, &st) && !st.st_uid && !(st.st_mode & (S_IWGRP | S_IWOTH)) && is_loader(interp, real);
+	free(real);
+	return can;
 }
 
 /* ---- asking it ---- */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What is run where a command is started, and which libraries that begins with, as its own dynamic loader says:
- * it is asked as ldd(1) asks it, and runs nothing of the program. What it says goes by the environment, as it
- * will when the program is started from here.
+ * it is asked as ldd(1) asks it, and runs nothing of the program; nor is one asked that others than root can write.
+ * What it says goes by the environment, as it will when the program is started from here.
  *
  *	struct loader_libraries found = { 0 };
  *	if (!loader_list("/usr/bin/redis-server", &found))

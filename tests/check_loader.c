@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -127,6 +128,29 @@ START_TEST(loaders_that_cannot_be_asked)
 }
 END_TEST
 
+/* It would do whatever it was written for. */
+START_TEST(loaders_of_others_are_not_asked)
+{
+	char path[] = "/tmp/check_loader.XXXXXX", loader[] = "/tmp/ldXXXXXX.so", *copy;
+	struct loader_libraries found = { 0 };
+	bool is_writable = _i;
+
+	close(mkstemp(path));
+	close(mkstemps(loader, 3));
+	copy = xasprintf("cp /proc/%d/exe %s && cp /lib64/ld-linux-x86-64.so.2 %s", getpid(), path, loader);
+	ck_assert_int_eq(system(copy), 0);
+	ck_assert_int_eq(chmod(loader, is_writable ? 0777 : 0755), 0);
+	if (!geteuid() && !is_writable)
+		ck_assert_int_eq(chown(loader, 65534, 65534), 0);
+	put_loader(path, loader);
+	ck_assert_int_eq(loader_list(path, &found), -EIO);
+	ck_assert_uint_eq(found.paths.nr, 0);
+	unlink(path);
+	unlink(loader);
+	free(copy);
+}
+END_TEST
+
 static const struct {
 	const char *line, *want;	/* NULL: the script itself */
 	const char *argument;
@@ -184,6 +208,7 @@ Suite *check_loader_suite(void)
 	tcase_add_loop_test(tc, lines_are_read, 0, ARRAY_LEN(lines));
 	tcase_add_test(tc, libraries_are_those_that_will_be_mapped);
 	tcase_add_loop_test(tc, loaders_that_cannot_be_asked, 0, ARRAY_LEN(loaders));
+	tcase_add_loop_test(tc, loaders_of_others_are_not_asked, 0, 2);
 	tcase_add_loop_test(tc, scripts_have_interpreters, 0, ARRAY_LEN(scripts));
 	tcase_add_test(tc, what_is_no_program);
 	suite_add_tcase(s, tc);
