@@ -4,7 +4,9 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/cut_files.h"
 #include "base/err.h"
+#include "base/log.h"
 #include "base/streams.h"
 #include "collector/cmd_probes.h"
 #include "collector/cmd_record.h"
@@ -63,7 +65,10 @@ int main(int argc, char **argv)
 	int status;
 
 	streams_fill();
+	cut_files_begin();
 	status = run(argc, argv, &e);
+	if (cut_files_were_read())
+		log_warn("a file was cut short while it was read: what was behind its new end is missing");
 	if (!status)
 		streams_finish_stdout(&e);
 	if (!e.code)

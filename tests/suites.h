@@ -15,6 +15,7 @@
 	X(arena)                                                                                   \
 	X(units)                                                                                   \
 	X(err)                                                                                     \
+	X(cut_files)                                                                               \
 	X(nearest)                                                                                 \
 	X(decode)                                                                                  \
 	X(note)                                                                                    \
