@@ -94,6 +94,7 @@ static int hold_command(struct attachment *a, struct err *e)
 	if (!a->config->command)
 		return 0;
 	a->workload.has_no_stdout = !strcmp(a->config->output, "-");
+	a->workload.signals = a->signals;
 	return workload_prepare(&a->workload, a->config->command, e);
 }
 
@@ -321,6 +322,7 @@ int attachment_open(struct attachment *a, const struct recorder_config *config,
 	int err;
 
 	a->config = config;
+	a->signals = signals;
 	choose_chains(a);
 	err = hold_command(a, e);
 	/* A command has the limits that it would have without us. */

@@ -29,7 +29,8 @@
 
 /* Owns all that it names, but for config. Others use what is open; they close nothing of it. */
 struct attachment {
-	const struct recorder_config *config;	/* lent */
+	const struct recorder_config *config;	/* lent, */
+	const struct signals *signals;		/* as are these */
 	struct sampler sampler;
 	struct stack_walker *walker;	/* NULL: chains are as the kernel writes them */
 	struct follow *follow;		/* NULL: threads one by one */

@@ -1,9 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "collector/signals.h"
 
-#include <signal.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
+
+#include "base/alloc.h"
+
+/* A reader that went away and a file that may not grow are errors of write(2). */
+static const struct {
+	int signal_nr;
+	void (*handler)(int);
+} changed[SIGNALS_CHANGED] = {
+	{ SIGPIPE, SIG_IGN },
+	{ SIGXFSZ, SIG_IGN },
+	{ SIGCHLD, SIG_DFL },
+};
 
 /* nohup(1) has it ignored, and it stays so. */
 static bool is_ignored(int signal_nr)
@@ -20,7 +31,10 @@ static bool is_ignored(int signal_nr)
 void signals_open(struct signals *s)
 {
 	sigset_t set;
+	int signal_nr;
+	size_t i;
 
+	*s = (struct signals){ 0 };
 	sigemptyset(&set);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGTERM);
@@ -28,11 +42,24 @@ void signals_open(struct signals *s)
 		sigaddset(&set, SIGHUP);
 	/* Tells nothing by itself: it wakes whoever polls, to look at the child. */
 	sigaddset(&set, SIGCHLD);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	/* A reader that went away and a file that may not grow are errors of write(2). */
-	signal(SIGPIPE, SIG_IGN);
-	signal(SIGXFSZ, SIG_IGN);
-	*s = (struct signals){ .fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK) };
+	sigprocmask(SIG_BLOCK, &set, &s->blocked);
+	/* `wperf live` has blocked these for us, and not for whom we run. */
+	for (signal_nr = 1; signal_nr < NSIG; signal_nr++)
+		if (sigismember(&set, signal_nr))
+			sigdelset(&s->blocked, signal_nr);
+	for (i = 0; i < ARRAY_LEN(changed); i++)
+		sigaction(changed[i].signal_nr, &(struct sigaction){ .sa_handler = changed[i].handler },
+			  &s->actions[i]);
+	s->fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+void signals_restore(const struct signals *s)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(changed); i++)
+		sigaction(changed[i].signal_nr, &s->actions[i], NULL);
+	sigprocmask(SIG_SETMASK, &s->blocked, NULL);
 }
 
 bool signals_take(struct signals *s)

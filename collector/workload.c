@@ -42,16 +42,13 @@ char *workload_find_program(const char *name)
 /* In the child: nothing happens before the parent's byte; without it the parent is gone. */
 static _Noreturn void run(const struct workload *w, int go_fd, int error_fd, char *const argv[])
 {
-	sigset_t none;
 	int error;
 	char byte;
 
 	if (read(go_fd, &byte, 1) != 1)
 		_exit(127);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-	signal(SIGPIPE, SIG_DFL);
-	signal(SIGXFSZ, SIG_DFL);
+	if (w->signals)
+		signals_restore(w->signals);
 	if (w->has_no_stdout)
 		dup2(STDERR_FILENO, STDOUT_FILENO);
 	execvp(argv[0], argv);
@@ -95,8 +92,6 @@ int workload_prepare(struct workload *w, char *const argv[], struct err *e)
 		close(go[1]);
 		return e->code;
 	}
-	/* Who ignores it, as our parent may have had us do, is told of no child's end. */
-	signal(SIGCHLD, SIG_DFL);
 	pid = fork();
 	if (!pid) {
 		close(go[1]);

@@ -7,16 +7,19 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "collector/signals.h"
 
 struct workload {
-	bool has_no_stdout;	/* set before: our stdout is taken, its stdout is our stderr */
+	/* Set before: */
+	bool has_no_stdout;	/* our stdout is taken, its stdout is our stderr */
+	const struct signals *signals;	/* it is given back what these were; NULL: nobody changed them */
 	uint32_t pid;		/* 0: there is none */
 	int go_fd, error_fd;
 	bool is_running, was_ended;
 	int status;		/* once it is not running any more; as a shell has it */
 };
 
-/* w is zeroed but for has_no_stdout. argv[0] is looked up in PATH. -ENOENT: it is not
+/* w is zeroed but for what is set before. argv[0] is looked up in PATH. -ENOENT: it is not
    there, or no program (the message says which). */
 int workload_prepare(struct workload *w, char *const argv[], struct err *e);
 /* Lets it exec; the errno of an exec that failed. */

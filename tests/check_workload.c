@@ -2,6 +2,7 @@
 #include <check.h>
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -9,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/str.h"
 #include "collector/workload.h"
 #include "tests/harness.h"
 
@@ -33,17 +35,15 @@ static const struct {
 	{ "kill -HUP $$", 128 + SIGHUP },
 };
 
-/* Signals that the parent ignores or blocks are the command's again. */
+/* Signals that we ignore or block are the command's again. */
 START_TEST(exit_status_is_as_a_shell_has_it)
 {
 	char *argv[] = { "sh", "-c", (char *)endings[_i].line, NULL };
-	struct workload w = { 0 };
+	struct signals signals;
+	struct workload w = { .signals = &signals };
 	struct err e;
-	sigset_t set;
 
-	sigfillset(&set);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	signal(SIGPIPE, SIG_IGN);
+	signals_open(&signals);
 	ck_assert_int_eq(workload_prepare(&w, argv, &e), 0);
 	ck_assert_int_eq(workload_exit_status(&w), 0);
 	ck_assert_int_eq(workload_start(&w, argv, &e), 0);
@@ -51,6 +51,7 @@ START_TEST(exit_status_is_as_a_shell_has_it)
 	ck_assert(workload_has_ended(&w));
 	ck_assert_int_eq(workload_exit_status(&w), endings[_i].want);
 	workload_release(&w);
+	signals_release(&signals);
 }
 END_TEST
 
@@ -58,15 +59,18 @@ END_TEST
 START_TEST(end_is_seen_though_children_were_ignored)
 {
 	char *argv[] = { "sh", "-c", "exit 77", NULL };
-	struct workload w = { 0 };
+	struct signals signals;
+	struct workload w = { .signals = &signals };
 	struct err e;
 
 	signal(SIGCHLD, SIG_IGN);
+	signals_open(&signals);
 	ck_assert_int_eq(workload_prepare(&w, argv, &e), 0);
 	ck_assert_int_eq(workload_start(&w, argv, &e), 0);
 	ck_assert(harness_wait_until(has_ended, &w));
 	ck_assert_int_eq(workload_exit_status(&w), 77);
 	workload_release(&w);
+	signals_release(&signals);
 }
 END_TEST
 
@@ -100,6 +104,46 @@ START_TEST(what_has_ended_is_there_until_the_release)
 	workload_release(&w);
 	ck_assert_int_ne(access(path, F_OK), 0);
 	free(path);
+}
+END_TEST
+
+/* The lines of what are blocked and ignored. */
+static void read_signals(const char *path, char *ret, size_t size)
+{
+	FILE *f = fopen(path, "r");
+	char line[256];
+
+	ck_assert_ptr_nonnull(f);
+	for (*ret = '\0'; fgets(line, sizeof(line), f);)
+		if (str_starts(line, "SigBlk") || str_starts(line, "SigIgn"))
+			strncat(ret, line, size - strlen(ret) - 1);
+	fclose(f);
+}
+
+/* As it would have them without us: a service's manager may have SIGPIPE ignored for what it starts. */
+START_TEST(it_has_the_signals_that_we_were_started_with)
+{
+	const char *path = harness_path("status");
+	char *argv[] = { "cp", "/proc/self/status", (char *)path, NULL };
+	char is[256], was[256];
+	struct signals signals;
+	struct workload w = { .signals = &signals };
+	struct err e;
+	sigset_t set;
+
+	signal(_i ? SIGPIPE : SIGXFSZ, SIG_IGN);
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR1);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	read_signals("/proc/self/status", was, sizeof(was));
+	signals_open(&signals);
+	ck_assert_int_eq(workload_prepare(&w, argv, &e), 0);
+	ck_assert_int_eq(workload_start(&w, argv, &e), 0);
+	ck_assert(harness_wait_until(has_ended, &w));
+	read_signals(path, is, sizeof(is));
+	ck_assert_str_eq(is, was);
+	workload_release(&w);
+	signals_release(&signals);
 }
 END_TEST
 
@@ -231,6 +275,7 @@ Suite *check_workload_suite(void)
 	tcase_add_test(tc, end_is_seen_though_children_were_ignored);
 	tcase_add_test(tc, end_is_seen_though_its_status_is_lost);
 	tcase_add_test(tc, what_has_ended_is_there_until_the_release);
+	tcase_add_loop_test(tc, it_has_the_signals_that_we_were_started_with, 0, 2);
 	tcase_add_test(tc, nothing_runs_before_it_is_started);
 	tcase_add_test(tc, released_without_a_start_it_ends);
 	tcase_add_test(tc, running_command_is_ended);
