@@ -100,7 +100,14 @@ $(O)/check: $(TEST_OBJS) $(OBJS)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS) $$($(PKG_CONFIG) --libs check)
 
-$(O)/%.o: %.c | $(READY)
+# What else an object is made of: others than last time make all again.
+FLAGS := $(CC) $(CFLAGS) $(LDFLAGS) $(DEV) $(SAN) $(VERSION)
+.PHONY: FORCE
+$(O)/.flags: FORCE
+	@mkdir -p $(@D)
+	@printf '%s\n' '$(FLAGS)' | cmp -s - $@ || printf '%s\n' '$(FLAGS)' >$@
+
+$(O)/%.o: %.c $(O)/.flags | $(READY)
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
@@ -135,7 +142,8 @@ $(O)/collector/marker_socket.o: $(O)/collector/socket_calls.bpf.o $(O)/collector
 $(O)/tests/check_bpf_object.o: $(BPF_OBJS)
 $(O)/report/render_flamegraph.o $(O)/fuzz/obj/report/render_flamegraph.o: report/flamegraph.js
 
--include $(OBJS:.o=.d) $(TEST_OBJS:.o=.d) $(BPF_OBJS:.o=.d) $(O)/wperf.d
+-include $(OBJS:.o=.d) $(TEST_OBJS:.o=.d) $(BPF_OBJS:.o=.d) $(O)/wperf.d $(O)/tests/cross/main.d \
+	$(patsubst %.c,$(O)/%.d,$(wildcard bench/*.c))
 
 # The example servers stand for programs of other people: their own flags, nothing of wperf in them.
 # A handler that jumps to what it calls last would be missing in the stacks that tests know in advance.
