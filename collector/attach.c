@@ -160,7 +160,7 @@ static int open_per_thread(struct attachment *a, struct err *e)
 	add_descendants(a);
 	if (c->stack_bytes > STACK_BYTES_UNPRIVILEGED_MAX)
 		c->stack_bytes = STACK_BYTES_UNPRIVILEGED_MAX;
-	return sampler_open_threads(&a->sampler, c, &a->processes, a->workload.pid, e);
+	return sampler_open_threads(&a->sampler, c, &a->processes, e);
 }
 
 /* Errors that less privilege does not mend: what was asked for is wrong, not who asked. */

@@ -22,7 +22,7 @@ enum {
 	RING_PAGES_UNPRIVILEGED = 128,
 	/* With stack copies the same second of samples is larger: room for a third of it, up to a bound. */
 	RING_PAGES_MAX = 8192,
-	RING_PAGES_OF_ALL = 65536,	/* 256 MiB, whatever the number of CPUs */
+	RING_PAGES_OF_ALL = 65536,	/* 256 MiB: up to so many they are made larger */
 	SAMPLE_BYTES_BESIDE_STACK = 512,
 	MAX_LISTINGS = 20,
 };
@@ -183,7 +183,7 @@ static size_t ring_pages(const struct sampler_config *c, size_t default_pages)
 	if (c->mmap_pages)
 		return c->mmap_pages;
 	while (c->walker && default_pages == RING_PAGES && pages < RING_PAGES_MAX &&
-	       pages * nr_cpus < RING_PAGES_OF_ALL && (double)pages * (double)sysconf(_SC_PAGESIZE) < bytes)
+	       2 * pages * nr_cpus <= RING_PAGES_OF_ALL && (double)pages * (double)sysconf(_SC_PAGESIZE) < bytes)
 		pages *= 2;
 	return pages;
 }
@@ -421,7 +421,7 @@ static bool may_see_kernel(const struct sampler_config *c, int pid)
 }
 
 int sampler_open_threads(struct sampler *s, const struct sampler_config *c,
-			 const struct pids *processes, bool on_exec, struct err *e)
+			 const struct pids *processes, struct err *e)
 {
 	struct perf_event_attr attr = sampling_attr(c);
 	struct pids cpus = { 0 };
@@ -435,7 +435,6 @@ int sampler_open_threads(struct sampler *s, const struct sampler_config *c,
 		s->is_user_only = true;
 	}
 	attr.inherit = 1;
-	attr.enable_on_exec = on_exec;
 	attr.watermark = 1;
 	attr.wakeup_watermark = wakeup_bytes(c, RING_PAGES_UNPRIVILEGED);
 	online_cpus(&cpus);

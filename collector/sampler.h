@@ -52,12 +52,9 @@ struct sampler {
  */
 int sampler_open_cpus(struct sampler *s, const struct sampler_config *c, struct follow *f,
 		      struct err *e);
-/*
- * The processes and all their threads. on_exec: enabled by the target's next exec(2) instead of
- * sampler_enable(), for a command that is about to start.
- */
+/* The processes and all their threads. */
 int sampler_open_threads(struct sampler *s, const struct sampler_config *c,
-			 const struct pids *processes, bool on_exec, struct err *e);
+			 const struct pids *processes, struct err *e);
 void sampler_enable(struct sampler *s);
 void sampler_disable(struct sampler *s);
 void sampler_release(struct sampler *s);
