@@ -97,6 +97,7 @@ void connection_speak(struct connection *c, const struct protocol *p)
 	c->parser = p ? xcalloc(1, p->parser_size) : NULL;
 	c->protocol = p;
 	c->is_guess = false;
+	c->in_since_ns = 0;
 	connection_clear_queue(c);
 }
 

@@ -39,7 +39,7 @@ struct connection {
 	uint64_t first_nr;	/* the number of queue.at[0] */
 	uint32_t nr_changes;	/* neighbours in the queue that are not of one endpoint */
 	uint64_t last_out_ns;
-	uint64_t in_since_ns;	/* bytes came that may be a request's, the first of them then; 0: none */
+	uint64_t in_since_ns;	/* a byte came then that may be the next request's first; 0: none that has not begun */
 	struct {
 		uint32_t slot;
 		uint64_t id;	/* of the request: slots are used again */

@@ -36,7 +36,9 @@ struct chunk {
 /* A parser's requests are numbered in the order of their first bytes, from 1. */
 struct exchange_listener {
 	void *self;
-	/* The first byte of a request was read. */
+	/* The next byte may be a request's first: if began() follows, with later bytes perhaps, the last such was. */
+	void (*may_begin)(void *self);
+	/* The first byte of a request was read, with these bytes where nothing said that it may begin. */
 	void (*began)(void *self, uint64_t nr);
 	/*
 	 * What it asks for; lent for the call. path: the request target, command or statement, as it was

@@ -399,6 +399,8 @@ static bool step_in(struct fastcgi *f, struct intake *in, const struct exchange_
 	}
 	if (!in->known && !in->unknown)
 		return false;
+	if (!f->in.head.bytes.nr)
+		l->may_begin(l->self);
 	taken = take_head(&f->in, in);
 	if (taken == TAKEN_PART)
 		return false;

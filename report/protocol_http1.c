@@ -351,6 +351,8 @@ static void advance_line(struct http1 *h, struct side *s, struct cursor *c,
 	size_t max = s == &h->in && s->at == AT_START ? REQUEST_LINE_MAX : OTHER_LINE_MAX;
 	struct http1_line line;
 
+	if (s == &h->in && s->at == AT_START && !s->line)
+		l->may_begin(l->self);
 	if (http1_partial_next(&s->line, c, max, &line)) {
 		take_line(h, s, line, l);
 		http1_partial_drop(&s->line);

@@ -422,8 +422,10 @@ static bool step_head(struct postgres *p, struct intake *in, const struct exchan
 		lose_place(p, in->unknown, l);
 		return false;
 	}
-	if (is_fresh && in->known)
+	if (is_fresh && in->known && type)
 		begin_message(p, type, l);
+	else if (is_fresh)
+		l->may_begin(l->self);
 	taken = intake_bytes(in, &p->head, type ? POSTGRES_TYPED_HEAD : POSTGRES_UNTYPED_HEAD, &head);
 	if (taken == TAKEN_PART)
 		return false;

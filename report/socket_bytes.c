@@ -55,6 +55,13 @@ void socket_bytes_give_up(struct socket_requests *s, struct connection *c)
 
 /* ---- a connection's requests ---- */
 
+static void may_begin(void *self)
+{
+	struct feeding *f = self;
+
+	f->c->in_since_ns = f->ns;
+}
+
 static void began(void *self, uint64_t nr)
 {
 	struct feeding *f = self;
@@ -194,6 +201,7 @@ static bool wants_http_only(const struct socket_requests *s)
 static struct exchange_listener listener_of(struct feeding *f)
 {
 	return (struct exchange_listener){ .self = f,
+					   .may_begin = may_begin,
 					   .began = began,
 					   .named = named,
 					   .status = status,
@@ -294,14 +302,6 @@ static void settle(struct feeding *f)
 	vec_release(&f->answered);
 }
 
-/* Bytes that begin a request, as far as they go. */
-static bool may_begin(const struct connection *c, const struct chunk *b)
-{
-	enum recognition is = c->protocol ? c->protocol->recognize(b->bytes, b->len) : RECOGNIZED_NOT;
-
-	return is == RECOGNIZED || is == RECOGNIZED_MAYBE;
-}
-
 void socket_bytes_in(struct socket_requests *s, struct connection *c, const struct mark *m,
 		    const struct chunk *b)
 {
@@ -312,8 +312,6 @@ void socket_bytes_in(struct socket_requests *s, struct connection *c, const stru
 		return;
 	if (b->len)
 		recognize(&f, b);
-	if (!connection_is_owing(c) && !c->in_since_ns && may_begin(c, b))
-		c->in_since_ns = m->head.ns;
 	if (c->protocol && !c->is_opaque)
 		c->protocol->inbound(c->parser, b, &l);
 	c->is_out = false;
@@ -327,7 +325,6 @@ void socket_bytes_out(struct socket_requests *s, struct connection *c, const str
 
 	if (c->is_opaque || !m->chunk.total)
 		return;
-	c->in_since_ns = 0;
 	c->last_out_ns = m->head.ns;
 	c->is_out = true;
 	if (c->protocol)

@@ -77,9 +77,16 @@ static void skipped(void *self, uint64_t nr_bytes)
 	x->nr_skipped += nr_bytes;
 }
 
+/* Which of the bytes began a request is told by what they are fed with. */
+static void may_begin(void *self)
+{
+	(void)self;
+}
+
 static struct exchange_listener listener_of(struct exchange *x)
 {
 	return (struct exchange_listener){ .self = x,
+					   .may_begin = may_begin,
 					   .began = began,
 					   .named = named,
 					   .status = status,

@@ -36,6 +36,11 @@ static void ignore_name(void *self, uint64_t nr, const char *method, size_t meth
 	assert(method_len <= 32 && path_len <= 1024);
 }
 
+static void ignore(void *self)
+{
+	(void)self;
+}
+
 static void ignore_status(void *self, uint64_t nr, uint32_t status)
 {
 	(void)self;
@@ -44,6 +49,7 @@ static void ignore_status(void *self, uint64_t nr, uint32_t status)
 }
 
 static const struct exchange_listener silent = {
+	.may_begin = ignore,
 	.began = ignore_nr,
 	.named = ignore_name,
 	.status = ignore_status,
