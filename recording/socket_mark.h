@@ -50,7 +50,7 @@ struct socket_mark {
 	unsigned int magic;
 	unsigned short kind;			/* enum socket_mark_kind */
 	unsigned short flags;			/* enum socket_mark_flags */
-	unsigned long long conn;		/* inode of the socket: unique until the next boot */
+	unsigned long long conn;		/* inode of the socket: another one's after 2^32 more (Linux: get_next_ino()) */
 	unsigned long long bytes;		/* that this read or write moved */
 	unsigned long long cpu_ns;		/* on-CPU time of the thread, since an arbitrary moment */
 	unsigned long long ns;			/* when, on the recording's clock */

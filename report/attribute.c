@@ -38,6 +38,7 @@ static bool take_mark(struct attribute *a, const struct record *r)
 
 void attribute_record(struct attribute *a, const struct record *r)
 {
+	a->by_bytes.workers.moved = UINT32_MAX;
 	if (r->time)
 		socket_requests_time(&a->by_bytes, r->time);
 	if (r->type != PERF_RECORD_SAMPLE) {

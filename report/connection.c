@@ -26,6 +26,11 @@ void connections_release(struct connections *cs)
 	u64map_release(&cs->place_of);
 }
 
+size_t connections_nr(const struct connections *cs)
+{
+	return cs->all.nr - cs->free_places.nr;
+}
+
 struct connection *connections_find(const struct connections *cs, uint64_t inode)
 {
 	const uint32_t *place = u64map_get(&cs->place_of, inode);

@@ -29,6 +29,7 @@ struct connection {
 	bool is_claimed;	/* somebody has begun to answer what was read last */
 	uint32_t reader;	/* thread that did */
 	uint32_t pid;		/* of its last mark */
+	bool is_quiet;		/* none has come since marks were lost */
 	uint32_t name;		/* what a request is called that says no name */
 	const struct protocol *protocol;	/* NULL: no bytes yet */
 	bool is_guess;		/* the protocol: no answer has shown yet that they speak it */
@@ -54,6 +55,7 @@ struct connections {
 };
 
 void connections_release(struct connections *cs);
+size_t connections_nr(const struct connections *cs);
 /* Lent until it is removed; NULL: none. */
 struct connection *connections_find(const struct connections *cs, uint64_t inode);
 /* m: its first mark. name: of the requests, until connection_set_name() knows better. */

@@ -296,12 +296,13 @@ static void note_moved(struct feed *f)
 
 static void note_thread(struct feed *f, const struct record *r)
 {
-	uint32_t parent = UINT32_MAX;
+	uint32_t parent = UINT32_MAX, thread = session_thread(&f->session, r->pid, r->tid);
 
 	if (r->task.ppid == r->pid)
 		parent = session_find_thread(&f->session, r->task.ppid, r->task.ptid);
-	attribute_thread_began(&f->attribute, session_thread(&f->session, r->pid, r->tid), parent, r->time);
-	note_moved(f);
+	attribute_thread_began(&f->attribute, thread, parent, r->time);
+	/* Its index may have been another one's. */
+	note_worked_on(f, thread);
 }
 
 /* False: it is cut short. */

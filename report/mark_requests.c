@@ -358,6 +358,14 @@ static void close_all(struct mark_requests *m, bool with_ids)
 	vec_release(&open);
 }
 
+/* The end of one with an id may be among what was lost: whether its thread still works on it, nobody knows. */
+static void leave_threads(struct mark_requests *m)
+{
+	vec_each(&m->open->slots, r)
+		if (r->is_open && !r->is_by_bytes)
+			unlink_from(m, r, OPEN_ON_THREAD);
+}
+
 static void close_list(struct mark_requests *m, enum open_list list, uint32_t owner)
 {
 	uint32_t slot;
@@ -414,6 +422,7 @@ void mark_requests_record(struct mark_requests *m, const struct record *rec)
 	switch (rec->type) {
 	case PERF_RECORD_LOST:
 		close_all(m, false);
+		leave_threads(m);
 		break;
 	case PERF_RECORD_COMM:
 	case PERF_RECORD_FORK:

@@ -73,15 +73,26 @@ static struct connection *add_connection(struct socket_requests *s, const struct
 	return c;
 }
 
+static void note_mark(struct connection *c, const struct mark *m)
+{
+	c->pid = m->rec->pid;
+	c->is_quiet = false;
+}
+
 static void open_connection(struct socket_requests *s, const struct mark *m, struct worker *w)
 {
 	struct connection *c = connections_find(&s->connections, m->head.conn);
 	struct socket_name name = { 0 };
 
 	/* Told of twice: the kernel's memory of it was needed for others. */
+	if (c && m->head.flags & SOCKET_IS_NEW) {
+		/* Its close was not seen, and its inode's number is another one's now. */
+		socket_bytes_close(s, c, m);
+		c = NULL;
+	}
 	if (!c)
 		c = add_connection(s, m);
-	c->pid = m->rec->pid;
+	note_mark(c, m);
 	memcpy(&name, m->chunk.bytes, m->chunk.len < sizeof(name) ? m->chunk.len : sizeof(name));
 	/* Only requests are called by it, and an outgoing one's port is any. */
 	if (c->is_outgoing && !w->peer)
@@ -113,7 +124,7 @@ static void take_transfer(struct socket_requests *s, const struct mark *m, struc
 	}
 	if (!c)
 		return;
-	c->pid = m->rec->pid;
+	note_mark(c, m);
 	if (m->head.kind == SOCKET_CLOSE)
 		socket_bytes_close(s, c, m);
 	else if (c->is_outgoing)
@@ -170,20 +181,28 @@ static void close_left_behind(struct socket_requests *s, uint64_t now_ns)
 
 /* ---- marks as they come ---- */
 
+/* What closed it may be among what was lost. So many are remembered all the same, by their names. */
+enum { QUIET_MAX = 4096 };
+
+static void note_loss(struct socket_requests *s, struct connection *c)
+{
+	socket_bytes_give_up(s, c);
+	connection_speak(c, NULL);
+	c->is_complete = c->is_out = false;
+	if (c->is_quiet && connections_nr(&s->connections) > QUIET_MAX)
+		connections_remove(&s->connections, c);
+	else
+		c->is_quiet = true;
+}
+
 /* Marks may be among what was lost: nothing that is known of a connection is sure any more. */
 static void lost(struct socket_requests *s)
 {
 	vec_each(&s->workers.all, w)
 		worker_stop(&s->workers, w);
-	vec_each(&s->connections.all, it) {
-		struct connection *c = *it;
-
-		if (!c)
-			continue;
-		socket_bytes_give_up(s, c);
-		connection_speak(c, NULL);
-		c->is_complete = c->is_out = false;
-	}
+	vec_each(&s->connections.all, c)
+		if (*c)
+			note_loss(s, *c);
 }
 
 bool socket_requests_mark(struct socket_requests *s, const struct record *rec)
@@ -232,8 +251,10 @@ static void thread_ended(struct socket_requests *s, const struct record *rec)
 		worker_stop(&s->workers, &s->workers.all.at[thread]);
 		worker_renew(&s->workers.all.at[thread]);
 	}
-	if (rec->type == PERF_RECORD_EXIT && session_is_last_thread(s->session, thread))
-		vec_push(&s->ended, (struct ended_process){ rec->pid, rec->time });
+	if (rec->type != PERF_RECORD_EXIT || !session_is_last_thread(s->session, thread))
+		return;
+	workers_forget_process(&s->workers, s->session->threads.at[thread].process);
+	vec_push(&s->ended, (struct ended_process){ rec->pid, rec->time });
 }
 
 void socket_requests_record(struct socket_requests *s, const struct record *rec)

@@ -34,6 +34,12 @@ void worker_renew(struct worker *w)
 	w->is_listed = is_listed;
 }
 
+void workers_forget_process(struct workers *ws, uint32_t process)
+{
+	if (process < ws->ways.nr)
+		ws->ways.at[process] = (struct ways){ 0 };
+}
+
 uint32_t worker_thread(const struct workers *ws, const struct worker *w)
 {
 	return (uint32_t)(w - ws->all.at);

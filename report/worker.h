@@ -123,6 +123,8 @@ uint32_t worker_thread(const struct workers *ws, const struct worker *w);
 struct worker *workers_get(struct workers *ws, uint32_t thread);
 /* Forgets a thread that has ended: another one may have its index. */
 void worker_renew(struct worker *w);
+/* The same of a process, by the index that it has in the session. */
+void workers_forget_process(struct workers *ws, uint32_t process);
 /* The id of the request; 0: none. */
 uint64_t workers_id_of(const struct workers *ws, uint32_t slot);
 

@@ -218,7 +218,8 @@ static const struct {
 	{ "B11:1@500 B11:1@500 E11:1@500 E11:1@500 B11:1@500/a B11:1@500/b B11:1@600/c E11:1@600 S11 E11:1@500 E11:1@500",
 	  "2:one 2-3 s0, 1:one 1-4 s0, 5:/c 7-8 s0, 4:/b 6-10 s0, 3:/a 5-11 s0", 1, 0 },
 
-	/* a loss may hold any END, but those with an id find theirs */
+	/* a loss may hold any END, but those with an id find theirs; up to then nobody knows whether their threads go on */
+	{ "B11:2#7 S11 L S11 B11:2#8 S11 E11:2#8 S11 E11:2#7", "2:two 5-7 s1, 1:two 1-9 s1", 2, 0 },
 	{ "B11:1/a B12:2#7/b S11 L S11 E11:1 E12:2#7", "1:/a 1-? s1, 2:/b 2-7 s0", 1, 1 },
 	{ "B11:3@500 L S11 B11:3@500 S11 E11:3@508", "1:three 1-? s0, 2:three 4-6 s1", 1, 0 },
 

@@ -30,6 +30,7 @@ Suite *check_socket_requests_suite(void);
  *	less 11			from here on marks are missing
  *	sample 11  fork 11  exit 11  lost  -
  *	call 11			of a function that is counted, since its last mark
+ *	probe 11		a probe's mark: a request begins
  *	later 5			so many milliseconds pass
  *
  * Any other bytes are as they stand. A thread's process is its tens: 11 and 12 are threads of 10. Its
@@ -136,6 +137,8 @@ static void build_word(struct recording_builder *b, uint64_t time, const char *l
 		builder_exit(b, time, w.tid / 10 * 10, w.tid);
 	else if (!strcmp(w.what, "lost"))
 		builder_lost(b, time, 1);
+	else if (!strcmp(w.what, "probe"))
+		builder_begin(b, time, w.tid / 10 * 10, w.tid, 1, "/p");
 	else if (strcmp(w.what, "-"))
 		build_mark(b, time, &w);
 }
@@ -160,6 +163,7 @@ struct outcome {
 	struct strings strings;
 	struct str text;
 	struct feed feed;
+	size_t nr_places;	/* for connections, at the last request's end */
 };
 
 /*
@@ -172,7 +176,8 @@ static void add_request(void *self, const struct session *session, const struct 
 	struct outcome *o = self;
 
 	(void)session;
-	ck_assert(r->has_cpu);
+	ck_assert(r->has_cpu == open->is_by_bytes);
+	o->nr_places = o->feed.attribute.by_bytes.connections.all.nr;
 	str_addf(&o->text, "%s%s%s%s ", o->text.len ? ", " : "", strings_text(&o->strings, r->method),
 		 r->method ? " " : "", strings_text(&o->strings, r->path));
 	if (r->status)
@@ -187,7 +192,8 @@ static void add_request(void *self, const struct session *session, const struct 
 	str_addf(&o->text, " c%" PRIu64 "%s", r->cpu_ns, ((const char *[]){ "", "=", "~" })[open->call_doubt]);
 }
 
-static void run(struct outcome *o, uint32_t flags, const char *script)
+/* forgets_ended: indexes of threads and processes that have ended are used again. */
+static void run_as(struct outcome *o, uint32_t flags, bool forgets_ended, const char *script)
 {
 	struct endpoint_options endpoints = { 0 };
 	struct feed_listener listener = { .self = o, .request_ended = add_request };
@@ -202,10 +208,16 @@ static void run(struct outcome *o, uint32_t flags, const char *script)
 	build(&b, flags, script);
 	bytes = builder_finish(&b, &len);
 	feed_init(&o->feed, &o->strings, NULL, &endpoints, &listener);
+	o->feed.forgets_ended = forgets_ended;
 	ck_assert_int_eq(reader_open_bytes(bytes, len, &reader, &e), 0);
 	ck_assert_int_eq(feed_reader(&o->feed, reader, "test", &e), 0);
 	reader_free(reader);
 	builder_release(&b);
+}
+
+static void run(struct outcome *o, uint32_t flags, const char *script)
+{
+	run_as(o, flags, false, script);
 }
 
 static void outcome_release(struct outcome *o)
@@ -236,6 +248,20 @@ static const struct {
 	{ "new 11 5;in 11 5 POST /a HTTP/1.1\r\nContent-Length: 4\r\n\r\n;out 11 5 201;wait 11;in 11 5 body;"
 	  "wait 11;in 11 5 GET /b;out 11 5 200;wait 11",
 	  "POST /a 201 2-3 c2, GET /b 200 7-8 c2", 0 },
+	/* ... and looks like the next one; or is but a line end behind a body; that one begins when it comes */
+	{ "new 11 5;in 11 5 POST /a HTTP/1.1\r\nContent-Length: 5\r\n\r\n;out 11 5 201;wait 11;in 11 5 HELLO;wait 11;"
+	  "later 5;in 11 5 GET /b;out 11 5 200;wait 11", "POST /a 201 2-3 c2, GET /b 200 5000007-5000008 c2", 0 },
+	{ "new 11 5;in 11 5 POST /a HTTP/1.1\r\nContent-Length: 4\r\n\r\nbody;out 11 5 201;wait 11;in 11 5 \r\n;wait 11;"
+	  "later 5;in 11 5 GET /b;out 11 5 200;wait 11", "POST /a 201 2-3 c2, GET /b 200 5000007-5000008 c2", 0 },
+	/* a line in pieces begins with the first of them, also before the answer to the one before */
+	{ "new 11 5;in 11 5 G;later 5;in 11 5 ET /a HTTP/1.1\r\n\r\n;out 11 5 200;wait 11", "GET /a 200 2-5000004 c2", 0 },
+	{ "new 11 5;in 11 5 GET /a HTTP/1.1\r\n\r\nGE;out 11 5 200;later 5;in 11 5 T /b HTTP/1.1\r\n\r\n;out 11 5 200;wait 11",
+	  "GET /a 200 2-3 c5000002, GET /b 200 2-5000005 c2", 0 },
+	/* ... not behind a loss */
+	{ "new 11 5;in 11 5 G;lost;later 5;in 11 5 GET /b;out 11 5 200;wait 11", "GET /b 200 5000004-5000005 c2", 0 },
+	/* its close was not seen, and its number is another one's */
+	{ "new 11 5;in 11 5 GET /a;new 12 5;in 12 5 GET /b;out 12 5 200;in 12 5 GET /c;out 12 5 201",
+	  "GET /a 2-? c0, GET /b 200 4-5 c2, GET /c 201 6-7 c1", 0 },
 	/* an answer in many pieces, of which those that do not travel come with the wait */
 	{ "new 11 5;in 11 5 GET /a;out 11 5 200+9;out 11 5 +5;sample 11;out 11 5 +4;wait 11",
 	  "GET /a 200 2-6 s1 c5", 0 },
@@ -464,6 +490,8 @@ static const struct {
 	{ "new 11 5;in 11 5 GET /a;hand 11 12;call 12;idle 12;hand 11 12;call 12;return 12 11;call 12;idle 12;call 11;out 11 5 200;wait 11", 0 },
 	{ "new 10 5;in 10 5 GET /a;fork 12;call 12;out 10 5 200;wait 10", 0 },
 	{ "new 11 5;in 11 5 GET /a;hand 11 12;out 11 5 200;wait 11;in 11 5 GET /b;out 11 5 200;wait 11;call 12;idle 12", 1 },
+	/* ... also where another thread's probe has its marks in between */
+	{ "fork 12;fork 13;new 11 5;in 11 5 GET /a;hand 11 12;lost;probe 13;call 12", 1 },
 };
 
 START_TEST(counts_of_who_is_handed_work)
@@ -473,6 +501,53 @@ START_TEST(counts_of_who_is_handed_work)
 	run(&o, 0, lates[_i].script);
 	ck_assert_uint_eq(o.feed.tallies.nr_calls_late, lates[_i].nr_late);
 	outcome_release(&o);
+}
+END_TEST
+
+/* A thread a connection: each has the index of one that has ended, and what it calls is its own. */
+START_TEST(counts_of_who_has_the_index_of_another)
+{
+	enum { NR = 3 * SESSION_ENDED_KEPT };
+	struct str script = { 0 };
+	struct outcome o;
+	unsigned int i;
+
+	for (i = 1; i <= NR; i++)
+		str_addf(&script, "%sfork 10%u;call 10%u;new 10%u %u5;in 10%u %u5 GET /a;call 10%u;out 10%u %u5 200;exit 10%u",
+			 i > 1 ? ";" : "", i, i, i, i, i, i, i, i, i, i);
+	run_as(&o, 0, true, str_cstr(&script));
+	ck_assert_uint_eq(o.feed.nr_requests, NR);
+	ck_assert_uint_eq(o.feed.tallies.nr_calls_late, 0);
+	str_release(&script);
+	outcome_release(&o);
+}
+END_TEST
+
+/* Process 10, whose threads hand on what they read, has ended; the next one has its index, and does so once. */
+START_TEST(habits_of_who_has_the_index_of_another)
+{
+	struct str script = { 0 };
+	struct outcome with, without;
+	unsigned int i;
+
+	str_add(&script, "fork 11;fork 12");
+	for (i = 0; i < 20; i++)
+		str_add(&script, ";new 11 5;in 11 5 GET /a;wait 11;out 12 5 200;wait 12;close 11 5");
+	str_add(&script, ";exit 11;exit 12;later 60");
+	for (i = 0; i < SESSION_ENDED_KEPT; i++)
+		str_addf(&script, ";fork %u;exit %u", 1001 + 10 * i, 1001 + 10 * i);
+	str_add(&script, ";fork 50001;fork 50002");
+	for (i = 0; i < 16; i++)
+		str_add(&script, ";new 50002 7;in 50002 7 GET /n;out 50002 7 200;wait 50002;close 50002 7");
+	str_add(&script, ";new 50001 7;in 50001 7 GET /n;wait 50001;out 50002 7 200;wait 50002;close 50001 7"
+			 ";new 50002 17;new 50002 27;in 50002 17 GET /p;wait 50002;in 50002 27 GET /q;wait 50002"
+			 ";sample 50002;sample 50002;out 50002 17 200;wait 50002;out 50002 27 200;wait 50002");
+	run_as(&with, 0, true, str_cstr(&script));
+	run_as(&without, 0, false, str_cstr(&script));
+	ck_assert_str_eq(with.text.s, without.text.s);
+	outcome_release(&with);
+	outcome_release(&without);
+	str_release(&script);
 }
 END_TEST
 
@@ -896,6 +971,25 @@ START_TEST(memory_is_what_is_open)
 }
 END_TEST
 
+/* Each loss has the closes of a thousand in it. */
+START_TEST(those_whose_close_was_lost_are_forgotten)
+{
+	enum { NR = 20, NR_LOST = 1000, KEPT_MAX = 4096 + 2 * NR_LOST };
+	struct str script = { 0 };
+	struct outcome o;
+	unsigned int i;
+
+	str_add(&script, "new 11 5;in 11 5 GET /a;out 11 5 200");
+	for (i = 0; i < NR * NR_LOST; i++)
+		str_addf(&script, ";new 12 %u7%s", i + 1, i % NR_LOST ? "" : ";lost;in 11 5 GET /a;out 11 5 200");
+	run(&o, 0, str_cstr(&script));
+	ck_assert_uint_eq(o.feed.nr_requests, NR + 1);
+	ck_assert_uint_le(o.nr_places, KEPT_MAX);
+	str_release(&script);
+	outcome_release(&o);
+}
+END_TEST
+
 Suite *check_socket_requests_suite(void)
 {
 	Suite *s = suite_create("socket_requests");
@@ -903,6 +997,8 @@ Suite *check_socket_requests_suite(void)
 
 	tcase_add_loop_test(tc, marks_become_requests, 0, ARRAY_LEN(cases));
 	tcase_add_loop_test(tc, counts_of_who_is_handed_work, 0, ARRAY_LEN(lates));
+	tcase_add_test(tc, counts_of_who_has_the_index_of_another);
+	tcase_add_test(tc, habits_of_who_has_the_index_of_another);
 	tcase_add_loop_test(tc, many_begins_between_two_marks, 0, 2);
 	tcase_add_test(tc, many_samples_between_two_marks);
 	tcase_add_loop_test(tc, rounds_tell_what_a_thread_does, 0, ARRAY_LEN(rounds));
@@ -914,6 +1010,7 @@ Suite *check_socket_requests_suite(void)
 	tcase_add_loop_test(tc, guesses_are_dropped, 0, ARRAY_LEN(guesses));
 	tcase_add_loop_test(tc, random_bytes_have_no_names, 0, 2);
 	tcase_add_loop_test(tc, http2_is_known_by_its_frames, 0, ARRAY_LEN(http2_cases));
+	tcase_add_test(tc, those_whose_close_was_lost_are_forgotten);
 	tcase_add_loop_test(tc, memory_is_what_is_open, 0, 2);
 	suite_add_tcase(s, tc);
 	return s;
