@@ -54,6 +54,19 @@ static struct http1_line line_from(struct http1_line line, size_t at)
 	return (struct http1_line){ line.s + at, line.len - at, line.is_cut };
 }
 
+bool http1_line_next(const uint8_t **s, size_t *len, struct http1_line *ret)
+{
+	const uint8_t *end = *len ? memchr(*s, '\n', *len) : NULL;
+	size_t n = end ? (size_t)(end - *s) : 0;
+
+	if (!end)
+		return false;
+	*ret = (struct http1_line){ *s, n - (n && end[-1] == '\r'), false };
+	*s += n + 1;
+	*len -= n + 1;
+	return true;
+}
+
 static struct http1_line trimmed(struct http1_line line)
 {
 	while (line.len && is_blank(line.s[0]))
@@ -108,7 +121,7 @@ static enum recognition begins_target(const uint8_t *s, size_t len)
 
 static enum recognition begins_request(const uint8_t *s, size_t len, bool is_synced)
 {
-	size_t n = 0;
+	size_t n = 0, at;
 
 	while (n < len && n <= METHOD_LEN_MAX &&
 	       (is_upper(s[n]) || s[n] == '-' || s[n] == '_' || (is_synced && is_token(s[n]))))
@@ -119,9 +132,38 @@ static enum recognition begins_request(const uint8_t *s, size_t len, bool is_syn
 		return RECOGNIZED_MAYBE;
 	if (!n || s[n] != ' ')
 		return RECOGNIZED_NOT;
+	for (at = n; at < len && s[at] == ' '; at++)
+		;
 	if (is_method(s, n, "CONNECT"))
-		return begins_authority(s + n + 1, len - n - 1);
-	return begins_target(s + n + 1, len - n - 1);
+		return begins_authority(s + at, len - at);
+	return begins_target(s + at, len - at);
+}
+
+/* A digit is all that a version may have behind this. */
+#define VERSION "HTTP/1."
+
+bool http1_line_is_text(struct http1_line line)
+{
+	size_t i;
+
+	/* Of a part of one, its end may have begun. */
+	if (line.len && line.s[line.len - 1] == '\r')
+		line.len--;
+	for (i = 0; i < line.len; i++)
+		if (line.s[i] < ' ' && line.s[i] != '\t')
+			return false;
+	return true;
+}
+
+bool http1_line_has_version(struct http1_line line)
+{
+	const size_t version_len = sizeof(VERSION) - 1;
+	const uint8_t *version;
+
+	line = trimmed(line);
+	version = line.s + line.len - version_len - 1;
+	return line.len > version_len + 2 && version[-1] == ' ' && !memcmp(version, VERSION, version_len) &&
+	       is_digit(version[version_len]);
 }
 
 /* Empty lines: RFC 9112, 2.2. */
@@ -154,6 +196,34 @@ size_t http1_line_behind_chunks(const uint8_t *s, size_t len)
 			return (size_t)(from - s);
 	}
 	return len;
+}
+
+enum recognition http1_line_begins_head(const uint8_t *s, size_t len, uint64_t total)
+{
+	uint64_t nr_unread = total - len;
+	enum recognition is = nr_unread ? RECOGNIZED : RECOGNIZED_MAYBE;
+
+	while (len) {
+		struct http1_framing f = { 0 };
+		struct http1_line line = { 0 };
+		enum recognition begins = http1_line_recognize(s, len, false);
+
+		if (begins != RECOGNIZED)
+			return begins == RECOGNIZED_MAYBE ? is : RECOGNIZED_NOT;
+		if (!http1_line_next(&s, &len, &line))
+			return is;
+		if (!http1_line_request(line).has_version)
+			return RECOGNIZED_NOT;
+		while (http1_line_next(&s, &len, &line) && line.len)
+			http1_line_field(&f, line);
+		if (line.len)
+			return is;
+		if (f.length || f.has_coding)
+			return RECOGNIZED;
+		if (nr_unread)
+			return RECOGNIZED_NOT;
+	}
+	return RECOGNIZED;
 }
 
 enum recognition http1_line_recognize_answer(struct http1_line line)
@@ -215,7 +285,7 @@ struct http1_request http1_line_request(struct http1_line line)
 	const uint8_t *blank = memchr(line.s, ' ', line.len);
 	size_t method_len = blank ? (size_t)(blank - line.s) : line.len;
 	bool has_version = take_version(&line);
-	struct http1_line target = line_from(line, min_len(method_len + 1, line.len));
+	struct http1_line target = trimmed(line_from(line, min_len(method_len, line.len)));
 	bool is_connect = is_method(line.s, method_len, "CONNECT");
 
 	return (struct http1_request){

@@ -12,16 +12,28 @@ struct http1_line {
 	bool is_cut;	/* there are more than these */
 };
 
+/* Takes the next line, if it ends in the bytes, and these are what is behind it then. */
+bool http1_line_next(const uint8_t **s, size_t *len, struct http1_line *ret);
 /*
  * Do the bytes begin a request? Empty lines before it are nothing. After a message that was read to
  * its end a method is any token; elsewhere it must look like one: upper-case letters, - and _.
  */
 enum recognition http1_line_recognize(const uint8_t *s, size_t len, bool is_synced);
+/* Only of text may it be known what comes next. */
+bool http1_line_is_text(struct http1_line line);
+/* Its last word is a version (HTTP/1.1), whatever the others say. */
+bool http1_line_has_version(struct http1_line line);
 /*
  * In bytes from within a chunked body: where its last chunk is followed by another request, that begins there. How many
  * bytes are ahead of it; len, if it is not so.
  */
 size_t http1_line_behind_chunks(const uint8_t *s, size_t len);
+/*
+ * Do these bytes of a read, of which `total` are more than `len`, begin with the head of a request that has its version, and
+ * is there a body or another one behind it, or nothing? MAYBE: the head goes on in another read. Of a body that has a
+ * request in it a read is hardly just that.
+ */
+enum recognition http1_line_begins_head(const uint8_t *s, size_t len, uint64_t total);
 /* Do they begin an answer? */
 enum recognition http1_line_recognize_answer(struct http1_line line);
 

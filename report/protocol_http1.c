@@ -164,6 +164,37 @@ static void name(struct http1 *h, struct http1_request r, const struct exchange_
 		 (const char *)r.path.s, min_len(r.path.len, PATH_LEN_MAX));
 }
 
+/*
+ * Servers take more than the RFC has (nginx long methods, gunicorn any target), or answer that they do not: where a
+ * request is due, a line of text with a version is one.
+ */
+static enum recognition recognize_any(struct http1_line line, bool is_whole)
+{
+	if (!http1_line_is_text(line))
+		return RECOGNIZED_NOT;
+	if (!is_whole)
+		return RECOGNIZED_MAYBE;
+	return http1_line_has_version(line) ? RECOGNIZED : RECOGNIZED_NOT;
+}
+
+/*
+ * is_whole: else more of it is to come. Where it is not sure that a message begins here, its version says so: who has
+ * asked with one does not go on with HTTP/0.9.
+ */
+static enum recognition recognize_request(const struct http1 *h, struct http1_line line, bool is_whole)
+{
+	enum recognition r = http1_line_recognize(line.s, line.len, h->is_synced);
+	bool is_due = h->is_synced || !h->nr_began;
+
+	if (r == RECOGNIZED_NOT && is_due)
+		return recognize_any(line, is_whole);
+	if (r != RECOGNIZED || is_due || line.is_cut)
+		return r;
+	if (!is_whole)
+		return RECOGNIZED_MAYBE;
+	return http1_line_request(line).has_version ? RECOGNIZED : RECOGNIZED_NOT;
+}
+
 /* Of a request line that is not complete: what is there may be known to begin one. */
 static void take_request_part(struct http1 *h, const struct exchange_listener *l)
 {
@@ -171,7 +202,7 @@ static void take_request_part(struct http1 *h, const struct exchange_listener *l
 	enum recognition r = RECOGNIZED;
 
 	if (!h->is_reading)
-		r = http1_line_recognize(line.s, line.len, h->is_synced);
+		r = recognize_request(h, line, false);
 	if (r == RECOGNIZED_NOT)
 		lose(h, &h->in);
 	else if (r == RECOGNIZED && !h->is_reading)
@@ -196,7 +227,7 @@ static void take_request_line(struct http1 *h, struct http1_line line,
 	if (!line.len)
 		return;
 	if (!h->is_reading) {
-		if (http1_line_recognize(line.s, line.len, h->is_synced) == RECOGNIZED)
+		if (recognize_request(h, line, true) == RECOGNIZED)
 			begin(h, l);
 		else
 			lose(h, &h->in);
@@ -380,6 +411,9 @@ static void take_bytes(struct http1 *h, struct side *s, const struct chunk *chun
 		return;
 	c = cursor_of(chunk->bytes, chunk->len);
 	while (cursor_left(&c) && s->at < AT_REST) {
+		bool is_due = s == &h->in && s->at == AT_START && !h->is_reading && h->is_synced;
+		uint64_t left = cursor_left(&c) + (s->line ? http1_partial_line(s->line).len : 0);
+
 		if (s == &h->out && !nr_outstanding(h)) {
 			take_unasked(h, l);
 			return;
@@ -388,6 +422,9 @@ static void take_bytes(struct http1 *h, struct side *s, const struct chunk *chun
 			cursor_skip(&c, pass(h, s, cursor_left(&c), l));
 		else
 			advance_line(h, s, &c, l);
+		/* A request, and not one that we know. */
+		if (is_due && s->at == AT_LOST)
+			l->skipped(l->self, left);
 	}
 }
 
@@ -460,7 +497,18 @@ static void take_unwritten(struct http1 *h, uint64_t nr, const struct exchange_l
 
 static enum recognition recognize(const uint8_t *bytes, size_t len)
 {
-	return http1_line_recognize(bytes, len, false);
+	enum recognition is = http1_line_recognize(bytes, len, false);
+	struct http1_line line;
+
+	if (is == RECOGNIZED_NOT && http1_line_next(&bytes, &len, &line))
+		return recognize_any(line, true);
+	return is;
+}
+
+/* Whether a body goes on here, nobody knows: where it ends did not travel. */
+static bool is_in_lost_body(const struct http1 *h)
+{
+	return h->in.at == AT_LOST && h->in.framing.is_chunked && h->unseen_bytes;
 }
 
 static void restart(struct http1 *h)
@@ -498,9 +546,12 @@ static bool may_be_left(const struct http1 *h)
 static void begin_exchange(struct http1 *h, const struct chunk *c,
 			   const struct exchange_listener *l)
 {
+	enum recognition begins = http1_line_begins_head(c->bytes, c->len, c->total);
+
 	h->has_written = false;
-	if (h->is_reading ? may_be_left(h) && recognize(c->bytes, c->len) == RECOGNIZED
-			  : !h->is_synced || h->in.at != AT_START)
+	if (h->is_reading ? may_be_left(h) && begins == RECOGNIZED :
+	    is_in_lost_body(h) ? begins != RECOGNIZED_NOT :
+				 !h->is_synced || h->in.at != AT_START)
 		restart(h);
 	if (is_unended(h))
 		end_through(h, h->nr_began - h->is_reading, l);
@@ -508,26 +559,31 @@ static void begin_exchange(struct http1 *h, const struct chunk *c,
 
 /*
  * Looks like a request, and the place is lost. What was answered before its end, and does not say where that
- * is, was left; else it is another one behind bytes that did not travel, and neither is known.
+ * is, was left; else it is another one behind bytes that did not travel, and neither is known, or a body's.
  */
-static void take_unplaced(struct http1 *h, const struct exchange_listener *l)
+static void take_unplaced(struct http1 *h, const struct chunk *c, const struct exchange_listener *l)
 {
-	if (h->nr_began && !nr_outstanding(h))
+	if (!h->nr_began || nr_outstanding(h)) {
+		if (!is_in_lost_body(h))
+			take_unasked(h, l);
+	} else if (http1_line_begins_head(c->bytes, c->len, c->total) == RECOGNIZED) {
 		restart(h);
-	else
-		take_unasked(h, l);
+	}
 }
 
-/* Looks for the end of a chunked body whose place is lost. Returns the bytes that are behind it. */
+/*
+ * Looks for the end of a chunked body whose place is lost, and returns the bytes that are behind it. As long as it is not
+ * answered, there is hardly anything: a body may have all that in it, too.
+ */
 static struct chunk skip_rest(struct http1 *h, const struct chunk *c)
 {
 	struct chunk left = *c;
 	size_t nr;
 
-	if (h->in.at != AT_LOST || !h->in.framing.is_chunked || !h->unseen_bytes)
+	if (!is_in_lost_body(h) || nr_outstanding(h))
 		return left;
 	nr = http1_line_behind_chunks(c->bytes, c->len);
-	if (nr == c->len)
+	if (nr == c->len || http1_line_begins_head(c->bytes + nr, c->len - nr, c->total - nr) != RECOGNIZED)
 		return left;
 	restart(h);
 	left.bytes += nr;
@@ -546,7 +602,7 @@ static void http1_inbound(void *parser, const struct chunk *c, const struct exch
 	if (h->has_written)
 		begin_exchange(h, c, l);
 	else if (h->in.at == AT_LOST && recognize(c->bytes, c->len) == RECOGNIZED)
-		take_unplaced(h, l);
+		take_unplaced(h, c, l);
 	left = skip_rest(h, c);
 	take_bytes(h, &h->in, &left, l);
 	take_unread(h, left.total - left.len, l);
