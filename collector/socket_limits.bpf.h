@@ -9,6 +9,9 @@
 
 #include "collector/socket_marks.bpf.h"
 
+#define LETTERS(a, b, c, d)                                                                        \
+	((__u32)(a) | (__u32)(b) << 8 | (__u32)(c) << 16 | (__u32)(d) << 24)
+
 static enum speech speech_of(__u32 first)
 {
 	__u8 a = first, b = first >> 8;
@@ -18,6 +21,9 @@ static enum speech speech_of(__u32 first)
 	if (a == '*')
 		return SPEECH_RESP;
 	if (a >= 'A' && a <= 'Z' && b >= 'A' && b <= 'Z')
+		return SPEECH_HTTP;
+	/* A proxy's header, ahead of what mostly is HTTP: report/proxy_header.h. */
+	if (first == LETTERS('\r', '\n', '\r', '\n'))
 		return SPEECH_HTTP;
 	/* PostgreSQL's messages and memcached's commands begin with a letter, a length with 0; FastCGI's version is 1. */
 	return (a >= 'A' && a <= 'Z') || (a >= 'a' && a <= 'z') || a <= 1 ? SPEECH_WHOLE : SPEECH_UNKNOWN;
@@ -42,9 +48,6 @@ static void set_limits(struct conn *c, __u32 first)
 	if (c->speech == SPEECH_WHOLE)
 		c->limit_out = c->limit_max;
 }
-
-#define LETTERS(a, b, c, d)                                                                        \
-	((__u32)(a) | (__u32)(b) << 8 | (__u32)(c) << 16 | (__u32)(d) << 24)
 
 /* After an answer that came early, the body that nobody waited for is followed by the next request. */
 static int is_method(__u32 first)

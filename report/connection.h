@@ -25,6 +25,7 @@ struct connection {
 	bool is_outgoing;
 	bool is_complete;	/* all bytes since its first one have been seen */
 	bool is_opaque;		/* no request can be known of it, or none was asked for */
+	bool has_read;		/* bytes of its own, no proxy's */
 	bool is_out;		/* the last bytes were the server's */
 	bool is_claimed;	/* somebody has begun to answer what was read last */
 	uint32_t reader;	/* thread that did */

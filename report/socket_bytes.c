@@ -6,6 +6,7 @@
 #include "report/handed.h"
 #include "report/http2_frames.h"
 #include "report/intake.h"
+#include "report/proxy_header.h"
 
 /* What a parser's listener has to know. */
 struct feeding {
@@ -302,18 +303,34 @@ static void settle(struct feeding *f)
 	vec_release(&f->answered);
 }
 
+/* Without what a proxy sent ahead of a connection's own bytes. */
+static struct chunk own_bytes(struct connection *c, const struct chunk *b)
+{
+	size_t nr = c->is_complete && !c->has_read && b->len ? proxy_header_len(b->bytes, b->len) : 0;
+	struct chunk own = *b;
+
+	if (nr > b->len)
+		nr = b->len;
+	own.bytes += nr;
+	own.len -= nr;
+	own.total -= nr;
+	c->has_read |= own.total;
+	return own;
+}
+
 void socket_bytes_in(struct socket_requests *s, struct connection *c, const struct mark *m,
 		    const struct chunk *b)
 {
 	struct feeding f = { .s = s, .c = c, .rec = m->rec, .ns = m->head.ns };
 	const struct exchange_listener l = listener_of(&f);
+	const struct chunk own = own_bytes(c, b);
 
-	if (c->is_opaque || !b->total)
+	if (c->is_opaque || !own.total)
 		return;
-	if (b->len)
-		recognize(&f, b);
+	if (own.len)
+		recognize(&f, &own);
 	if (c->protocol && !c->is_opaque)
-		c->protocol->inbound(c->parser, b, &l);
+		c->protocol->inbound(c->parser, &own, &l);
 	c->is_out = false;
 	settle(&f);
 }

@@ -259,6 +259,11 @@ static const struct {
 	  "GET /a 200 2-3 c5000002, GET /b 200 2-5000005 c2", 0 },
 	/* ... not behind a loss */
 	{ "new 11 5;in 11 5 G;lost;later 5;in 11 5 GET /b;out 11 5 200;wait 11", "GET /b 200 5000004-5000005 c2", 0 },
+	/* a proxy has said whose it is, with the first bytes or before them */
+	{ "new 11 5;in 11 5 PROXY TCP4 192.0.2.1 192.0.2.2 56324 80\r\nGET /a HTTP/1.1\r\n\r\n;out 11 5 200;wait 11",
+	  "GET /a 200 2-3 c2", 0 },
+	{ "new 11 5;in 11 5 %0d0a0d0a000d0a515549540a2111000cc0000201c0000202dc040050;wait 11;later 5;in 11 5 GET /a;out 11 5 200;"
+	  "wait 11;in 11 5 PROXY TCP4 a HTTP/1.1\r\n\r\n;out 11 5 400", "GET /a 200 5000004-5000005 c2, PROXY TCP4 a 400 5000007-5000008 c1", 0 },
 	/* its close was not seen, and its number is another one's */
 	{ "new 11 5;in 11 5 GET /a;new 12 5;in 12 5 GET /b;out 12 5 200;in 12 5 GET /c;out 12 5 201",
 	  "GET /a 2-? c0, GET /b 200 4-5 c2, GET /c 201 6-7 c1", 0 },

@@ -68,6 +68,7 @@
 	X(list)                                                                                    \
 	X(endpoint)                                                                                \
 	X(http1_kinds)                                                                             \
+	X(proxy_header)                                                                            \
 	X(http1_line)                                                                              \
 	X(http2_frames)                                                                            \
 	X(gather)                                                                                  \

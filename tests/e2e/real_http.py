@@ -16,6 +16,7 @@ http {{
     upstream kept {{ server 127.0.0.1:{upstream}; keepalive 4; }}
     server {{
         listen 127.0.0.1:{port} reuseport;
+        listen 127.0.0.1:{behind} proxy_protocol;
         location / {{ root {dir}; }}
         location /form {{ return 201 "made\\n"; }}
         location /up/ {{ proxy_pass http://127.0.0.1:{upstream}/; }}
@@ -30,14 +31,14 @@ http {{
 def start_nginx():
     upstream = start_target(os.path.join(BUILD, "examples", "server"),
                             ready=r"listening on 127\.0\.0\.1:(\d+)")
-    port = free_port()
+    port, behind = free_port(), free_port()
     write("page.html", "<p>a page</p>\n" * 100)
     write("large.bin", "x" * 3000000)
-    conf = write("nginx.conf", NGINX.format(dir=scratch, port=port, upstream=upstream.ready[1]))
+    conf = write("nginx.conf", NGINX.format(dir=scratch, port=port, behind=behind, upstream=upstream.ready[1]))
     master = start("nginx", "-p", scratch, "-c", conf, stderr=subprocess.DEVNULL)
     wait_until("nginx answers", lambda: answers(port))
     wait_until("there are two workers", lambda: len(children(master.pid)) == 2)
-    return master, port, upstream
+    return master, port, behind, upstream
 
 
 def check_nginx(master, port):
@@ -57,6 +58,39 @@ def check_nginx(master, port):
           (got, nr, spare))
     step("nginx under wrk: %d requests, wrk had %d" % (got, nr))
     check_middle("nginx", master.pid, http_keys(port, "/page.html"), http_key, status=200, nr=500)
+
+
+def ask_behind_proxy(port, header, parts):
+    """On one connection, behind a proxy's header: with the first request, or before it. The other lines nginx takes, too,
+    or says that it does not."""
+    lines = ("GET /page.html?1", "GET  /page.html?2", "GET /none", "LONG-METHOD-THAT-NOBODY-HAS-EVER-ASKED-FOR /page.html",
+             "HEAD /page.html")
+    want = collections.Counter()
+    with socket.create_connection(("127.0.0.1", port), PATIENCE) as connection:
+        file = connection.makefile("rb")
+        for i, line in enumerate(lines):
+            data = (line + " HTTP/1.1\r\nHost: x\r\n\r\n").encode()
+            if not i and parts > 1:
+                connection.sendall(header)
+                time.sleep(0.05)
+            connection.sendall(data if i or parts > 1 else header + data)
+            status, length = int(file.readline().split()[1]), 0
+            while (field := file.readline()) != b"\r\n":
+                length = int(field.split()[1]) if field.lower().startswith(b"content-length:") else length
+            file.read(0 if line.startswith("HEAD") else length)
+            method, asked_for = line.split()
+            want[method, asked_for.partition("?")[0], status] += 1
+    return want
+
+
+def check_behind_proxy(master, port):
+    binary = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c" + socket.inet_aton("192.0.2.1") + socket.inet_aton("192.0.2.2") + b"\xdc\4\0\x50"
+    want = collections.Counter()
+    with recorded(master.pid) as recording:
+        for header in (b"PROXY TCP4 192.0.2.1 192.0.2.2 56324 80\r\n", binary):
+            for parts in (1, 2):
+                want += ask_behind_proxy(port, header, parts)
+    check_counts("nginx, told whose a connection is", recording, want)
 
 
 def check_proxy(master, port, upstream):
@@ -162,8 +196,9 @@ def check_node():
     server.stop()
 
 
-master, port, upstream = start_nginx()
+master, port, behind, upstream = start_nginx()
 check_nginx(master, port)
+check_behind_proxy(master, behind)
 check_proxy(master, port, upstream)
 stop(master)
 stop(upstream)
