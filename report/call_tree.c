@@ -15,7 +15,7 @@ struct counted_function {
 struct counted_node {
 	uint32_t id, parent;
 	uint32_t function;		/* as notes number it */
-	uint32_t node_plus_1;		/* among the stacks'; 0: not asked for yet */
+	uint32_t node_plus_1;		/* among the stacks'; 0: not asked for yet, or its function is not known */
 };
 
 void call_tree_init(struct call_tree *t)
@@ -191,10 +191,12 @@ bool call_tree_node(struct call_tree *t, struct stacks *stacks, struct session *
 	for (i = t->path.nr; i-- > 0;) {
 		struct counted_node *n = &t->nodes.at[t->path.at[i]];
 
-		if (location_of(t, stacks, session, n->function, &location))
-			node = stacks_node_below(stacks, node, location);
-		else
+		/* A note may still tell which function it is. */
+		if (!location_of(t, stacks, session, n->function, &location)) {
 			node = below_unknown(stacks, node);
+			continue;
+		}
+		node = stacks_node_below(stacks, node, location);
 		n->node_plus_1 = node + 1;
 	}
 	*ret_node = node;

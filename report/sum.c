@@ -170,7 +170,8 @@ static void learn_shape(struct sum *t, uint32_t node)
 	if (t->shapes.at[node].is_known)
 		return;
 	t->nr_stacks++;
-	shape.is_left_out = !resolve_chain(r, node);
+	/* A stack without a function of its own would be nobody's row. */
+	shape.is_left_out = !resolve_chain(r, node) || r->chain.at[0] == NO_FUNCTION;
 	if (!shape.is_left_out) {
 		learn_recursion(r, &shape);
 		add_functions(t, r);

@@ -28,6 +28,7 @@ Suite *check_calls_suite(void);
  *	B11:/a E11	a request begins and ends on thread 11; B11:/a#7 E12#7: with an id
  *	S11		a sample on thread 11, 1 ms, of app.so
  *	X12		the thread ends
+ *	R		what came so far is taken in, before what comes next is read
  *
  * In C and Z, L3 instead of a node is function 3, whoever called. Threads are those of process 10.
  */
@@ -106,6 +107,9 @@ static void build_word(struct recording_builder *b, uint64_t time, const char *w
 		break;
 	case 'X':
 		builder_exit(b, time, 10, tid);
+		break;
+	case 'R':
+		builder_round(b);
 		break;
 	default:
 		add_mark(b, time, tid, word);
@@ -259,6 +263,9 @@ static const struct {
 	/* nothing was called */
 	{ "F1:f N1<0:1", NULL, "", 0, 0, 0 },
 	{ "F1:f N1<0:1 B11:/a S11 E11", NULL, "/a - 1ms: 0x10 - 1 1", 0, 0, 0 },
+	/* a function becomes known behind a row below it */
+	{ "F2:fib N1<0:1 N2<1:2 B11:/a C11:2*5 R S11 R F1:main C11:1*1 C11:2*2 R E11", NULL,
+	  "/a 8/? 1ms: main 1, fib 7/?, 0x10 - 1 1", 0, 0, 0 },
 	/* the same note again changes nothing */
 	{ "F1:f F1:g N1<0:1 N1<0:7 B11:/a C11:1*3 E11", NULL, "/a 3: f 3", 0, 0, 0 },
 
@@ -572,6 +579,8 @@ START_TEST(nothing_of_notes_is_trusted)
 		a = (unsigned int)(state >> 33) % 12;
 		b = (unsigned int)(state >> 40) % 12;
 		c = (unsigned int)(state >> 50) % 12;
+		if (state >> 56 & 1)
+			str_add(&script, " R");
 		switch (state >> 60 & 7) {
 		case 0:
 			str_addf(&script, " F%u:f%u", a, b);
