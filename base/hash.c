@@ -143,24 +143,6 @@ void u64map_release(struct u64map *m)
 	vec_release(&m->pairs);
 }
 
-/*
- * The index cannot forget, so the strings that are gone stay in it until they are most of it; then
- * it is made anew.
- */
-static void index_string(struct strings *t, uint32_t id, uint64_t hash)
-{
-	size_t nr = t->text.nr - t->free_ids.nr, i;
-
-	hashidx_add(&t->index, hash, id);
-	if (t->index.nr < 1024 || t->index.nr < 4 * nr)
-		return;
-	hashidx_release(&t->index);
-	for (i = 0; i < t->text.nr; i++)
-		if (t->text.at[i])
-			hashidx_add(&t->index, hash_bytes(t->text.at[i], t->len.at[i]),
-				    (uint32_t)i);
-}
-
 static uint32_t strings_add(struct strings *t, char *text, size_t len, uint64_t hash,
 			    uint32_t nr_holders)
 {
@@ -177,7 +159,7 @@ static uint32_t strings_add(struct strings *t, char *text, size_t len, uint64_t 
 	t->text.at[id] = text;
 	t->len.at[id] = (uint32_t)len;
 	t->nr_holders.at[id] = nr_holders;
-	index_string(t, id, hash);
+	hashidx_add(&t->index, hash, id);
 	return id;
 }
 
@@ -187,7 +169,7 @@ static uint32_t strings_find(struct strings *t, const char *s, size_t len, uint6
 	if (!t->text.nr)
 		strings_add(t, arena_strndup(&t->arena, "", 0), 0, hash_bytes("", 0), 0);
 	hashidx_each(&t->index, hash, id)
-		if (t->text.at[id] && t->len.at[id] == len && !memcmp(t->text.at[id], s, len))
+		if (t->len.at[id] == len && !memcmp(t->text.at[id], s, len))
 			return id;
 	return UINT32_MAX;
 }
@@ -246,6 +228,7 @@ void strings_drop(struct strings *t, uint32_t id)
 {
 	if (id >= t->nr_holders.nr || !t->nr_holders.at[id] || --t->nr_holders.at[id])
 		return;
+	hashidx_remove(&t->index, hash_bytes(t->text.at[id], t->len.at[id]), id);
 	free(t->text.at[id]);
 	t->text.at[id] = NULL;
 	t->len.at[id] = 0;

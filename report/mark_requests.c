@@ -127,36 +127,9 @@ static uint32_t find_by_key(const struct mark_requests *m, const struct open_req
 	if (!has_key(like))
 		return NO_SLOT;
 	hashidx_each(&m->by_key, key_hash(like), slot)
-		if (m->open->slots.at[slot].is_open && same_key(&m->open->slots.at[slot], like))
+		if (same_key(&m->open->slots.at[slot], like))
 			return slot;
 	return NO_SLOT;
-}
-
-static void add_key(struct mark_requests *m, const struct open_request *r)
-{
-	uint64_t hash = key_hash(r);
-
-	/* The same key mostly has the same slot again. */
-	hashidx_each(&m->by_key, hash, slot)
-		if (slot == r->slot)
-			return;
-	hashidx_add(&m->by_key, hash, r->slot);
-}
-
-/*
- * The index cannot forget, so closed requests stay in it until they are most of it; then it is made
- * anew. That is O(1) a request, and keeps the index as small as what is open.
- */
-static void index_by_key(struct mark_requests *m, const struct open_request *added)
-{
-	m->nr_open_with_key++;
-	add_key(m, added);
-	if (m->by_key.nr < 1024 || m->by_key.nr < 4 * m->nr_open_with_key)
-		return;
-	hashidx_release(&m->by_key);
-	vec_each(&m->open->slots, r)
-		if (r->is_open && has_key(r))
-			add_key(m, r);
 }
 
 /* ---- begin and end ---- */
@@ -170,7 +143,8 @@ static void close_request(struct mark_requests *m, uint32_t slot, uint64_t end_n
 	m->families.at[r->family].nr_in_doubt -= is_in_doubt(r);
 	for (list = 0; list < NR_OPEN_LISTS; list++)
 		unlink_from(m, r, (enum open_list)list);
-	m->nr_open_with_key -= has_key(r);
+	if (has_key(r))
+		hashidx_remove(&m->by_key, key_hash(r), slot);
 	open_requests_close(m->open, slot, end_ns);
 }
 
@@ -251,7 +225,7 @@ static void begin(struct mark_requests *m, const struct record *rec, const struc
 	if (!r->has_id)
 		link_in(m, r, OPEN_IN_FAMILY, r->family);
 	if (has_key(r))
-		index_by_key(m, r);
+		hashidx_add(&m->by_key, key_hash(r), r->slot);
 }
 
 /* The time of an END is the end, but 0 says that there was none. */

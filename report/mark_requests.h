@@ -56,8 +56,7 @@ struct mark_requests {
 	VEC(uint32_t) newest[NR_OPEN_LISTS];		/* slot, by owner */
 	struct u64map family_of;			/* (thread, marker) -> index */
 	VEC(struct family) families;
-	struct hashidx by_key;				/* slots; stale ones among them */
-	uint32_t nr_open_with_key;
+	struct hashidx by_key;				/* slots */
 	uint64_t nr_unmatched_ends, nr_label_faults, nr_labels_cut;
 	struct str text;				/* scratch */
 };

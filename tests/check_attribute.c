@@ -67,6 +67,7 @@ struct outcome {
 	struct strings strings;
 	struct str text;
 	struct feed feed;
+	uint32_t most_keys;	/* in the index of those that are open */
 };
 
 /* "2:/a 3-5 s1": request 2 of that path, from time 3 to 5, with 1 sample; "?": no end was seen. */
@@ -76,6 +77,8 @@ static void add_request(void *self, const struct session *session, const struct 
 	struct outcome *o = self;
 
 	(void)session;
+	if (o->most_keys < o->feed.attribute.by_marks.by_key.nr)
+		o->most_keys = o->feed.attribute.by_marks.by_key.nr;
 	ck_assert_uint_eq(r->weight, r->nr_samples * BUILDER_PERIOD_NS);
 	str_addf(&o->text, "%s%" PRIu64 ":%s %" PRIu64 "-", o->text.len ? ", " : "", r->id,
 		 strings_text(&o->strings, r->path), r->begin_ns);
@@ -309,6 +312,7 @@ START_TEST(attribution_is_bounded_by_what_is_open)
 	take_back(&script, 1);
 	run(&o, str_cstr(&script));
 	ck_assert_uint_eq(o.feed.nr_requests, 10000);
+	ck_assert_uint_le(o.most_keys, 1);
 	ck_assert_uint_eq(o.feed.tallies.nr_unfinished, 0);
 	outcome_release(&o);
 	str_release(&script);

@@ -274,8 +274,31 @@ START_TEST(held_strings_go_with_their_last_holder)
 		strings_drop(&t, id);
 	}
 	ck_assert_uint_lt(t.text.nr, 10);
-	ck_assert_uint_le(t.index.nr, 1024);
+	ck_assert_uint_eq(t.index.nr, t.text.nr - t.free_ids.nr);
 	ck_assert_uint_eq(strings_id(&t, "stays"), stays);
+	strings_release(&t);
+}
+END_TEST
+
+/* One string again and again, beside many that stay, leaves nothing behind that has to be passed by. */
+START_TEST(held_again_and_again_stands_in_the_index_once)
+{
+	struct strings t = { 0 };
+	char text[16];
+	uint32_t i;
+
+	for (i = 0; i < 1000; i++) {
+		snprintf(text, sizeof(text), "s%u", i);
+		strings_id(&t, text);
+	}
+	for (i = 0; i < 1000; i++) {
+		uint32_t id = strings_hold_n(&t, "/users/1", 8);
+
+		strings_drop(&t, i % 2 ? id : strings_hold_n(&t, "/users/1", 8));
+		ck_assert_uint_eq(t.index.nr, t.text.nr - t.free_ids.nr);
+		if (i % 2 == 0)
+			strings_drop(&t, id);
+	}
 	strings_release(&t);
 }
 END_TEST
@@ -311,6 +334,7 @@ Suite *check_hash_suite(void)
 	tcase_add_test(tc, map_forgets_what_is_removed);
 	tcase_add_test(tc, equal_strings_have_equal_ids);
 	tcase_add_test(tc, held_strings_go_with_their_last_holder);
+	tcase_add_test(tc, held_again_and_again_stands_in_the_index_once);
 	tcase_add_test(tc, strings_may_hold_nul);
 	suite_add_tcase(s, tc);
 	return s;
