@@ -163,11 +163,19 @@ static uint32_t strings_add(struct strings *t, char *text, size_t len, uint64_t 
 	return id;
 }
 
-/* UINT32_MAX: not there. Makes "" the first one. */
-static uint32_t strings_find(struct strings *t, const char *s, size_t len, uint64_t hash)
+/* Makes "" the first one. */
+static uint64_t strings_hash(struct strings *t, const char *s, size_t len)
 {
-	if (!t->text.nr)
-		strings_add(t, arena_strndup(&t->arena, "", 0), 0, hash_bytes("", 0), 0);
+	if (!t->text.nr) {
+		siphash_key_init(&t->key);
+		strings_add(t, arena_strndup(&t->arena, "", 0), 0, siphash(&t->key, "", 0), 0);
+	}
+	return siphash(&t->key, s, len);
+}
+
+/* UINT32_MAX: not there. */
+static uint32_t strings_find(const struct strings *t, const char *s, size_t len, uint64_t hash)
+{
 	hashidx_each(&t->index, hash, id)
 		if (t->len.at[id] == len && !memcmp(t->text.at[id], s, len))
 			return id;
@@ -188,7 +196,7 @@ static void keep_string(struct strings *t, uint32_t id)
 
 uint32_t strings_id_n(struct strings *t, const char *s, size_t len)
 {
-	uint64_t hash = hash_bytes(s, len);
+	uint64_t hash = strings_hash(t, s, len);
 	uint32_t id = strings_find(t, s, len, hash);
 
 	if (id == UINT32_MAX)
@@ -209,7 +217,7 @@ static char *dup_bytes(const char *s, size_t len)
 
 uint32_t strings_hold_n(struct strings *t, const char *s, size_t len)
 {
-	uint64_t hash = hash_bytes(s, len);
+	uint64_t hash = strings_hash(t, s, len);
 	uint32_t id = strings_find(t, s, len, hash);
 
 	if (id == UINT32_MAX)
@@ -228,7 +236,7 @@ void strings_drop(struct strings *t, uint32_t id)
 {
 	if (id >= t->nr_holders.nr || !t->nr_holders.at[id] || --t->nr_holders.at[id])
 		return;
-	hashidx_remove(&t->index, hash_bytes(t->text.at[id], t->len.at[id]), id);
+	hashidx_remove(&t->index, siphash(&t->key, t->text.at[id], t->len.at[id]), id);
 	free(t->text.at[id]);
 	t->text.at[id] = NULL;
 	t->len.at[id] = 0;

@@ -20,6 +20,7 @@
 #include <stdint.h>
 
 #include "base/arena.h"
+#include "base/siphash.h"
 #include "base/vec.h"
 
 /* The finalizer of MurmurHash3 (fmix64): every input bit reaches every output bit. */
@@ -37,6 +38,7 @@ static inline uint64_t hash_mix(uint64_t seed, uint64_t x)
 	return hash_u64(seed * 0x9e3779b97f4a7c15ULL + x);
 }
 
+/* The same in every run; who knows it can make bytes of equal hashes, so not for what others choose: siphash.h. */
 uint64_t hash_bytes(const void *bytes, size_t len);
 
 struct hashidx_slot {
@@ -113,6 +115,7 @@ void u64map_release(struct u64map *m);
 struct strings {
 	struct arena arena;		/* texts of those that stay */
 	struct hashidx index;
+	struct siphash_key key;		/* drawn with the first string */
 	VEC(char *) text;		/* NULL: the id is free */
 	VEC(uint32_t) len;
 	VEC(uint32_t) nr_holders;	/* 0: it stays */

@@ -9,6 +9,7 @@
 #define SUITES_EVERYWHERE(X)                                                                       \
 	X(str)                                                                                     \
 	X(hash)                                                                                    \
+	X(siphash)                                                                                 \
 	X(vec)                                                                                     \
 	X(crew)                                                                                    \
 	X(cursor)                                                                                  \
