@@ -43,6 +43,11 @@ static int bad(struct err *e, const char *what, uint64_t pos)
 		       (unsigned long long)pos);
 }
 
+static int cannot_read(const struct reader *r, struct err *e)
+{
+	return err_set(e, r->w.error, "cannot be read from offset %llu on: %m", (unsigned long long)window_end(&r->w));
+}
+
 /* ---- the file form ---- */
 
 static struct cursor section_cursor(const struct reader *r, struct file_section s)
@@ -133,9 +138,10 @@ static int read_header(struct reader *r, struct err *e)
 	uint64_t magic, size;
 
 	if (!reader_has(r, 0, sizeof(struct pipe_header)))
-		return err_set(e, -EINVAL, r->w.len ? "not a recording: only %zu bytes" :
-						    "the recording is empty (%zu bytes)",
-			       r->w.len);
+		return r->w.error ? cannot_read(r, e) :
+				    err_set(e, -EINVAL, r->w.len ? "not a recording: only %zu bytes" :
+								   "the recording is empty (%zu bytes)",
+					    r->w.len);
 	memcpy(&magic, r->w.bytes, sizeof(magic));
 	memcpy(&size, r->w.bytes + sizeof(magic), sizeof(size));
 	if (magic == __builtin_bswap64(PERF_MAGIC2))
@@ -307,14 +313,22 @@ static bool take_inside(struct reader *r, const struct record *rec, bool *ret_ba
 	}
 }
 
+/* What was asked for is not there: the end, or a read that failed. */
+static int end_stream(struct reader *r, bool is_cut, struct err *e)
+{
+	if (r->w.error)
+		return cannot_read(r, e);
+	r->is_truncated |= is_cut;
+	return 0;
+}
+
 /* 1: a whole record stands at r->next. 0: the stream ends. */
 static int find_record(struct reader *r, struct perf_event_header *ret_header, struct err *e)
 {
 	if (!reader_has(r, r->next, sizeof(*ret_header))) {
 		uint64_t end = r->end == UINT64_MAX ? window_end(&r->w) : r->end;
 
-		r->is_truncated |= r->next < end;
-		return 0;
+		return end_stream(r, r->next < end, e);
 	}
 	memcpy(ret_header, window_at(&r->w, r->next), sizeof(*ret_header));
 	/* A file that was not finished may end in a hole, as full disks and crashes leave it. */
@@ -324,10 +338,9 @@ static int find_record(struct reader *r, struct perf_event_header *ret_header, s
 		return bad(e, "a record of impossible size", r->next);
 	if (!reader_has(r, r->next, ret_header->size)) {
 		/* A cut leaves the beginning of a record; this is something else. */
-		if (!is_known_type(ret_header->type))
+		if (!r->w.error && !is_known_type(ret_header->type))
 			return bad(e, "no record", r->next);
-		r->is_truncated = true;
-		return 0;
+		return end_stream(r, true, e);
 	}
 	return 1;
 }
@@ -354,10 +367,8 @@ int reader_next(struct reader *r, struct record *rec, struct err *e)
 		if (is_bad)
 			return bad(e, "a record that describes the recording makes no sense", r->next);
 		r->next += header.size;
-		if (behind && !reader_has(r, r->next, (size_t)behind)) {
-			r->is_truncated = true;
-			return 0;
-		}
+		if (behind && !reader_has(r, r->next, (size_t)behind))
+			return end_stream(r, true, e);
 		r->next += behind;
 		if (!is_mine) {
 			r->has_begun = true;
@@ -384,6 +395,11 @@ void reader_discard(struct reader *r, uint64_t pos)
 bool reader_is_truncated(const struct reader *r)
 {
 	return r->is_truncated;
+}
+
+int reader_error(const struct reader *r)
+{
+	return r->w.error;
 }
 
 uint64_t reader_nr_unknown(const struct reader *r)

@@ -37,7 +37,7 @@ void reader_free(struct reader *r);
 /*
  * 1: *ret_record is the next record. 0: the end; a recording that was cut short ends at its last
  * whole record, and reader_is_truncated() says so. Negative errno: the bytes make no sense at the
- * offset that the message names; what came before stays valid.
+ * offset that the message names, or cannot be read (reader_error()); what came before stays valid.
  * Records of unknown types are skipped and counted (reader_nr_unknown()).
  */
 int reader_next(struct reader *r, struct record *ret_record, struct err *e);
@@ -47,6 +47,8 @@ void reader_at(struct reader *r, uint64_t pos, struct record *ret_record);
 void reader_discard(struct reader *r, uint64_t pos);
 
 bool reader_is_truncated(const struct reader *r);
+/* Negative errno of the read(2) that failed, or 0. */
+int reader_error(const struct reader *r);
 uint64_t reader_nr_unknown(const struct reader *r);
 
 size_t reader_nr_events(const struct reader *r);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -140,6 +141,24 @@ static ssize_t read_on(struct window *w)
 	return read(w->fd, w->bytes + w->len, w->cap - w->len);
 }
 
+/* One read more. A pipe whose other end is not to be waited for is waited for all the same. */
+static void fetch(struct window *w)
+{
+	struct pollfd polled = { .fd = w->fd, .events = POLLIN };
+	ssize_t got = read_on(w);
+
+	if (got > 0) {
+		w->len += (size_t)got;
+		return;
+	}
+	if (got < 0 && errno == EAGAIN)
+		poll(&polled, 1, -1);
+	if (got < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	w->is_at_eof = true;
+	w->error = got < 0 ? -errno : 0;
+}
+
 bool window_has(struct window *w, uint64_t pos, size_t want)
 {
 	uint64_t until = pos + want;
@@ -147,19 +166,10 @@ bool window_has(struct window *w, uint64_t pos, size_t want)
 	if (until < pos)
 		return false;
 	while (until > window_end(w)) {
-		ssize_t got;
-
 		if (w->origin == FROM_MEMORY || w->is_mapped || w->is_at_eof)
 			return false;
-		if (!has_room(w))
-			continue;
-		got = read_on(w);
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got <= 0)
-			w->is_at_eof = true;
-		else
-			w->len += (size_t)got;
+		if (has_room(w))
+			fetch(w);
 	}
 	return true;
 }

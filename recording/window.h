@@ -34,6 +34,7 @@ struct window {
 	uint64_t start;
 	uint64_t file_size;	/* FROM_FILE */
 	bool is_mapped, is_at_eof;
+	int error;		/* negative errno of the read(2) that ended it; 0: none did */
 	uint64_t discarded;	/* of a mapping: given back up to here */
 };
 
@@ -49,7 +50,7 @@ void window_release(struct window *w);
 struct cursor window_section(const struct window *w, uint64_t off, uint64_t size);
 /* Nothing before pos will be asked for, and what is behind it in its order. */
 void window_begin_at(struct window *w, uint64_t pos);
-/* Makes the bytes [pos, pos + want) available, reading more where it can. False: they are not there. */
+/* Makes the bytes [pos, pos + want) available, reading more where it can. False: they are not there; see error. */
 bool window_has(struct window *w, uint64_t pos, size_t want);
 const uint8_t *window_at(const struct window *w, uint64_t pos);
 /* Where what is at hand ends: when there is no more, the end of all. */

@@ -400,6 +400,8 @@ static int run(struct command *c, struct err *e)
 	close_tee(c);
 	if (!err || status)
 		*e = c->write_error;
+	if (!e->code)
+		feed_unread(&c->live.feed, e);
 	if (e->code)
 		return status ? status : (int)err_exit_status(e);
 	return status;

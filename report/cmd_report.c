@@ -203,6 +203,7 @@ int cmd_report(int argc, char **argv)
 		goto out;
 	warn_of_profile(writer.profile, &c);
 	view_tell_of_profiles(&c.view, profiles);
+	err = feed_unread(&r.feed, &e);
 out:
 	if (err)
 		err_print(&e, stderr);

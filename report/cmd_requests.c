@@ -244,6 +244,7 @@ int cmd_requests(int argc, char **argv)
 	if (err)
 		goto out;
 	warn_of_list(&q);
+	err = feed_unread(&q.feed, &e);
 out:
 	if (err)
 		err_print(&e, stderr);

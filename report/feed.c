@@ -498,6 +498,17 @@ static void end_input(struct feed *f)
 	f->tallies.nr_labels_cut += a->by_marks.nr_labels_cut;
 }
 
+static const char *name_of_input(const char *path)
+{
+	return strcmp(path, "-") ? path : "stdin";
+}
+
+static void keep_unread(struct feed *f, const char *path, const struct err *e)
+{
+	if (!f->unread.code)
+		err_set(&f->unread, e->code, "%s: %s; this is about what stands before", name_of_input(path), e->what);
+}
+
 static int feed_records(struct feed *f, struct order *o, const char *path, struct err *e)
 {
 	struct record r;
@@ -512,6 +523,10 @@ static int feed_records(struct feed *f, struct order *o, const char *path, struc
 		struct err inner = *e;
 
 		return err_set(e, inner.code, "%s: %s", path, inner.what);
+	}
+	if (reader_error(o->reader)) {
+		keep_unread(f, path, e);
+		return 0;
 	}
 	log_warn("%s: %s; this is about what stands before", path, e->what);
 	f->is_truncated = true;
@@ -555,6 +570,13 @@ int feed_input(struct feed *f, const char *path, struct err *e)
 	return err;
 }
 
+int feed_unread(const struct feed *f, struct err *e)
+{
+	if (f->unread.code)
+		*e = f->unread;
+	return f->unread.code;
+}
+
 void feed_describe(const struct feed *f, struct profile *p)
 {
 	p->tallies = f->tallies;
@@ -562,6 +584,7 @@ void feed_describe(const struct feed *f, struct profile *p)
 	p->duration_ns = f->duration_ns;
 	p->has_markers = f->has_markers;
 	p->is_truncated = f->is_truncated;
+	p->is_unread = f->unread.code;
 	p->freq_hz = f->freq_hz;
 	p->seconds_per_weight = feed_seconds_per_weight(f, &p->unit);
 	p->has_call_times = f->has_call_times || f->calls.is_timed;

@@ -91,6 +91,7 @@ struct feed {
 	bool has_sockets;	/* they were looked at */
 	bool has_markers, is_truncated, has_event, is_clock;
 	bool has_call_times;
+	struct err unread;	/* of the first input that could not be read to its end */
 	double freq_hz;
 	const char *input, *event_name, *unit, *hostname, *os_release, *arch, *cmdline, *marker;
 };
@@ -99,13 +100,16 @@ void feed_init(struct feed *f, struct strings *strings, struct symbolizer *symbo
 	       const struct endpoint_options *endpoints, const struct feed_listener *listener);
 void feed_release(struct feed *f);
 /*
- * What can be read of a recording that is cut or corrupt is fed, with a warning. Errors:
+ * What can be read of a recording that is cut or corrupt is fed, with a warning; of one whose end cannot
+ * be read, with an error that feed_unread() keeps. Errors:
  * reader_open()'s, those of a recording of which nothing could be read, and -EINVAL for an event
  * that is not the one of the inputs before.
  */
 int feed_input(struct feed *f, const char *path, struct err *e);
 /* The same for a reader that is open; name is what messages call it. */
 int feed_reader(struct feed *f, struct reader *reader, const char *name, struct err *e);
+/* 0, or the negative errno of a read that failed while inputs were fed: what they say is not all. */
+int feed_unread(const struct feed *f, struct err *e);
 /* The earliest so far; 0: nothing was fed. */
 uint64_t feed_begin_ns(const struct feed *f);
 /*

@@ -166,6 +166,7 @@ struct profile {
 	const char *input, *event, *hostname, *os_release, *arch, *cmdline, *marker;
 	double freq_hz;		/* 0 where a fixed period was asked for */
 	bool is_truncated;
+	bool is_unread;		/* what stands behind it could not be read: no fault of the recording's */
 };
 
 static inline double profile_seconds(const struct profile *p, uint64_t weight)

@@ -97,7 +97,7 @@ static json_t *recording_object(const struct profile *p)
 	json_object_set_new(o, "arch", text(p->arch));
 	json_object_set_new(o, "cmdline", text(p->cmdline));
 	json_object_set_new(o, "marker", text(p->marker));
-	json_object_set_new(o, "truncated", json_boolean(p->is_truncated));
+	json_object_set_new(o, "truncated", json_boolean(p->is_truncated || p->is_unread));
 	return o;
 }
 

@@ -11,6 +11,7 @@
 #include "report/endpoint.h"
 #include "tests/harness.h"
 #include "tests/recording_builder.h"
+#include "tests/sketch.h"
 
 Suite *check_cmd_report_suite(void);
 
@@ -395,6 +396,37 @@ START_TEST(command_reports_what_is_left_of_a_recording)
 }
 END_TEST
 
+/* What was read is reported, and who goes by the exit status knows that it is not all. */
+START_TEST(command_fails_where_its_input_cannot_be_read_to_the_end)
+{
+	command_fn *const commands[] = { cmd_report, cmd_requests };
+	const char *const lines[] = { "report -q -i - --format json -o %s", "requests -q -i - --format json -o %s" };
+	const char *path = harness_path("out");
+	char *line = xasprintf(lines[_i], path);
+	struct str out = { 0 }, err = { 0 };
+	struct sketch s = { 0 };
+	json_t *json;
+	int fd;
+
+	sketch_everything(&s, true);
+	fd = harness_reset_socket(s.bytes.s, s.bytes.len - 4);
+	ck_assert_int_eq(dup2(fd, STDIN_FILENO), STDIN_FILENO);
+	close(fd);
+	ck_assert_int_eq(run_line(commands[_i], line, &err), 2);
+	ck_assert_has(&err, "wperf: stdin: cannot be read from offset ");
+	ck_assert_has(&err, ": Connection reset by peer; this is about what stands before\n");
+	harness_read(path, &out);
+	json = json_loadb(out.s, out.len, 0, NULL);
+	ck_assert_ptr_nonnull(json);
+	ck_assert(_i || json_is_true(json_object_get(json_object_get(json, "recording"), "truncated")));
+	json_decref(json);
+	free(line);
+	str_release(&out);
+	str_release(&err);
+	sketch_release(&s);
+}
+END_TEST
+
 START_TEST(command_reports_what_stands_before_corruption)
 {
 	const char *cut_path = harness_path("corrupt"), *out_path = harness_path("out");
@@ -708,6 +740,7 @@ Suite *check_cmd_report_suite(void)
 	tcase_add_test(tc, command_writes_to_both);
 	tcase_add_loop_test(tc, command_writes_a_file_a_request, 0, ARRAY_LEN(profile_dirs));
 	tcase_add_test(tc, command_reports_what_is_left_of_a_recording);
+	tcase_add_loop_test(tc, command_fails_where_its_input_cannot_be_read_to_the_end, 0, 2);
 	tcase_add_test(tc, command_reports_what_stands_before_corruption);
 	tcase_add_test(tc, command_refuses_what_nothing_can_be_read_of);
 	tcase_add_test(tc, command_sorts_requests_of_all_inputs_by_begin);

@@ -183,6 +183,56 @@ START_TEST(fifo_is_read)
 }
 END_TEST
 
+/* Who waits for other things, too, may have set stdin so: there is more to come all the same. */
+START_TEST(stdin_that_does_not_wait_is_waited_for)
+{
+	struct sketch s = { 0 };
+	struct reader *reader;
+	struct err e;
+	int ends[2];
+	pid_t pid;
+
+	sketch_everything(&s, true);
+	ck_assert_int_eq(pipe(ends), 0);
+	ck_assert_int_eq(fcntl(ends[0], F_SETFL, O_NONBLOCK), 0);
+	pid = write_slowly(ends[1], s.bytes.s, s.bytes.len, 64);
+	close(ends[1]);
+	ck_assert_int_eq(dup2(ends[0], STDIN_FILENO), STDIN_FILENO);
+	close(ends[0]);
+	ck_assert_int_eq(reader_open("-", &reader, &e), 0);
+	expect_everything(reader);
+	reader_free(reader);
+	ck_assert_int_eq(harness_wait(pid), 0);
+	sketch_release(&s);
+}
+END_TEST
+
+/* What came before it is read; it is no recording that was cut short. */
+START_TEST(read_that_fails_is_no_end)
+{
+	struct sketch s = { 0 };
+	struct reader *reader;
+	struct record r;
+	struct err e;
+	int nr = 0, more;
+
+	sketch_everything(&s, true);
+	ck_assert_int_eq(reader_open_pipe(harness_reset_socket(s.bytes.s, s.bytes.len - 4), "in", &reader, &e), 0);
+	while ((more = reader_next(reader, &r, &e)) > 0)
+		nr++;
+	ck_assert_int_eq(more, -ECONNRESET);
+	ck_assert_int_eq(reader_error(reader), -ECONNRESET);
+	ck_assert(strstr(e.what, "cannot be read from offset"));
+	ck_assert_int_eq(nr, ARRAY_LEN(everything) - 1);
+	ck_assert(!reader_is_truncated(reader));
+	reader_free(reader);
+
+	ck_assert_int_eq(reader_open_pipe(harness_reset_socket("PERF", 4), "in", &reader, &e), -ECONNRESET);
+	ck_assert_str_eq(e.what, "in: cannot be read from offset 4 on: Connection reset by peer");
+	sketch_release(&s);
+}
+END_TEST
+
 static void add_comm(struct sketch *s, uint32_t pid, uint64_t time)
 {
 	sketch_begin(s, PERF_RECORD_COMM, 0);
@@ -892,6 +942,8 @@ static TCase *forms_tcase(void)
 	tcase_add_loop_test(tc, file_is_read, 0, 2);
 	tcase_add_loop_test(tc, stdin_is_read, 0, ARRAY_LEN(pieces));
 	tcase_add_test(tc, fifo_is_read);
+	tcase_add_test(tc, stdin_that_does_not_wait_is_waited_for);
+	tcase_add_test(tc, read_that_fails_is_no_end);
 	tcase_add_test(tc, long_stream_is_read_with_a_window);
 	tcase_add_test(tc, file_of_which_nothing_is_discarded_is_mapped);
 	tcase_add_test(tc, discarded_part_of_a_file_changes_nothing_ahead);

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -204,6 +205,18 @@ int harness_stop(pid_t pid, int signal)
 {
 	kill(pid, signal);
 	return harness_wait(pid);
+}
+
+/* Who closes a socket with something unread in it resets the connection. */
+int harness_reset_socket(const void *bytes, size_t len)
+{
+	int ends[2];
+
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+	ck_assert_int_eq(write(ends[0], "", 1), 1);
+	ck_assert_int_eq(write(ends[1], bytes, len), (ssize_t)len);
+	close(ends[1]);
+	return ends[0];
 }
 
 pid_t harness_start(const char *name, const char *const argv[])

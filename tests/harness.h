@@ -92,6 +92,8 @@ void run_release(struct run *r);
 #define ck_assert_has(str, part)                                                                   \
 	ck_assert_msg(strstr(str_cstr(str), (part)), "no '%s' in: %s", (part), str_cstr(str))
 
+/* A socket that gives these bytes, few enough for its buffer, and then ECONNRESET. */
+int harness_reset_socket(const void *bytes, size_t len);
 /* Starts a program and goes on; its output goes to the test's files NAME.out and NAME.err. */
 pid_t harness_start(const char *name, const char *const argv[]);
 /* Waits for it; exit status, or 128 and the signal. */
