@@ -35,7 +35,7 @@ static ssize_t sink_write(void *self, const char *bytes, size_t len)
 }
 
 /* The sink's error says more than what the writer of the report could know. */
-static int write_sink(struct sink *s, write_fn *write, const void *self, struct err *e)
+static int write_through(struct sink *s, write_fn *write, const void *self, struct err *e)
 {
 	FILE *out = fopencookie(s, "w", (cookie_io_functions_t){ .write = sink_write });
 	int err;
@@ -47,14 +47,21 @@ static int write_sink(struct sink *s, write_fn *write, const void *self, struct 
 	return err;
 }
 
-/* Without SIGPIPE: whoever reads our pipe may have had enough, and --tee is still to be written. */
-int output_stdout(write_fn *write, const void *self, bool *ret_is_gone, struct err *e)
+/* Without SIGPIPE: whoever reads our pipe may have had enough, and that is to be said, or --tee still to be written. */
+static int write_sink(struct sink *s, write_fn *write, const void *self, struct err *e)
 {
 	void (*before)(int) = signal(SIGPIPE, SIG_IGN);
+	int err = write_through(s, write, self, e);
+
+	signal(SIGPIPE, before);
+	return err;
+}
+
+int output_stdout(write_fn *write, const void *self, bool *ret_is_gone, struct err *e)
+{
 	struct sink sink = { .fd = STDOUT_FILENO };
 	int err = write_sink(&sink, write, self, e);
 
-	signal(SIGPIPE, before);
 	*ret_is_gone = sink.error == EPIPE;
 	return sink.error ? streams_cannot_write(sink.error, e) : err;
 }

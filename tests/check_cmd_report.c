@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The commands as a whole: options, files, messages, exit status. Numbers are check_profile.c's. */
 #include <check.h>
+#include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -9,6 +10,7 @@
 #include "report/cmd_report.h"
 #include "report/cmd_requests.h"
 #include "report/endpoint.h"
+#include "report/output.h"
 #include "tests/harness.h"
 #include "tests/recording_builder.h"
 #include "tests/sketch.h"
@@ -588,6 +590,26 @@ START_TEST(reader_that_went_away_is_no_error)
 }
 END_TEST
 
+static int write_word(const void *self, FILE *out, struct err *e)
+{
+	(void)e;
+	fputs(self, out);
+	return 0;
+}
+
+/* Of a file that is a FIFO it is one, and not the end of us. */
+START_TEST(reader_of_a_fifo_that_went_away_is_an_error)
+{
+	struct err e = { 0 };
+	int ends[2];
+
+	ck_assert_int_eq(pipe(ends), 0);
+	close(ends[0]);
+	ck_assert_int_eq(output_write_last(ends[1], "fifo", write_word, "word", &e), -EPIPE);
+	ck_assert_str_eq(e.what, "cannot write fifo: Broken pipe");
+}
+END_TEST
+
 /* Letters alone are nobody's id: /page/aaaa and so on. */
 static void add_word(struct str *b, size_t nr)
 {
@@ -747,6 +769,7 @@ Suite *check_cmd_report_suite(void)
 	tcase_add_loop_test(tc, command_does_not_destroy_its_input, 0, 5);
 	tcase_add_loop_test(tc, output_that_is_lost_is_an_error, 0, ARRAY_LEN(lost_outputs));
 	tcase_add_loop_test(tc, reader_that_went_away_is_no_error, 0, 4);
+	tcase_add_test(tc, reader_of_a_fifo_that_went_away_is_an_error);
 	tcase_add_loop_test(tc, command_puts_many_paths_together, 0, ARRAY_LEN(many_paths));
 	tcase_add_test(tc, command_merges_inputs);
 	suite_add_tcase(s, tc);
