@@ -78,13 +78,19 @@ static void add_name(struct str *b, const struct request_list *l, uint32_t metho
 	str_add_char(b, '\n');
 }
 
-/* What the on-CPU column is called: its unit, where that is no time. */
-static void cpu_title(const struct request_list *l, char *ret_title, size_t size)
+/* What the on-CPU column is called: its unit, which a recording may call anything, where that is no time. */
+static void add_cpu_title(struct str *b, const struct request_list *l)
 {
-	if (l->has_cpu)
-		snprintf(ret_title, size, "on-CPU");
-	else
-		snprintf(ret_title, size, "%.10s~", is_time(l) ? "on-CPU" : l->unit);
+	const char *name = l->has_cpu || is_time(l) ? "on-CPU" : l->unit, *mark = l->has_cpu ? "" : "~";
+	int left = 11 - (int)strlen(mark);
+	struct str shown = { 0 };
+	size_t len = 0;
+
+	str_add_escaped(&shown, name, strlen(name));
+	for (; len < shown.len && left; left--)
+		len += utf8_len(shown.s + len, shown.len - len);
+	str_addf(b, "%*s%.*s%s", left, "", (int)len, str_cstr(&shown), mark);
+	str_release(&shown);
 }
 
 static void add_request(struct str *b, const struct request_list *l, const struct request *r)
@@ -105,10 +111,9 @@ static void add_request(struct str *b, const struct request_list *l, const struc
 static void write_table(const struct request_list *l, FILE *out)
 {
 	struct str line = { 0 };
-	char title[16];
 
-	cpu_title(l, title, sizeof(title));
-	fprintf(out, "%12s %10s %11s %8s %10s %7s  request\n", "begin", "elapsed", title, "samples",
+	add_cpu_title(&line, l);
+	fprintf(out, "%12s %10s %s %8s %10s %7s  request\n", "begin", "elapsed", str_cstr(&line), "samples",
 		"thread", "status");
 	vec_each(&l->requests, r) {
 		str_clear(&line);
@@ -150,11 +155,10 @@ static void add_endpoint(struct str *b, const struct request_list *l,
 static void write_summary_table(const struct request_list *l, FILE *out)
 {
 	struct str text = { 0 };
-	char title[16];
 
-	cpu_title(l, title, sizeof(title));
-	fprintf(out, "%8s %10s %10s %10s %10s %10s %10s %11s %8s  endpoint\n", "requests",
-		"unfinished", "mean", "p50", "p90", "p99", "max", title, "samples");
+	add_cpu_title(&text, l);
+	fprintf(out, "%8s %10s %10s %10s %10s %10s %10s %s %8s  endpoint\n", "requests",
+		"unfinished", "mean", "p50", "p90", "p99", "max", str_cstr(&text), "samples");
 	vec_each(&l->endpoints, line) {
 		str_clear(&text);
 		add_endpoint(&text, l, line);

@@ -139,12 +139,52 @@ START_TEST(json_of_an_unfinished_one_has_no_cpu)
 }
 END_TEST
 
+static const struct {
+	const char *unit, *want;	/* want: the heads of both lists' columns, 11 wide */
+} units[] = {
+	{ "cycles", "    cycles~" },
+	{ "instructions", "instructio~" },
+	{ "\033[2J\n", " \\x1b[2J\\n~" },
+	{ "\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4",
+	  "\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4~" },
+	{ "\xc3\xa4\xff", "     \xc3\xa4\\xff~" },
+};
+
+/* A recording's event may be called anything. */
+START_TEST(unit_is_shown_and_not_obeyed)
+{
+	write_fn *const writers[] = { write_requests, write_endpoints };
+	const size_t columns[] = { CPU_OF_REQUEST, CPU_OF_ENDPOINT };
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(writers); i++) {
+		struct strings strings = { 0 };
+		struct request_list l;
+		struct err e = { 0 };
+		char *text;
+		size_t len;
+		FILE *out = open_memstream(&text, &len);
+
+		make_list(&l, &strings, "/a=?!");
+		l.unit = units[_i].unit;
+		ck_assert_int_eq(writers[i](&l, out, &e), 0);
+		fclose(out);
+		ck_assert_msg(str_starts(text + columns[i], units[_i].want), "%s", text);
+		ck_assert(str_starts(text + columns[i] + strlen(units[_i].want), "  samples"));
+		free(text);
+		list_release(&l);
+		strings_release(&strings);
+	}
+}
+END_TEST
+
 Suite *check_list_suite(void)
 {
 	Suite *s = suite_create("list");
 	TCase *tc = tcase_create("list");
 
 	tcase_add_loop_test(tc, requests_without_an_end_have_no_time_on_the_cpu, 0, ARRAY_LEN(cases));
+	tcase_add_loop_test(tc, unit_is_shown_and_not_obeyed, 0, ARRAY_LEN(units));
 	tcase_add_test(tc, json_of_an_unfinished_one_has_no_cpu);
 	suite_add_tcase(s, tc);
 	return s;
