@@ -285,6 +285,16 @@ int sink_error(const struct sink *s, struct err *e)
 	return err_set(e, s->error, "cannot write %s: %m", s->path);
 }
 
+void sink_close(struct sink *s)
+{
+	int fd = s->fd;
+
+	s->fd = -1;
+	/* EINTR says nothing of what was written. */
+	if (fd > STDERR_FILENO && close(fd) && errno != EINTR)
+		keep_error(s, -errno);
+}
+
 void sink_abandon(struct sink *s)
 {
 	char *old;
@@ -301,8 +311,7 @@ void sink_abandon(struct sink *s)
 
 void sink_release(struct sink *s)
 {
-	if (s->fd > STDERR_FILENO)
-		close(s->fd);
+	sink_close(s);
 	free(s->path);
 	*s = (struct sink){ 0 };
 }

@@ -7,6 +7,7 @@
  *	sink_write_records(&s, parts, nr);
  *	sink_write_whole(&s, parts, nr);	what comes behind them
  *	sink_write_front(&s, header, len);	the first bytes again, now that all is known
+ *	sink_close(&s);
  *	err = sink_error(&s, &e);
  *	sink_release(&s);
  *
@@ -64,6 +65,11 @@ void sink_write_records(struct sink *s, const struct iovec *parts, int nr_parts)
 bool sink_write_whole(struct sink *s, const struct iovec *parts, int nr_parts);
 /* Over the first bytes of a file. Tried after an error as well. */
 void sink_write_front(struct sink *s, const void *bytes, size_t len);
+/*
+ * Nothing more is written. What was may be lost only now, where a disk is somebody else's or a quota is kept late:
+ * sink_error() tells. Before sink_release(), which tells nobody.
+ */
+void sink_close(struct sink *s);
 /*
  * 0, or the negative errno of the first write that failed; *e then says it in words. -ETIMEDOUT:
  * the reader did not read.

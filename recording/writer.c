@@ -449,6 +449,7 @@ int writer_finish(struct writer *w, struct err *e)
 		write_feature_sections(w);
 		sink_write_front(&w->sink, &w->header, sizeof(w->header));
 	}
+	sink_close(&w->sink);
 	return writer_error(w, e);
 }
 

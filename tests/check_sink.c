@@ -385,6 +385,21 @@ START_TEST(front_is_written_anew)
 }
 END_TEST
 
+/* Another one has closed it: to us it is a close(2) that fails, as on a disk of somebody else's. */
+START_TEST(close_that_fails_is_told)
+{
+	struct sink s;
+	struct err e;
+
+	open_sink(&s, harness_path("out.data"));
+	ck_assert(write_text(&s, "text"));
+	close(s.fd);
+	sink_close(&s);
+	ck_assert_int_eq(sink_error(&s, &e), -EBADF);
+	sink_release(&s);
+}
+END_TEST
+
 /* ---- a reader that does not read ---- */
 
 /* A pipe for stdout; returns the end that is read. */
@@ -551,6 +566,7 @@ static TCase *no_room_tcase(void)
 	tcase_add_test(tc, end_follows_the_last_whole_record);
 	tcase_add_test(tc, stdout_takes_nothing_back);
 	tcase_add_test(tc, front_is_written_anew);
+	tcase_add_test(tc, close_that_fails_is_told);
 	return tc;
 }
 

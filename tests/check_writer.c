@@ -370,6 +370,22 @@ START_TEST(bytes_are_counted)
 }
 END_TEST
 
+/* Before its errors are told: they may show only then. */
+START_TEST(finished_file_is_closed)
+{
+	int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	struct writing x;
+
+	setup(&x);
+	close(fd);
+	ck_assert_int_eq(writer_open(harness_path("out.data"), &x.config, &x.w, &x.e), 0);
+	ck_assert_int_ge(fcntl(fd, F_GETFD), 0);
+	ck_assert_int_eq(writer_finish(x.w, &x.e), 0);
+	ck_assert_int_lt(fcntl(fd, F_GETFD), 0);
+	release(&x);
+}
+END_TEST
+
 /* Nothing was finished: what had been written is there. */
 START_TEST(file_without_an_end_is_readable)
 {
@@ -722,6 +738,7 @@ Suite *check_writer_suite(void)
 
 	tcase_add_loop_test(tc, reader_reads_what_is_written, 0, 2);
 	tcase_add_test(tc, bytes_are_counted);
+	tcase_add_test(tc, finished_file_is_closed);
 	tcase_add_test(tc, file_without_an_end_is_readable);
 	tcase_add_loop_test(tc, files_of_any_size_come_in_chunks, 0, ARRAY_LEN(files));
 	suite_add_tcase(s, tc);
