@@ -31,50 +31,71 @@ static void give_to_sudo_user(int fd)
 		log_debug("cannot give the recording to uid %s: %m", uid);
 }
 
-/* An empty file is nobody's loss. Where this fails, so does what follows, and says why. */
-static void set_old_aside(struct sink *s, bool is_empty)
+static int cannot_rename(const struct sink *s, const char *old, int error, struct err *e)
+{
+	err_set(e, -error, "cannot rename %s to %s: %m", s->path, old);
+	if (error == EISDIR)
+		err_remedy(e, "It is a folder: move it away, or name another file with -o.");
+	return e->code;
+}
+
+/* An empty file is nobody's loss. */
+static int set_old_aside(struct sink *s, bool is_empty, struct err *e)
 {
 	char *old;
+	int err;
 
-	if (is_empty) {
-		unlink(s->path);
-		return;
-	}
+	if (is_empty)
+		return unlink(s->path) ? err_set(e, -errno, "cannot replace %s: %m", s->path) : 0;
 	old = xasprintf("%s.old", s->path);
-	s->has_old = !rename(s->path, old);
+	err = rename(s->path, old) ? cannot_rename(s, old, errno, e) : 0;
+	s->has_old = !err;
 	free(old);
+	return err;
+}
+
+static int cannot_write(const char *path, int err, struct err *e)
+{
+	err_set(e, err, err == -ESPIPE ? "cannot write %s: it is a pipe or a terminal" : "cannot write %s: %m", path);
+	if (err == -ESPIPE)
+		err_remedy(e, "-o - writes a stream, to stdout.");
+	if (err == -EEXIST)
+		err_remedy(e, "It is a link that leads nowhere.");
+	return err;
 }
 
 /* What takes nothing back cannot have its first bytes written last. A fifo would wait for its reader. */
-static int open_device(const char *path, const struct stat *st)
+static int open_device(const char *path, const struct stat *st, struct err *e)
 {
 	int fd = S_ISFIFO(st->st_mode) ? -1 : open(path, O_WRONLY | O_CLOEXEC);
 	int err = S_ISFIFO(st->st_mode) ? -ESPIPE : -errno;
 
 	if (fd < 0 || lseek(fd, 0, SEEK_CUR) >= 0)
-		return fd < 0 ? err : fd;
+		return fd < 0 ? cannot_write(path, err, e) : fd;
 	err = -errno;
 	close(fd);
-	return err;
+	return cannot_write(path, err, e);
 }
 
 /*
  * The file is always a new one: root must not write through a link that somebody left in a shared
  * folder. Returns the descriptor, or a negative errno.
  */
-static int open_file(struct sink *s)
+static int open_file(struct sink *s, struct err *e)
 {
 	struct stat st;
-	int fd;
+	int fd, err;
 
 	if (!stat(s->path, &st)) {
 		if (!S_ISREG(st.st_mode))
-			return open_device(s->path, &st);
-		set_old_aside(s, !st.st_size);
+			return open_device(s->path, &st, e);
+		err = set_old_aside(s, !st.st_size, e);
+		if (err)
+			return err;
 	}
 	fd = open(s->path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0)
-		return -errno;
+		return cannot_write(s->path, -errno, e);
 	s->is_new = true;
 	give_to_sudo_user(fd);
 	return fd;
@@ -100,15 +121,10 @@ int sink_open(struct sink *s, const char *path, const struct sink_patience *pati
 
 	*s = (struct sink){ .is_stdout = !strcmp(path, "-"), .patience = *patience };
 	s->path = xstrdup(s->is_stdout ? "stdout" : path);
-	s->fd = s->is_stdout ? open_stdout() : open_file(s);
+	s->fd = s->is_stdout ? open_stdout() : open_file(s, e);
 	if (s->fd >= 0)
 		return 0;
-	err = err_set(e, s->fd, s->fd == -ESPIPE ? "cannot write %s: it is a pipe or a terminal" : "cannot write %s: %m",
-		      s->path);
-	if (err == -ESPIPE)
-		err_remedy(e, "-o - writes a stream, to stdout.");
-	if (err == -EEXIST)
-		err_remedy(e, "It is a link that leads nowhere.");
+	err = s->fd;
 	sink_abandon(s);
 	sink_release(s);
 	return err;

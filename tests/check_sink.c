@@ -129,6 +129,24 @@ START_TEST(links_to_nowhere_are_not_followed)
 }
 END_TEST
 
+/* A folder has the old recording's name: what stands there stays. */
+START_TEST(old_recording_that_cannot_be_kept_is_not_lost)
+{
+	const char *path = harness_file("out.data", "first", 5), *old = harness_path("out.data.old");
+	char *want = xasprintf("cannot rename %s to %s: Is a directory", path, old);
+	struct sink s;
+	struct err e;
+
+	ck_assert_int_eq(mkdir(old, 0700), 0);
+	ck_assert_int_eq(sink_open(&s, path, &for_ever, &e), -EISDIR);
+	ck_assert_str_eq(e.what, want);
+	ck_assert_str_eq(e.remedy, "It is a folder: move it away, or name another file with -o.");
+	expect_text(path, "first");
+	ck_assert_int_eq(rmdir(old), 0);
+	free(want);
+}
+END_TEST
+
 START_TEST(path_that_cannot_be_written_is_named)
 {
 	const char *path = harness_path("none/out.data");
@@ -541,6 +559,7 @@ static TCase *names_tcase(void)
 	tcase_add_test(tc, devices_are_left_where_they_are);
 	tcase_add_test(tc, what_takes_nothing_back_is_refused);
 	tcase_add_test(tc, links_to_nowhere_are_not_followed);
+	tcase_add_test(tc, old_recording_that_cannot_be_kept_is_not_lost);
 	tcase_add_test(tc, path_that_cannot_be_written_is_named);
 	tcase_add_test(tc, links_are_not_written_through);
 	tcase_add_test(tc, abandoned_file_leaves_all_as_it_was);
