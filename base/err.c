@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdarg.h>
+#include <string.h>
 
 #include "base/str.h"
 
@@ -29,6 +30,15 @@ int err_remedy(struct err *e, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(e->remedy, sizeof(e->remedy), fmt, ap);
 	va_end(ap);
+	return e->code;
+}
+
+int err_of_input(struct err *e, const char *path)
+{
+	struct err inner = *e;
+
+	err_set(e, inner.code, "%s: %s", strcmp(path, "-") ? path : "stdin", inner.what);
+	memcpy(e->remedy, inner.remedy, sizeof(e->remedy));
 	return e->code;
 }
 

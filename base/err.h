@@ -30,6 +30,8 @@ struct err {
 __attribute__((format(printf, 3, 4))) int err_set(struct err *e, int code, const char *fmt, ...);
 /* Adds the remedy to an error that is set. Returns its code. */
 __attribute__((format(printf, 2, 3))) int err_remedy(struct err *e, const char *fmt, ...);
+/* Puts what was read before the message, a path or "-" for stdin; the remedy stays. Returns the code. */
+int err_of_input(struct err *e, const char *path);
 /* Two lines at most: "wperf: what: why" and the remedy. Controls in them are shown as \n, \xNN. */
 void err_print(const struct err *e, FILE *out);
 /* EXIT_NOT_PERMITTED for -EPERM and -EACCES, EXIT_USAGE for all others. */

@@ -157,24 +157,13 @@ static int read_header(struct reader *r, struct err *e)
 	return 0;
 }
 
-/* Puts the path before the message, where it is not there yet. */
-static int with_path(struct err *e, const char *path)
-{
-	struct err inner = *e;
-
-	err_set(e, inner.code, "%s: %s", strcmp(path, "-") ? path : "stdin", inner.what);
-	if (inner.remedy[0])
-		err_remedy(e, "%s", inner.remedy);
-	return e->code;
-}
-
 int reader_open(const char *path, struct reader **ret_reader, struct err *e)
 {
 	struct reader *r = reader_new();
 	int err = window_open(&r->w, path, e);
 
 	if (!err && read_header(r, e))
-		err = with_path(e, path);
+		err = err_of_input(e, path);
 	if (err) {
 		reader_free(r);
 		return err;
@@ -193,7 +182,7 @@ int reader_open_pipe(int fd, const char *name, struct reader **ret_reader, struc
 	window_open_pipe(&r->w, fd);
 	err = read_header(r, e);
 	if (err) {
-		with_path(e, name);
+		err_of_input(e, name);
 		reader_free(r);
 	} else {
 		*ret_reader = r;

@@ -498,15 +498,10 @@ static void end_input(struct feed *f)
 	f->tallies.nr_labels_cut += a->by_marks.nr_labels_cut;
 }
 
-static const char *name_of_input(const char *path)
-{
-	return strcmp(path, "-") ? path : "stdin";
-}
-
-static void keep_unread(struct feed *f, const char *path, const struct err *e)
+static void keep_unread(struct feed *f, const struct err *e)
 {
 	if (!f->unread.code)
-		err_set(&f->unread, e->code, "%s: %s; this is about what stands before", name_of_input(path), e->what);
+		err_set(&f->unread, e->code, "%s; this is about what stands before", e->what);
 }
 
 static int feed_records(struct feed *f, struct order *o, const char *path, struct err *e)
@@ -518,17 +513,15 @@ static int feed_records(struct feed *f, struct order *o, const char *path, struc
 		err = feed_record(f, &r, path, e);
 	if (err || more >= 0)
 		return err;
+	err_of_input(e, path);
 	/* Names and mappings alone say nothing: that would be an empty report of a wreck. */
-	if (!f->nr_read) {
-		struct err inner = *e;
-
-		return err_set(e, inner.code, "%s: %s", path, inner.what);
-	}
+	if (!f->nr_read)
+		return e->code;
 	if (reader_error(o->reader)) {
-		keep_unread(f, path, e);
+		keep_unread(f, e);
 		return 0;
 	}
-	log_warn("%s: %s; this is about what stands before", path, e->what);
+	log_warn("%s; this is about what stands before", e->what);
 	f->is_truncated = true;
 	return 0;
 }

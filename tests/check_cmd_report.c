@@ -429,6 +429,30 @@ START_TEST(command_fails_where_its_input_cannot_be_read_to_the_end)
 }
 END_TEST
 
+START_TEST(command_says_what_to_do_about_compression)
+{
+	struct perf_event_attr attr = sketch_attr();
+	struct sketch s = { 0 };
+	struct str err = { 0 };
+	char *line, *want;
+
+	sketch_file(&s, &attr, 1);
+	sketch_begin(&s, PERF_RECORD_COMPRESSED, 0);
+	sketch_u64(&s, 0);
+	sketch_end(&s);
+	sketch_finish(&s, NULL, 0);
+	line = xasprintf("report -i %s", harness_file("in.data", s.bytes.s, s.bytes.len));
+	want = xasprintf("wperf: %s: the recording is compressed\n"
+			 "perf record makes one that is not, without -z.\n", harness_path("in.data"));
+	ck_assert_int_eq(run_line(cmd_report, line, &err), 2);
+	ck_assert_str_eq(str_cstr(&err), want);
+	free(line);
+	free(want);
+	str_release(&err);
+	sketch_release(&s);
+}
+END_TEST
+
 START_TEST(command_reports_what_stands_before_corruption)
 {
 	const char *cut_path = harness_path("corrupt"), *out_path = harness_path("out");
@@ -763,6 +787,7 @@ Suite *check_cmd_report_suite(void)
 	tcase_add_loop_test(tc, command_writes_a_file_a_request, 0, ARRAY_LEN(profile_dirs));
 	tcase_add_test(tc, command_reports_what_is_left_of_a_recording);
 	tcase_add_loop_test(tc, command_fails_where_its_input_cannot_be_read_to_the_end, 0, 2);
+	tcase_add_test(tc, command_says_what_to_do_about_compression);
 	tcase_add_test(tc, command_reports_what_stands_before_corruption);
 	tcase_add_test(tc, command_refuses_what_nothing_can_be_read_of);
 	tcase_add_test(tc, command_sorts_requests_of_all_inputs_by_begin);
