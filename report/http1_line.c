@@ -190,6 +190,9 @@ size_t http1_line_behind_chunks(const uint8_t *s, size_t len)
 	const size_t last_len = sizeof(LAST_CHUNK) - 1;
 	const uint8_t *end = s + len, *from = s, *found;
 
+	/* A mark that brought no bytes has NULL for them, which memmem(3) does not take. */
+	if (!len)
+		return 0;
 	while ((found = memmem(from, (size_t)(end - from), LAST_CHUNK, last_len))) {
 		from = found + last_len;
 		if (http1_line_recognize(from, (size_t)(end - from), false) == RECOGNIZED)

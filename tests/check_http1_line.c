@@ -283,6 +283,25 @@ START_TEST(cut_field_frames_nothing)
 }
 END_TEST
 
+static const struct {
+	const char *bytes;
+	size_t want;
+} chunked[] = {
+	{ NULL, 0 },	/* a mark that says how many they were, and brought none */
+	{ "b\r\n0\r\n\r\nGET / HTTP/1.1\r\n", 8 },
+	{ "b\r\n0\r\n\r\nb\r\n0\r\n\r\nGET /", 16 },
+	{ "b\r\n0\r\n\r\n", 8 },
+	{ "b\r\n0\r\n\r\nb", 9 },
+};
+
+START_TEST(request_is_found_behind_chunks)
+{
+	const char *s = chunked[_i].bytes;
+
+	ck_assert_uint_eq(http1_line_behind_chunks((const uint8_t *)s, s ? strlen(s) : 0), chunked[_i].want);
+}
+END_TEST
+
 Suite *check_http1_line_suite(void)
 {
 	Suite *s = suite_create("http1_line");
@@ -297,6 +316,7 @@ Suite *check_http1_line_suite(void)
 	tcase_add_loop_test(tc, chunk_size_is_read, 0, ARRAY_LEN(sizes));
 	tcase_add_loop_test(tc, fields_frame_a_body, 0, ARRAY_LEN(framings));
 	tcase_add_test(tc, cut_field_frames_nothing);
+	tcase_add_loop_test(tc, request_is_found_behind_chunks, 0, ARRAY_LEN(chunked));
 	suite_add_tcase(s, tc);
 	return s;
 }
