@@ -77,6 +77,11 @@ bool parse_bytes(const char *s, uint64_t *ret_bytes)
 	return true;
 }
 
+uint64_t whole_number(double x)
+{
+	return x < 0x1p64 ? (uint64_t)(x + 0.5) : UINT64_MAX;
+}
+
 bool parse_u64(const char *s, uint64_t min, uint64_t max, uint64_t *ret_value)
 {
 	unsigned long long value;

@@ -14,6 +14,8 @@
 bool parse_time_ns(const char *s, uint64_t *ret_ns);
 /* "4096", "64K", "10M", "2G" (powers of 1024; a trailing B or iB is taken). */
 bool parse_bytes(const char *s, uint64_t *ret_bytes);
+/* Rounded; UINT64_MAX where more than 64 bits would be needed. Not negative. */
+uint64_t whole_number(double x);
 /* A whole decimal number from min to max, and nothing after it. */
 bool parse_u64(const char *s, uint64_t min, uint64_t max, uint64_t *ret_value);
 /* "3.2 ms", "812.0 us", "12.1 s": one decimal, the unit that reads best. */

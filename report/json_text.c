@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "report/json_text.h"
 
+#include <math.h>
+
 #include "base/str.h"
 #include "base/units.h"
 
@@ -15,6 +17,12 @@ json_t *json_text(const char *s, size_t len)
 		str_release(&shown);
 	}
 	return value;
+}
+
+json_t *json_number(double value)
+{
+	/* + 0.0 makes 0.0 of -0.0. */
+	return isfinite(value) ? json_real(value + 0.0) : json_null();
 }
 
 json_t *json_time_of_day(uint64_t epoch_ns)

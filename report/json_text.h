@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Text of any bytes in JSON, and JSON in files that people look at in a terminal. */
+/* Text of any bytes and numbers of any value in JSON, and JSON in files that people look at in a terminal. */
 #ifndef REPORT_JSON_TEXT_H
 #define REPORT_JSON_TEXT_H
 
@@ -10,6 +10,8 @@
 
 /* A string. Bytes that are no UTF-8 are shown as in tables, with \xNN: JSON cannot hold them. */
 json_t *json_text(const char *s, size_t len);
+/* Null for what is infinite or no number at all: JSON cannot hold it. */
+json_t *json_number(double value);
 /* A moment of the wall clock, as RFC 3339 has it; null for 0, which is not known. */
 json_t *json_time_of_day(uint64_t epoch_ns);
 /*

@@ -183,7 +183,7 @@ static json_t *known_text_of(const struct request_list *l, uint32_t id)
 static void add_weight_to(json_t *o, const struct request_list *l, uint64_t weight)
 {
 	json_object_set_new(o, "time", is_time(l) ?
-					       json_real((double)weight * l->seconds_per_weight) :
+					       json_number((double)weight * l->seconds_per_weight) :
 					       json_integer((json_int_t)weight));
 	if (!is_time(l))
 		json_object_set_new(o, "unit", json_text(l->unit, strlen(l->unit)));
@@ -191,7 +191,7 @@ static void add_weight_to(json_t *o, const struct request_list *l, uint64_t weig
 
 static json_t *cpu_of(bool is_known, uint64_t cpu_ns)
 {
-	return is_known ? json_real((double)cpu_ns / (double)NS_PER_SEC) : json_null();
+	return is_known ? json_number((double)cpu_ns / (double)NS_PER_SEC) : json_null();
 }
 
 static json_t *request_object(const struct request_list *l, const struct request *r)
@@ -200,11 +200,11 @@ static json_t *request_object(const struct request_list *l, const struct request
 
 	json_object_set_new(o, "id", json_integer((json_int_t)r->id));
 	json_object_set_new(o, "timestamp", json_time_of_day(r->begin_epoch_ns));
-	json_object_set_new(o, "begin", json_real(since_begin(l, r->begin_ns)));
+	json_object_set_new(o, "begin", json_number(since_begin(l, r->begin_ns)));
 	json_object_set_new(
 		o, "elapsed",
 		r->is_unfinished ? json_null()
-				 : json_real((double)request_elapsed_ns(r) / (double)NS_PER_SEC));
+				 : json_number((double)request_elapsed_ns(r) / (double)NS_PER_SEC));
 	json_object_set_new(o, "cpu", cpu_of(r->has_cpu && !r->is_unfinished, r->cpu_ns));
 	add_weight_to(o, l, r->weight);
 	json_object_set_new(o, "samples", json_integer((json_int_t)r->nr_samples));
@@ -224,10 +224,10 @@ static json_t *endpoint_object(const struct request_list *l, const struct endpoi
 	size_t i;
 
 	json_object_set_new(elapsed, "mean",
-			    is_known ? json_real(mean_seconds(line)) : json_null());
+			    is_known ? json_number(mean_seconds(line)) : json_null());
 	for (i = 0; i < ARRAY_LEN(quantiles); i++)
 		json_object_set_new(elapsed, quantile_names[i],
-				    is_known ? json_real(quantile_seconds(line, quantiles[i])) :
+				    is_known ? json_number(quantile_seconds(line, quantiles[i])) :
 					       json_null());
 	json_object_set_new(o, "path", text_of(l, line->path));
 	json_object_set_new(o, "method", known_text_of(l, line->method));

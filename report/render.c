@@ -134,7 +134,7 @@ uint64_t render_amount(const struct profile *p, uint64_t weight)
 {
 	if (!render_is_time(p))
 		return weight;
-	return (uint64_t)(profile_seconds(p, weight) * (double)NS_PER_SEC + 0.5);
+	return whole_number(profile_seconds(p, weight) * (double)NS_PER_SEC);
 }
 
 void render_add_label(struct str *b, const struct profile *p, const struct group *g)

@@ -21,7 +21,6 @@
  */
 #include "report/render.h"
 
-#include <math.h>
 #include <string.h>
 
 #include "base/units.h"
@@ -48,12 +47,6 @@ static void dump_take(const struct json_out *j, json_t *value, size_t more_flags
 	json_decref(value);
 }
 
-static json_t *number(double value)
-{
-	/* + 0.0 makes 0.0 of -0.0. */
-	return isfinite(value) ? json_real(value + 0.0) : json_null();
-}
-
 static json_t *count(uint64_t nr)
 {
 	return nr == COUNT_UNKNOWN ? json_null() : json_integer((json_int_t)nr);
@@ -76,12 +69,12 @@ static json_t *known_text_of(const struct profile *p, uint32_t id)
 
 static json_t *seconds_of_ns(double ns)
 {
-	return number(ns / (double)NS_PER_SEC);
+	return json_number(ns / (double)NS_PER_SEC);
 }
 
 static json_t *weight_of(const struct profile *p, uint64_t weight)
 {
-	return number(profile_seconds(p, weight));
+	return json_number(profile_seconds(p, weight));
 }
 
 static json_t *recording_object(const struct profile *p)
@@ -90,7 +83,7 @@ static json_t *recording_object(const struct profile *p)
 
 	json_object_set_new(o, "input", text(p->input));
 	json_object_set_new(o, "event", text(p->event));
-	json_object_set_new(o, "freq", p->freq_hz > 0 ? number(p->freq_hz) : json_null());
+	json_object_set_new(o, "freq", p->freq_hz > 0 ? json_number(p->freq_hz) : json_null());
 	json_object_set_new(o, "duration", seconds_of_ns((double)p->duration_ns));
 	json_object_set_new(o, "hostname", text(p->hostname));
 	json_object_set_new(o, "os_release", text(p->os_release));
@@ -128,7 +121,7 @@ static json_t *stacks_object(const struct unwind_tally *t)
 	o = json_object();
 	ended = json_object();
 	json_object_set_new(o, "samples", count(nr));
-	json_object_set_new(o, "whole", number((double)t->nr_stops[UNWIND_STOP_ROOT] / (double)nr));
+	json_object_set_new(o, "whole", json_number((double)t->nr_stops[UNWIND_STOP_ROOT] / (double)nr));
 	json_object_set_new(o, "frames", count(t->nr_frames));
 	json_object_set_new(o, "guessed_frames", count(t->nr_guessed));
 	for (i = 0; i < UNWIND_NR_STOPS; i++)
@@ -151,7 +144,7 @@ static json_t *attributed(const struct profile *p)
 
 	if (!p->has_markers || !t->nr_samples)
 		return json_null();
-	return number((double)t->nr_in_requests / (double)t->nr_samples);
+	return json_number((double)t->nr_in_requests / (double)t->nr_samples);
 }
 
 /* Null where no request's status is known. */
@@ -203,10 +196,10 @@ static void add_no_request(json_t *o)
 static void add_request(json_t *o, const struct profile *p, const struct group *g)
 {
 	json_object_set_new(o, "id", json_integer((json_int_t)g->request_id));
-	json_object_set_new(o, "begin", number(render_seconds_since_begin(p, g->begin_ns)));
+	json_object_set_new(o, "begin", json_number(render_seconds_since_begin(p, g->begin_ns)));
 	json_object_set_new(o, "end", g->nr_unfinished
 				      ? json_null()
-				      : number(render_seconds_since_begin(p, g->end_ns)));
+				      : json_number(render_seconds_since_begin(p, g->end_ns)));
 	json_object_set_new(o, "thread", json_integer(g->tid));
 	json_object_set_new(o, "timestamp", json_time_of_day(g->begin_epoch_ns));
 }

@@ -2,7 +2,6 @@
 #include "report/session_notes.h"
 
 #include <elf.h>
-#include <math.h>
 
 #include "base/units.h"
 
@@ -95,13 +94,17 @@ void session_give_cut_files(struct session *s)
 
 /* ---- times and counts ---- */
 
-/* A decimal number above 0, or 0. */
+/* What a CPU may do in a second. Beyond that, times could be no numbers any more. */
+#define RATE_MIN 1e6
+#define RATE_MAX 1e12
+
+/* A decimal number, or 0. */
 static double parse_rate(const char *text)
 {
 	char *end;
 	double rate = strtod(text, &end);
 
-	return end != text && !*end && isfinite(rate) && rate > 0 ? rate : 0;
+	return end != text && !*end && rate >= RATE_MIN && rate <= RATE_MAX ? rate : 0;
 }
 
 /* 0: no time. */

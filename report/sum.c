@@ -295,7 +295,7 @@ static struct stack_weight in_unit(const struct sum *t, const struct stack_weigh
 
 	if (!t->profile->has_call_times)
 		return out;
-	out.weight = has_calls ? s->self_ns : (uint64_t)((double)s->weight * t->ns_per_weight + 0.5);
+	out.weight = has_calls ? s->self_ns : whole_number((double)s->weight * t->ns_per_weight);
 	return out;
 }
 

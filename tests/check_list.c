@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the list says of the time on the CPU. Its options and files are check_cmd_report.c's. */
 #include <check.h>
+#include <math.h>
 #include <stdlib.h>
 
 #include "base/str.h"
@@ -139,6 +140,27 @@ START_TEST(json_of_an_unfinished_one_has_no_cpu)
 }
 END_TEST
 
+/* Every key is there, whatever the numbers are. */
+START_TEST(json_of_no_number_is_null)
+{
+	struct strings strings = { 0 };
+	struct request_list l;
+	struct err e = { 0 };
+	char *text;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+
+	make_list(&l, &strings, "/a=9!");
+	l.seconds_per_weight = INFINITY;
+	ck_assert_int_eq(list_write(&l, LIST_JSONL, out, &e), 0);
+	fclose(out);
+	ck_assert_ptr_nonnull(strstr(text, "\"time\":null,"));
+	free(text);
+	list_release(&l);
+	strings_release(&strings);
+}
+END_TEST
+
 static const struct {
 	const char *unit, *want;	/* want: the heads of both lists' columns, 11 wide */
 } units[] = {
@@ -186,6 +208,7 @@ Suite *check_list_suite(void)
 	tcase_add_loop_test(tc, requests_without_an_end_have_no_time_on_the_cpu, 0, ARRAY_LEN(cases));
 	tcase_add_loop_test(tc, unit_is_shown_and_not_obeyed, 0, ARRAY_LEN(units));
 	tcase_add_test(tc, json_of_an_unfinished_one_has_no_cpu);
+	tcase_add_test(tc, json_of_no_number_is_null);
 	suite_add_tcase(s, tc);
 	return s;
 }

@@ -691,6 +691,8 @@ static const struct {
 	{ &cycles_at_100_hz, { "0", "0" }, "cycles", 8e6 },
 	{ &cycles_at_100_hz, { "-1", "nan" }, "cycles", 8e6 },
 	{ &cycles_at_100_hz, { "", "fast" }, "cycles", 8e6 },
+	{ &cycles_at_100_hz, { "1e-308", "1e-308" }, "cycles", 8e6 },
+	{ &cycles_at_100_hz, { "1e300", "1e300" }, "cycles", 8e6 },
 	/* no other event is made of cycles */
 	{ &faults_at_100_hz, { "2e9", "2e9" }, "page-faults", 8e6 },
 };

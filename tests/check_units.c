@@ -161,6 +161,16 @@ START_TEST(moments_are_as_rfc_3339_has_them)
 }
 END_TEST
 
+START_TEST(what_64_bits_do_not_hold_is_the_most_that_they_do)
+{
+	ck_assert_uint_eq(whole_number(0), 0);
+	ck_assert_uint_eq(whole_number(1.5), 2);
+	ck_assert_uint_eq(whole_number(0x1p63), 1ULL << 63);
+	ck_assert_uint_eq(whole_number(0x1p64), UINT64_MAX);
+	ck_assert_uint_eq(whole_number(1e308 * 10), UINT64_MAX);
+}
+END_TEST
+
 START_TEST(amounts_are_powers_of_1000)
 {
 	struct str b = { 0 };
@@ -181,6 +191,7 @@ Suite *check_units_suite(void)
 	tcase_add_loop_test(tc, numbers_are_whole_and_in_range, 0, ARRAY_LEN(numbers));
 	tcase_add_loop_test(tc, durations_take_the_unit_that_reads_best, 0, ARRAY_LEN(durations));
 	tcase_add_loop_test(tc, amounts_are_powers_of_1000, 0, ARRAY_LEN(amounts));
+	tcase_add_test(tc, what_64_bits_do_not_hold_is_the_most_that_they_do);
 	tcase_add_loop_test(tc, moments_are_as_rfc_3339_has_them, 0, ARRAY_LEN(moments));
 	suite_add_tcase(s, tc);
 	return s;
