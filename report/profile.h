@@ -68,6 +68,7 @@ struct group {
 	bool is_outside;	/* samples that belong to no request: path is "(outside)" */
 	uint32_t path;		/* of the endpoint or request; else what it stands for: "nginx/1" */
 	uint32_t method;	/* "" where unknown or mixed */
+	uint32_t place;		/* in which the first of it came: what sorting is stable against */
 	uint64_t nr_requests;	/* finished ones that the selection took */
 	uint64_t nr_unfinished;
 	struct durations elapsed;	/* of the finished ones */

@@ -190,10 +190,13 @@ static const char *std_name(const struct profile *p, uint32_t function)
 	return strings_text(p->strings, p->functions.at[function].std_name);
 }
 
+/* qsort_r() promises no stability, here and below. */
 static int by_std_name(const void *a, const void *b, void *profile)
 {
-	return strcmp(std_name(profile, *(const uint32_t *)a),
-		      std_name(profile, *(const uint32_t *)b));
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+	int order = strcmp(std_name(profile, x), std_name(profile, y));
+
+	return order ? order : (x > y) - (x < y);
 }
 
 /* After the last shape: sorting goes by numbers from here on. */
@@ -469,7 +472,11 @@ static int by_weight(const void *a, const void *b, void *profile)
 		return x->weight > y->weight ? -1 : 1;
 	if (x->path != y->path)
 		return strcmp(strings_text(p->strings, x->path), strings_text(p->strings, y->path));
-	return (x->request_id > y->request_id) - (x->request_id < y->request_id);
+	if (x->request_id != y->request_id)
+		return x->request_id > y->request_id ? 1 : -1;
+	if (x->method != y->method)
+		return strcmp(strings_text(p->strings, x->method), strings_text(p->strings, y->method));
+	return (x->place > y->place) - (x->place < y->place);
 }
 
 static bool has_timed(const struct sum *t, const struct weights *w)
@@ -498,6 +505,12 @@ static double ns_per_weight(const struct sum *t, const struct weights *w)
 	return p->seconds_per_sample_weight * (double)NS_PER_SEC;
 }
 
+static void add_group(struct profile *p, struct group *g)
+{
+	g->place = (uint32_t)p->groups.nr;
+	vec_push(&p->groups, *g);
+}
+
 uint64_t sum_groups(struct sum *t, struct gather *g)
 {
 	struct profile *p = t->profile;
@@ -521,7 +534,7 @@ uint64_t sum_groups(struct sum *t, struct gather *g)
 		/* Under --root a request that never came there is no part of the answer. */
 		if (group->functions.nr ||
 		    (!t->resolve->options->root && (group->nr_requests || group->nr_unfinished)))
-			vec_push(&p->groups, *group);
+			add_group(p, group);
 		else
 			group_release(group);
 		*group = (struct group){ 0 };

@@ -643,13 +643,13 @@ static void add_word(struct str *b, size_t nr)
 		str_add_char(b, (char)('a' + nr % 26));
 }
 
-static void add_exchange(struct recording_builder *b, uint64_t time, const char *path)
+static void add_exchange(struct recording_builder *b, uint64_t time, const char *method, const char *path)
 {
 	static const char answer[] = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
 	struct socket_mark m = { .conn = 5, .ns = time, .cpu_ns = time, .kind = SOCKET_IN };
 	struct str ask = { 0 };
 
-	str_addf(&ask, "GET %s HTTP/1.1\r\n\r\n", path);
+	str_addf(&ask, "%s %s HTTP/1.1\r\n\r\n", method, path);
 	m.bytes = ask.len;
 	builder_socket_mark(b, time, 10, 10, m, ask.s, ask.len);
 	m = (struct socket_mark){ .conn = 5, .ns = time + 1, .cpu_ns = time + 1, .kind = SOCKET_OUT };
@@ -657,6 +657,38 @@ static void add_exchange(struct recording_builder *b, uint64_t time, const char 
 	builder_socket_mark(b, time + 1, 10, 10, m, answer, sizeof(answer) - 1);
 	str_release(&ask);
 }
+
+/* No order is left to chance: of what weighs the same, and has one path, the method says. */
+START_TEST(methods_of_a_path_have_an_order)
+{
+	static const char *const methods[] = { "POST", "PUT", "GET", "DELETE", "PATCH" };
+	char *line = xasprintf("report -q -i %s -o %s --format jsonl", harness_path("methods"), harness_path("out"));
+	struct str out = { 0 }, err = { 0 }, order = { 0 };
+	struct recording_builder b;
+	char *rest, *it;
+	size_t i;
+
+	builder_init(&b, NULL);
+	builder_marker(&b, 0, MARKER_IS_SOCKETS, "");
+	for (i = 0; i < ARRAY_LEN(methods); i++)
+		add_exchange(&b, 10 + 3 * i, methods[i], "/a");
+	builder_write(&b, harness_path("methods"));
+	ck_assert_int_eq(run_line(cmd_report, line, &err), 0);
+	harness_read(harness_path("out"), &out);
+	for (rest = out.s; (it = strsep(&rest, "\n")) != NULL && *it;) {
+		json_t *o = json_loads(it, 0, NULL);
+
+		str_addf(&order, "%s ", json_string_value(json_object_get(o, "method")));
+		json_decref(o);
+	}
+	ck_assert_str_eq(str_cstr(&order), "DELETE GET PATCH POST PUT ");
+	free(line);
+	builder_release(&b);
+	str_release(&order);
+	str_release(&out);
+	str_release(&err);
+}
+END_TEST
 
 enum { NR_PATHS = 100000, NR_USERS = 1000 };
 
@@ -678,7 +710,7 @@ static const char *make_many_paths(const char *name)
 			str_clear(&path);
 			str_addf(&path, "/user/%zu", i);
 		}
-		add_exchange(&b, 10 + 3 * i, str_cstr(&path));
+		add_exchange(&b, 10 + 3 * i, "GET", str_cstr(&path));
 		if (i % 100 == 0)
 			builder_round(&b);
 	}
@@ -795,6 +827,7 @@ Suite *check_cmd_report_suite(void)
 	tcase_add_loop_test(tc, output_that_is_lost_is_an_error, 0, ARRAY_LEN(lost_outputs));
 	tcase_add_loop_test(tc, reader_that_went_away_is_no_error, 0, 4);
 	tcase_add_test(tc, reader_of_a_fifo_that_went_away_is_an_error);
+	tcase_add_test(tc, methods_of_a_path_have_an_order);
 	tcase_add_loop_test(tc, command_puts_many_paths_together, 0, ARRAY_LEN(many_paths));
 	tcase_add_test(tc, command_merges_inputs);
 	suite_add_tcase(s, tc);
