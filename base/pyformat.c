@@ -249,7 +249,7 @@ void pyformat_free(struct pyformat *f)
 {
 	if (!f)
 		return;
-	vec_each (&f->pieces, it)
+	vec_each(&f->pieces, it)
 		free(it->text);
 	vec_release(&f->pieces);
 	free(f);
@@ -461,7 +461,7 @@ static void add_value(struct str *b, const struct spec *s, enum pyformat_kind ki
 
 void pyformat_add(struct str *b, const struct pyformat *f, const struct pyformat_value *values)
 {
-	vec_each (&f->pieces, it) {
+	vec_each(&f->pieces, it) {
 		str_add(b, it->text);
 		if (it->field >= 0)
 			add_value(b, &it->spec, f->fields[it->field].kind, &values[it->field]);

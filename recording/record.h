@@ -57,7 +57,7 @@ struct record {
 	union {
 		struct {
 			uint64_t ip;
-			uint64_t period;	/* 1 where the event recorded none */
+			uint64_t period;	/* where not recorded: the event's own, 1 where it has none */
 			uint64_t addr;
 			struct callchain chain;
 			const uint8_t *raw;	/* raw_len bytes; NULL where none */
@@ -77,7 +77,7 @@ struct record {
 			uint32_t dev_major, dev_minor;	/* these and the inode: 0 where a build-id */
 			uint64_t inode;			/* stands in their place */
 			const char *path;
-			bool is_exec;		/* holds code: MMAP2 with PROT_EXEC, or MMAP */
+			bool is_exec;		/* holds code: without PERF_RECORD_MISC_MMAP_DATA */
 		} mmap;			/* PERF_RECORD_MMAP and MMAP2 */
 		struct {
 			const char *name;

@@ -26,8 +26,8 @@ enum socket_mark_kind {
 	SOCKET_CLOSE = 5,	/* the last descriptor of it */
 	SOCKET_LOST = 6,	/* from here on marks are missing; conn is 0 */
 	/*
-	 * The thread wakes another one that neither reads nor answers: conn is that one's tid, and bytes its on-CPU time.
-	 * From there on that one does work for the thread, or goes on with what it did before it slept.
+	 * The thread wakes another one that neither reads nor answers: conn is that one's tid, and bytes its on-CPU
+	 * time. From there on that one does work for the thread, or goes on with what it did before it slept.
 	 */
 	SOCKET_HANDED = 7,
 	SOCKET_RESUMED = 8,
@@ -39,7 +39,7 @@ enum socket_mark_flags {
 	SOCKET_IS_OUTGOING = 1,	/* the target connected; else it accepted */
 	SOCKET_IS_NEW = 2,	/* known since its accept(2) or connect(2): nothing came before */
 	SOCKET_IS_ANSWER = 8,	/* the first bytes out after bytes in, or at all */
-	SOCKET_IS_LEFT = 16,	/* a SOCKET_CLOSE: the thread is done with what it did for it; where no wait may be seen */
+	SOCKET_IS_LEFT = 16,	/* a SOCKET_CLOSE: the thread is done with what it did; where no wait may be seen */
 	SOCKET_DATA_LOST = 4,	/* the bytes could not be read, or no buffer was free: len is 0 */
 };
 

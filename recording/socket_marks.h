@@ -11,8 +11,8 @@
 bool socket_marks_are_in(const struct record *r);
 
 /*
- * Takes the next mark, of whatever kind, also one that nobody knows yet; its bytes, ret_mark->len of them, are lent from the cursor's. False: there is no further
- * one, or, with c->failed, what is there is none.
+ * Takes the next mark, of whatever kind, also one that nobody knows yet; its bytes, ret_mark->len of them, are lent
+ * from the cursor's. False: there is no further one, or, with c->failed, what is there is none.
  */
 bool socket_marks_next(struct cursor *c, struct socket_mark *ret_mark, const uint8_t **ret_bytes);
 

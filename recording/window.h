@@ -38,7 +38,10 @@ struct window {
 	uint64_t discarded;	/* of a mapping: given back up to here */
 };
 
-/* path "-" is stdin. What open(2) says, -EINVAL for an empty file, -ENOTSUP for a directory. To be released, also then. */
+/*
+ * path "-" is stdin. What open(2) says, -EINVAL for an empty file, -ENOTSUP for a directory. To be released, also
+ * then.
+ */
 int window_open(struct window *w, const char *path, struct err *e);
 /* Takes fd over. */
 void window_open_pipe(struct window *w, int fd);

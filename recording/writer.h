@@ -105,7 +105,7 @@ void writer_note_nodes(struct writer *w, const struct note_node *nodes, size_t n
 uint64_t writer_nr_bytes(const struct writer *w);
 /* 0, or the negative errno of the first write that failed; *e then says it in words. */
 int writer_error(const struct writer *w, struct err *e);
-/* Flushes, and completes and closes the file: nothing is written any more. Also after an error, as far as the disk lets it. */
+/* Flushes, completes the file and closes it. Also after an error, as far as the disk lets it. */
 int writer_finish(struct writer *w, struct err *e);
 /*
  * Nothing came of it: the new file goes, and what it replaced comes back. Before writer_free().

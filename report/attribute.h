@@ -40,7 +40,7 @@ void attribute_record(struct attribute *a, const struct record *r);
  * made it, if that is of the same process; else UINT32_MAX.
  */
 void attribute_thread_began(struct attribute *a, uint32_t thread, uint32_t parent, uint64_t ns);
-/* The thread, another than that of the last mark or the one that began last, that was given work by it; UINT32_MAX: none. */
+/* The thread, another than that of the last mark or the one that began last, that it gave work to; UINT32_MAX: none. */
 uint32_t attribute_moved(const struct attribute *a);
 /*
  * Adds a sample to the request that the thread works on and returns it; NULL: outside. Whose it is may be known

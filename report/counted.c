@@ -65,7 +65,8 @@ bool counted_is_at(const struct counted *c, struct resolve *r, uint32_t function
 	return false;
 }
 
-bool counted_is_in(const struct counted *c, const struct resolve *r, uint32_t function, uint64_t inputs, uint32_t nr_all)
+bool counted_is_in(const struct counted *c, const struct resolve *r, uint32_t function, uint64_t inputs,
+		   uint32_t nr_all)
 {
 	const struct counting *counting = &c->functions.at[function];
 

@@ -41,6 +41,7 @@ void counted_grow(struct counted *c, size_t nr_functions);
 /* Whether this code of the function is in a file where it is counted. */
 bool counted_is_at(const struct counted *c, struct resolve *r, uint32_t function, uint32_t location);
 /* Whether all these inputs (input_bit()), of nr_all that there are, count the function. */
-bool counted_is_in(const struct counted *c, const struct resolve *r, uint32_t function, uint64_t inputs, uint32_t nr_all);
+bool counted_is_in(const struct counted *c, const struct resolve *r, uint32_t function, uint64_t inputs,
+		   uint32_t nr_all);
 
 #endif

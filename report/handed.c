@@ -97,8 +97,8 @@ struct choice {
 };
 
 /*
- * Of what it has read the first one; where the order is not sure, none, unless all are of one path. What is not handed on
- * once, mostly, it is only while nothing else waits for its answer.
+ * Of what it has read the first one; where the order is not sure, none, unless all are of one path. What is not
+ * handed on once, mostly, it is only while nothing else waits for its answer.
  */
 static struct choice choose(struct workers *ws, const struct worker *w)
 {
@@ -373,7 +373,7 @@ void handed_note(struct workers *ws, struct worker *w, const struct socket_mark 
 	}
 	if (!w->is_handed || m->flags & SOCKET_IS_OUTGOING || (m->kind != SOCKET_IN && m->kind != SOCKET_OUT))
 		return;
-	/* What it has done since is of no use to who was answered; but it may be the work for what it answers itself. */
+	/* What it has done since is of no use to who was answered; but it may be work for what it answers itself. */
 	if (w->answered_ns && m->kind == SOCKET_IN)
 		let_go(ws, w);
 	w->answered_ns = 0;

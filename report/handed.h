@@ -2,8 +2,8 @@
 /*
  * Work that a thread hands to one that neither reads nor answers: an executor's, a pool's, or one that is made for it.
  * What that one does is the request's that the first thread works on, from where it is woken or made until it
- * waits to be woken again. If it waits in the middle of its work, for what another thread has, it goes on with the same.
- * When it wakes the first one it is done, unless it waits soon after that: if not it has taken up something else,
+ * waits to be woken again. If it waits in the middle of its work, for what another thread has, it goes on with the
+ * same. When it wakes the first one it is done, unless it waits soon after that: if not it has taken up something else,
  * which nobody knows, as when what it works on is answered. Who waits for something new, and is woken so, goes on with
  * that request.
  *

@@ -7,11 +7,6 @@
 #define METHOD_LEN_MAX 32	/* twice the longest registered one, UPDATEREDIRECTREF */
 #define AUTHORITY_LEN_MAX 255	/* a host name's, RFC 1035, 2.3.4 */
 
-static size_t min_len(size_t a, size_t b)
-{
-	return a < b ? a : b;
-}
-
 static bool is_blank(uint8_t c)
 {
 	return c == ' ' || c == '\t';

@@ -12,6 +12,11 @@ struct http1_line {
 	bool is_cut;	/* there are more than these */
 };
 
+static inline size_t min_len(size_t a, size_t b)
+{
+	return a < b ? a : b;
+}
+
 /* Takes the next line, if it ends in the bytes, and these are what is behind it then. */
 bool http1_line_next(const uint8_t **s, size_t *len, struct http1_line *ret);
 /*

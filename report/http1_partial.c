@@ -12,11 +12,6 @@ struct http1_partial {
 	uint8_t bytes[];
 };
 
-static size_t min_len(size_t a, size_t b)
-{
-	return a < b ? a : b;
-}
-
 void http1_partial_drop(struct http1_partial **p)
 {
 	free(*p);

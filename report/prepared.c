@@ -34,7 +34,7 @@ static size_t entry_bytes(const struct prepared_entry *e)
 
 static struct prepared_entry *find(struct prepared *p, struct piece name, uint32_t hash)
 {
-	vec_each (&p->entries, e)
+	vec_each(&p->entries, e)
 		if (e->hash == hash && e->name->len == name.len &&
 		    (!name.len || !memcmp(e->name->s, name.s, name.len)))
 			return e;
@@ -54,7 +54,7 @@ static void forget_oldest(struct prepared *p)
 {
 	struct prepared_entry *oldest = p->entries.at;
 
-	vec_each (&p->entries, e)
+	vec_each(&p->entries, e)
 		if (e->last_used < oldest->last_used)
 			oldest = e;
 	forget(p, oldest);

@@ -110,7 +110,8 @@ struct group {
 	  "times counted calls came late: their functions' numbers are marked ~")                  \
 	X(calls_doubtful, "time counted calls may be another request's: endpoints of that time are marked ~",        \
 	  "times counted calls may be another request's: endpoints of those times are marked ~")    \
-	X(calls_elsewhere, "function's calls were not counted in each recording, or file, that has it: its numbers are marked ~", \
+	X(calls_elsewhere,                                                                          \
+	  "function's calls were not counted in each recording, or file, that has it: its numbers are marked ~",   \
 	  "functions' calls were not counted in each recording, or file, that has them: their numbers are marked ~")  \
 	X(calls_partial, "time calls were not counted yet: numbers of that time are marked ~",      \
 	  "times calls were not counted yet: numbers of those times are marked ~")                 \

@@ -157,12 +157,12 @@ int profile_dir_write_all(struct profile_dir *d, const struct profile *p, struct
 	VEC(const struct group *) requests = { 0 };
 	int err = 0;
 
-	vec_each (&p->groups, g)
+	vec_each(&p->groups, g)
 		if (g->by == BY_REQUEST && !g->is_outside)
 			vec_push(&requests, g);
 	if (requests.nr)
 		qsort(requests.at, requests.nr, sizeof(*requests.at), by_id);
-	vec_each (&requests, g)
+	vec_each(&requests, g)
 		if (!err)
 			err = profile_dir_write(d, p, *g, e);
 	vec_release(&requests);

@@ -2,7 +2,7 @@
 /*
  * --profile-dir: a folder of .prof files, one a request, as Werkzeug's ProfilerMiddleware writes
  * them. Nothing that is there is ever overwritten: a name that is taken gets the request's id, and
- *a number where that is taken as well.
+ * a number where that is taken as well.
  *
  *	err = profile_dir_new(&options, &d, &e);
  *	err = profile_dir_write(d, profile, group, &e);		again for each request

@@ -5,7 +5,8 @@
  *
  *	{method}	GET
  *	{path}		without query, %XX decoded, without the slashes at its ends; those within
- *are dots; "root" where nothing is left {elapsed}	milliseconds, a float
+ *			are dots; "root" where nothing is left
+ *	{elapsed}	milliseconds, a float
  *	{time}		when it ended, or began where no end was seen; seconds since 1970, a float
  *	{status}, {id}	200, 17
  *

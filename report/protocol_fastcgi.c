@@ -99,7 +99,7 @@ static void request_release(struct request *q)
 
 static struct request *find(struct fastcgi *f, uint16_t id)
 {
-	vec_each (&f->requests, q)
+	vec_each(&f->requests, q)
 		if (q->id == id)
 			return q;
 	return NULL;
@@ -136,7 +136,7 @@ static void end_all(struct fastcgi *f, const struct exchange_listener *l)
 
 	while (f->requests.nr) {
 		first = f->requests.at;
-		vec_each (&f->requests, q)
+		vec_each(&f->requests, q)
 			first = q->nr < first->nr ? q : first;
 		end_request(f, first, l);
 	}
@@ -336,7 +336,7 @@ static enum taken take_head(struct record *r, struct intake *in)
 
 static void leave_place(struct fastcgi *f, const struct exchange_listener *l)
 {
-	vec_each (&f->requests, q)
+	vec_each(&f->requests, q)
 		name_request(q, l);
 	f->in.is_open = false;
 	held_drop(&f->in.head);
@@ -462,7 +462,7 @@ static bool step_out(struct fastcgi *f, struct intake *in, const struct exchange
 	if (taken == TAKEN_PART)
 		return false;
 	if (taken == TAKEN_UNKNOWN || !f->out.is_open || !is_answer(f->out.type)) {
-		vec_each (&f->requests, q)
+		vec_each(&f->requests, q)
 			q->is_unseen |= taken == TAKEN_UNKNOWN;
 		f->out.is_open = false;
 		turns_lose_answer(&f->turns);
@@ -496,7 +496,7 @@ static void fastcgi_release(void *parser)
 {
 	struct fastcgi *f = parser;
 
-	vec_each (&f->requests, q)
+	vec_each(&f->requests, q)
 		request_release(q);
 	vec_release(&f->requests);
 	held_release(&f->in.head);

@@ -59,11 +59,6 @@ struct http1 {
 	uint64_t unseen_bytes;		/* of long heads and chunked bodies, since a request began */
 };
 
-static size_t min_len(size_t a, size_t b)
-{
-	return a < b ? a : b;
-}
-
 static uint64_t nr_outstanding(const struct http1 *h)
 {
 	return h->nr_began - h->nr_ended;

@@ -11,9 +11,9 @@
  * "noreply" ends with its bytes, although the server may answer errors.
  *
  * Quiet requests (the meta commands' q flag, the binary protocol's Q opcodes) are answered at
- *times. A text answer is the first quiet one's, but for those that quiet requests never get, MN and
- *EN; binary answers tell their opcode. Quiet requests that got none end before the next one that
- *did, or with the next exchange, or with a read that follows theirs.
+ * times. A text answer is the first quiet one's, but for those that quiet requests never get, MN and
+ * EN; binary answers tell their opcode. Quiet requests that got none end before the next one that
+ * did, or with the next exchange, or with a read that follows theirs.
  *
  * Binary: header of 24 bytes: u8 magic, 0x80 or 0x81; u8 opcode; be16 key length; u8 extras length;
  * u8 data type; be16 vbucket or status; be32 length of all that follows; be32 opaque; be64 cas.

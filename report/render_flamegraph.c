@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * In: a profile. Out: a flame graph, one SVG that needs nothing else; with a browser it can be
- *zoomed and searched (flamegraph.js). Below is all, above it a frame for each table, above that the
- *stacks:
+ * zoomed and searched (flamegraph.js). Below is all, above it a frame for each table, above that the
+ * stacks:
  *
  *	|  burn_f          | burn_g  |             |
  *	|  serve_burn                | json_dump   |
@@ -10,7 +10,7 @@
  *	|  all: 0.892 s                            |
  *
  * A frame is as wide as the time of its function in those stacks. What is narrower than can be seen
- *is not drawn: its place stays empty.
+ * is not drawn: its place stays empty.
  */
 #include "report/render.h"
 
@@ -110,7 +110,7 @@ static void place_boxes(struct picture *pic, const struct group *g, uint64_t x)
 	if (pic->order.nr)
 		qsort_r(pic->order.at, pic->order.nr, sizeof(*pic->order.at), by_caller_and_name,
 			&ordering);
-	vec_each (&pic->order, id) {
+	vec_each(&pic->order, id) {
 		struct box *box = &pic->boxes.at[*id];
 		struct box *caller = &pic->boxes.at[g->tree.nodes.at[*id].caller];
 
@@ -255,7 +255,7 @@ static void draw_table(struct picture *pic, const struct group *g)
 	if (label.len && is_seen(pic, &pic->boxes.at[0]))
 		draw(pic, &pic->boxes.at[0], NULL, label.s, label.len);
 	str_release(&label);
-	vec_each (&pic->order, id) {
+	vec_each(&pic->order, id) {
 		const struct function *f = &pic->p->functions.at[g->tree.nodes.at[*id].function];
 		const struct box *box = &pic->boxes.at[*id];
 
@@ -306,14 +306,14 @@ static void write_script(FILE *out)
 static void measure(struct picture *pic)
 {
 	pic->nr_rows = 1;
-	vec_each (&pic->p->groups, g)
-		vec_each (&g->tree.nodes, node)
+	vec_each(&pic->p->groups, g)
+		vec_each(&g->tree.nodes, node)
 			pic->total += render_amount(pic->p, node->self);
-	vec_each (&pic->p->groups, g) {
+	vec_each(&pic->p->groups, g) {
 		if (!g->tree.nodes.nr)
 			continue;
 		place_boxes(pic, g, 0);
-		vec_each (&pic->boxes, box)
+		vec_each(&pic->boxes, box)
 			if (is_seen(pic, box) && box->depth >= pic->nr_rows)
 				pic->nr_rows = box->depth + 1;
 	}
@@ -329,12 +329,12 @@ static int write_flamegraph(const struct profile *p, const struct table_plan *pl
 	(void)plan;
 	measure(&pic);
 	write_head(&pic);
-	vec_each (&p->groups, g)
+	vec_each(&p->groups, g)
 		all.nr_samples += g->tree.nodes.nr ? g->nr_samples : 0;
 	all.cum = pic.total;
 	if (pic.total)
 		draw(&pic, &all, NULL, "all", strlen("all"));
-	vec_each (&p->groups, g) {
+	vec_each(&p->groups, g) {
 		if (!g->tree.nodes.nr || ferror(out))
 			continue;
 		place_boxes(&pic, g, x);

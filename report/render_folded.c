@@ -9,7 +9,7 @@
  * The outermost frame is the table that the stack is of, unless there is one for all. Numbers are
  * nanoseconds, or counts of the event where it is no clock: whole, so that they add up. A semicolon
  * in a name is shown as a colon, and the kernel's functions end in _[k], which flamegraph.pl gives
- *a colour of their own.
+ * a colour of their own.
  */
 #include "report/render.h"
 
@@ -107,7 +107,7 @@ static int write_folded(const struct profile *p, const struct table_plan *plan, 
 	uint32_t i;
 
 	(void)plan;
-	vec_each (&p->groups, g) {
+	vec_each(&p->groups, g) {
 		str_clear(&l.text);
 		l.list.nr = 0;
 		for (i = 1; i < g->tree.nodes.nr; i++)

@@ -36,7 +36,7 @@ static void write_text_of(const struct profile *p, uint32_t id, FILE *out)
 static void write_frames(const struct profile *p, FILE *out)
 {
 	fputs("\"shared\": {\"frames\": [", out);
-	vec_each (&p->functions, f) {
+	vec_each(&p->functions, f) {
 		fputs(f == p->functions.at ? "\n{\"name\": " : ",\n{\"name\": ", out);
 		write_text_of(p, f->name, out);
 		fputs(", \"file\": ", out);
@@ -117,7 +117,7 @@ static int write_speedscope(const struct profile *p, const struct table_plan *pl
 	fputs(",\n", out);
 	write_frames(p, out);
 	fputs("\"profiles\": [", out);
-	vec_each (&p->groups, g) {
+	vec_each(&p->groups, g) {
 		if (!g->weight || ferror(out))
 			continue;
 		fputs(separator, out);

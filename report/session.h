@@ -90,8 +90,8 @@ struct session {
 	double cycles_per_second;	/* INFO's: of a CPU that works; 0: not known */
 	uint64_t nr_lost, nr_throttled;
 	/* as the recorder counted them */
-	uint64_t nr_lost_told, nr_marks_unsent, nr_calls_lost, nr_calls_callerless, nr_processes_not_followed, nr_files_unreachable,
-		 nr_io_uring;
+	uint64_t nr_lost_told, nr_marks_unsent, nr_calls_lost, nr_calls_callerless, nr_processes_not_followed;
+	uint64_t nr_files_unreachable, nr_io_uring;
 	struct unwind_tally stacks;	/* as the recorder unwound them */
 	uint64_t nr_cut_files;		/* of the recording's copies, incomplete ones */
 };

@@ -10,7 +10,7 @@
  * time. Behind them are the functions whose calls are counted, but not in the file that they are in here.
  */
 struct shape {
-	uint32_t first;		/* in sum.members: nr_functions functions, then nr_pairs pairs, then nr_elsewhere functions */
+	uint32_t first;		/* in sum.members: nr_functions functions, nr_pairs pairs, nr_elsewhere functions */
 	uint32_t nr_functions, nr_pairs, nr_elsewhere;
 	bool is_known, is_left_out;
 	bool is_recursive, is_pair_recursive;	/* the innermost function, or pair, is on it again */
@@ -148,14 +148,16 @@ static void add_elsewhere(struct sum *t, uint32_t node)
 
 	for (; node; node = r->stacks->nodes.at[node].caller) {
 		uint32_t location = r->stacks->nodes.at[node].location, function;
+		const struct location *l = &r->stacks->locations.at[location];
 		struct place place;
 
-		if (r->stacks->locations.at[location].kind != LOCATION_CODE || r->stacks->locations.at[location].is_kernel)
+		if (l->kind != LOCATION_CODE || l->is_kernel)
 			continue;
 		place = resolve_place(r, location);
 		function = r->functions.at[place.first + place.nr - 1];
 		if (function < t->counted.functions.nr && t->counted.functions.at[function].is_counted &&
-		    t->functions.at[function].last_stack == t->nr_stacks && !counted_is_at(&t->counted, r, function, location))
+		    t->functions.at[function].last_stack == t->nr_stacks &&
+		    !counted_is_at(&t->counted, r, function, location))
 			vec_push(&t->members, function);
 	}
 }
@@ -450,7 +452,8 @@ static void move_totals(struct sum *t, struct group *g, const struct weights *w)
 								.self = f->self,
 								.cum = f->cum });
 		if (counting->is_counted && (f->calls.ncalls || !has_more))
-			set_calls(vec_last(&g->functions), &f->calls, counting->is_inexact || w->is_partial || has_more);
+			set_calls(vec_last(&g->functions), &f->calls,
+				  counting->is_inexact || w->is_partial || has_more);
 		if (has_more && f->calls.ncalls)
 			tell_elsewhere(t, *id);
 		add_calls(g, vec_last(&g->functions));

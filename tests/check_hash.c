@@ -67,7 +67,7 @@ START_TEST(empty_index_has_nothing)
 {
 	struct hashidx h = { 0 };
 
-	hashidx_each (&h, 17, id)
+	hashidx_each(&h, 17, id)
 		ck_abort_msg("id %u stands in an empty index", id);
 	hashidx_clear(&h);
 	hashidx_release(&h);
@@ -85,17 +85,17 @@ START_TEST(equal_hashes_are_all_found)
 	for (id = 0; id < 40; id++)
 		hashidx_add(&h, hash + id, id);
 	hashidx_add(&h, hash + (1ULL << 32), 63);
-	hashidx_each (&h, hash, i)
+	hashidx_each(&h, hash, i)
 		found |= 1ULL << i;
 	ck_assert_uint_eq(found, (1ULL << 40) - 1);
 	ck_assert_uint_eq(h.nr, 41);
 	hashidx_clear(&h);
 	ck_assert_uint_eq(h.nr, 0);
-	hashidx_each (&h, hash, i)
+	hashidx_each(&h, hash, i)
 		ck_abort_msg("id %u was cleared", i);
 	hashidx_add(&h, hash, 7);
 	found = 0;
-	hashidx_each (&h, hash, i)
+	hashidx_each(&h, hash, i)
 		found |= 1ULL << i;
 	ck_assert_uint_eq(found, 1ULL << 7);
 	hashidx_release(&h);
@@ -109,7 +109,7 @@ START_TEST(loop_can_be_left)
 
 	hashidx_add(&h, 0, 0);
 	hashidx_add(&h, 0, 1);
-	hashidx_each (&h, 0, id) {
+	hashidx_each(&h, 0, id) {
 		ck_assert_uint_le(id, 1);
 		nr++;
 		break;

@@ -24,7 +24,7 @@ START_TEST(each_of_nothing_is_nothing)
 {
 	struct numbers n = { 0 };
 
-	vec_each (&n.at, it)
+	vec_each(&n.at, it)
 		ck_abort_msg("%d stands in an empty array", *it);
 	vec_release(&n.at);
 }
@@ -37,7 +37,7 @@ START_TEST(push_keeps_the_order)
 
 	ck_assert_uint_eq(n.at.nr, 1000);
 	ck_assert_uint_ge(n.at.cap, 1000);
-	vec_each (&n.at, it)
+	vec_each(&n.at, it)
 		ck_assert_int_eq(*it, want++);
 	ck_assert_int_eq(want, 1000);
 	ck_assert_int_eq(*vec_last(&n.at), 999);

@@ -68,9 +68,9 @@ static int remove_one(const char *path, const struct stat *st, int flag, struct 
 void harness_release(void)
 {
 	nftw(harness.root, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-	vec_each (&harness.lent, s)
+	vec_each(&harness.lent, s)
 		free(*s);
-	vec_each (&harness.omissions, s)
+	vec_each(&harness.omissions, s)
 		free(*s);
 	vec_release(&harness.lent);
 	vec_release(&harness.omissions);
@@ -441,6 +441,6 @@ void harness_print_omissions(void)
 	if (!harness.omissions.nr)
 		return;
 	printf("Left out: %zu test cases that cannot run here\n", harness.omissions.nr);
-	vec_each (&harness.omissions, s)
+	vec_each(&harness.omissions, s)
 		printf("  %s\n", *s);
 }

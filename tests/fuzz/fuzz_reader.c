@@ -100,7 +100,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		sum += touch_record(&r);
 	}
 	assert(more == 0 || (e.code == more && e.what[0]));
-	vec_each (&at, pos) {
+	vec_each(&at, pos) {
 		reader_at(reader, *pos, &r);
 		assert(r.pos == *pos);
 		sum += touch_record(&r);
