@@ -34,9 +34,9 @@ bool http1_line_has_version(struct http1_line line);
  */
 size_t http1_line_behind_chunks(const uint8_t *s, size_t len);
 /*
- * Do these bytes of a read, of which `total` are more than `len`, begin with the head of a request that has its version, and
- * is there a body or another one behind it, or nothing? MAYBE: the head goes on in another read. Of a body that has a
- * request in it a read is hardly just that.
+ * Do these bytes of a read, of which `total - len` more did not travel, begin with the head of a request that has its
+ * version, and is there a body or another one behind it, or nothing? MAYBE: the head goes on in another read. Of a body
+ * that has a request in it a read is hardly just that.
  */
 enum recognition http1_line_begins_head(const uint8_t *s, size_t len, uint64_t total);
 /* Do they begin an answer? */

@@ -567,8 +567,8 @@ static void take_unplaced(struct http1 *h, const struct chunk *c, const struct e
 }
 
 /*
- * Looks for the end of a chunked body whose place is lost, and returns the bytes that are behind it. As long as it is not
- * answered, there is hardly anything: a body may have all that in it, too.
+ * Looks for the end of a chunked body whose place is lost, and returns the bytes that are behind it. As long as it is
+ * not answered, there is hardly anything: a body may have all that in it, too.
  */
 static struct chunk skip_rest(struct http1 *h, const struct chunk *c)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a proxy sends ahead of a connection's own bytes, so that the server knows whose it is ("The PROXY protocol, Versions
- * 1 & 2", haproxy.org):
+ * What a proxy sends ahead of a connection's own bytes, so that the server knows whose it is ("The PROXY protocol,
+ * Versions 1 & 2", haproxy.org):
  *
  *	PROXY TCP4 192.0.2.1 192.0.2.2 56324 443 CR LF			text, at most 107 bytes
  *	CR LF CR LF NUL CR LF QUIT LF | u8, u8 | be16 length | bytes	binary
