@@ -199,3 +199,17 @@ void call_link_release(struct call_link *l)
 		unkilled_call(close_all, l);
 	vec_release(&l->fds);
 }
+
+size_t call_link_find_patched(struct call_place *places, size_t nr, const struct patched_file *file, uint32_t pid)
+{
+	VEC(struct patched_range) ranges = { 0 };
+	size_t nr_marked, i;
+
+	for (i = 0; i < nr; i++)
+		vec_push(&ranges, (struct patched_range){ .off = places[i].code.off, .end = places[i].code.end });
+	nr_marked = patched_find(pid, file, ranges.at, nr);
+	for (i = 0; i < nr; i++)
+		places[i].code.is_patched = ranges.at[i].is_patched;
+	vec_release(&ranges);
+	return nr_marked;
+}

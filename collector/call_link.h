@@ -13,6 +13,7 @@
 
 #include "base/err.h"
 #include "base/vec.h"
+#include "collector/patched.h"
 
 /* BPF_TRACE_UPROBE_MULTI of linux/bpf.h: what the program that is for those links expects. */
 #define CALL_LINK_MULTI_TYPE 48
@@ -21,6 +22,7 @@ struct call_place {
 	uint64_t off;		/* in the file */
 	uint64_t semaphore_off;	/* in the file; 0: none */
 	uint64_t cookie;
+	struct patched_range code;	/* that leads there, with the instruction itself */
 };
 
 /* Valid when zeroed. */
@@ -40,5 +42,7 @@ struct call_programs {
 int call_link_attach(struct call_link *l, const struct call_programs *programs, const char *path,
 		     const struct call_place *places, size_t nr, uint32_t pid, struct err *e);
 void call_link_release(struct call_link *l);
+/* Marks the places whose code the process has changed: patched_find(). */
+size_t call_link_find_patched(struct call_place *places, size_t nr, const struct patched_file *file, uint32_t pid);
 
 #endif

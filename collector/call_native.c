@@ -45,7 +45,8 @@ static void places_of(const struct call_native *n, size_t file, uint32_t generat
 					      .cookie = CALLS_COOKIE(i + 1, n->files.at[file].is_go ?
 										   CALLS_NO_NESTING :
 										   f->placement.sp_add,
-								     generation) });
+								     generation),
+					      .code = { .off = f->off, .end = f->off + f->placement.end } });
 		vec_push(&ret->ids, i);
 	}
 }
@@ -94,6 +95,38 @@ static int attach_range(struct call_native *n, struct call_attached *a, const st
 	return 0;
 }
 
+static void say_patched(struct call_native *n, const struct call_attached *a, size_t function)
+{
+	struct call_function *f = &n->functions.at[function];
+
+	if (f->is_patched)
+		return;
+	f->is_patched = true;
+	log_warn("calls of %s in %s are not counted in process %u: it has changed the function's code in its memory", f->name,
+		 n->files.at[a->file].module, a->pid);
+	note_function(n, function, FUNCTION_IS_INEXACT);
+}
+
+/* The others of the process, and the same in others, are counted. */
+static void leave_patched(struct call_native *n, const struct call_attached *a, struct places *p)
+{
+	const struct call_file *f = &n->files.at[a->file];
+	const struct patched_file file = { f->open_path, f->dev, f->inode };
+	size_t i, nr = 0;
+
+	if (!call_link_find_patched(p->at.at, p->at.nr, &file, a->pid))
+		return;
+	for (i = 0; i < p->at.nr; i++) {
+		if (p->at.at[i].code.is_patched) {
+			say_patched(n, a, p->ids.at[i]);
+			continue;
+		}
+		p->at.at[nr] = p->at.at[i];
+		p->ids.at[nr++] = p->ids.at[i];
+	}
+	p->at.nr = p->ids.nr = nr;
+}
+
 static int attach_file(struct call_native *n, uint32_t pid, size_t file, struct err *e)
 {
 	struct call_attached a = { .pid = pid, .file = file };
@@ -101,6 +134,7 @@ static int attach_file(struct call_native *n, uint32_t pid, size_t file, struct 
 	int err = 0;
 
 	places_of(n, file, n->core->generation, &p);
+	leave_patched(n, &a, &p);
 	if (p.at.nr)
 		err = attach_range(n, &a, &p, 0, p.at.nr, e);
 	places_release(&p);

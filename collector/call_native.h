@@ -47,6 +47,7 @@ struct call_function {
 	bool is_aliased;	/* there are several */
 	struct call_placement placement;
 	bool is_off;		/* its probe was taken away, or could not be placed */
+	bool is_patched;	/* in one of the processes: it was said, and has no probe there */
 };
 
 /* The probes on one file in one process. */

@@ -233,6 +233,7 @@ static bool find_fit(const ZydisDecoder *decoder, const uint8_t *code, size_t le
 			return false;
 		if (is_fit(&i)) {
 			p->off = (uint32_t)at;
+			p->end = (uint32_t)at + i.in.length;
 			p->sp_add = sp_add;
 			describe(&i, p);
 			return true;
@@ -391,6 +392,17 @@ bool call_place_is_changed(const uint8_t *code, size_t len, bool is_entry)
 
 	return !ZYAN_FAILED(ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64)) &&
 	       decode(&decoder, code, len, &i) && (is_changed(&i) || (!is_entry && is_nop5(&i)));
+}
+
+size_t call_place_length(const uint8_t *code, size_t len)
+{
+	struct instruction i;
+	ZydisDecoder decoder;
+
+	if (ZYAN_FAILED(ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64)) ||
+	    !decode(&decoder, code, len, &i))
+		return 0;
+	return i.in.length;
 }
 
 static void refuse(struct call_placement *p, const char *why)

@@ -40,6 +40,7 @@ enum call_place_kind {
 struct call_placement {
 	enum call_place_kind kind;
 	uint32_t off;		/* from the function's first byte */
+	uint32_t end;		/* of the instruction there */
 	uint32_t sp_add;	/* bytes that the stack pointer is below its value at the entry there */
 	const char *why;	/* of CALL_PLACE_NONE and _STEPPED; static */
 	char text[64];		/* the instruction; "" where there is none */
@@ -53,6 +54,9 @@ void call_place_find(const uint8_t *code, size_t len, struct call_placement *ret
  * and nothing is kept below the stack pointer, where the call that the kernel makes of a nop of five bytes writes.
  */
 bool call_place_is_changed(const uint8_t *code, size_t len, bool is_entry);
+
+/* Pure. Bytes of the instruction that the code begins with; 0: there is none. */
+size_t call_place_length(const uint8_t *code, size_t len);
 
 /* What a function begins with that begins again, if it does. */
 struct call_check {

@@ -264,6 +264,17 @@ static bool is_attached(const struct call_python *p, uint32_t pid, size_t file)
 	return false;
 }
 
+/* What is seen at one of the places means nothing without the others. */
+static int check_patched(const struct python_file *f, uint32_t pid, struct err *e)
+{
+	const struct patched_file file = { f->open_path, f->dev, f->inode };
+
+	if (!call_link_find_patched(f->places.at.at, f->places.at.nr, &file, pid))
+		return 0;
+	return err_set(e, -EOPNOTSUPP, "--calls python: process %u has changed the interpreter's code in its memory, which %s has",
+		       pid, f->module);
+}
+
 /* The probes of a file that the process does not map yet wait until it does. */
 static int attach_process(struct call_python *p, uint32_t pid, struct err *e)
 {
@@ -278,8 +289,9 @@ static int attach_process(struct call_python *p, uint32_t pid, struct err *e)
 
 		if (!f->places.at.nr || is_attached(p, pid, i))
 			continue;
-		err = call_link_attach(&a.link, &p->programs, f->open_path, f->places.at.at,
-				       f->places.at.nr, pid, e);
+		err = check_patched(f, pid, e);
+		if (!err)
+			err = call_link_attach(&a.link, &p->programs, f->open_path, f->places.at.at, f->places.at.nr, pid, e);
 		if (!err)
 			vec_push(&p->attached, a);
 	}
@@ -316,7 +328,8 @@ void call_python_follow(struct call_python *p, uint32_t pid)
 	if (!locate_process(&p->locate, (int)pid, &e) && search(p, &e))
 		log_warn("%s", e.what);
 	/* Where that fails it is gone already, mostly: what it called is in no row. */
-	attach_process(p, pid, &e);
+	if (attach_process(p, pid, &e) == -EOPNOTSUPP)
+		log_warn("%s", e.what);
 	if (is_new)
 		call_core_write_partial(p->core, pid, pid);
 }
@@ -333,7 +346,8 @@ bool call_python_map(struct call_python *p, uint32_t pid, const char *path)
 		log_warn("%s", e.what);
 	if (p->nr_usable == nr_usable)
 		return true;
-	attach_process(p, pid, &e);
+	if (attach_process(p, pid, &e) == -EOPNOTSUPP)
+		log_warn("%s", e.what);
 	call_core_write_partial(p->core, pid, pid);
 	return true;
 }

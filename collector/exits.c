@@ -114,7 +114,7 @@ static bool add_exit(struct exits *x, const struct instruction *i, const struct 
 		     uint64_t off, size_t len)
 {
 	bool is_conditional = i->in.meta.category == ZYDIS_CATEGORY_COND_BR;
-	struct exit exit = { .off = i->off, .is_tail_call = true };
+	struct exit exit = { .off = i->off, .code_off = off, .is_tail_call = true };
 
 	if (i->in.meta.category == ZYDIS_CATEGORY_RET) {
 		exit.is_tail_call = false;

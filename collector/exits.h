@@ -21,6 +21,7 @@
 
 struct exit {
 	uint64_t off;		/* of the instruction, in the file */
+	uint64_t code_off;	/* of the piece of code that it is in */
 	uint64_t to;		/* a jump's target, in the file; 0: a return, or a target found at run time */
 	bool is_tail_call;	/* a jump: what is called there runs on behind the exit */
 	unsigned char condition;	/* EXIT_CONDITION() of probe.h; 0: always taken */

@@ -357,6 +357,7 @@ static struct probe_site *add_site(struct search *s, const struct locate_file *f
 {
 	struct probe_site site = { .open_path = f->open_path,
 				   .off = off,
+				   .code_off = off,
 				   .dev = f->dev,
 				   .inode = f->inode,
 				   .module = f->module,

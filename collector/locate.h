@@ -58,6 +58,7 @@ struct probe_args {
 struct probe_site {
 	const char *open_path;	/* for perf_event_attr.uprobe_path, or open(2) */
 	uint64_t off;		/* in the file: perf_event_attr.probe_offset */
+	uint64_t code_off;	/* of the code that leads there: the function's, or a piece's of it; of a USDT probe off */
 	uint64_t semaphore_off;	/* in the file: ref_ctr_offset; 0: none */
 	uint64_t dev, inode;	/* of open_path */
 	const char *module;	/* path as the target sees it */
@@ -124,6 +125,8 @@ bool locate_may_unwind(const struct locate *l);
  * comes by once: call_place_check(). All sites are functions.
  */
 void locate_entries(struct locate *l, struct probe_sites *sites);
+/* One that a process has changed the code of in its memory (patched.h), of those of one file; NULL: none. */
+const struct probe_site *locate_patched(const struct probe_site *sites, size_t nr, uint32_t pid);
 /* See call_place_is_changed(). */
 bool locate_is_changed(const struct probe_site *site, bool is_entry);
 /* Go's stacks are small, many lie in one mapping, and they move. */

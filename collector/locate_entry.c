@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "collector/call_place.h"
 #include "collector/locate.h"
+#include "collector/patched.h"
 #include "collector/probe.h"
 
 /* Longer functions are taken as they are. */
@@ -61,13 +62,41 @@ void locate_entries(struct locate *l, struct probe_sites *sites)
 	}
 }
 
-bool locate_is_changed(const struct probe_site *site, bool is_entry)
+/* The bytes at the probe, as many as an instruction may have. */
+static size_t read_instruction(const struct probe_site *site, uint8_t code[INSTRUCTION_BYTES_MAX])
 {
 	int fd = open(site->open_path, O_RDONLY | O_CLOEXEC);
-	uint8_t code[INSTRUCTION_BYTES_MAX];
-	ssize_t len = fd < 0 ? -1 : pread(fd, code, sizeof(code), (off_t)site->off);
+	ssize_t len = fd < 0 ? -1 : pread(fd, code, INSTRUCTION_BYTES_MAX, (off_t)site->off);
 
 	if (fd >= 0)
 		close(fd);
-	return len > 0 && call_place_is_changed(code, (size_t)len, is_entry);
+	return len > 0 ? (size_t)len : 0;
+}
+
+bool locate_is_changed(const struct probe_site *site, bool is_entry)
+{
+	uint8_t code[INSTRUCTION_BYTES_MAX];
+	size_t len = read_instruction(site, code);
+
+	return len && call_place_is_changed(code, len, is_entry);
+}
+
+const struct probe_site *locate_patched(const struct probe_site *sites, size_t nr, uint32_t pid)
+{
+	const struct patched_file file = { sites->open_path, sites->dev, sites->inode };
+	VEC(struct patched_range) ranges = { 0 };
+	const struct probe_site *found = NULL;
+	size_t i;
+
+	for (i = 0; i < nr; i++) {
+		uint8_t code[INSTRUCTION_BYTES_MAX];
+		size_t len = call_place_length(code, read_instruction(&sites[i], code));
+
+		vec_push(&ranges, (struct patched_range){ .off = sites[i].code_off, .end = sites[i].off + (len ? len : 1) });
+	}
+	if (patched_find(pid, &file, ranges.at, nr))
+		for (i = 0; i < nr && !found; i++)
+			found = ranges.at[i].is_patched ? &sites[i] : NULL;
+	vec_release(&ranges);
+	return found;
 }

@@ -272,6 +272,7 @@ size_t locate_exits(struct locate *l, struct probe_sites *sites)
 			vec_each(&x.at, exit) {
 				vec_push(&out.sites, *site);
 				vec_last(&out.sites)->off = exit->off;
+				vec_last(&out.sites)->code_off = exit->code_off;
 				vec_last(&out.sites)->is_return = false;
 				vec_last(&out.sites)->is_exit = true;
 				vec_last(&out.sites)->condition = exit->condition;

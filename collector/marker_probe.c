@@ -125,6 +125,37 @@ static int check_code(const struct probe_marker *m, const struct probe_sites *si
 	return 0;
 }
 
+/* A probe is put wherever the file is mapped. All sites are of one file. */
+static int check_in_memory(const struct probe_marker *m, const struct probe_site *sites, size_t nr, const struct pids *pids,
+			   struct err *e)
+{
+	vec_each(&pids->at, pid) {
+		const struct probe_site *site = locate_patched(sites, nr, *pid);
+
+		if (!site)
+			continue;
+		err_set(e, -EOPNOTSUPP, "--marker %s: process %u has changed the code of %s in its memory (a hook, a live patch): a "
+					"probe there would undo half of that",
+			m->spec->text, *pid, site->name);
+		return err_remedy(e, "Name another probe: a function that calls it, for one.");
+	}
+	return 0;
+}
+
+static int check_memory(const struct probe_marker *m, const struct probe_sites *s, const struct pids *pids, struct err *e)
+{
+	size_t first = 0, i;
+	int err = 0;
+
+	for (i = 1; i <= s->sites.nr && !err; i++) {
+		if (i < s->sites.nr && s->sites.at[i].open_path == s->sites.at[first].open_path)
+			continue;
+		err = check_in_memory(m, &s->sites.at[first], i - first, pids, e);
+		first = i;
+	}
+	return err;
+}
+
 /* One of the two: where it is, and where each call comes by once. */
 static int find_probe(struct probe_marker *m, const struct probe_name *name, struct probe_sites *ret,
 		      struct err *e)
@@ -172,6 +203,11 @@ static int probe_prepare(const struct marker_spec *spec, uint32_t id,
 	err = find_files(m, target, e);
 	if (!err)
 		err = find_sites(m, e);
+	/* What does not run yet has changed nothing. */
+	if (!err && !target->program)
+		err = check_memory(m, &m->begins, target->pids, e);
+	if (!err && !target->program)
+		err = check_memory(m, &m->ends, target->pids, e);
 	if (err)
 		probe_release(m);
 	else

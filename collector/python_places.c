@@ -197,6 +197,17 @@ static bool may_be_again(const struct search *s, uint64_t from, uint64_t to)
 	return is_jumped_to(s, from - 1, to) || python_code_jumps(&s->code, from, to);
 }
 
+/* At vaddr, where what begins at `begin` leads to. */
+static void add_place(const struct search *s, struct python_places *ret, uint64_t begin, uint64_t vaddr, struct call_place place)
+{
+	struct python_insn i;
+	uint64_t end = python_insn_at(&s->code, vaddr, &i) ? i.next : vaddr + 1;
+
+	place.off = python_code_off(&s->code, vaddr);
+	place.code = (struct patched_range){ .off = python_code_off(&s->code, begin), .end = place.off + (end - vaddr) };
+	vec_push(&ret->at, place);
+}
+
 static bool add_instruction(struct search *s, unsigned int opcode, struct python_places *ret)
 {
 	struct call_placement placement;
@@ -216,8 +227,7 @@ static bool add_instruction(struct search *s, unsigned int opcode, struct python
 	cookie = PYTHON_COOKIE(reg, false);
 	if (may_be_again(s, vaddr, vaddr + placement.off))
 		cookie |= PYTHON_COOKIE_AGAIN;
-	vec_push(&ret->at,
-		 (struct call_place){ .off = python_code_off(&s->code, vaddr) + placement.off, .cookie = cookie });
+	add_place(s, ret, vaddr, vaddr + placement.off, (struct call_place){ .cookie = cookie });
 	return true;
 }
 
@@ -263,8 +273,7 @@ static bool add_tests(struct search *s, const struct usdt_site *u, bool is_retur
 		found = found && !is_jumped_to(s, t->begin, t->jump);
 	vec_each(&tests.at, t)
 		if (found)
-			vec_push(&ret->at, (struct call_place){ .off = python_code_off(&s->code, t->jump),
-								.cookie = PYTHON_COOKIE(t->reg, is_return) });
+			add_place(s, ret, t->begin, t->jump, (struct call_place){ .cookie = PYTHON_COOKIE(t->reg, is_return) });
 	python_tests_release(&tests);
 	return found;
 }
@@ -279,10 +288,9 @@ static int add_probe(struct search *s, const struct usdt_site *u, bool is_return
 	reg = argument_at(&s->code, u->vaddr);
 	if (reg < 0)
 		return refuse(s, e, "its USDT probes stand in code that is not understood");
-	vec_push(&ret->at, (struct call_place){ .off = u->off,
-						.semaphore_off = u->semaphore_off,
-						.cookie = PYTHON_COOKIE(reg, is_return) |
-							  (is_return ? 0 : PYTHON_COOKIE_USDT) });
+	add_place(s, ret, function_start(&s->code, u->vaddr), u->vaddr,
+		  (struct call_place){ .semaphore_off = u->semaphore_off,
+				       .cookie = PYTHON_COOKIE(reg, is_return) | (is_return ? 0 : PYTHON_COOKIE_USDT) });
 	return 0;
 }
 
@@ -318,20 +326,22 @@ static int add_instructions(struct search *s, struct python_places *ret, struct 
 /* First: by then nothing is known of code that is freed later. Where no such place is found, what is known is compared. */
 static void add_freed(struct search *s, struct python_places *ret)
 {
-	uint64_t dealloc, off;
+	struct call_place freed;
+	uint64_t dealloc;
 	GElf_Sym type;
 
 	if (!python_code_symbol(s->elf, "PyCode_Type", &type) ||
 	    !python_code_pointer(&s->code, type.st_value + PYTHON_TYPE_DEALLOC, &dealloc))
 		return;
-	off = python_code_off(&s->code, dealloc);
-	if (!off)
+	if (!python_code_off(&s->code, dealloc))
 		return;
 	vec_each(&ret->at, p)
 		p->cookie |= PYTHON_COOKIE_WITH_FREED;
-	vec_insert(&ret->at, 0,
-		   ((struct call_place){ .off = off,
-					 .cookie = PYTHON_COOKIE(offsetof(struct pt_regs, rdi), false) | PYTHON_COOKIE_FREED }));
+	add_place(s, ret, dealloc, dealloc,
+		  (struct call_place){ .cookie = PYTHON_COOKIE(offsetof(struct pt_regs, rdi), false) | PYTHON_COOKIE_FREED });
+	freed = *vec_last(&ret->at);
+	vec_insert(&ret->at, 0, freed);
+	ret->at.nr--;
 }
 
 static int find(struct search *s, struct python_places *ret, struct err *e)

@@ -54,6 +54,7 @@
 	X(exits)                                                                                   \
 	X(call_share)                                                                              \
 	X(call_place)                                                                              \
+	X(patched)                                                                                 \
 	X(call_link)                                                                                \
 	X(python_places)                                                                           \
 	X(socket_requests)                                                                         \

@@ -261,6 +261,83 @@ def check_throws():
     step("who throws, or looks up its stack, without tables")
 
 
-for one in (check_named, check_all, check_red_zone, check_throws):
+PATCHED = r"""
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+__attribute__((noipa)) int hook(int x) { return x + 2; }
+__attribute__((noipa)) int hooked(int x) { return x * 3; }
+__attribute__((noipa)) int plain(int x) { return x * 5; }
+static void patch(uint8_t *at, const uint8_t *to)
+{
+	void *page = (void *)((uintptr_t)at & ~4095UL);
+	int32_t distance = (int32_t)(to - (at + 5));
+
+	mprotect(page, 8192, PROT_READ | PROT_WRITE | PROT_EXEC);
+	*at = 0xe9;
+	memcpy(at + 1, &distance, 4);
+	mprotect(page, 8192, PROT_READ | PROT_EXEC);
+}
+int main(int argc, char **argv)
+{
+	int i, sum = 0;
+
+	if (argc > 1)
+		patch((uint8_t *)hooked, (uint8_t *)hook);
+	puts("ready");
+	fflush(stdout);
+	getchar();
+	for (i = 0; i < 100; i++)
+		sum += hooked(i) + plain(i);
+	printf("%d\n", sum);
+	return 0;
+}
+"""
+
+# Its code is not entered while no code object is freed.
+PATCHED_PYTHON = """
+import ctypes, sys
+libc = ctypes.CDLL(None)
+at = ctypes.c_void_p.from_address(ctypes.addressof(ctypes.c_char.in_dll(ctypes.pythonapi, "PyCode_Type")) + 48).value
+libc.mprotect(ctypes.c_void_p(at & ~4095), 8192, 7)
+code = ctypes.c_ubyte.from_address(at)
+before, code.value = code.value, 0xf4
+print("ready", flush=True)
+sys.stdin.readline()
+code.value = before
+"""
+
+
+def check_patched():
+    """What a process has changed in its memory has no probe there: the kernel would do what stands in the file."""
+    program = path("patched")
+    with open(program + ".c", "w") as f:
+        f.write(PATCHED)
+    run("gcc", "-O1", "-g", "-falign-functions=16", "-o", program, program + ".c")
+    want = sum(i + 2 + i * 5 for i in range(100))
+    hooked = start_target(program, "hook", ready="ready", stdin=subprocess.PIPE)
+    other = start_target(program, ready="ready", stdin=subprocess.PIPE)
+    for marker in ("func:hooked", "begin=plain,end=hooked%return", "begin=hooked,end=plain"):
+        done = wperf("record", "-o", path("patched.data"), "-p", "%d,%d" % (other.pid, hooked.pid), "--marker", marker, status=USAGE)
+        has(marker, done.stderr, "process %d has changed the code of hooked in its memory" % hooked.pid)
+    recording = Recording("-p", "%d,%d" % (hooked.pid, other.pid), "--marker", "func:plain", "--calls", "hooked", "--calls", "plain")
+    equal("what was hooked", hooked.communicate("\n", PATIENCE)[0], "%d\n" % want)
+    equal("what was not", other.communicate("\n", PATIENCE)[0], "%d\n" % sum(i * 8 for i in range(100)))
+    recording.stop()
+    has("what is not counted", recording.talk, "calls of hooked in %s are not counted in process %d" % (program, hooked.pid))
+    profile = report(recording.file)
+    equal("requests", requests_by_path(profile), {"plain": 200})
+    equal("calls", counted(profile, ("hooked", "plain")), ({"hooked": (100, 100), "plain": (200, 200)}, {"hooked"}))
+
+    python = start_target("/usr/bin/python3", "-c", PATCHED_PYTHON, ready="ready", stdin=subprocess.PIPE)
+    done = wperf("record", "-o", path("patched.data"), "-p", str(python.pid), "--calls", "python", status=USAGE)
+    has("an interpreter", done.stderr, "process %d has changed the interpreter's code in its memory" % python.pid)
+    python.communicate("\n", PATIENCE)
+    equal("exit statuses", [p.returncode for p in (hooked, other, python)], [0, 0, 0])
+    step("code that is changed in memory")
+
+
+for one in (check_named, check_all, check_red_zone, check_throws, check_patched):
     if len(sys.argv) < 2 or one.__name__ in sys.argv[1:]:
         one()

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "collector/patched.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "collector/maps.h"
+#include "collector/target.h"
+
+enum {
+	PAGE_BYTES = 4096,
+	NR_FLAGS = 512,		/* of pages, read together */
+	BREAKPOINT = 0xcc,
+	CALL = 0xe8,
+	NOP5_BYTES = 5,
+};
+
+/* Documentation/admin-guide/mm/pagemap.rst */
+#define PAGE_IS_FILES (1ULL << 61)
+#define PAGE_IS_SWAPPED (1ULL << 62)
+#define PAGE_IS_PRESENT (1ULL << 63)
+
+struct view {	/* of a process's memory, and of the file that is mapped there */
+	const struct maps *maps;
+	uint32_t task;
+	int pagemap_fd, file_fd;
+	uint64_t first_flag;	/* number of the page */
+	size_t nr_flags;
+	uint64_t flags[NR_FLAGS];
+	uint64_t page;		/* address of the one below; 0: none */
+	bool is_read;
+	uint8_t memory[PAGE_BYTES], file[PAGE_BYTES];
+};
+
+/*
+ * The process has its own copy of the page, since it, or who debugs or probes it, has written there. All others are the
+ * file's. True where that is not told.
+ */
+static bool is_own_page(struct view *v, uint64_t addr)
+{
+	uint64_t number = addr / PAGE_BYTES, flags;
+	ssize_t len;
+
+	if (number < v->first_flag || number - v->first_flag >= v->nr_flags) {
+		len = pread(v->pagemap_fd, v->flags, sizeof(v->flags), (off_t)(number * sizeof(uint64_t)));
+		v->first_flag = number;
+		v->nr_flags = len > 0 ? (size_t)len / sizeof(uint64_t) : 0;
+		if (!v->nr_flags)
+			return true;
+	}
+	flags = v->flags[number - v->first_flag];
+	return (flags & PAGE_IS_SWAPPED) || (flags & (PAGE_IS_PRESENT | PAGE_IS_FILES)) == PAGE_IS_PRESENT;
+}
+
+/* Behind the file's end a page is empty. */
+static bool read_page(struct view *v, uint64_t addr, uint64_t off)
+{
+	struct iovec to = { v->memory, PAGE_BYTES }, from = { (void *)(uintptr_t)addr, PAGE_BYTES };
+
+	if (v->page == addr)
+		return v->is_read;
+	v->page = addr;
+	memset(v->file, 0, PAGE_BYTES);
+	v->is_read = pread(v->file_fd, v->file, PAGE_BYTES, (off_t)off) >= 0 &&
+		     process_vm_readv((pid_t)v->task, &to, 1, &from, 1, 0) == PAGE_BYTES;
+	return v->is_read;
+}
+
+/* Linux 6.18: arch/x86/kernel/uprobes.c, arch_uprobe_optimize(). */
+static bool is_call_of_probe(const struct view *v, size_t at)
+{
+	static const uint8_t nop5[NOP5_BYTES] = { 0x0f, 0x1f, 0x44, 0, 0 };
+	const struct maps_entry *m;
+	int32_t distance;
+
+	if (at + NOP5_BYTES > PAGE_BYTES || v->memory[at] != CALL || memcmp(v->file + at, nop5, NOP5_BYTES))
+		return false;
+	memcpy(&distance, v->memory + at + 1, sizeof(distance));
+	m = maps_find(v->maps, v->page + at + NOP5_BYTES + (uint64_t)(int64_t)distance);
+	return m && !strcmp(m->path, "[uprobes-trampoline]");
+}
+
+static bool is_page_changed(struct view *v, size_t from, size_t to)
+{
+	size_t i;
+
+	for (i = from; i < to; i++) {
+		if (v->memory[i] == v->file[i] || v->memory[i] == BREAKPOINT)
+			continue;
+		if (!is_call_of_probe(v, i))
+			return true;
+		i += NOP5_BYTES - 1;
+	}
+	return false;
+}
+
+/* The piece from `off` up to `end` of a mapping's file. */
+static bool is_changed(struct view *v, const struct maps_entry *m, uint64_t off, uint64_t end)
+{
+	while (off < end) {
+		uint64_t page_off = off - off % PAGE_BYTES, page = m->start + (page_off - m->off);
+		uint64_t page_end = page_off + PAGE_BYTES < end ? page_off + PAGE_BYTES : end;
+
+		if (is_own_page(v, page) &&
+		    (!read_page(v, page, page_off) || is_page_changed(v, off - page_off, page_end - page_off)))
+			return true;
+		off = page_end;
+	}
+	return false;
+}
+
+static size_t mark_in_mapping(struct view *v, const struct maps_entry *m, struct patched_range *ranges, size_t nr)
+{
+	uint64_t m_end = m->off + (m->end - m->start);
+	size_t i, nr_marked = 0;
+
+	for (i = 0; i < nr; i++) {
+		struct patched_range *r = &ranges[i];
+		uint64_t off = r->off > m->off ? r->off : m->off, end = r->end < m_end ? r->end : m_end;
+
+		if (r->is_patched || off >= end || !is_changed(v, m, off, end))
+			continue;
+		r->is_patched = true;
+		nr_marked++;
+	}
+	return nr_marked;
+}
+
+/* Without the privilege for map_files the inode tells: see locate.c. */
+static bool is_of_file(const struct maps_entry *m, uint32_t task, const struct patched_file *file)
+{
+	char path[64];
+	struct stat st;
+
+	if (!m->inode || m->is_shared)
+		return false;
+	snprintf(path, sizeof(path), "/proc/%u/map_files/%llx-%llx", task, (unsigned long long)m->start,
+		 (unsigned long long)m->end);
+	if (stat(path, &st))
+		return m->inode == file->inode;
+	return st.st_dev == file->dev && st.st_ino == file->inode;
+}
+
+/* The kernel writes breakpoints into all private mappings of the file, executable or not: valid_vma() of uprobes.c. */
+size_t patched_find(uint32_t pid, const struct patched_file *file, struct patched_range *ranges, size_t nr)
+{
+	struct maps maps = { 0 };
+	struct view v = { .maps = &maps, .task = process_live_task(pid) };
+	struct err ignored = { 0 };
+	size_t nr_marked = 0;
+	char path[64];
+
+	if (!v.task || maps_read(&maps, (int)pid, &ignored))
+		return 0;
+	snprintf(path, sizeof(path), "/proc/%u/pagemap", v.task);
+	v.pagemap_fd = open(path, O_RDONLY | O_CLOEXEC);
+	v.file_fd = open(file->open_path, O_RDONLY | O_CLOEXEC);
+	vec_each(&maps.entries, m)
+		if (is_of_file(m, v.task, file))
+			nr_marked += mark_in_mapping(&v, m, ranges, nr);
+	if (v.pagemap_fd >= 0)
+		close(v.pagemap_fd);
+	if (v.file_fd >= 0)
+		close(v.file_fd);
+	maps_release(&maps);
+	return nr_marked;
+}

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A file that this very process maps, and writes to its copy of. */
+#include <check.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "collector/patched.h"
+#include "tests/harness.h"
+
+Suite *check_patched_suite(void);
+
+enum { PAGE = 4096, PAGES = 3, LEN = PAGES * PAGE - 100, NOP5_AT = PAGE + 64 };
+
+struct mapped {
+	const char *path;
+	uint8_t *at;	/* from the file's second page on */
+	struct patched_file file;
+};
+
+static uint8_t *map_again(const char *path, int flags, struct stat *ret_st)
+{
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+	uint8_t *at = mmap(NULL, (PAGES - 1) * PAGE, PROT_READ | PROT_WRITE, flags, fd, PAGE);
+
+	ck_assert_ptr_ne(at, MAP_FAILED);
+	ck_assert_int_eq(fstat(fd, ret_st), 0);
+	close(fd);
+	return at;
+}
+
+static struct mapped map(int flags)
+{
+	struct mapped m = { 0 };
+	uint8_t bytes[LEN];
+	struct stat st;
+	int i;
+
+	for (i = 0; i < LEN; i++)
+		bytes[i] = (uint8_t)(i % 151);
+	memcpy(bytes + NOP5_AT, "\x0f\x1f\x44\0\0", 5);
+	m.path = harness_file("code", bytes, LEN);
+	m.at = map_again(m.path, flags, &st);
+	m.file = (struct patched_file){ m.path, st.st_dev, st.st_ino };
+	return m;
+}
+
+/* What is written where, in the file's offsets, and which range has it then. */
+static const struct {
+	const char *what;
+	uint64_t at;
+	uint8_t bytes[5];
+	size_t nr;
+	struct patched_range range;
+} cases[] = {
+	{ "nothing", 0, { 0 }, 0, { PAGE, LEN, false } },
+	{ "its first byte", PAGE + 8, { 0xe9 }, 1, { PAGE + 8, PAGE + 9, true } },
+	{ "the byte before", PAGE + 7, { 0xe9 }, 1, { PAGE + 8, PAGE + 40, false } },
+	{ "its last byte", PAGE + 39, { 0xe9 }, 1, { PAGE + 8, PAGE + 40, true } },
+	{ "the byte behind", PAGE + 40, { 0xe9 }, 1, { PAGE + 8, PAGE + 40, false } },
+	{ "what is there", PAGE + 8, { (PAGE + 8) % 151 }, 1, { PAGE, LEN, false } },
+	{ "a breakpoint", PAGE + 8, { 0xcc }, 1, { PAGE, LEN, false } },
+	{ "a jump to a hook", PAGE + 8, { 0xe9, 1, 2, 3, 4 }, 5, { PAGE + 8, PAGE + 13, true } },
+	{ "on its second page", 2 * PAGE, { 0xe9 }, 1, { PAGE + 8, 2 * PAGE + 1, true } },
+	{ "on the page behind", 2 * PAGE, { 0xe9 }, 1, { PAGE + 8, 2 * PAGE, false } },
+	{ "behind the file's end", LEN, { 0xe9 }, 1, { LEN - 8, LEN, false } },
+	{ "before what is mapped", 0, { 0 }, 0, { 0, PAGE + 8, false } },
+	/* a call to where the kernel has nothing */
+	{ "a call for a nop", NOP5_AT, { 0xe8, 0, 0, 0, 0 }, 5, { NOP5_AT, NOP5_AT + 5, true } },
+	{ "a breakpoint for a nop", NOP5_AT, { 0xcc, 0x1f, 0x44, 0, 0 }, 5, { NOP5_AT, NOP5_AT + 5, false } },
+};
+
+START_TEST(what_is_written_is_found)
+{
+	struct mapped m = map(MAP_PRIVATE);
+	struct patched_range r = cases[_i].range;
+	bool want = r.is_patched;
+
+	r.is_patched = false;
+	if (cases[_i].nr)
+		memcpy(m.at + cases[_i].at - PAGE, cases[_i].bytes, cases[_i].nr);
+	ck_assert_uint_eq(patched_find((uint32_t)getpid(), &m.file, &r, 1), want);
+	ck_assert_msg(r.is_patched == want, "%s", cases[_i].what);
+	munmap(m.at, (PAGES - 1) * PAGE);
+}
+END_TEST
+
+/* In whichever of several mappings it is. */
+START_TEST(each_range_is_marked_once)
+{
+	struct mapped m = map(MAP_PRIVATE);
+	struct patched_range r[] = { { PAGE, PAGE + 4, false }, { PAGE + 8, PAGE + 12, false }, { 2 * PAGE, LEN, false } };
+	struct stat st;
+	uint8_t *again = map_again(m.path, MAP_PRIVATE, &st);
+
+	m.at[9] = again[9] = 0xe9;
+	again[PAGE] = 0xe9;
+	ck_assert_uint_eq(patched_find((uint32_t)getpid(), &m.file, r, ARRAY_LEN(r)), 2);
+	ck_assert(!r[0].is_patched && r[1].is_patched && r[2].is_patched);
+	ck_assert_uint_eq(patched_find((uint32_t)getpid(), &m.file, r, ARRAY_LEN(r)), 0);
+	munmap(m.at, (PAGES - 1) * PAGE);
+	munmap(again, (PAGES - 1) * PAGE);
+}
+END_TEST
+
+/* A shared mapping has what the file has, and no process's probes. */
+START_TEST(others_have_nothing)
+{
+	struct mapped m = map(MAP_SHARED);
+	struct patched_range r = { PAGE, LEN, false };
+
+	m.at[9] = 0xe9;
+	ck_assert_uint_eq(patched_find((uint32_t)getpid(), &m.file, &r, 1), 0);
+	ck_assert_uint_eq(patched_find(INT32_MAX, &m.file, &r, 1), 0);
+	munmap(m.at, (PAGES - 1) * PAGE);
+}
+END_TEST
+
+Suite *check_patched_suite(void)
+{
+	Suite *s = suite_create("patched");
+	TCase *tc = tcase_create("find");
+
+	tcase_add_loop_test(tc, what_is_written_is_found, 0, ARRAY_LEN(cases));
+	tcase_add_test(tc, each_range_is_marked_once);
+	tcase_add_test(tc, others_have_nothing);
+	suite_add_tcase(s, tc);
+	return s;
+}
