@@ -3,7 +3,9 @@
 
 #include <Zydis/Decoder.h>
 #include <Zydis/Utils.h>
+#include <stdlib.h>
 
+#include "base/alloc.h"
 #include "collector/probe.h"
 
 struct instruction {
@@ -16,7 +18,7 @@ struct instruction {
  * The last instructions without a jump or a call among them. Compilers put the address of a switch's
  * branch together a few instructions before the jump: in libLLVM 14 fewer than 12.
  */
-enum { BLOCK_MAX = 16 };
+enum { BLOCK_MAX = 16, LOCK = 0xf0 };
 
 struct block {
 	struct instruction at[BLOCK_MAX];
@@ -95,6 +97,15 @@ static bool is_by_table(const struct instruction *jump, const struct block *befo
 	return is_sum(before, to->reg.value);
 }
 
+/* To what a variable says, as the GOT's are. */
+static bool is_by_pointer(const struct instruction *jump)
+{
+	const ZydisDecodedOperand *to = &jump->operands[0];
+
+	return to->type == ZYDIS_OPERAND_TYPE_MEMORY && to->mem.base == ZYDIS_REGISTER_RIP &&
+	       !(jump->in.attributes & ZYDIS_ATTRIB_HAS_NOTRACK);
+}
+
 /* Jcc rel8, rel32: 70+cc, 0F 80+cc (Intel SDM 2, appendix B.1.4.7). 0: by a counter, not flags. */
 static unsigned char condition_of(const struct instruction *i)
 {
@@ -104,28 +115,265 @@ static unsigned char condition_of(const struct instruction *i)
 	return is_jcc ? EXIT_CONDITION(i->in.opcode & 15) : 0;
 }
 
-static bool stays(uint64_t to, uint64_t off, size_t len)
+/* ---- what is code ---- */
+
+/* Of a byte. */
+enum mark {
+	MARK_UNKNOWN,
+	MARK_BEGINS,		/* an instruction that the entry leads to */
+	MARK_GOES_ON,
+	MARK_SWEPT_BEGINS,	/* one of the rest */
+	MARK_SWEPT_GOES_ON,
+};
+
+struct flow {
+	const struct exits_piece *pieces;
+	size_t nr;
+	bool is_caught;		/* exits_find() */
+	uint8_t **marks;	/* for each piece its bytes' */
+	VEC(uint64_t) starts;	/* offsets that are known to be run, and not followed yet */
+	ZydisDecoder decoder;
+};
+
+/* NULL: off is in none. */
+static const struct exits_piece *piece_of(const struct flow *f, uint64_t off)
 {
-	return to >= off && to - off < len;
+	size_t i;
+
+	for (i = 0; i < f->nr; i++)
+		if (off >= f->pieces[i].off && off - f->pieces[i].off < f->pieces[i].len)
+			return &f->pieces[i];
+	return NULL;
 }
 
-/* The jumps and returns of a piece of code at off. False: one that leaves in a way not known here. */
-static bool add_exit(struct exits *x, const struct instruction *i, const struct block *before,
-		     uint64_t off, size_t len)
+static uint8_t *mark_at(const struct flow *f, const struct exits_piece *p, uint64_t off)
+{
+	return &f->marks[p - f->pieces][off - p->off];
+}
+
+static bool begins(uint8_t mark)
+{
+	return mark == MARK_BEGINS || mark == MARK_SWEPT_BEGINS;
+}
+
+static bool is_swept(uint8_t mark)
+{
+	return mark == MARK_SWEPT_BEGINS || mark == MARK_SWEPT_GOES_ON;
+}
+
+/* A lock is one of its own: glibc jumps behind it where a process has one thread. */
+static bool decode(const struct flow *f, const struct exits_piece *p, uint64_t off, struct instruction *ret)
+{
+	const uint8_t *code = p->code + (off - p->off);
+
+	ret->off = off;
+	if (ZYAN_FAILED(ZydisDecoderDecodeFull(&f->decoder, code, p->len - (off - p->off), &ret->in, ret->operands)))
+		return false;
+	if (*code == LOCK)
+		ret->in.length = 1;
+	return true;
+}
+
+/* Marks the instruction's bytes. False: some are another one's. */
+static bool mark(struct flow *f, const struct exits_piece *p, const struct instruction *i, enum mark first)
+{
+	uint8_t *marks = mark_at(f, p, i->off);
+	ZyanU8 k;
+
+	for (k = 0; k < i->in.length; k++) {
+		if (marks[k] != MARK_UNKNOWN)
+			return false;
+		marks[k] = (uint8_t)(k ? first + 1 : first);
+	}
+	return true;
+}
+
+static bool is_jump(const struct instruction *i)
+{
+	return i->in.meta.category == ZYDIS_CATEGORY_COND_BR || i->in.meta.category == ZYDIS_CATEGORY_UNCOND_BR;
+}
+
+/* Of a jump or a call to a fixed place. */
+static bool has_target(const struct instruction *i, uint64_t *ret_target)
+{
+	const ZydisDecodedOperand *to = &i->operands[0];
+
+	if (to->type != ZYDIS_OPERAND_TYPE_IMMEDIATE || !to->imm.is_relative)
+		return false;
+	*ret_target = i->off + i->in.length + (uint64_t)to->imm.value.s;
+	return true;
+}
+
+static bool runs_on(const struct instruction *i)
+{
+	switch (i->in.meta.category) {
+	case ZYDIS_CATEGORY_RET:
+	case ZYDIS_CATEGORY_UNCOND_BR:
+	case ZYDIS_CATEGORY_SYSRET:
+		return false;
+	default:
+		return i->in.mnemonic != ZYDIS_MNEMONIC_UD2 && i->in.mnemonic != ZYDIS_MNEMONIC_HLT &&
+		       i->in.mnemonic != ZYDIS_MNEMONIC_INT3;
+	}
+}
+
+/* A call of what is inside, other than the whole again: it returns by a ret that leaves nothing. */
+static bool is_inner_call(const struct flow *f, const struct instruction *i)
+{
+	uint64_t to;
+
+	return i->in.meta.category == ZYDIS_CATEGORY_CALL && has_target(i, &to) && to != f->pieces[0].off &&
+	       piece_of(f, to);
+}
+
+/* An address that is put on the stack is where who raises an exception of OCaml's goes on. */
+static void add_pushed(struct flow *f, const struct exits_piece *p, const struct instruction *lea)
+{
+	struct instruction next;
+
+	if (!f->is_caught || !p->is_compiled || lea->in.mnemonic != ZYDIS_MNEMONIC_LEA || lea->operands[1].mem.base != ZYDIS_REGISTER_RIP ||
+	    lea->off + lea->in.length >= p->off + p->len || !decode(f, p, lea->off + lea->in.length, &next) ||
+	    next.in.mnemonic != ZYDIS_MNEMONIC_PUSH || next.operands[0].type != ZYDIS_OPERAND_TYPE_REGISTER ||
+	    next.operands[0].reg.value != lea->operands[0].reg.value)
+		return;
+	vec_push(&f->starts, lea->off + lea->in.length + (uint64_t)lea->operands[1].mem.disp.value);
+}
+
+/* From off on until code ends, or is known already. What runs out of a piece is not followed. */
+static bool follow(struct flow *f, uint64_t off)
+{
+	const struct exits_piece *p = piece_of(f, off);
+	struct instruction i;
+	uint64_t to;
+
+	for (; p && off - p->off < p->len; off += i.in.length) {
+		if (*mark_at(f, p, off) == MARK_BEGINS)
+			return true;
+		if (!decode(f, p, off, &i) || !mark(f, p, &i, MARK_BEGINS) || is_inner_call(f, &i))
+			return false;
+		if (is_jump(&i) && has_target(&i, &to))
+			vec_push(&f->starts, to);
+		add_pushed(f, p, &i);
+		if (!runs_on(&i))
+			return true;
+	}
+	return true;
+}
+
+static bool follow_all(struct flow *f)
+{
+	vec_push(&f->starts, f->pieces[0].off);
+	while (f->starts.nr)
+		if (!follow(f, f->starts.at[--f->starts.nr]))
+			return false;
+	return true;
+}
+
+/* ---- the rest ---- */
+
+static bool is_padding(const struct instruction *i)
+{
+	return i->in.mnemonic == ZYDIS_MNEMONIC_NOP || i->in.mnemonic == ZYDIS_MNEMONIC_INT3;
+}
+
+/* From off up to what is known. */
+static bool sweep(struct flow *f, const struct exits_piece *p, uint64_t off)
+{
+	struct instruction i;
+
+	for (; off - p->off < p->len && *mark_at(f, p, off) == MARK_UNKNOWN; off += i.in.length)
+		if (!decode(f, p, off, &i) || !mark(f, p, &i, MARK_SWEPT_BEGINS) || is_inner_call(f, &i) ||
+		    !(p->is_compiled || is_padding(&i)))
+			return false;
+	return true;
+}
+
+/* The operand names an address in the rest. */
+static bool names_rest(const struct flow *f, const struct instruction *i, const ZydisDecodedOperand *o)
+{
+	uint64_t value = 0, off;
+	size_t k;
+
+	if (o->type == ZYDIS_OPERAND_TYPE_MEMORY && o->mem.base == ZYDIS_REGISTER_RIP) {
+		off = i->off + i->in.length + (uint64_t)o->mem.disp.value;
+		return piece_of(f, off) && is_swept(*mark_at(f, piece_of(f, off), off));
+	}
+	if (o->type == ZYDIS_OPERAND_TYPE_MEMORY && o->mem.base == ZYDIS_REGISTER_NONE)
+		value = (uint64_t)o->mem.disp.value;
+	else if (o->type == ZYDIS_OPERAND_TYPE_IMMEDIATE && !o->imm.is_relative)
+		value = o->imm.value.u;
+	for (k = 0; k < f->nr; k++) {
+		const struct exits_piece *p = &f->pieces[k];
+
+		if (p->vaddr && value >= p->vaddr && value - p->vaddr < p->len)
+			return is_swept(f->marks[k][value - p->vaddr]);
+	}
+	return false;
+}
+
+/* The rest is no data to an instruction, which jumps into no other's midst. */
+static bool is_at_one(const struct flow *f, const struct instruction *i)
+{
+	uint64_t to;
+	ZyanU8 k;
+
+	if (is_jump(i) && has_target(i, &to) && piece_of(f, to) && !begins(*mark_at(f, piece_of(f, to), to)))
+		return false;
+	for (k = 0; k < i->in.operand_count_visible; k++)
+		if (names_rest(f, i, &i->operands[k]))
+			return false;
+	return true;
+}
+
+static bool sweep_piece(struct flow *f, const struct exits_piece *p)
+{
+	uint64_t off;
+
+	for (off = p->off; off - p->off < p->len; off++)
+		if (*mark_at(f, p, off) == MARK_UNKNOWN && !sweep(f, p, off))
+			return false;
+	return true;
+}
+
+static bool sweep_all(struct flow *f)
+{
+	struct instruction i;
+	uint64_t off;
+	size_t k;
+
+	for (k = 0; k < f->nr; k++)
+		if (!sweep_piece(f, &f->pieces[k]))
+			return false;
+	for (k = 0; k < f->nr; k++) {
+		const struct exits_piece *p = &f->pieces[k];
+
+		for (off = p->off; off - p->off < p->len; off += i.in.length)
+			if (!decode(f, p, off, &i) || !is_at_one(f, &i))
+				return false;
+	}
+	return true;
+}
+
+/* ---- exits ---- */
+
+/* False: it leaves in a way not known here. *is_open: it goes, or may go, on in a place that is not known. */
+static bool add_exit(struct exits *x, const struct flow *f, const struct exits_piece *p, const struct instruction *i,
+		     const struct block *before, bool *is_open)
 {
 	bool is_conditional = i->in.meta.category == ZYDIS_CATEGORY_COND_BR;
-	struct exit exit = { .off = i->off, .code_off = off, .is_tail_call = true };
+	struct exit exit = { .off = i->off, .code_off = p->off, .is_tail_call = true };
 
 	if (i->in.meta.category == ZYDIS_CATEGORY_RET) {
 		exit.is_tail_call = false;
 	} else if (!is_conditional && i->in.mnemonic != ZYDIS_MNEMONIC_JMP) {
 		return true;
-	} else if (i->operands[0].type == ZYDIS_OPERAND_TYPE_IMMEDIATE) {
-		exit.to = i->off + i->in.length + (uint64_t)i->operands[0].imm.value.s;
-		if (stays(exit.to, off, len))
+	} else if (has_target(i, &exit.to)) {
+		if (piece_of(f, exit.to))
 			return true;
-	} else if (is_by_table(i, before)) {
-		return true;
+	} else if (!is_by_pointer(i)) {
+		*is_open = true;
+		if (is_by_table(i, before))
+			return true;
 	}
 	if (is_conditional)
 		exit.condition = condition_of(i);
@@ -135,28 +383,70 @@ static bool add_exit(struct exits *x, const struct instruction *i, const struct 
 	return true;
 }
 
-bool exits_find(struct exits *x, const uint8_t *code, size_t len, uint64_t off)
+static bool add_exits(struct exits *x, const struct flow *f, const struct exits_piece *p, bool *is_open)
 {
-	size_t nr_before = x->at.nr, at;
 	struct block block = { .nr = 0 };
-	ZydisDecoder decoder;
+	uint64_t off = p->off;
 
-	if (ZYAN_FAILED(ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64)))
-		return false;
-	for (at = 0; at < len;) {
+	while (off - p->off < p->len) {
 		struct instruction *now = &block.at[block.nr % BLOCK_MAX];
 
-		now->off = off + at;
-		if (ZYAN_FAILED(ZydisDecoderDecodeFull(&decoder, code + at, len - at, &now->in,
-						       now->operands)) ||
-		    !add_exit(x, now, &block, off, len)) {
-			x->at.nr = nr_before;
-			return false;
+		if (!begins(*mark_at(f, p, off))) {
+			block.nr = 0;
+			off++;
+			continue;
 		}
+		if (!decode(f, p, off, now) || !add_exit(x, f, p, now, &block, is_open))
+			return false;
 		block.nr = is_block_end(now) ? 0 : block.nr + 1;
-		at += now->in.length;
+		off += now->in.length;
 	}
 	return true;
+}
+
+static bool add_all(struct exits *x, const struct flow *f, bool *is_open)
+{
+	size_t k;
+
+	for (k = 0; k < f->nr; k++)
+		if (!add_exits(x, f, &f->pieces[k], is_open))
+			return false;
+	return true;
+}
+
+static bool find(struct exits *x, struct flow *f)
+{
+	size_t nr_before = x->at.nr;
+	/* Nobody comes to what is caught but by the unwind info that compilers write. */
+	bool is_open = f->is_caught && f->pieces[0].is_compiled;
+
+	if (!follow_all(f) || !add_all(x, f, &is_open))
+		return false;
+	if (!is_open)
+		return true;
+	x->at.nr = nr_before;
+	return sweep_all(f) && add_all(x, f, &is_open);
+}
+
+bool exits_find(struct exits *x, const struct exits_piece *pieces, size_t nr, bool is_caught)
+{
+	struct flow f = { .pieces = pieces, .nr = nr, .is_caught = is_caught };
+	size_t nr_before = x->at.nr, k;
+	bool found;
+
+	if (ZYAN_FAILED(ZydisDecoderInit(&f.decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64)))
+		return false;
+	f.marks = xcalloc(nr, sizeof(*f.marks));
+	for (k = 0; k < nr; k++)
+		f.marks[k] = xcalloc(pieces[k].len, 1);
+	found = find(x, &f);
+	if (!found)
+		x->at.nr = nr_before;
+	for (k = 0; k < nr; k++)
+		free(f.marks[k]);
+	free(f.marks);
+	vec_release(&f.starts);
+	return found;
 }
 
 void exits_release(struct exits *x)

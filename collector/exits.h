@@ -3,7 +3,15 @@
  * Where a function's activation ends, found in its code: every return, and every jump that leaves it
  * for another function (a tail call). A probe there needs no return probe. A return probe puts the
  * kernel's address in the place of the return address, and who unwinds the stack through it is lost:
- * a C++ exception ends the program, a Go stack that moves takes it along.
+ * a C++ exception ends the program, a Go stack that moves takes it along, and so is who switches stacks.
+ *
+ * A breakpoint in data, or in the midst of an instruction, breaks the function. So only what is certainly code is
+ * looked at: what the entry leads to, by falling through and by jumps to fixed places. Where the jumps of a switch lead
+ * to is not known, nor where exceptions are caught. If there are such, the rest has to be taken for code from end to
+ * end, and is if a compiler made it (these put no data among their code; unwind info for all of it tells), if its
+ * instructions fill the room between what is known exactly, if all jumps between both lead to instructions, and if
+ * no address in it is taken, as one of data would be. Else the exits are not known. Where there are none, the rest is
+ * never run.
  *
  * Where a jump leads to is told and not judged: who knows the symbols knows whether that is another
  * function, or a part of this one that the compiler moved away (NAME.cold).
@@ -32,11 +40,22 @@ struct exits {
 	VEC(struct exit) at;	/* ascending within each piece of code */
 };
 
+/* The function from its entry on, or a part of it that stands elsewhere. */
+struct exits_piece {
+	const uint8_t *code;
+	size_t len;
+	uint64_t off;		/* of the first byte, in the file */
+	uint64_t vaddr;		/* where it will run; 0: anywhere */
+	bool is_compiled;	/* by a compiler: no data stands in it */
+};
+
 /*
- * Adds the exits of one piece of code: len bytes that stand at off in their file. Pure. False: bytes
- * that are no instructions, or a jump by a counter (loop, jrcxz) that leaves; nothing is added then.
+ * Adds the exits of a function. The first piece begins with its entry. is_caught: something may go on in the midst of what
+ * a compiler made, as who catches an exception does. Pure. False: they are not known (see above), or there is a jump by a
+ * counter (loop, jrcxz) that leaves, or a call of a place inside, whose return is none of the function's; nothing is
+ * added then.
  */
-bool exits_find(struct exits *x, const uint8_t *code, size_t len, uint64_t off);
+bool exits_find(struct exits *x, const struct exits_piece *pieces, size_t nr, bool is_caught);
 void exits_release(struct exits *x);
 
 #endif

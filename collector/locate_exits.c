@@ -10,6 +10,7 @@
 #include "base/str.h"
 #include "collector/exits.h"
 #include "collector/locate.h"
+#include "unwinder/cfi.h"
 
 /* No function that serves requests is longer; it is read whole. */
 enum { MAX_CODE_BYTES = 1 << 20 };
@@ -145,38 +146,70 @@ static bool is_part_of(const struct image_symbol *sym, const struct probe_site *
 						       str_starts(sym->name + len, ".cold")));
 }
 
-struct piece {
-	uint64_t off, size;
-};
-
+/* Of one function, and what else is known of it. */
 struct pieces {
-	VEC(struct piece) at;	/* of one function */
+	VEC(struct exits_piece) at;
+	const struct image *image;
+	const struct probe_site *site;
+	int fd;
+	struct cfi *cfi;
 };
 
-static void find_pieces(struct pieces *pieces, const struct image *m, const struct probe_site *site)
+/* Unwind info is there for all of it, as compilers write it. */
+static bool is_compiled(const struct pieces *pieces, uint64_t vaddr, uint64_t size)
+{
+	uint64_t at;
+
+	if (pieces->site->is_go)
+		return true;
+	for (at = 0; pieces->cfi && at < size; at++) {
+		const struct rule *rule = cfi_rule(pieces->cfi, vaddr + at);
+
+		if ((rule->kind != RULE_CFA && rule->kind != RULE_EQUATIONS) || rule->is_guess)
+			return false;
+	}
+	return pieces->cfi;
+}
+
+static bool add_piece(struct pieces *pieces, const struct image_symbol *sym)
+{
+	struct exits_piece p = { .len = sym->size, .off = sym->off, .vaddr = pieces->image->is_fixed ? sym->vaddr : 0 };
+	uint8_t *code;
+
+	if (sym->size > MAX_CODE_BYTES)
+		return false;
+	p.code = code = xmalloc(sym->size);
+	p.is_compiled = is_compiled(pieces, sym->vaddr, sym->size);
+	if (sym->off == pieces->site->off)
+		vec_insert(&pieces->at, 0, p);
+	else
+		vec_push(&pieces->at, p);
+	return pread(pieces->fd, code, sym->size, (off_t)sym->off) == (ssize_t)sym->size;
+}
+
+/* The function itself first. */
+static bool add_pieces(struct pieces *pieces)
 {
 	uint64_t last_off = 0;
 
-	vec_each(&m->symbols, sym) {
-		if (sym->off == last_off || !is_part_of(sym, site))
+	vec_each(&pieces->image->symbols, sym) {
+		if (sym->off == last_off || !is_part_of(sym, pieces->site))
 			continue;
 		last_off = sym->off;
-		vec_push(&pieces->at, (struct piece){ sym->off, sym->size });
+		if (!add_piece(pieces, sym))
+			return false;
 	}
+	return pieces->at.nr && pieces->at.at[0].off == pieces->site->off;
 }
 
-static bool find_in_piece(struct exits *x, int fd, struct piece p)
+static void pieces_release(struct pieces *pieces)
 {
-	uint8_t *code;
-	bool found;
-
-	if (p.size > MAX_CODE_BYTES)
-		return false;
-	code = xmalloc(p.size);
-	found = pread(fd, code, p.size, (off_t)p.off) == (ssize_t)p.size &&
-		exits_find(x, code, p.size, p.off);
-	free(code);
-	return found;
+	vec_each(&pieces->at, p)
+		free((void *)p->code);
+	vec_release(&pieces->at);
+	cfi_free(pieces->cfi);
+	if (pieces->fd >= 0)
+		close(pieces->fd);
 }
 
 /* The last symbol that begins at or before off; NULL: there is none. */
@@ -203,48 +236,42 @@ static bool is_in_function(const struct image *m, uint64_t off)
 }
 
 /*
- * A jump from one piece of the function to another leaves nothing. Where symbols are stripped, cold
- * parts have none: a conditional jump to code that nobody knows leads there, and seldom elsewhere.
+ * Where symbols are stripped, cold parts have none: a conditional jump to code that nobody knows leads there,
+ * and seldom elsewhere.
  */
-static bool leaves(const struct exit *exit, const struct pieces *pieces, const struct image *m)
+static bool leaves(const struct exit *exit, const struct image *m)
 {
-	if (!exit->to)
-		return true;
-	vec_each(&pieces->at, p)
-		if (exit->to >= p->off && exit->to - p->off < p->size)
-			return false;
-	return !exit->condition || !m->is_stripped || is_in_function(m, exit->to);
+	return !exit->to || !exit->condition || !m->is_stripped || is_in_function(m, exit->to);
 }
 
-static void drop_inner_jumps(struct exits *x, const struct pieces *pieces, const struct image *m)
+static void drop_inner_jumps(struct exits *x, const struct image *m)
 {
 	size_t i = 0;
 
 	while (i < x->at.nr)
-		if (leaves(&x->at.at[i], pieces, m))
+		if (leaves(&x->at.at[i], m))
 			i++;
 		else
 			vec_remove(&x->at, i, 1);
 }
 
-/* False: the function's length is not known, or its code makes no sense. */
-static bool find_exits(struct exits *x, const struct image *m, const struct probe_site *site)
+/* False: the function's length is not known, or what its code is. One that never returns has none. */
+static bool find_exits(struct exits *x, struct locate_file *f, const struct probe_site *site)
 {
+	struct pieces pieces = { .image = locate_image(f), .site = site };
 	int fd = open(site->open_path, O_RDONLY | O_CLOEXEC);
-	struct pieces pieces = { 0 };
-	bool has_body = false;
+	struct err ignored;
+	bool found;
 
 	if (fd < 0)
 		return false;
-	find_pieces(&pieces, m, site);
-	vec_each(&pieces.at, p)
-		if (find_in_piece(x, fd, *p))
-			has_body |= p->off == site->off;
-	close(fd);
-	drop_inner_jumps(x, &pieces, m);
-	vec_release(&pieces.at);
-	/* A function that never returns has none. */
-	return has_body;
+	pieces.fd = open(site->open_path, O_RDONLY | O_CLOEXEC);
+	pieces.cfi = cfi_open(fd, &ignored);
+	found = add_pieces(&pieces) && exits_find(x, pieces.at.at, pieces.at.nr, file_is(f, elf_unwinds));
+	if (found)
+		drop_inner_jumps(x, pieces.image);
+	pieces_release(&pieces);
+	return found;
 }
 
 static void warn_of_tail_calls(const struct exits *x, const char *name)
@@ -259,16 +286,25 @@ static void warn_of_tail_calls(const struct exits *x, const char *name)
 			 name, nr);
 }
 
+/* NULL: none that can be read. */
+static struct locate_file *file_of(struct locate *l, const struct probe_site *site)
+{
+	vec_each(&l->files, f)
+		if (f->open_path == site->open_path)
+			return locate_image(f) ? f : NULL;
+	return NULL;
+}
+
 size_t locate_exits(struct locate *l, struct probe_sites *sites)
 {
 	struct probe_sites out = { 0 };
 	size_t nr_left = 0;
 
 	vec_each(&sites->sites, site) {
-		const struct image *m = site->is_return ? locate_image_of(l, site) : NULL;
+		struct locate_file *f = site->is_return ? file_of(l, site) : NULL;
 		struct exits x = { 0 };
 
-		if (m && find_exits(&x, m, site)) {
+		if (f && find_exits(&x, f, site)) {
 			vec_each(&x.at, exit) {
 				vec_push(&out.sites, *site);
 				vec_last(&out.sites)->off = exit->off;

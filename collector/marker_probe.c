@@ -112,10 +112,10 @@ static int avoid_return_probes(struct probe_marker *m, struct err *e)
 	return err_remedy(e, "Name two functions or USDT probes: begin=PROBE,end=PROBE");
 }
 
-static int check_code(const struct probe_marker *m, const struct probe_sites *sites, bool is_entry, struct err *e)
+static int check_code(const struct probe_marker *m, const struct probe_sites *sites, bool is_function, struct err *e)
 {
 	vec_each(&sites->sites, site) {
-		if (!locate_is_changed(site, is_entry))
+		if (!locate_is_changed(site, is_function && !site->is_exit))
 			continue;
 		err_set(e, -EOPNOTSUPP, "--marker %s: a probe on %s in %s would change what the target does: the kernel does "
 					"something else than the instruction there",
@@ -179,6 +179,8 @@ static int find_sites(struct probe_marker *m, struct err *e)
 		err = find_probe(m, &spec->end, &m->ends, e);
 	if (!err)
 		err = avoid_return_probes(m, e);
+	if (!err)
+		err = check_code(m, &m->ends, spec->end.function, e);
 	if (!err)
 		err = check_args(&m->begins, spec->label_arg, e);
 	if (!err)

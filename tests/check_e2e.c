@@ -59,7 +59,7 @@ static const struct script {
 	{ "calls", { CAN_BPF }, "gcc" },
 	{ "calls_requests", { CAN_BPF }, "" },
 	{ "calls_probes", { CAN_BPF }, "gcc g++" },
-	{ "harm", { CAN_BPF }, "gcc setarch" },
+	{ "harm", { CAN_BPF }, "gcc g++ setarch" },
 	{ "calls_many", { CAN_BPF }, "gcc" },
 	{ "large_values", { CAN_BPF }, "/usr/bin/python3 redis-server" },
 	{ "early_answers", { CAN_BPF }, "/usr/bin/python3" },

@@ -338,6 +338,84 @@ def check_patched():
     step("code that is changed in memory")
 
 
-for one in (check_named, check_all, check_red_zone, check_throws, check_patched):
+# Two tables whose bytes begin like a ret, and a switch; the second function has unwind info, as compilers write it.
+DATA = r"""
+    .text
+    .globl handle, choose
+    .type handle, @function
+handle:
+    push %rbx
+    mov %edi, %ebx
+    test %edi, %edi
+    js 1f
+    and $3, %ebx
+    lea table(%rip), %rax
+    mov (%rax,%rbx,4), %eax
+    pop %rbx
+    ret
+    .balign 4
+table: .long 0x909090c3, 0x909090c3, 0x909090c3, 0x909090c3
+1:  xor %eax, %eax
+    pop %rbx
+    ret
+    .size handle, . - handle
+    .type choose, @function
+choose:
+    .cfi_startproc
+    and $3, %edi
+    lea numbers(%rip), %rdx
+    mov (%rdx,%rdi,4), %eax
+    lea ways(%rip), %rdx
+    movslq (%rdx,%rdi,4), %rcx
+    add %rdx, %rcx
+    jmp *%rcx
+numbers: .long 0x909090c3, 0x909090c3, 0x909090c3, 0x909090c3
+2:  inc %eax
+    ret
+    .cfi_endproc
+    .size choose, . - choose
+    .section .rodata
+    .balign 4
+ways: .long 2b - ways, 2b - ways, 2b - ways, 2b - ways
+    .section .note.GNU-stack,"",@progbits
+"""
+DATA_MAIN = r"""
+#include <cstdio>
+extern "C" int handle(int), choose(int);
+int main()
+{
+	unsigned int sum = 0;
+
+	for (int i = 0; i < 100; i++)
+		try {
+			sum += (unsigned int)handle(i - 4) + (unsigned int)choose(i);
+			if (i % 10 == 0)
+				throw 1;
+		} catch (int one) {
+			sum += (unsigned int)one;
+		}
+	std::printf("%u\n", sum);
+}
+"""
+
+
+def check_data():
+    """No probe goes into data that stands in a function."""
+    program = path("data")
+    for name, text in ((".s", DATA), (".cc", DATA_MAIN)):
+        with open(program + name, "w") as f:
+            f.write(text)
+    run("g++", "-o", program, program + ".cc", program + ".s", "-Wa,--noexecstack")
+    want = run(program).stdout
+    done = wperf("record", "-v", "-o", path("data.data"), "--marker", "func:handle", "--", program)
+    equal("what it makes of its data", done.stdout, want)
+    equal("exits", len(re.findall(r"end: handle at .* \(exit\)", done.stderr)), 2)
+    equal("requests", requests_by_path(report(path("data.data"))), {"handle": 100})
+    done = wperf("record", "-o", path("data.data"), "--marker", "func:choose", "--", program, status=USAGE)
+    has("a switch around data", done.stderr, "the function's own exits cannot be found")
+    step("data in functions")
+
+
+for one in (check_named, check_all, check_red_zone, check_throws, check_patched, check_data):
     if len(sys.argv) < 2 or one.__name__ in sys.argv[1:]:
         one()
