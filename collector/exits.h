@@ -3,7 +3,7 @@
  * Where a function's activation ends, found in its code: every return, and every jump that leaves it
  * for another function (a tail call). A probe there needs no return probe. A return probe puts the
  * kernel's address in the place of the return address, and who unwinds the stack through it is lost:
- * a C++ exception ends the program, a Go stack that moves takes it along, and so is who switches stacks.
+ * a C++ exception ends the program, a Go stack that moves takes it along, and so is who returns on another stack.
  *
  * A breakpoint in data, or in the midst of an instruction, breaks the function. So only what is certainly code is
  * looked at: what the entry leads to, by falling through and by jumps to fixed places. Where the jumps of a switch lead

@@ -116,10 +116,10 @@ void probe_sites_release(struct probe_sites *s);
 bool probe_sites_share(const struct probe_sites *a, const struct probe_sites *b);
 
 /*
- * True: the target's stacks may be unwound while it runs, by C++ or Rust exceptions, by LuaJIT, OCaml or Go: it must
- * not have return probes (exits.h).
+ * What the target may do, in words, that it must not have return probes for (exits.h): its stacks may be unwound while it
+ * runs, by C++ or Rust exceptions, by LuaJIT, OCaml or Go, or switched. NULL: neither.
  */
-bool locate_may_unwind(const struct locate *l);
+const char *locate_no_returns(const struct locate *l);
 /*
  * Moves the probe on the entry of a function that begins again after a check, as Go's do, to where each call
  * comes by once: call_place_check(). All sites are functions.
@@ -133,7 +133,7 @@ bool locate_is_changed(const struct probe_site *site, bool is_entry);
 bool locate_file_is_go(const struct locate_file *f);
 /*
  * Puts in the place of each return probe probes on the function's own exits. Returns how many could
- * not be replaced: their function's length is not known, or its code makes no sense.
+ * not be replaced: their function's length is not known, or what its code is: exits_find().
  */
 size_t locate_exits(struct locate *l, struct probe_sites *sites);
 

@@ -22,6 +22,15 @@ static const char *const unwinding_sections[] = { ".gcc_except_table", ".gopclnt
  * address on the stack. Where this name of OCaml's is stripped, so are those of its functions.
  */
 static const char *const unwinding_symbols[] = { "_Unwind_RaiseException", "caml_frametable" };
+/*
+ * Whoever switches stacks (ucontext, Boost.Context, Ruby's and PHP's fibers, QEMU's, Perl's and Python's coroutines) returns
+ * in another order than it was called in. The kernel keeps the return addresses of a thread as a stack.
+ */
+static const char *const switching_symbols[] = { "swapcontext", "makecontext", "setcontext", "jump_fcontext", "ontop_fcontext",
+						 "bthread_jump_fcontext", "coroutine_transfer", "coro_transfer", "co_switch",
+						 "co_swap", "acosw", "pth_spawn", "st_thread_create", "qemu_coroutine_*",
+						 "rb_fiber_*", "zend_fiber_*", "PyInit_greenlet", "PyInit__greenlet",
+						 "slp_switch" };
 static const char *const go_sections[] = { ".gopclntab", ".note.go.buildid" };
 
 /* They have such code in every process, and call nothing of the program's that could throw. */
@@ -40,13 +49,16 @@ static bool is_runtime(const struct locate_file *f)
 	return false;
 }
 
+/* One that ends in '*' is a beginning. */
 static bool is_among(const char *name, const char *const *names, size_t nr)
 {
-	size_t i;
+	size_t i, len;
 
-	for (i = 0; i < nr; i++)
-		if (name && !strcmp(name, names[i]))
+	for (i = 0; name && i < nr; i++) {
+		len = strlen(names[i]);
+		if (names[i][len - 1] == '*' ? !strncmp(name, names[i], len - 1) : !strcmp(name, names[i]))
 			return true;
+	}
 	return false;
 }
 
@@ -106,6 +118,11 @@ static bool elf_unwinds(Elf *elf)
 	       elf_has_symbol(elf, unwinding_symbols, ARRAY_LEN(unwinding_symbols));
 }
 
+static bool elf_switches(Elf *elf)
+{
+	return elf_has_symbol(elf, switching_symbols, ARRAY_LEN(switching_symbols));
+}
+
 static bool elf_is_go(Elf *elf)
 {
 	return elf_has_section(elf, go_sections, ARRAY_LEN(go_sections));
@@ -124,12 +141,17 @@ static bool file_is(const struct locate_file *f, bool (*is)(Elf *elf))
 	return found;
 }
 
-bool locate_may_unwind(const struct locate *l)
+const char *locate_no_returns(const struct locate *l)
 {
-	vec_each(&l->files, f)
-		if (!is_runtime(f) && file_is(f, elf_unwinds))
-			return true;
-	return false;
+	vec_each(&l->files, f) {
+		if (is_runtime(f))
+			continue;
+		if (file_is(f, elf_unwinds))
+			return "unwinds its stack (C++, Rust, Go, LuaJIT, OCaml)";
+		if (file_is(f, elf_switches))
+			return "switches stacks (coroutines, fibers)";
+	}
+	return NULL;
 }
 
 bool locate_file_is_go(const struct locate_file *f)

@@ -29,6 +29,7 @@ struct probe_marker {
 	uint32_t id;
 	struct locate locate;
 	struct probe_sites begins, ends;
+	struct probe_sites calls;	/* entries of the functions whose returns are ends */
 	struct bpf_object *object;
 	int program_fd, sites_fd, counts_fd;
 	VEC(int) fds;	/* perf events and links */
@@ -62,6 +63,7 @@ static void probe_release(void *self)
 	bpf_object__close(m->object);
 	probe_sites_release(&m->begins);
 	probe_sites_release(&m->ends);
+	probe_sites_release(&m->calls);
 	locate_release(&m->locate);
 	free(m);
 }
@@ -97,18 +99,41 @@ static int check_args(const struct probe_sites *sites, unsigned int arg, struct 
 	return 0;
 }
 
-/* An exception that meets the kernel's return address ends the program: there, exits are probed. */
-static int avoid_return_probes(struct probe_marker *m, struct err *e)
+/* A command has the filter that we have. */
+static bool is_filtered(const struct marker_target *target)
 {
-	bool has_returns = false;
+	if (target->program)
+		return process_is_filtered((uint32_t)getpid());
+	vec_each(&target->pids->at, pid)
+		if (process_is_filtered(*pid))
+			return true;
+	return false;
+}
 
-	vec_each(&m->ends.sites, site)
-		has_returns |= site->is_return;
-	if (!has_returns || !locate_may_unwind(&m->locate) || !locate_exits(&m->locate, &m->ends))
+/*
+ * An exception that meets the kernel's return address ends the program, and so does one that belongs to another stack.
+ * Linux 6.11 to 6.13 return by a system call that filters do not know. So exits are probed where they can be found.
+ */
+static int avoid_return_probes(struct probe_marker *m, const struct marker_target *target, struct err *e)
+{
+	const char *why;
+
+	vec_each(&m->ends.sites, site) {
+		if (!site->is_return || site->is_go)
+			continue;
+		vec_push(&m->calls.sites, *site);
+		vec_last(&m->calls.sites)->is_return = false;
+	}
+	if (!locate_exits(&m->locate, &m->ends))
 		return 0;
-	err_set(e, -EOPNOTSUPP, "--marker %s: a return probe could end this program, which unwinds its "
-				"stack (C++, Rust, Go, LuaJIT, OCaml), and the function's own exits cannot be found",
-		m->spec->text);
+	why = locate_no_returns(&m->locate);
+	if (!why && is_filtered(target))
+		why = "has a filter of system calls (seccomp)";
+	if (!why)
+		return 0;
+	err_set(e, -EOPNOTSUPP, "--marker %s: a return probe could end this program, which %s, and the function's own exits "
+				"cannot be found",
+		m->spec->text, why);
 	return err_remedy(e, "Name two functions or USDT probes: begin=PROBE,end=PROBE");
 }
 
@@ -169,16 +194,17 @@ static int find_probe(struct probe_marker *m, const struct probe_name *name, str
 	return check_code(m, ret, name->function, e);
 }
 
-static int find_sites(struct probe_marker *m, struct err *e)
+static int find_sites(struct probe_marker *m, const struct marker_target *target, struct err *e)
 {
 	const struct marker_spec *spec = m->spec;
+	size_t nr_places;
 	int err;
 
 	err = find_probe(m, &spec->begin, &m->begins, e);
 	if (!err)
 		err = find_probe(m, &spec->end, &m->ends, e);
 	if (!err)
-		err = avoid_return_probes(m, e);
+		err = avoid_return_probes(m, target, e);
 	if (!err)
 		err = check_code(m, &m->ends, spec->end.function, e);
 	if (!err)
@@ -187,10 +213,9 @@ static int find_sites(struct probe_marker *m, struct err *e)
 		err = check_args(&m->begins, spec->id_arg, e);
 	if (!err)
 		err = check_args(&m->ends, spec->id_arg, e);
-	/* A return probe takes two: see attach_calls(). */
-	if (!err && m->begins.sites.nr + 2 * m->ends.sites.nr > PROBE_MAX_SITES)
-		err = err_set(e, -E2BIG, "--marker %s: %zu places, more than %d", spec->text,
-			      m->begins.sites.nr + 2 * m->ends.sites.nr, PROBE_MAX_SITES);
+	nr_places = m->begins.sites.nr + m->ends.sites.nr + m->calls.sites.nr;
+	if (!err && nr_places > PROBE_MAX_SITES)
+		err = err_set(e, -E2BIG, "--marker %s: %zu places, more than %d", spec->text, nr_places, PROBE_MAX_SITES);
 	return err;
 }
 
@@ -204,7 +229,7 @@ static int probe_prepare(const struct marker_spec *spec, uint32_t id,
 	m->id = id;
 	err = find_files(m, target, e);
 	if (!err)
-		err = find_sites(m, e);
+		err = find_sites(m, target, e);
 	/* What does not run yet has changed nothing. */
 	if (!err && !target->program)
 		err = check_memory(m, &m->begins, target->pids, e);
@@ -305,19 +330,15 @@ static int attach_site(struct probe_marker *m, int type, const struct probe_site
 }
 
 /*
- * A return probe puts the kernel's trampoline in the place of the return address, and whoever unwinds the
- * stack cannot go on from there. So the entry tells what stood there.
+ * A return probe puts the kernel's trampoline in the place of the return address, and a ret that is probed is carried out
+ * in the kernel's own page: whoever unwinds the stack cannot go on from there. So the entry tells where the call returns
+ * to. Not of Go's, whose stacks move.
  */
 static int attach_calls(struct probe_marker *m, int type, uint32_t index, struct err *e)
 {
-	vec_each(&m->ends.sites, site) {
-		struct probe_site entry = *site;
-		int err;
+	vec_each(&m->calls.sites, site) {
+		int err = attach_site(m, type, site, MARK_CALLED, index++, e);
 
-		if (!site->is_return)
-			continue;
-		entry.is_return = false;
-		err = attach_site(m, type, &entry, MARK_CALLED, index++, e);
 		if (err)
 			return err;
 	}

@@ -181,6 +181,19 @@ void process_uids(uint32_t pid, uint32_t ret_uids[2])
 		sscanf(value, "%" SCNu32 " %" SCNu32, &ret_uids[0], &ret_uids[1]);
 }
 
+bool process_is_filtered(uint32_t pid)
+{
+	struct pids tids = { 0 };
+	bool is_filtered = false;
+	char value[256];
+
+	process_threads(pid, &tids);
+	vec_each(&tids.at, tid)
+		is_filtered |= status_field(*tid, "Seccomp", value, sizeof(value)) && atoi(value) != 0;
+	pids_release(&tids);
+	return is_filtered;
+}
+
 static bool task_is_live(uint32_t tid)
 {
 	uint32_t ppid;

@@ -33,6 +33,8 @@ struct thread_name thread_name(uint32_t pid, uint32_t tid);
 uint32_t process_inner_pid(uint32_t pid);
 /* Real and effective user ids of the process; those of nobody when it is gone. */
 void process_uids(uint32_t pid, uint32_t ret_uids[2]);
+/* One of its threads has a filter of system calls (seccomp). */
+bool process_is_filtered(uint32_t pid);
 /*
  * The number under which /proc still knows the process's memory, program and root: its pid, or, where
  * its first thread has ended and others go on, the id of one of these; /proc/PID/maps is empty then.

@@ -416,6 +416,76 @@ def check_data():
     step("data in functions")
 
 
-for one in (check_named, check_all, check_red_zone, check_throws, check_patched, check_data):
+# A function that is left in another order than it is entered in, and one of which nobody says where it ends.
+SWITCHES = r"""
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stdio.h>
+#include <sys/prctl.h>
+int endless(int x);
+__asm__(".pushsection .text\n.globl endless\n.type endless, @function\nendless: lea 1(%rdi), %eax\n ret\n.popsection");
+#ifdef SWITCH
+#include <ucontext.h>
+static ucontext_t own, both[2];
+static char stacks[2][65536];
+__attribute__((noipa)) int handle(ucontext_t *self, int x) { swapcontext(self, &own); __asm__ volatile("" ::: "memory"); return x + 1; }
+static void run(int i) { for (int x = i;; x += 2) if (handle(&both[i], x) != x + 1) __builtin_trap(); }
+static void start(int i)
+{
+	getcontext(&both[i]);
+	both[i].uc_stack.ss_sp = stacks[i];
+	both[i].uc_stack.ss_size = sizeof(stacks[i]);
+	makecontext(&both[i], (void (*)(void))run, 1, i);
+}
+#endif
+int main(int argc, char **argv)
+{
+	struct sock_filter allow = { BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW };
+	struct sock_fprog filter = { 1, &allow };
+	int sum = 0;
+
+	if (argc > 1 && (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter)))
+		return 1;
+	puts("ready");
+	fflush(stdout);
+	getchar();
+#ifdef SWITCH
+	start(0);
+	start(1);
+	for (int i = 0; i < 100; i++)
+		swapcontext(&own, &both[i % 2]);
+#endif
+	for (int i = 0; i < 100; i++)
+		sum += endless(i);
+	printf("%d\n", sum);
+	return 0;
+}
+"""
+
+
+def check_switches():
+    """Return probes belong to a thread's one stack: exits are probed, or nothing is, where there are more."""
+    source = path("switches.c")
+    with open(source, "w") as f:
+        f.write(SWITCHES)
+    run("gcc", "-O2", "-o", path("plain"), source)
+    run("gcc", "-O2", "-DSWITCH", "-o", path("switches"), source)
+    for name, marker, want in (("switches", "func:handle", {"handle": 98}), ("plain", "func:endless", {"endless": 100})):
+        process = start_target(path(name), ready="ready", stdin=subprocess.PIPE)
+        recording = Recording("-p", process.pid, "--marker", marker)
+        equal("what it says", process.communicate("\n", PATIENCE)[0], "5050\n")
+        equal("exit status", process.returncode, 0)
+        recording.stop()
+        equal("a return probe", "(return)" in recording.talk, name == "plain")
+        profile = report(recording.file)
+        equal("requests of " + name, requests_by_path(profile), want)
+    for name, *filtered, why in (("switches", "which switches stacks (coroutines, fibers)"), ("plain", "filtered", "which has a filter of system calls (seccomp)")):
+        process = start_target(path(name), *filtered, ready="ready", stdin=subprocess.PIPE)
+        done = wperf("record", "-o", path("switches.data"), "-p", str(process.pid), "--marker", "func:endless", status=USAGE)
+        has(name, done.stderr, "a return probe could end this program, %s, and the function's own exits cannot be found" % why)
+    step("several stacks, a filter")
+
+
+for one in (check_named, check_all, check_red_zone, check_throws, check_patched, check_data, check_switches):
     if len(sys.argv) < 2 or one.__name__ in sys.argv[1:]:
         one()

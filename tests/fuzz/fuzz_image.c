@@ -124,7 +124,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		for (i = 0; i < listings.at.nr && i < NR_NAMES; i++)
 			find(&l, &listings.at.at[i], i & 1);
 		locate_probe(&l, &nothing, &sites, &e);
-		locate_may_unwind(&l);
+		locate_no_returns(&l);
 	}
 	locate_file_is_go(&l.files.at[0]);
 	find_python(path);
