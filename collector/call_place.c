@@ -394,6 +394,15 @@ bool call_place_is_changed(const uint8_t *code, size_t len, bool is_entry)
 	       decode(&decoder, code, len, &i) && (is_changed(&i) || (!is_entry && is_nop5(&i)));
 }
 
+bool call_place_is_nop(const uint8_t *code, size_t len)
+{
+	struct instruction i;
+	ZydisDecoder decoder;
+
+	return !ZYAN_FAILED(ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64)) &&
+	       decode(&decoder, code, len, &i) && i.in.mnemonic == ZYDIS_MNEMONIC_NOP && !is_nop5(&i);
+}
+
 size_t call_place_length(const uint8_t *code, size_t len)
 {
 	struct instruction i;

@@ -55,6 +55,9 @@ void call_place_find(const uint8_t *code, size_t len, struct call_placement *ret
  */
 bool call_place_is_changed(const uint8_t *code, size_t len, bool is_entry);
 
+/* Pure. It begins with a nop that a probe may be on, of other than five bytes, as the place of a USDT probe does. */
+bool call_place_is_nop(const uint8_t *code, size_t len);
+
 /* Pure. Bytes of the instruction that the code begins with; 0: there is none. */
 size_t call_place_length(const uint8_t *code, size_t len);
 

@@ -81,6 +81,13 @@ bool locate_is_changed(const struct probe_site *site, bool is_entry)
 	return len && call_place_is_changed(code, len, is_entry);
 }
 
+bool locate_is_nop(const struct probe_site *site)
+{
+	uint8_t code[INSTRUCTION_BYTES_MAX];
+
+	return call_place_is_nop(code, read_instruction(site, code));
+}
+
 const struct probe_site *locate_patched(const struct probe_site *sites, size_t nr, uint32_t pid)
 {
 	const struct patched_file file = { sites->open_path, sites->dev, sites->inode };

@@ -140,11 +140,13 @@ static int avoid_return_probes(struct probe_marker *m, const struct marker_targe
 static int check_code(const struct probe_marker *m, const struct probe_sites *sites, bool is_function, struct err *e)
 {
 	vec_each(&sites->sites, site) {
-		if (!locate_is_changed(site, is_function && !site->is_exit))
+		/* What a USDT probe's note says is not trusted: its place may be in the midst of an instruction. */
+		if (is_function ? !locate_is_changed(site, !site->is_exit) : locate_is_nop(site))
 			continue;
-		err_set(e, -EOPNOTSUPP, "--marker %s: a probe on %s in %s would change what the target does: the kernel does "
-					"something else than the instruction there",
-			m->spec->text, site->name, site->module);
+		err_set(e, -EOPNOTSUPP, "--marker %s: a probe on %s in %s would change what the target does: %s", m->spec->text,
+			site->name, site->module,
+			is_function ? "the kernel does something else than the instruction there" :
+				      "no nop stands there, or one of five bytes");
 		return err_remedy(e, "Name another probe: a function that calls it, for one.");
 	}
 	return 0;

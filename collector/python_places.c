@@ -278,13 +278,22 @@ static bool add_tests(struct search *s, const struct usdt_site *u, bool is_retur
 	return found;
 }
 
+static size_t bytes_from(const struct python_code *c, const uint8_t *code)
+{
+	return (size_t)(c->bytes + c->len - code);
+}
+
 static int add_probe(struct search *s, const struct usdt_site *u, bool is_return, struct python_places *ret,
 		     struct err *e)
 {
+	const uint8_t *code;
 	int reg;
 
 	if (add_tests(s, u, is_return, ret))
 		return 0;
+	code = python_code_at(&s->code, u->vaddr, 1, PF_X);
+	if (!code || !call_place_is_nop(code, bytes_from(&s->code, code)))
+		return refuse(s, e, "its USDT probes stand on no nop, or one of five bytes");
 	reg = argument_at(&s->code, u->vaddr);
 	if (reg < 0)
 		return refuse(s, e, "its USDT probes stand in code that is not understood");
@@ -327,13 +336,15 @@ static int add_instructions(struct search *s, struct python_places *ret, struct 
 static void add_freed(struct search *s, struct python_places *ret)
 {
 	struct call_place freed;
+	const uint8_t *code;
 	uint64_t dealloc;
 	GElf_Sym type;
 
 	if (!python_code_symbol(s->elf, "PyCode_Type", &type) ||
 	    !python_code_pointer(&s->code, type.st_value + PYTHON_TYPE_DEALLOC, &dealloc))
 		return;
-	if (!python_code_off(&s->code, dealloc))
+	code = python_code_at(&s->code, dealloc, 1, PF_X);
+	if (!code || !python_code_off(&s->code, dealloc) || call_place_is_changed(code, bytes_from(&s->code, code), true))
 		return;
 	vec_each(&ret->at, p)
 		p->cookie |= PYTHON_COOKIE_WITH_FREED;

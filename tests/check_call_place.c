@@ -2,6 +2,7 @@
 #include <check.h>
 #include <string.h>
 
+#include "base/alloc.h"
 #include "collector/call_place.h"
 
 Suite *check_call_place_suite(void);
@@ -172,6 +173,31 @@ START_TEST(what_begins_again_is_known)
 }
 END_TEST
 
+static const struct {
+	uint8_t code[9];
+	size_t len;	/* of the instruction; 0: none */
+	bool is_nop;
+} nops[] = {
+	{ { 0x90 }, 1, true },
+	{ { 0x66, 0x90 }, 2, true },
+	{ { 0x0f, 0x1f, 0x40, 0 }, 4, true },
+	{ { 0x0f, 0x1f, 0x44, 0, 0 }, 5, false },	/* which 6.18 makes a call of */
+	{ { 0x66, 0x0f, 0x1f, 0x44, 0, 0 }, 6, true },
+	{ { 0x50 }, 1, false },
+	{ { 0xcc }, 1, false },
+	{ { 0xb8, 0x90, 0x90, 0x90, 0x90 }, 5, false },
+	{ { 0xf3, 0x0f, 0x1e, 0xfa }, 4, false },
+	{ { 0x06 }, 0, false },
+};
+
+START_TEST(a_nop_is_told_from_others)
+{
+	ck_assert_int_eq(call_place_is_nop(nops[_i].code, sizeof(nops[_i].code)), nops[_i].is_nop);
+	ck_assert_uint_eq(call_place_length(nops[_i].code, sizeof(nops[_i].code)), nops[_i].len);
+	ck_assert(!call_place_is_nop(nops[_i].code, 0));
+}
+END_TEST
+
 /* Whatever the bytes are: the probe lies in them. */
 START_TEST(any_bytes_will_do)
 {
@@ -200,6 +226,7 @@ Suite *check_call_place_suite(void)
 
 	tcase_add_loop_test(tc, probes_go_where_each_call_comes_by_once, 0,
 			    sizeof(cases) / sizeof(cases[0]));
+	tcase_add_loop_test(tc, a_nop_is_told_from_others, 0, ARRAY_LEN(nops));
 	tcase_add_loop_test(tc, what_begins_again_is_known, 0, sizeof(checks) / sizeof(checks[0]));
 	tcase_add_loop_test(tc, any_bytes_will_do, 0, 20);
 	suite_add_tcase(s, tc);

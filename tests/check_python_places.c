@@ -46,6 +46,8 @@ static struct seen find(const char *file)
 	struct err e = { 0 };
 
 	ck_assert_msg(!python_places_find(file, file, &p, &e), "%s", e.what);
+	vec_each(&p.at, it)
+		ck_assert(it->code.off && it->code.off <= it->off && it->off < it->code.end && it->code.end - it->off < 16);
 	vec_each(&p.at, it) {
 		bool is_return = PYTHON_COOKIE_IS_RETURN(it->cookie), is_freed = PYTHON_COOKIE_IS_FREED(it->cookie);
 
@@ -240,6 +242,22 @@ START_TEST(older_ones_are_refused)
 }
 END_TEST
 
+/* The notes of the USDT probes are not trusted where they are all that there is. */
+START_TEST(a_probe_on_no_nop_is_refused)
+{
+	struct python_places p = { 0 };
+	struct err e = { 0 };
+
+	turn(first(true).off);
+	ck_assert_int_eq(python_places_find(harness_file("python", python.s, python.len), "python", &p, &e), 0);
+	vec_each(&p.at, it)
+		if (PYTHON_COOKIE_IS_RETURN(it->cookie))
+			python.s[it->off] = 0x50;
+	python_places_release(&p);
+	refuses("its USDT probes stand on no nop");
+}
+END_TEST
+
 START_TEST(code_that_is_not_understood_is_refused)
 {
 	struct python_places p = { 0 };
@@ -317,6 +335,7 @@ Suite *check_python_places_suite(void)
 	tcase_add_test(tc, another_program_is_none);
 	tcase_add_test(tc, one_without_probes_is_refused);
 	tcase_add_test(tc, older_ones_are_refused);
+	tcase_add_test(tc, a_probe_on_no_nop_is_refused);
 	tcase_add_test(tc, code_that_is_not_understood_is_refused);
 	tcase_add_test(tc, what_is_cut_short_is_refused);
 	suite_add_tcase(s, tc);

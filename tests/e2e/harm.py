@@ -227,6 +227,14 @@ main:
     .asciz "bytes"
     .asciz ""
 4:  .balign 4
+    .4byte 2f-1f, 4f-3f, 3
+1:  .asciz "stapsdt"
+2:  .balign 4
+3:  .8byte near + 1, base, 0
+    .asciz "no"
+    .asciz "nop"
+    .asciz ""
+4:  .balign 4
     .section .stapsdt.base, "a", "progbits"
 base: .space 1
     .section .note.GNU-stack
@@ -245,7 +253,9 @@ def check_red_zone():
     for marker in ("begin=usdt:five:bytes,end=near%return", "begin=near,end=usdt:five:bytes"):
         done = wperf("record", "-o", path("nop5.data"), "--marker", marker, "--", program, status=USAGE)
         has(marker, done.stderr, "a probe on five:bytes in %s would change what the target does" % program)
-    step("a nop of five bytes")
+    done = wperf("record", "-o", path("nop5.data"), "--marker", "begin=begins,end=usdt:no:nop", "--", program, status=USAGE)
+    has("in the midst of an instruction", done.stderr, "a probe on no:nop in %s would change what the target does: no nop" % program)
+    step("a nop of five bytes, and what is none")
 
 
 def check_throws():
