@@ -350,6 +350,21 @@ void image_release(struct image *m)
 	*m = (struct image){ 0 };
 }
 
+const struct image_symbol *image_symbol_before(const struct image *m, uint64_t off)
+{
+	size_t low = 0, high = m->symbols.nr;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (m->symbols.at[mid].off <= off)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low ? &m->symbols.at[low - 1] : NULL;
+}
+
 bool image_symbol_vaddr(const struct image *m, const char *name, size_t len, uint64_t *ret_vaddr)
 {
 	int nr = dwfl_module_getsymtab(m->module), i;

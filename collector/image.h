@@ -49,6 +49,8 @@ int image_open(struct image *m, const char *open_path, uint32_t pid, const char 
 	       struct err *e);
 void image_release(struct image *m);
 
+/* The last symbol that begins at or before off; NULL: there is none. */
+const struct image_symbol *image_symbol_before(const struct image *m, uint64_t off);
 /* The link-time address of any symbol, data too, by its name in the file. */
 bool image_symbol_vaddr(const struct image *m, const char *name, size_t len, uint64_t *ret_vaddr);
 /*

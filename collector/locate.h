@@ -135,7 +135,7 @@ bool locate_is_nop(const struct probe_site *site);
 bool locate_file_is_go(const struct locate_file *f);
 /*
  * Puts in the place of each return probe probes on the function's own exits. Returns how many could
- * not be replaced: their function's length is not known, or what its code is: exits_find().
+ * not be replaced: their function's length is not known, or what its code is (exits_find()), or they are too many.
  */
 size_t locate_exits(struct locate *l, struct probe_sites *sites);
 

@@ -10,10 +10,11 @@
 #include "base/str.h"
 #include "collector/exits.h"
 #include "collector/locate.h"
+#include "collector/probe.h"
 #include "unwinder/cfi.h"
 
 /* No function that serves requests is longer; it is read whole. */
-enum { MAX_CODE_BYTES = 1 << 20 };
+enum { MAX_CODE_BYTES = 1 << 20, EXITS_MAX = PROBE_MAX_SITES / 2 };
 
 /* Sections of code that catches or cleans up (C++, Rust), and of Go's programs. */
 static const char *const unwinding_sections[] = { ".gcc_except_table", ".gopclntab", ".note.go.buildid" };
@@ -234,50 +235,49 @@ static void pieces_release(struct pieces *pieces)
 		close(pieces->fd);
 }
 
-/* The last symbol that begins at or before off; NULL: there is none. */
-static const struct image_symbol *symbol_before(const struct image *m, uint64_t off)
-{
-	size_t low = 0, high = m->symbols.nr;
-
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-
-		if (m->symbols.at[mid].off <= off)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low ? &m->symbols.at[low - 1] : NULL;
-}
-
 static bool is_in_function(const struct image *m, uint64_t off)
 {
-	const struct image_symbol *sym = symbol_before(m, off);
+	const struct image_symbol *sym = image_symbol_before(m, off);
 
 	return sym && (sym->off == off || off - sym->off < sym->size);
+}
+
+/* A tail call's stack pointer is what it was at the entry. An interpreter's jump to its next instruction has a frame. */
+static bool has_frame(const struct pieces *pieces, const struct exit *exit)
+{
+	const struct rule *rule;
+	uint64_t vaddr;
+
+	if (!pieces->cfi || !cfi_vaddr(pieces->cfi, exit->off, &vaddr))
+		return false;
+	rule = cfi_rule(pieces->cfi, vaddr);
+	return rule->kind == RULE_CFA && !rule->is_guess &&
+	       (rule->cfa_reg != cfi_arch(pieces->cfi)->sp || rule->cfa_off != sizeof(uint64_t));
 }
 
 /*
  * Where symbols are stripped, cold parts have none: a conditional jump to code that nobody knows leads there,
  * and seldom elsewhere.
  */
-static bool leaves(const struct exit *exit, const struct image *m)
+static bool leaves(const struct exit *exit, const struct pieces *pieces)
 {
-	return !exit->to || !exit->condition || !m->is_stripped || is_in_function(m, exit->to);
+	if (exit->is_tail_call && !exit->to)
+		return !has_frame(pieces, exit);
+	return !exit->condition || !pieces->image->is_stripped || is_in_function(pieces->image, exit->to);
 }
 
-static void drop_inner_jumps(struct exits *x, const struct image *m)
+static void drop_inner_jumps(struct exits *x, const struct pieces *pieces)
 {
 	size_t i = 0;
 
 	while (i < x->at.nr)
-		if (leaves(&x->at.at[i], m))
+		if (leaves(&x->at.at[i], pieces))
 			i++;
 		else
 			vec_remove(&x->at, i, 1);
 }
 
-/* False: the function's length is not known, or what its code is. One that never returns has none. */
+/* False: the function's length is not known, or what its code is, or there are too many. One that never returns has none. */
 static bool find_exits(struct exits *x, struct locate_file *f, const struct probe_site *site)
 {
 	struct pieces pieces = { .image = locate_image(f), .site = site };
@@ -291,9 +291,9 @@ static bool find_exits(struct exits *x, struct locate_file *f, const struct prob
 	pieces.cfi = cfi_open(fd, &ignored);
 	found = add_pieces(&pieces) && exits_find(x, pieces.at.at, pieces.at.nr, file_is(f, elf_unwinds));
 	if (found)
-		drop_inner_jumps(x, pieces.image);
+		drop_inner_jumps(x, &pieces);
 	pieces_release(&pieces);
-	return found;
+	return found && x->at.nr <= EXITS_MAX;
 }
 
 static void warn_of_tail_calls(const struct exits *x, const char *name)

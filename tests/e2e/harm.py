@@ -391,14 +391,28 @@ ways: .long 2b - ways, 2b - ways, 2b - ways, 2b - ways
 """
 DATA_MAIN = r"""
 #include <cstdio>
-extern "C" int handle(int), choose(int);
+extern "C" int handle(int), choose(int), step(int);
+__attribute__((noipa)) int step(int n) { return n + 1; }
+/* As interpreters do: its jumps to the next instruction leave nothing. */
+extern "C" __attribute__((noipa)) int interpret(const char *code)
+{
+	static const void *const ways[] = { &&add, &&twice, &&done };
+	int n = 0;
+
+	goto *ways[(int)*code];
+add:	n = step(n);
+	goto *ways[(int)*++code];
+twice:	n = step(n) + step(n);
+	goto *ways[(int)*++code];
+done:	return n;
+}
 int main()
 {
 	unsigned int sum = 0;
 
 	for (int i = 0; i < 100; i++)
 		try {
-			sum += (unsigned int)handle(i - 4) + (unsigned int)choose(i);
+			sum += (unsigned int)handle(i - 4) + (unsigned int)choose(i) + (unsigned int)interpret("\0\1\0\2");
 			if (i % 10 == 0)
 				throw 1;
 		} catch (int one) {
@@ -415,12 +429,15 @@ def check_data():
     for name, text in ((".s", DATA), (".cc", DATA_MAIN)):
         with open(program + name, "w") as f:
             f.write(text)
-    run("g++", "-o", program, program + ".cc", program + ".s", "-Wa,--noexecstack")
+    run("g++", "-O2", "-o", program, program + ".cc", program + ".s", "-Wa,--noexecstack")
     want = run(program).stdout
     done = wperf("record", "-v", "-o", path("data.data"), "--marker", "func:handle", "--", program)
     equal("what it makes of its data", done.stdout, want)
     equal("exits", len(re.findall(r"end: handle at .* \(exit\)", done.stderr)), 2)
     equal("requests", requests_by_path(report(path("data.data"))), {"handle": 100})
+    done = wperf("record", "-v", "-o", path("data.data"), "--marker", "func:interpret", "--", program)
+    equal("exits", len(re.findall(r"end: interpret at .* \(exit\)", done.stderr)), 1)
+    equal("requests", requests_by_path(report(path("data.data"))), {"interpret": 100})
     done = wperf("record", "-o", path("data.data"), "--marker", "func:choose", "--", program, status=USAGE)
     has("a switch around data", done.stderr, "the function's own exits cannot be found")
     step("data in functions")
