@@ -403,6 +403,20 @@ bool call_place_is_nop(const uint8_t *code, size_t len)
 	       decode(&decoder, code, len, &i) && i.in.mnemonic == ZYDIS_MNEMONIC_NOP && !is_nop5(&i);
 }
 
+bool call_place_is_inside(const uint8_t *code, size_t len, size_t at)
+{
+	struct instruction i = { .in = { .length = 0 } };
+	ZydisDecoder decoder;
+	size_t off;
+
+	if (ZYAN_FAILED(ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64)))
+		return false;
+	for (off = 0; off < at; off += i.in.length)
+		if (!decode(&decoder, code + off, len - off, &i))
+			return false;
+	return off != at;
+}
+
 size_t call_place_length(const uint8_t *code, size_t len)
 {
 	struct instruction i;

@@ -58,6 +58,9 @@ bool call_place_is_changed(const uint8_t *code, size_t len, bool is_entry);
 /* Pure. It begins with a nop that a probe may be on, of other than five bytes, as the place of a USDT probe does. */
 bool call_place_is_nop(const uint8_t *code, size_t len);
 
+/* Pure. Decoded from its first byte on, an instruction has bytes on both sides of `at`. */
+bool call_place_is_inside(const uint8_t *code, size_t len, size_t at);
+
 /* Pure. Bytes of the instruction that the code begins with; 0: there is none. */
 size_t call_place_length(const uint8_t *code, size_t len);
 

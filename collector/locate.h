@@ -129,8 +129,8 @@ void locate_entries(struct locate *l, struct probe_sites *sites);
 const struct probe_site *locate_patched(const struct probe_site *sites, size_t nr, uint32_t pid);
 /* See call_place_is_changed(). */
 bool locate_is_changed(const struct probe_site *site, bool is_entry);
-/* call_place_is_nop() of a USDT probe's site. */
-bool locate_is_nop(const struct probe_site *site);
+/* Of a USDT probe's site: call_place_is_nop(), and in no other instruction of its function. */
+bool locate_is_nop(struct locate *l, const struct probe_site *site);
 /* Go's stacks are small, many lie in one mapping, and they move. */
 bool locate_file_is_go(const struct locate_file *f);
 /*

@@ -81,11 +81,33 @@ bool locate_is_changed(const struct probe_site *site, bool is_entry)
 	return len && call_place_is_changed(code, len, is_entry);
 }
 
-bool locate_is_nop(const struct probe_site *site)
+/* What is no code before it, or has no symbol, tells nothing. */
+static bool is_inside(struct locate *l, const struct probe_site *site)
+{
+	const struct image *m = locate_image_of(l, site);
+	const struct image_symbol *sym = m ? image_symbol_before(m, site->off) : NULL;
+	uint64_t before = sym ? site->off - sym->off : 0;
+	int fd = open(site->open_path, O_RDONLY | O_CLOEXEC);
+	bool yes = false;
+	uint8_t *code;
+	ssize_t len;
+
+	if (fd >= 0 && before && before < sym->size && before <= MAX_CODE_BYTES) {
+		code = xmalloc(before + INSTRUCTION_BYTES_MAX);
+		len = pread(fd, code, before + INSTRUCTION_BYTES_MAX, (off_t)sym->off);
+		yes = len > 0 && (uint64_t)len > before && call_place_is_inside(code, (size_t)len, before);
+		free(code);
+	}
+	if (fd >= 0)
+		close(fd);
+	return yes;
+}
+
+bool locate_is_nop(struct locate *l, const struct probe_site *site)
 {
 	uint8_t code[INSTRUCTION_BYTES_MAX];
 
-	return call_place_is_nop(code, read_instruction(site, code));
+	return call_place_is_nop(code, read_instruction(site, code)) && !is_inside(l, site);
 }
 
 const struct probe_site *locate_patched(const struct probe_site *sites, size_t nr, uint32_t pid)

@@ -137,11 +137,11 @@ static int avoid_return_probes(struct probe_marker *m, const struct marker_targe
 	return err_remedy(e, "Name two functions or USDT probes: begin=PROBE,end=PROBE");
 }
 
-static int check_code(const struct probe_marker *m, const struct probe_sites *sites, bool is_function, struct err *e)
+static int check_code(struct probe_marker *m, const struct probe_sites *sites, bool is_function, struct err *e)
 {
 	vec_each(&sites->sites, site) {
 		/* What a USDT probe's note says is not trusted: its place may be in the midst of an instruction. */
-		if (is_function ? !locate_is_changed(site, !site->is_exit) : locate_is_nop(site))
+		if (is_function ? !locate_is_changed(site, !site->is_exit) : locate_is_nop(&m->locate, site))
 			continue;
 		err_set(e, -EOPNOTSUPP, "--marker %s: a probe on %s in %s would change what the target does: %s", m->spec->text,
 			site->name, site->module,

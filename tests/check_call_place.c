@@ -190,6 +190,17 @@ static const struct {
 	{ { 0x06 }, 0, false },
 };
 
+START_TEST(the_midst_of_an_instruction_is_none)
+{
+	static const uint8_t code[] = { 0x55, 0xb8, 0x90, 0x90, 0x90, 0x90, 0xc3 }, none[] = { 0x06, 0x90 };
+	size_t at;
+
+	for (at = 0; at <= sizeof(code); at++)
+		ck_assert_msg(call_place_is_inside(code, sizeof(code), at) == (at > 1 && at < 6), "at %zu", at);
+	ck_assert(!call_place_is_inside(none, sizeof(none), 1));
+}
+END_TEST
+
 START_TEST(a_nop_is_told_from_others)
 {
 	ck_assert_int_eq(call_place_is_nop(nops[_i].code, sizeof(nops[_i].code)), nops[_i].is_nop);
@@ -226,6 +237,7 @@ Suite *check_call_place_suite(void)
 
 	tcase_add_loop_test(tc, probes_go_where_each_call_comes_by_once, 0,
 			    sizeof(cases) / sizeof(cases[0]));
+	tcase_add_test(tc, the_midst_of_an_instruction_is_none);
 	tcase_add_loop_test(tc, a_nop_is_told_from_others, 0, ARRAY_LEN(nops));
 	tcase_add_loop_test(tc, what_begins_again_is_known, 0, sizeof(checks) / sizeof(checks[0]));
 	tcase_add_loop_test(tc, any_bytes_will_do, 0, 20);

@@ -195,6 +195,11 @@ probe:
     add -24(%rsp), %rax
     ret
     .size near, . - near
+    .type holds, @function
+holds:
+    mov $0x90909090, %eax
+    ret
+    .size holds, . - holds
     .globl begins
     .type begins, @function
 begins:
@@ -235,6 +240,14 @@ main:
     .asciz "nop"
     .asciz ""
 4:  .balign 4
+    .4byte 2f-1f, 4f-3f, 3
+1:  .asciz "stapsdt"
+2:  .balign 4
+3:  .8byte holds + 1, base, 0
+    .asciz "no"
+    .asciz "place"
+    .asciz ""
+4:  .balign 4
     .section .stapsdt.base, "a", "progbits"
 base: .space 1
     .section .note.GNU-stack
@@ -253,8 +266,9 @@ def check_red_zone():
     for marker in ("begin=usdt:five:bytes,end=near%return", "begin=near,end=usdt:five:bytes"):
         done = wperf("record", "-o", path("nop5.data"), "--marker", marker, "--", program, status=USAGE)
         has(marker, done.stderr, "a probe on five:bytes in %s would change what the target does" % program)
-    done = wperf("record", "-o", path("nop5.data"), "--marker", "begin=begins,end=usdt:no:nop", "--", program, status=USAGE)
-    has("in the midst of an instruction", done.stderr, "a probe on no:nop in %s would change what the target does: no nop" % program)
+    for probe in ("no:nop", "no:place"):
+        done = wperf("record", "-o", path("nop5.data"), "--marker", "begin=begins,end=usdt:" + probe, "--", program, status=USAGE)
+        has(probe, done.stderr, "a probe on %s in %s would change what the target does: no nop" % (probe, program))
     step("a nop of five bytes, and what is none")
 
 
