@@ -271,8 +271,8 @@ static int check_patched(const struct python_file *f, uint32_t pid, struct err *
 
 	if (!call_link_find_patched(f->places.at.at, f->places.at.nr, &file, pid))
 		return 0;
-	return err_set(e, -EOPNOTSUPP, "--calls python: process %u has changed the interpreter's code in its memory, which %s has",
-		       pid, f->module);
+	return err_set(e, -EOPNOTSUPP, "--calls python: process %u has changed the interpreter's code in its memory: %s", pid,
+		       f->module);
 }
 
 /* The probes of a file that the process does not map yet wait until it does. */

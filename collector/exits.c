@@ -231,9 +231,9 @@ static void add_pushed(struct flow *f, const struct exits_piece *p, const struct
 {
 	struct instruction next;
 
-	if (!f->is_caught || !p->is_compiled || lea->in.mnemonic != ZYDIS_MNEMONIC_LEA || lea->operands[1].mem.base != ZYDIS_REGISTER_RIP ||
-	    lea->off + lea->in.length >= p->off + p->len || !decode(f, p, lea->off + lea->in.length, &next) ||
-	    next.in.mnemonic != ZYDIS_MNEMONIC_PUSH || next.operands[0].type != ZYDIS_OPERAND_TYPE_REGISTER ||
+	if (!f->is_caught || !p->is_compiled || lea->in.mnemonic != ZYDIS_MNEMONIC_LEA ||
+	    lea->operands[1].mem.base != ZYDIS_REGISTER_RIP || lea->off + lea->in.length >= p->off + p->len ||
+	    !decode(f, p, lea->off + lea->in.length, &next) || next.in.mnemonic != ZYDIS_MNEMONIC_PUSH || next.operands[0].type != ZYDIS_OPERAND_TYPE_REGISTER ||
 	    next.operands[0].reg.value != lea->operands[0].reg.value)
 		return;
 	vec_push(&f->starts, lea->off + lea->in.length + (uint64_t)lea->operands[1].mem.disp.value);

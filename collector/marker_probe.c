@@ -161,8 +161,8 @@ static int check_in_memory(const struct probe_marker *m, const struct probe_site
 
 		if (!site)
 			continue;
-		err_set(e, -EOPNOTSUPP, "--marker %s: process %u has changed the code of %s in its memory (a hook, a live patch): a "
-					"probe there would undo half of that",
+		err_set(e, -EOPNOTSUPP, "--marker %s: process %u has changed the code of %s in its memory (a hook, a live patch): "
+					"a probe there would undo half of that",
 			m->spec->text, *pid, site->name);
 		return err_remedy(e, "Name another probe: a function that calls it, for one.");
 	}

@@ -198,7 +198,8 @@ static bool may_be_again(const struct search *s, uint64_t from, uint64_t to)
 }
 
 /* At vaddr, where what begins at `begin` leads to. */
-static void add_place(const struct search *s, struct python_places *ret, uint64_t begin, uint64_t vaddr, struct call_place place)
+static void add_place(const struct search *s, struct python_places *ret, uint64_t begin, uint64_t vaddr,
+		      struct call_place place)
 {
 	struct python_insn i;
 	uint64_t end = python_insn_at(&s->code, vaddr, &i) ? i.next : vaddr + 1;

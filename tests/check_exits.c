@@ -166,8 +166,8 @@ END_TEST
 /* test; je to the other one; ret. There: nop; jmp back. A switch there may lead anywhere. */
 START_TEST(pieces_are_one_function)
 {
-	static const uint8_t body[] = { 0x85, 0xff, 0x0f, 0x84, 0xf8, 0, 0, 0, 0xc3 }, back[] = { 0x90, 0xe9, 0x02, 0xff, 0xff, 0xff },
-			     none[] = { 0x90, 0x06 }, rest[] = { 0x90, 0xc3, SWITCH, 0xc3 };
+	static const uint8_t body[] = { 0x85, 0xff, 0x0f, 0x84, 0xf8, 0, 0, 0, 0xc3 },
+			     back[] = { 0x90, 0xe9, 0x02, 0xff, 0xff, 0xff }, none[] = { 0x90, 0x06 }, rest[] = { 0x90, 0xc3, SWITCH, 0xc3 };
 	struct exits_piece pieces[] = { { .code = body, .len = sizeof(body), .off = OFF },
 					{ .code = back, .len = sizeof(back), .off = OFF + 0x100 } };
 	struct exits x = { 0 };
