@@ -134,10 +134,11 @@ bool locate_is_nop(struct locate *l, const struct probe_site *site);
 /* Go's stacks are small, many lie in one mapping, and they move. */
 bool locate_file_is_go(const struct locate_file *f);
 /*
- * Puts in the place of each return probe probes on the function's own exits. Returns how many could
- * not be replaced: their function's length is not known, or what its code is (exits_find()), or they are too many.
+ * Puts in the place of each return probe probes on the function's own exits. Returns how many were
+ * not replaced: their function's length is not known, or what its code is: exits_find(). may_return: nor where what is
+ * called last goes on behind an exit, whose end the return alone tells.
  */
-size_t locate_exits(struct locate *l, struct probe_sites *sites);
+size_t locate_exits(struct locate *l, struct probe_sites *sites, bool may_return);
 
 /* The n-th argument, from 1. -EINVAL: there is none, or it cannot be read; the error says why. */
 int probe_site_arg(const struct probe_site *s, unsigned int n, struct probe_arg *ret,

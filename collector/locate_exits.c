@@ -296,12 +296,19 @@ static bool find_exits(struct exits *x, struct locate_file *f, const struct prob
 	return found && x->at.nr <= EXITS_MAX;
 }
 
-static void warn_of_tail_calls(const struct exits *x, const char *name)
+static size_t nr_tail_calls(const struct exits *x)
 {
 	size_t nr = 0;
 
 	vec_each(&x->at, exit)
 		nr += exit->is_tail_call;
+	return nr;
+}
+
+static void warn_of_tail_calls(const struct exits *x, const char *name)
+{
+	size_t nr = nr_tail_calls(x);
+
 	if (nr)
 		log_warn("%s leaves %zu times by calling another function last: what that does is not "
 			 "part of the request",
@@ -317,7 +324,7 @@ static struct locate_file *file_of(struct locate *l, const struct probe_site *si
 	return NULL;
 }
 
-size_t locate_exits(struct locate *l, struct probe_sites *sites)
+size_t locate_exits(struct locate *l, struct probe_sites *sites, bool may_return)
 {
 	struct probe_sites out = { 0 };
 	size_t nr_left = 0;
@@ -326,7 +333,7 @@ size_t locate_exits(struct locate *l, struct probe_sites *sites)
 		struct locate_file *f = site->is_return ? file_of(l, site) : NULL;
 		struct exits x = { 0 };
 
-		if (f && find_exits(&x, f, site)) {
+		if (f && find_exits(&x, f, site) && !(may_return && nr_tail_calls(&x))) {
 			vec_each(&x.at, exit) {
 				vec_push(&out.sites, *site);
 				vec_last(&out.sites)->off = exit->off;

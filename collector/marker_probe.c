@@ -112,7 +112,8 @@ static bool is_filtered(const struct marker_target *target)
 
 /*
  * An exception that meets the kernel's return address ends the program, and so does one that belongs to another stack.
- * Linux 6.11 to 6.13 return by a system call that filters do not know. So exits are probed where they can be found.
+ * Linux 6.11 to 6.13 return by a system call that filters do not know. So exits are probed where they can be found, unless
+ * a call goes on behind one, and nothing of that is to be expected.
  */
 static int avoid_return_probes(struct probe_marker *m, const struct marker_target *target, struct err *e)
 {
@@ -124,12 +125,12 @@ static int avoid_return_probes(struct probe_marker *m, const struct marker_targe
 		vec_push(&m->calls.sites, *site);
 		vec_last(&m->calls.sites)->is_return = false;
 	}
-	if (!locate_exits(&m->locate, &m->ends))
+	if (!m->calls.sites.nr)
 		return 0;
 	why = locate_no_returns(&m->locate);
 	if (!why && is_filtered(target))
 		why = "has a filter of system calls (seccomp)";
-	if (!why)
+	if (!locate_exits(&m->locate, &m->ends, !why) || !why)
 		return 0;
 	err_set(e, -EOPNOTSUPP, "--marker %s: a return probe could end this program, which %s, and the function's own exits "
 				"cannot be found",

@@ -463,8 +463,11 @@ SWITCHES = r"""
 #include <linux/seccomp.h>
 #include <stdio.h>
 #include <sys/prctl.h>
+#include <unistd.h>
 int endless(int x);
 __asm__(".pushsection .text\n.globl endless\n.type endless, @function\nendless: lea 1(%rdi), %eax\n ret\n.popsection");
+__attribute__((noipa)) int rest(int x) { usleep(200); return x; }
+__attribute__((noipa)) int leave(int x) { return rest(x); }
 #ifdef SWITCH
 #include <ucontext.h>
 static ucontext_t own, both[2];
@@ -497,7 +500,7 @@ int main(int argc, char **argv)
 		swapcontext(&own, &both[i % 2]);
 #endif
 	for (int i = 0; i < 100; i++)
-		sum += endless(i);
+		sum += endless(i) + leave(0);
 	printf("%d\n", sum);
 	return 0;
 }
@@ -511,7 +514,8 @@ def check_switches():
         f.write(SWITCHES)
     run("gcc", "-O2", "-o", path("plain"), source)
     run("gcc", "-O2", "-DSWITCH", "-o", path("switches"), source)
-    for name, marker, want in (("switches", "func:handle", {"handle": 98}), ("plain", "func:endless", {"endless": 100})):
+    for name, marker, want in (("switches", "func:handle", {"handle": 98}), ("plain", "func:endless", {"endless": 100}),
+                               ("plain", "func:leave", {"leave": 100}), ("switches", "func:leave", {"leave": 100})):
         process = start_target(path(name), ready="ready", stdin=subprocess.PIPE)
         recording = Recording("-p", process.pid, "--marker", marker)
         equal("what it says", process.communicate("\n", PATIENCE)[0], "5050\n")
@@ -520,6 +524,9 @@ def check_switches():
         equal("a return probe", "(return)" in recording.talk, name == "plain")
         profile = report(recording.file)
         equal("requests of " + name, requests_by_path(profile), want)
+        if marker == "func:leave" and name == "plain":
+            check({g["path"]: g for g in profile["groups"]}["leave"]["elapsed"]["mean"] >= 200e-6, "a call is over before what it calls last")
+        equal("a tail call is told of", "by calling another function last" in recording.talk, (name, marker) == ("switches", "func:leave"))
     for name, *filtered, why in (("switches", "which switches stacks (coroutines, fibers)"), ("plain", "filtered", "which has a filter of system calls (seccomp)")):
         process = start_target(path(name), *filtered, ready="ready", stdin=subprocess.PIPE)
         done = wperf("record", "-o", path("switches.data"), "-p", str(process.pid), "--marker", "func:endless", status=USAGE)
