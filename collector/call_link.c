@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "collector/privileges.h"
+#include "collector/target.h"
 #include "collector/unkilled.h"
 
 /* What BPF_LINK_CREATE takes for BPF_TRACE_UPROBE_MULTI (include/uapi/linux/bpf.h, 6.6). */
@@ -27,7 +28,7 @@ struct link_call {
 	const char *path;
 	const struct call_place *places;
 	size_t nr;
-	uint32_t pid;
+	uint32_t task;
 	int pmu_type;
 };
 
@@ -65,7 +66,7 @@ static int attach_multi(void *self)
 		.ref_ctr_offsets = a.has_semaphores ? (uintptr_t)a.semaphore_offs : 0,
 		.cookies = (uintptr_t)a.cookies,
 		.cnt = (uint32_t)c->nr,
-		.pid = c->pid,
+		.pid = c->task,
 	};
 	int fd = (int)syscall(SYS_bpf, BPF_LINK_CREATE, &attr, sizeof(attr)), err = fd < 0 ? -errno : 0;
 
@@ -116,7 +117,7 @@ static int attach_single(struct link_call *c, const struct call_place *place)
 		.probe_offset = place->off,
 	};
 	LIBBPF_OPTS(bpf_link_create_opts, options, .perf_event.bpf_cookie = place->cookie);
-	int fd = (int)syscall(SYS_perf_event_open, &attr, c->pid, -1, -1, PERF_FLAG_FD_CLOEXEC), link;
+	int fd = (int)syscall(SYS_perf_event_open, &attr, c->task, -1, -1, PERF_FLAG_FD_CLOEXEC), link;
 
 	if (fd < 0)
 		return -errno;
@@ -158,24 +159,39 @@ static int explain(int error, const char *path, size_t nr, struct err *e)
 	if (error == -EPERM || error == -EACCES)
 		return err_remedy(e, PRIVILEGES_REMEDY);
 	if (error == -EMFILE)
-		return err_remedy(e, "This kernel takes two descriptors a place: count fewer functions, or "
-				     "raise RLIMIT_NOFILE.");
+		return err_remedy(e, "It takes two descriptors a place: count fewer functions, or raise RLIMIT_NOFILE.");
 	return error;
+}
+
+static int attach(struct link_call *c, const struct call_programs *programs, uint32_t pid)
+{
+	int err = -EOPNOTSUPP;
+
+	c->program_fd = programs->multi_fd;
+	if (c->program_fd >= 0 && c->task == pid)
+		err = unkilled_call(attach_multi, c);
+	/* A kernel that does not know such links says one of these. */
+	c->program_fd = programs->single_fd;
+	if (err == -EINVAL || err == -EOPNOTSUPP)
+		err = attach_singles(c);
+	return err;
 }
 
 int call_link_attach(struct call_link *l, const struct call_programs *programs, const char *path,
 		     const struct call_place *places, size_t nr, uint32_t pid, struct err *e)
 {
-	struct link_call c = { .link = l, .path = path, .places = places, .nr = nr, .pid = pid };
-	int err = -EOPNOTSUPP;
+	struct link_call c = { .link = l, .path = path, .places = places, .nr = nr };
+	int err;
 
-	c.program_fd = programs->multi_fd;
-	if (c.program_fd >= 0)
-		err = unkilled_call(attach_multi, &c);
-	/* A kernel that does not know such links says one of these. */
-	c.program_fd = programs->single_fd;
-	if (err == -EINVAL || err == -EOPNOTSUPP)
-		err = attach_singles(&c);
+	for (;;) {
+		c.task = process_live_task(pid);
+		err = c.task ? attach(&c, programs, pid) : -ESRCH;
+		/* It may have ended meanwhile. */
+		if (process_live_task(pid) == c.task)
+			break;
+		call_link_release(l);
+	}
+	l->task = c.task;
 	if (!err)
 		return 0;
 	call_link_release(l);
@@ -198,6 +214,7 @@ void call_link_release(struct call_link *l)
 	if (l->fds.nr)
 		unkilled_call(close_all, l);
 	vec_release(&l->fds);
+	l->task = 0;
 }
 
 size_t call_link_find_patched(struct call_place *places, size_t nr, const struct patched_file *file, uint32_t pid)

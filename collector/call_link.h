@@ -3,7 +3,9 @@
  * A BPF program on places in one file, for one process: all its threads, and no other process, even
  * where that has the same file mapped. Everything is taken away when the descriptors are closed.
  *
- * One uprobe-multi link where the kernel has them (6.6), else a perf event and a link for each place.
+ * One uprobe-multi link where the kernel has them (6.6), else a perf event and a link for each place. So it is, too, of a
+ * process whose first thread has ended and others go on: such a link knows a process by its first thread's memory,
+ * which is gone then; an event by that of any thread that lives.
  */
 #ifndef COLLECTOR_CALL_LINK_H
 #define COLLECTOR_CALL_LINK_H
@@ -28,6 +30,7 @@ struct call_place {
 /* Valid when zeroed. */
 struct call_link {
 	VEC(int) fds;
+	uint32_t task;	/* the thread by which the kernel knows the process: when it has ended, calls may be missed */
 };
 
 struct call_programs {

@@ -77,6 +77,7 @@ static int attach_range(struct call_native *n, struct call_attached *a, const st
 	if (!err) {
 		vec_each(&link.fds, fd)
 			vec_push(&a->link.fds, *fd);
+		a->link.task = link.task;
 		vec_release(&link.fds);
 		return 0;
 	}
@@ -177,11 +178,41 @@ int call_native_attach(struct call_native *n, struct call_core *core, const stru
 
 /* ---- what comes later ---- */
 
+/* Calls of its functions may be missing. */
+static void doubt_file(struct call_native *n, size_t file)
+{
+	size_t i;
+
+	for (i = 0; i < n->functions.nr; i++)
+		if (n->functions.at[i].file == file)
+			note_function(n, i, FUNCTION_IS_INEXACT);
+}
+
+/* -ESRCH: the process is gone. What else goes wrong is said, once, and in the rows of the functions concerned. */
+static int attach_later(struct call_native *n, uint32_t pid, size_t first_file)
+{
+	struct err e = { 0 };
+	size_t file;
+	int err;
+
+	for (file = first_file; file < n->files.nr; file++) {
+		err = attach_file(n, pid, file, &e);
+		if (err == -ESRCH)
+			return err;
+		if (!err)
+			continue;
+		doubt_file(n, file);
+		if (!n->has_told_failure)
+			log_warn("process %u: %s: those are missing", pid, e.what);
+		n->has_told_failure = true;
+	}
+	return 0;
+}
+
 /* Files that were not there: some of their functions' calls may have been made already. */
 static void search_new_files(struct call_native *n)
 {
 	size_t nr_files = n->files.nr, nr_functions = n->functions.nr, i;
-	struct err e = { 0 };
 
 	call_native_search(n);
 	for (i = nr_functions; i < n->functions.nr; i++)
@@ -190,7 +221,7 @@ static void search_new_files(struct call_native *n)
 	if (n->files.nr == nr_files)
 		return;
 	vec_each(&n->pids.at, pid)
-		attach_process(n, *pid, nr_files, &e);
+		attach_later(n, *pid, nr_files);
 }
 
 void call_native_follow(struct call_native *n, uint32_t pid)
@@ -201,7 +232,7 @@ void call_native_follow(struct call_native *n, uint32_t pid)
 		n->has_newcomers = true;
 		/* It is gone already, mostly: what it called is in no row. */
 		call_core_write_partial(n->core, pid, pid);
-		if (attach_process(n, pid, 0, &e))
+		if (attach_later(n, pid, 0))
 			return;
 		vec_push(&n->pids.at, pid);
 	}
@@ -226,7 +257,15 @@ bool call_native_knows(const struct call_native *n, const char *path)
 	return *path != '/';
 }
 
-void call_native_forget(struct call_native *n, uint32_t pid)
+bool call_native_hangs_at(const struct call_native *n, uint32_t task)
+{
+	vec_each(&n->attached, a)
+		if (a->link.task == task)
+			return true;
+	return false;
+}
+
+static void detach(struct call_native *n, uint32_t pid)
 {
 	size_t i = 0;
 
@@ -238,6 +277,27 @@ void call_native_forget(struct call_native *n, uint32_t pid)
 		call_link_release(&n->attached.at[i].link);
 		vec_remove(&n->attached, i, 1);
 	}
+}
+
+void call_native_doubt(struct call_native *n, uint32_t pid)
+{
+	vec_each(&n->attached, a)
+		if (a->pid == pid)
+			doubt_file(n, a->file);
+}
+
+void call_native_attach_again(struct call_native *n, uint32_t pid)
+{
+	call_native_doubt(n, pid);
+	detach(n, pid);
+	attach_later(n, pid, 0);
+}
+
+void call_native_forget(struct call_native *n, uint32_t pid)
+{
+	size_t i;
+
+	detach(n, pid);
 	for (i = 0; i < n->pids.at.nr; i++)
 		if (n->pids.at.at[i] == pid)
 			vec_remove(&n->pids.at, i--, 1);

@@ -65,6 +65,7 @@ struct call_native {
 	size_t nr_functions_max;
 	size_t nr_left_out;			/* that there was no room for */
 	bool has_newcomers;			/* some began, or were found, after their first calls */
+	bool has_told_failure;			/* probes that came late could not be attached */
 	VEC(struct call_attached) attached;
 	struct pids pids;			/* where they are attached */
 	struct call_core *core;			/* lent, as is the writer */
@@ -90,6 +91,12 @@ bool call_native_knows(const struct call_native *n, const char *path);
 void call_native_follow(struct call_native *n, uint32_t pid);
 /* The process has mapped code of that file. False: it cannot be had, or no longer. */
 bool call_native_map(struct call_native *n, uint32_t pid, const char *path);
+/* Some probes hang at that thread: call_link.h. */
+bool call_native_hangs_at(const struct call_native *n, uint32_t task);
+/* Rows of what is counted in that process say that calls may be missing. */
+void call_native_doubt(struct call_native *n, uint32_t pid);
+/* The same; and its probes hang at another thread from now on, since the one where they hung has ended. */
+void call_native_attach_again(struct call_native *n, uint32_t pid);
 void call_native_forget(struct call_native *n, uint32_t pid);
 /* Takes probes of functions, by index, away for good: their rows say so. */
 void call_native_take_off(struct call_native *n, const size_t *functions, size_t nr);

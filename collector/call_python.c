@@ -320,6 +320,33 @@ int call_python_attach(struct call_python *p, const struct pids *pids,
 	return nr_attached ? 0 : err;
 }
 
+void call_python_doubt(struct call_python *p)
+{
+	int fd = map_fd(p, "python_functions");
+	uint32_t id, next;
+	bool has_next;
+
+	p->is_inexact = true;
+	for (has_next = !bpf_map_get_next_key(fd, NULL, &next); has_next; has_next = !bpf_map_get_next_key(fd, &id, &next)) {
+		id = next;
+		describe(p, id, p->writer);
+	}
+}
+
+/* Where it is gone already, what it called is in no row. What else goes wrong is said, once, and in all rows. */
+static void attach_later(struct call_python *p, uint32_t pid)
+{
+	struct err e = { 0 };
+	int err = attach_process(p, pid, &e);
+
+	if (!err || err == -ESRCH)
+		return;
+	call_python_doubt(p);
+	if (!p->has_told_failure)
+		log_warn("process %u: %s: those are missing", pid, e.what);
+	p->has_told_failure = true;
+}
+
 void call_python_follow(struct call_python *p, uint32_t pid)
 {
 	bool is_new = !pids_has(&p->pids, pid);
@@ -327,9 +354,7 @@ void call_python_follow(struct call_python *p, uint32_t pid)
 
 	if (!locate_process(&p->locate, (int)pid, &e) && search(p, &e))
 		log_warn("%s", e.what);
-	/* Where that fails it is gone already, mostly: what it called is in no row. */
-	if (attach_process(p, pid, &e) == -EOPNOTSUPP)
-		log_warn("%s", e.what);
+	attach_later(p, pid);
 	if (is_new)
 		call_core_write_partial(p->core, pid, pid);
 }
@@ -346,8 +371,7 @@ bool call_python_map(struct call_python *p, uint32_t pid, const char *path)
 		log_warn("%s", e.what);
 	if (p->nr_usable == nr_usable)
 		return true;
-	if (attach_process(p, pid, &e) == -EOPNOTSUPP)
-		log_warn("%s", e.what);
+	attach_later(p, pid);
 	call_core_write_partial(p->core, pid, pid);
 	return true;
 }
@@ -375,11 +399,18 @@ static void forget_frames(const struct call_python *p, uint32_t pid)
 	}
 }
 
-void call_python_forget(struct call_python *p, uint32_t pid)
+bool call_python_hangs_at(const struct call_python *p, uint32_t task)
+{
+	vec_each(&p->attached, a)
+		if (a->link.task == task)
+			return true;
+	return false;
+}
+
+static void detach(struct call_python *p, uint32_t pid)
 {
 	size_t i = 0;
 
-	forget_frames(p, pid);
 	while (i < p->attached.nr) {
 		if (p->attached.at[i].pid != pid) {
 			i++;
@@ -388,29 +419,30 @@ void call_python_forget(struct call_python *p, uint32_t pid)
 		call_link_release(&p->attached.at[i].link);
 		vec_remove(&p->attached, i, 1);
 	}
+}
+
+void call_python_attach_again(struct call_python *p, uint32_t pid)
+{
+	call_python_doubt(p);
+	detach(p, pid);
+	attach_later(p, pid);
+}
+
+void call_python_forget(struct call_python *p, uint32_t pid)
+{
+	size_t i;
+
+	forget_frames(p, pid);
+	detach(p, pid);
 	for (i = 0; i < p->pids.at.nr; i++)
 		if (p->pids.at.at[i] == pid)
 			vec_remove(&p->pids.at, i--, 1);
 }
 
-/* Of none of its functions is anything exact. */
-static void doubt_all(struct call_python *p)
-{
-	int fd = map_fd(p, "python_functions");
-	uint32_t id, next;
-	bool has_next;
-
-	p->is_inexact = true;
-	for (has_next = !bpf_map_get_next_key(fd, NULL, &next); has_next; has_next = !bpf_map_get_next_key(fd, &id, &next)) {
-		id = next;
-		describe(p, id, p->writer);
-	}
-}
-
 void call_python_mark_lost(struct call_python *p)
 {
 	if (call_python_hits(p).nr_lost)
-		doubt_all(p);
+		call_python_doubt(p);
 }
 
 void call_python_take_off(struct call_python *p)
@@ -420,7 +452,7 @@ void call_python_take_off(struct call_python *p)
 	p->attached.nr = 0;
 	python_cost_end(p);
 	p->is_off = true;
-	doubt_all(p);
+	call_python_doubt(p);
 }
 
 struct python_hits call_python_hits(const struct call_python *p)

@@ -48,6 +48,7 @@ struct call_python {
 	struct call_share share;	/* what the probes took */
 	uint64_t nr_hits;		/* of both, at the last look */
 	bool is_off, is_inexact;
+	bool has_told_failure;		/* probes that came late could not be attached */
 };
 
 /*
@@ -65,6 +66,11 @@ void call_python_follow(struct call_python *p, uint32_t pid);
 bool call_python_map(struct call_python *p, uint32_t pid, const char *path);
 /* That file cannot be Python, or was looked at. */
 bool call_python_knows(const struct call_python *p, const char *path);
+/* As of native functions: call_native.h. */
+bool call_python_hangs_at(const struct call_python *p, uint32_t task);
+/* Of none of its functions is anything exact. */
+void call_python_doubt(struct call_python *p);
+void call_python_attach_again(struct call_python *p, uint32_t pid);
 void call_python_forget(struct call_python *p, uint32_t pid);
 /* For good: of none of its functions anything is exact that is told from now on. */
 void call_python_take_off(struct call_python *p);

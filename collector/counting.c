@@ -16,6 +16,15 @@ struct mapped {
 	char *path;
 };
 
+/* A thread at which probes hang. */
+struct ended_thread {
+	uint32_t pid, tid;
+	uint64_t time_ns;
+};
+
+/* So long after it its process is gone, too, if it ends as a whole. */
+enum { ALL_END_MS = 100 };
+
 struct counting {
 	struct call_core *core;
 	struct call_native *native;	/* NULL: none are counted */
@@ -24,6 +33,7 @@ struct counting {
 	struct writer *writer;		/* lent */
 	struct pids to_follow;		/* processes that have come, or run another program */
 	VEC(struct mapped) mapped;
+	VEC(struct ended_thread) ended;
 	VEC(char *) missed;		/* paths of code that was gone before it could be searched */
 };
 
@@ -107,16 +117,42 @@ const struct call_core *counting_core(const struct counting *c)
 	return c ? c->core : NULL;
 }
 
-void counting_start(struct counting *c)
-{
-	if (c)
-		call_core_start(c->core);
-}
-
 void counting_follow(struct counting *c, uint32_t pid)
 {
 	if (c && !pids_has(&c->to_follow, pid))
 		vec_push(&c->to_follow.at, pid);
+}
+
+static bool hangs_at(const struct counting *c, uint32_t task)
+{
+	return (c->native && call_native_hangs_at(c->native, task)) || (c->python && call_python_hangs_at(c->python, task));
+}
+
+static void note_end(struct counting *c, uint32_t pid, uint32_t tid, uint64_t time_ns)
+{
+	if (hangs_at(c, tid))
+		vec_push(&c->ended, (struct ended_thread){ pid, tid, time_ns });
+}
+
+/* No record tells of one that has ended before the events were enabled: no longer is it the first that lives. */
+static void look_at_threads(struct counting *c)
+{
+	if (c->native)
+		vec_each(&c->native->attached, a)
+			if (process_live_task(a->pid) != a->link.task)
+				note_end(c, a->pid, a->link.task, 0);
+	if (c->python)
+		vec_each(&c->python->attached, a)
+			if (process_live_task(a->pid) != a->link.task)
+				note_end(c, a->pid, a->link.task, 0);
+}
+
+void counting_start(struct counting *c)
+{
+	if (!c)
+		return;
+	call_core_start(c->core);
+	look_at_threads(c);
 }
 
 static void note_mapping(struct counting *c, uint32_t pid, const char *path)
@@ -209,6 +245,9 @@ void counting_see(struct counting *c, const struct record *rec)
 		if (rec->misc & PERF_RECORD_MISC_COMM_EXEC)
 			counting_follow(c, rec->pid);
 		break;
+	case PERF_RECORD_EXIT:
+		note_end(c, rec->pid, rec->tid, rec->time);
+		break;
 	case PERF_RECORD_MMAP2:
 		if (rec->mmap.prot & PROT_EXEC && !knows(c, rec->mmap.path))
 			note_mapping(c, rec->pid, rec->mmap.path);
@@ -218,10 +257,57 @@ void counting_see(struct counting *c, const struct record *rec)
 
 void counting_forget(struct counting *c, uint32_t pid)
 {
+	size_t i;
+
+	for (i = 0; c && i < c->ended.nr; i++)
+		if (c->ended.at[i].pid == pid)
+			vec_remove(&c->ended, i--, 1);
 	if (c && c->native)
 		call_native_forget(c->native, pid);
 	if (c && c->python)
 		call_python_forget(c->python, pid);
+}
+
+static void attach_again(struct counting *c, uint32_t pid, uint32_t task)
+{
+	if (c->native)
+		call_native_attach_again(c->native, pid);
+	if (c->python)
+		call_python_attach_again(c->python, pid);
+	log_warn("process %u: thread %u has ended, by which its calls were counted, and others go on: some may be missing", pid,
+		 task);
+}
+
+/* The kernel takes probes out that hang at what has ended, or puts none into what is mapped from then on. */
+static void look_at_ended(struct counting *c, uint64_t now_ns)
+{
+	size_t i, nr = 0;
+
+	for (i = 0; i < c->ended.nr; i++) {
+		struct ended_thread t = c->ended.at[i];
+		uint32_t task = process_live_task(t.pid);
+
+		if (task == t.tid || now_ns < t.time_ns + ALL_END_MS * 1000000ULL)
+			c->ended.at[nr++] = t;
+		else if (task && hangs_at(c, t.tid))
+			attach_again(c, t.pid, t.tid);
+	}
+	c->ended.nr = nr;
+}
+
+/* Whose probes were not attached again. */
+static void doubt_ended(struct counting *c)
+{
+	vec_each(&c->ended, t) {
+		uint32_t task = process_live_task(t->pid);
+
+		if (!task || task == t->tid)
+			continue;
+		if (c->native)
+			call_native_doubt(c->native, t->pid);
+		if (c->python && call_python_hangs_at(c->python, t->tid))
+			call_python_doubt(c->python);
+	}
 }
 
 static void tick_native(struct counting *c, uint64_t now_ns)
@@ -248,6 +334,7 @@ void counting_tick(struct counting *c, uint64_t now_ns)
 {
 	if (!c)
 		return;
+	look_at_ended(c, now_ns);
 	if (c->native)
 		tick_native(c, now_ns);
 	if (c->python)
@@ -274,6 +361,7 @@ void counting_finish(struct counting *c)
 
 	if (!c)
 		return;
+	doubt_ended(c);
 	write_missed(c);
 	call_core_write_rest(c->core);
 	tell_missed(c);
@@ -305,6 +393,7 @@ void counting_free(struct counting *c)
 	call_cost_release(&c->cost);
 	forget_mappings(c);
 	vec_release(&c->mapped);
+	vec_release(&c->ended);
 	vec_each(&c->missed, path)
 		free(*path);
 	vec_release(&c->missed);

@@ -73,6 +73,7 @@ static const struct script {
 	{ "python_random", { CAN_BPF }, "/usr/bin/python3" },
 	{ "python_thrown", { CAN_BPF }, "/usr/bin/python3" },
 	{ "calls_doubt", { CAN_BPF }, "/usr/bin/python3" },
+	{ "calls_exact", { CAN_BPF }, "gcc /usr/bin/python3" },
 };
 
 /* What failed is at the end, and libcheck's messages have a limit. */

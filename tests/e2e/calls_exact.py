@@ -1,0 +1,99 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Where calls are easily missed a number is all the calls there were, or its row says that it is not."""
+from lib import *
+
+target = build("e2e_exact.c")
+OPTIONS = ("--marker", "none", "--max-overhead", "100")
+
+
+def ask(process, line):
+    """The calls of work() that it brought."""
+    process.stdin.write(line + "\n")
+    process.stdin.flush()
+    got = process.stdout.readline().split()
+    check(got[:1] == ["done"], "the target said %r to %r" % (got, line))
+    return int(got[1])
+
+
+def rows_of(recording, name, *options):
+    """Calls of all groups; are all exact?"""
+    rows = [f for g in report(recording.file, *options)["groups"] for f in g["functions"] if f["function"] == name]
+    return sum(f["ncalls"] or 0 for f in rows), all(f["exact"] is not False for f in rows)
+
+
+def has_ended(pid):
+    with open("/proc/%d/stat" % pid) as f:
+        return f.read().rpartition(")")[2].split()[0] == "Z"
+
+
+def leaderless(*argv, **options):
+    process = start_target(*argv, ready="ready", stdin=subprocess.PIPE, **options)
+    wait_until("its first thread has ended", lambda: has_ended(process.pid))
+    return process
+
+
+def check_leaderless():
+    """Of a process whose first thread has ended, too; when the one ends by which it is counted, others are missed."""
+    process = leaderless(target, "leaderless")
+    recording = Recording("-p", process.pid, *OPTIONS, "--calls", "work")
+    want = sum(ask(process, "threads 1000") for _ in range(2))
+    recording.stop()
+    equal("calls without a first thread", rows_of(recording, "work"), (want, True))
+    recording = Recording("-p", process.pid, *OPTIONS, "--calls", "work")
+    ask(process, "hand")
+    wait_until("the new thread is found", lambda: "by which its calls were counted" in recording.read_talk())
+    want = ask(process, "threads 1000")
+    recording.stop()
+    got, is_exact = rows_of(recording, "work")
+    equal("calls by another thread", (got, is_exact), (want, False))
+    process.stdin.close()
+    equal("exit status of the target", process.wait(PATIENCE), 0)
+    step("without a first thread: %d calls" % want)
+
+
+def check_ending():
+    """The first thread ends while others are counted."""
+    process = start_target(target, "ending", ready="ready", stdin=subprocess.PIPE)
+    recording = Recording("-p", process.pid, *OPTIONS, "--calls", "work")
+    want = ask(process, "go") + ask(process, "threads 1000")
+    wait_until("the end is seen", lambda: "by which its calls were counted" in recording.read_talk())
+    want += ask(process, "threads 1000")
+    recording.stop()
+    got, is_exact = rows_of(recording, "work")
+    check(want // 2 <= got <= want and not is_exact, "%d of %d calls, exact: %r" % (got, want, is_exact))
+    process.stdin.close()
+    step("a first thread that ends: %d of %d calls" % (got, want))
+
+
+PROGRAM = '''
+import ctypes, sys, threading
+def work(n):
+    return n
+def serve():
+    for line in sys.stdin:
+        threads = [threading.Thread(target=lambda: [work(i) for i in range(int(line))]) for _ in range(2)]
+        [t.start() for t in threads]
+        [t.join() for t in threads]
+        print("done", 2 * int(line), flush=True)
+threading.Thread(target=serve).start()
+print("ready", flush=True)
+ctypes.CDLL(None).pthread_exit(None)
+'''
+
+
+def check_python():
+    file = path("leaderless.py")
+    with open(file, "w") as f:
+        f.write(PROGRAM)
+    process = leaderless("/usr/bin/python3", file)
+    recording = Recording("-p", process.pid, *OPTIONS, "--calls", "python")
+    want = ask(process, "500")
+    recording.stop()
+    equal("Python's calls without a first thread", rows_of(recording, "work"), (want, True))
+    step("Python without a first thread: %d calls" % want)
+
+
+for one in (check_leaderless, check_ending, check_python):
+    if len(sys.argv) < 2 or one.__name__ in sys.argv[1:]:
+        one()

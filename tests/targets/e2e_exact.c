@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Calls that are easily missed. work() is called; lines come in, and each is answered by "done N", the calls of work()
+ * that it brought.
+ *
+ * e2e_exact leaderless: the first thread ends at once. "threads N": two threads call N times each, as does who reads;
+ * "hand": another thread reads from then on, and this one ends.
+ * e2e_exact ending: the same, but the first thread ends with the first line.
+ */
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+__attribute__((noipa)) void work(void)
+{
+	__asm__ volatile("push %rbx; pop %rbx");
+}
+
+static void *call(void *nr)
+{
+	long i;
+
+	for (i = 0; i < (long)nr; i++)
+		work();
+	return NULL;
+}
+
+static long in_threads(long nr)
+{
+	pthread_t threads[2];
+	int i;
+
+	for (i = 0; i < 2; i++)
+		pthread_create(&threads[i], NULL, call, (void *)nr);
+	call((void *)nr);
+	for (i = 0; i < 2; i++)
+		pthread_join(threads[i], NULL);
+	return 3 * nr;
+}
+
+static void answer(long nr)
+{
+	printf("done %ld\n", nr);
+	fflush(stdout);
+}
+
+static void *serve(void *unused)
+{
+	char line[256];
+	pthread_t next;
+
+	while (fgets(line, sizeof(line), stdin)) {
+		if (!strncmp(line, "threads ", 8)) {
+			answer(in_threads(atol(line + 8)));
+		} else {
+			pthread_create(&next, NULL, serve, NULL);
+			answer(0);
+			pthread_exit(NULL);
+		}
+	}
+	exit(0);
+}
+
+int main(int argc, char **argv)
+{
+	char line[256];
+	pthread_t thread;
+
+	if (argc < 2)
+		return 2;
+	puts("ready");
+	fflush(stdout);
+	if (!strcmp(argv[1], "ending") && (!fgets(line, sizeof(line), stdin) || pthread_create(&thread, NULL, serve, NULL)))
+		return 2;
+	if (!strcmp(argv[1], "ending"))
+		answer(0);
+	else
+		pthread_create(&thread, NULL, serve, NULL);
+	pthread_exit(NULL);
+}
