@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <linux/perf_event.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -155,7 +156,12 @@ static int attach_singles(struct link_call *c)
 
 static int explain(int error, const char *path, size_t nr, struct err *e)
 {
-	err_set(e, error, "cannot count calls at %zu places of %s: %m", nr, path);
+	char file[4096];
+	ssize_t len = readlink(path, file, sizeof(file));
+
+	/* Of what is open, its name. */
+	err_set(e, error, "cannot count calls at %zu places of %.*s: %m", nr, (int)(len < 0 ? strlen(path) : (size_t)len),
+		len < 0 ? path : file);
 	if (error == -EPERM || error == -EACCES)
 		return err_remedy(e, PRIVILEGES_REMEDY);
 	if (error == -EMFILE)

@@ -3,11 +3,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/log.h"
+#include "collector/mapped_file.h"
 
 /* ---- probes ---- */
 
@@ -71,9 +73,11 @@ static int attach_range(struct call_native *n, struct call_attached *a, const st
 {
 	const struct call_file *file = &n->files.at[a->file];
 	struct call_link link = { 0 };
+	char path[32];
 	int err;
 
-	err = call_link_attach(&link, &n->programs, file->open_path, p->at.at + from, to - from, a->pid, e);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", file->fd);
+	err = call_link_attach(&link, &n->programs, path, p->at.at + from, to - from, a->pid, e);
 	if (!err) {
 		vec_each(&link.fds, fd)
 			vec_push(&a->link.fds, *fd);
@@ -222,6 +226,8 @@ static void search_new_files(struct call_native *n)
 		return;
 	vec_each(&n->pids.at, pid)
 		attach_later(n, *pid, nr_files);
+	if (n->functions.nr > nr_functions)
+		log_verbose("%zu more functions are counted from here on", n->functions.nr - nr_functions);
 }
 
 void call_native_follow(struct call_native *n, uint32_t pid)
@@ -235,26 +241,38 @@ void call_native_follow(struct call_native *n, uint32_t pid)
 		if (attach_later(n, pid, 0))
 			return;
 		vec_push(&n->pids.at, pid);
+		log_verbose("process %u: its calls are counted from here on", pid);
 	}
 	if (!locate_process(&n->locate, (int)pid, &e))
 		search_new_files(n);
 }
 
-bool call_native_map(struct call_native *n, uint32_t pid, const char *path)
+/* The upper half of an inode is overlayfs's own in one of the two places: mapped_file.c. */
+bool call_native_knows(const struct call_native *n, uint64_t inode, const char *path)
 {
-	int is_new = locate_path(&n->locate, pid, path);
+	vec_each(&n->files, f)
+		if ((uint32_t)f->inode == (uint32_t)inode && !strcmp(f->module, path))
+			return true;
+	return false;
+}
+
+bool call_native_map(struct call_native *n, const struct writer_mmap *m)
+{
+	struct stat st;
+	int is_new = locate_mapped(&n->locate, m->pid, m->path, mapped_file_find(m, &st));
 
 	if (is_new > 0)
 		search_new_files(n);
 	return is_new >= 0;
 }
 
-bool call_native_knows(const struct call_native *n, const char *path)
+void call_native_miss(struct call_native *n, const char *path)
 {
-	vec_each(&n->files, f)
-		if (!strcmp(f->module, path))
-			return true;
-	return *path != '/';
+	size_t i;
+
+	for (i = 0; i < n->files.nr; i++)
+		if (!strcmp(n->files.at[i].module, path))
+			doubt_file(n, i);
 }
 
 bool call_native_hangs_at(const struct call_native *n, uint32_t task)
@@ -352,6 +370,9 @@ void call_native_free(struct call_native *n)
 	}
 	vec_release(&n->patterns);
 	vec_release(&n->functions);
+	vec_each(&n->files, f)
+		if (f->fd >= 0)
+			close(f->fd);
 	vec_release(&n->files);
 	pids_release(&n->pids);
 	locate_release(&n->locate);

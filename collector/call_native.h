@@ -34,7 +34,8 @@ struct call_pattern {
 
 /* One that was searched: as struct locate_file has it, whose place among others may change. */
 struct call_file {
-	const char *open_path, *module;
+	const char *module;
+	int fd;		/* while another one may take its path; -1: none of its functions is counted */
 	uint64_t dev, inode;
 	struct build_id build_id;
 	bool is_go;
@@ -85,12 +86,14 @@ void call_native_search(struct call_native *n);
 /* Probes in these processes, and a note of each function. They count when the core is started. */
 int call_native_attach(struct call_native *n, struct call_core *core, const struct pids *pids,
 		       struct writer *w, struct err *e);
-/* A file of that path was searched. */
-bool call_native_knows(const struct call_native *n, const char *path);
 /* A new process, or another program in it: what is missing is attached. */
 void call_native_follow(struct call_native *n, uint32_t pid);
-/* The process has mapped code of that file. False: it cannot be had, or no longer. */
-bool call_native_map(struct call_native *n, uint32_t pid, const char *path);
+/* That file was searched. */
+bool call_native_knows(const struct call_native *n, uint64_t inode, const char *path);
+/* A process has mapped code. False: the file cannot be had, or no longer. */
+bool call_native_map(struct call_native *n, const struct writer_mmap *m);
+/* That file was not searched: others had that path before, or another process has, and their rows are not all. */
+void call_native_miss(struct call_native *n, const char *path);
 /* Some probes hang at that thread: call_link.h. */
 bool call_native_hangs_at(const struct call_native *n, uint32_t task);
 /* Rows of what is counted in that process say that calls may be missing. */

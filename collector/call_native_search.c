@@ -6,6 +6,7 @@
 #include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -177,14 +178,11 @@ static void note_indirect(struct call_native *n, const struct image_symbol *sym,
 }
 
 /* Symbols come by their place: a function goes by one of its names that are wanted. */
-static void search_file(struct call_native *n, const struct locate_file *f, const struct image *m)
+static void search_symbols(struct call_native *n, const struct locate_file *f, const struct image *m, int fd)
 {
-	int fd = open(f->open_path, O_RDONLY | O_CLOEXEC);
 	struct call_function last = { 0 };
 	uint64_t last_indirect = 0;
 
-	if (fd < 0)
-		return;
 	vec_each(&m->symbols, sym) {
 		if (!sym->is_function || !is_wanted(n, f, sym))
 			continue;
@@ -205,7 +203,28 @@ static void search_file(struct call_native *n, const struct locate_file *f, cons
 			leave_out(n);
 		}
 	}
-	close(fd);
+}
+
+static bool is_same_file(const struct locate_file *f, int fd)
+{
+	struct stat st;
+
+	return !fstat(fd, &st) && st.st_dev == f->dev && st.st_ino == f->inode;
+}
+
+static void search_file(struct call_native *n, const struct locate_file *f, const struct image *m)
+{
+	int fd = open(f->open_path, O_RDONLY | O_CLOEXEC);
+	size_t nr = n->functions.nr;
+
+	if (fd < 0 || !is_same_file(f, fd))
+		log_warn("calls in %s are not counted: %s", f->module, fd < 0 ? strerror(errno) : "it was replaced meanwhile");
+	else
+		search_symbols(n, f, m, fd);
+	if (n->functions.nr > nr)
+		vec_last(&n->files)->fd = fd;
+	else if (fd >= 0)
+		close(fd);
 }
 
 /* ---- what was inlined ---- */
@@ -342,7 +361,7 @@ void call_native_search(struct call_native *n)
 	for (i = 0; i < n->locate.files.nr; i++) {
 		struct locate_file *f = &n->locate.files.at[i];
 		struct call_file file = {
-			.open_path = f->open_path, .module = f->module, .dev = f->dev, .inode = f->inode
+			.module = f->module, .fd = -1, .dev = f->dev, .inode = f->inode
 		};
 
 		if (is_searched(n, f))

@@ -3,19 +3,23 @@
 
 #include <bpf/bpf.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "base/str.h"
+#include "collector/mapped_file.h"
 
 BPF_OBJECT(python);
 
 /* ---- files ---- */
 
 /* python3.11, libpython3.11.so.1.0: what embeds an interpreter does so by the library. */
-static bool may_be_python(const char *path)
+bool call_python_wants(const char *path)
 {
 	const char *slash = strrchr(path, '/');
 
@@ -49,29 +53,38 @@ static void tell_places(const struct python_file *f)
 	str_release(&places);
 }
 
+static const char *path_of(const struct python_file *f, char ret[32])
+{
+	snprintf(ret, 32, "/proc/self/fd/%d", f->fd);
+	return ret;
+}
+
 /* Looks at files that were not looked at. The last reason why one cannot be counted; 0: none. */
 static int search(struct call_python *p, struct err *e)
 {
 	int err = 0;
 
 	vec_each(&p->locate.files, f) {
-		struct python_file file = { .open_path = f->open_path,
-					    .module = f->module,
-					    .dev = f->dev,
-					    .inode = f->inode };
+		struct python_file file = { .module = f->module, .dev = f->dev, .inode = f->inode };
 		struct err why = { 0 };
+		char path[32];
 		int found;
 
-		if (!may_be_python(f->module) || is_searched(p, f))
+		if (!call_python_wants(f->module) || is_searched(p, f))
 			continue;
-		found = python_places_find(f->open_path, f->module, &file.places, &why);
+		file.fd = open(f->open_path, O_RDONLY | O_CLOEXEC);
+		found = python_places_find(path_of(&file, path), f->module, &file.places, &why);
 		if (found && found != -ENOEXEC) {
 			err = found;
 			*e = why;
 		}
 		p->nr_usable += !found;
-		if (!found)
+		if (!found) {
 			tell_places(&file);
+		} else if (file.fd >= 0) {
+			close(file.fd);
+			file.fd = -1;
+		}
 		vec_push(&p->files, file);
 	}
 	return err;
@@ -286,12 +299,14 @@ static int attach_process(struct call_python *p, uint32_t pid, struct err *e)
 	for (i = 0; i < p->files.nr && !err; i++) {
 		struct python_attached a = { .pid = pid, .file = i };
 		const struct python_file *f = &p->files.at[i];
+		char path[32];
 
 		if (!f->places.at.nr || is_attached(p, pid, i))
 			continue;
 		err = check_patched(f, pid, e);
 		if (!err)
-			err = call_link_attach(&a.link, &p->programs, f->open_path, f->places.at.at, f->places.at.nr, pid, e);
+			err = call_link_attach(&a.link, &p->programs, path_of(f, path), f->places.at.at, f->places.at.nr,
+					       pid, e);
 		if (!err)
 			vec_push(&p->attached, a);
 	}
@@ -359,29 +374,34 @@ void call_python_follow(struct call_python *p, uint32_t pid)
 		call_core_write_partial(p->core, pid, pid);
 }
 
-bool call_python_map(struct call_python *p, uint32_t pid, const char *path)
+/* As call_native.c. */
+bool call_python_knows(const struct call_python *p, uint64_t inode, const char *path)
+{
+	vec_each(&p->files, f)
+		if ((uint32_t)f->inode == (uint32_t)inode && !strcmp(f->module, path))
+			return true;
+	return !call_python_wants(path);
+}
+
+bool call_python_map(struct call_python *p, const struct writer_mmap *m)
 {
 	struct err e = { 0 };
 	size_t nr_usable = p->nr_usable;
-	int is_new = locate_path(&p->locate, pid, path);
+	struct stat st;
+	int is_new;
 
+	if (!call_python_wants(m->path))
+		return true;
+	is_new = locate_mapped(&p->locate, m->pid, m->path, mapped_file_find(m, &st));
 	if (is_new <= 0)
 		return !is_new;
 	if (search(p, &e))
 		log_warn("%s", e.what);
 	if (p->nr_usable == nr_usable)
 		return true;
-	attach_later(p, pid);
-	call_core_write_partial(p->core, pid, pid);
+	attach_later(p, m->pid);
+	call_core_write_partial(p->core, m->pid, m->pid);
 	return true;
-}
-
-bool call_python_knows(const struct call_python *p, const char *path)
-{
-	vec_each(&p->files, f)
-		if (!strcmp(f->module, path))
-			return true;
-	return *path != '/' || !may_be_python(path);
 }
 
 /* That it was in when it ended: another one may come to have its pid. */
@@ -482,8 +502,11 @@ void call_python_free(struct call_python *p)
 	vec_each(&p->attached, a)
 		call_link_release(&a->link);
 	vec_release(&p->attached);
-	vec_each(&p->files, f)
+	vec_each(&p->files, f) {
 		python_places_release(&f->places);
+		if (f->fd >= 0)
+			close(f->fd);
+	}
 	vec_release(&p->files);
 	pids_release(&p->pids);
 	call_share_release(&p->share);

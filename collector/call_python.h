@@ -20,7 +20,8 @@
 #include "collector/python_places.h"
 
 struct python_file {
-	const char *open_path, *module;
+	const char *module;
+	int fd;				/* while another one may take its path; -1: it has no places */
 	uint64_t dev, inode;
 	struct python_places places;	/* none: it was looked at, and is no Python that can be counted */
 };
@@ -62,10 +63,12 @@ int call_python_attach(struct call_python *p, const struct pids *pids, const str
 		       struct writer *w, struct err *e);
 /* A new process, or another program in it. */
 void call_python_follow(struct call_python *p, uint32_t pid);
-/* The process has mapped code of that file. False: it cannot be had, or no longer. */
-bool call_python_map(struct call_python *p, uint32_t pid, const char *path);
+/* A process has mapped code. False: the file may be Python, and cannot be had, or no longer. */
+bool call_python_map(struct call_python *p, const struct writer_mmap *m);
 /* That file cannot be Python, or was looked at. */
-bool call_python_knows(const struct call_python *p, const char *path);
+bool call_python_knows(const struct call_python *p, uint64_t inode, const char *path);
+/* By the name of the file. */
+bool call_python_wants(const char *path);
 /* As of native functions: call_native.h. */
 bool call_python_hangs_at(const struct call_python *p, uint32_t task);
 /* Of none of its functions is anything exact. */

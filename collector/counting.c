@@ -5,15 +5,16 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "base/hash.h"
 #include "base/log.h"
 #include "base/str.h"
 #include "collector/call_cost.h"
 #include "collector/call_python.h"
 
-/* Code that was not known. */
+/* Code that was not looked at. */
 struct mapped {
-	uint32_t pid;
-	char *path;
+	size_t file;	/* in counting.files */
+	struct writer_mmap at;	/* path: lent from there */
 };
 
 /* A thread at which probes hang. */
@@ -32,7 +33,9 @@ struct counting {
 	struct call_cost cost;
 	struct writer *writer;		/* lent */
 	struct pids to_follow;		/* processes that have come, or run another program */
-	VEC(struct mapped) mapped;
+	struct strings files;		/* device, inode, its generation and path of code that was mapped */
+	VEC(bool) is_known;		/* by their ids: it was looked at */
+	VEC(struct mapped) mapped;	/* what is to be looked at, once for each process */
 	VEC(struct ended_thread) ended;
 	VEC(char *) missed;		/* paths of code that was gone before it could be searched */
 };
@@ -155,27 +158,6 @@ void counting_start(struct counting *c)
 	look_at_threads(c);
 }
 
-static void note_mapping(struct counting *c, uint32_t pid, const char *path)
-{
-	vec_each(&c->mapped, m)
-		if (!strcmp(m->path, path))
-			return;
-	vec_push(&c->mapped, (struct mapped){ pid, xstrdup(path) });
-}
-
-static void forget_mappings(struct counting *c)
-{
-	vec_each(&c->mapped, m)
-		free(m->path);
-	c->mapped.nr = 0;
-}
-
-static bool wants(const struct counting *c, const char *path)
-{
-	return (c->native && call_native_wants(c->native, path)) ||
-	       (c->python && !call_python_knows(c->python, path));
-}
-
 /* As the kernel writes what has no path. */
 static bool is_no_file(const char *path)
 {
@@ -185,13 +167,59 @@ static bool is_no_file(const char *path)
 	for (i = 0; i < ARRAY_LEN(begins); i++)
 		if (str_starts(path, begins[i]))
 			return true;
-	return false;
+	return *path != '/';
+}
+
+/* By all four: another file may come to have the path, and later the inode. */
+static size_t file_of(struct counting *c, const struct record *rec)
+{
+	struct str key = { 0 };
+	size_t id;
+
+	str_addf(&key, "%u:%u:%llu:%llu %s", rec->mmap.dev_major, rec->mmap.dev_minor, (unsigned long long)rec->mmap.inode,
+		 (unsigned long long)rec->mmap.inode_generation, rec->mmap.path);
+	id = strings_id_n(&c->files, key.s, key.len);
+	str_release(&key);
+	while (c->is_known.nr < c->files.text.nr)
+		vec_push(&c->is_known, false);
+	return id;
+}
+
+/* Those that the target had from the beginning. */
+static bool knows(const struct counting *c, const struct record *rec)
+{
+	return (!c->native || call_native_knows(c->native, rec->mmap.inode, rec->mmap.path)) &&
+	       (!c->python || call_python_knows(c->python, rec->mmap.inode, rec->mmap.path));
+}
+
+static void note_mapping(struct counting *c, const struct record *rec)
+{
+	size_t file = file_of(c, rec);
+
+	c->is_known.at[file] |= knows(c, rec);
+	if (c->is_known.at[file])
+		return;
+	vec_each(&c->mapped, m)
+		if (m->file == file && m->at.pid == rec->pid)
+			return;
+	vec_push(&c->mapped, (struct mapped){
+		.file = file,
+		.at = { .pid = rec->pid, .start = rec->mmap.start, .len = rec->mmap.len, .off = rec->mmap.off,
+			.dev_major = rec->mmap.dev_major, .dev_minor = rec->mmap.dev_minor, .inode = rec->mmap.inode,
+			.path = strchr(strings_text(&c->files, (uint32_t)file), ' ') + 1 } });
+}
+
+static bool wants(const struct counting *c, const char *path)
+{
+	return (c->native && call_native_wants(c->native, path)) || (c->python && call_python_wants(path));
 }
 
 static void note_missed(struct counting *c, const char *path)
 {
-	if (!wants(c, path) || is_no_file(path))
+	if (!wants(c, path))
 		return;
+	if (c->native)
+		call_native_miss(c->native, path);
 	vec_each(&c->missed, it)
 		if (!strcmp(*it, path))
 			return;
@@ -212,21 +240,22 @@ static void tell_missed(const struct counting *c)
 	str_release(&names);
 }
 
+static void miss_unknown(struct counting *c)
+{
+	vec_each(&c->mapped, m)
+		if (!c->is_known.at[m->file])
+			note_missed(c, m->at.path);
+	c->mapped.nr = 0;
+}
+
 /* What came after the last look. */
 static void write_missed(struct counting *c)
 {
-	vec_each(&c->mapped, m)
-		note_missed(c, m->path);
+	miss_unknown(c);
 	vec_each(&c->to_follow.at, pid)
 		if ((c->native && !pids_has(&c->native->pids, *pid)) ||
 		    (c->python && !pids_has(&c->python->pids, *pid)))
 			call_core_write_partial(c->core, *pid, *pid);
-}
-
-static bool knows(const struct counting *c, const char *path)
-{
-	return (!c->native || call_native_knows(c->native, path)) &&
-	       (!c->python || call_python_knows(c->python, path));
 }
 
 void counting_see(struct counting *c, const struct record *rec)
@@ -249,8 +278,8 @@ void counting_see(struct counting *c, const struct record *rec)
 		note_end(c, rec->pid, rec->tid, rec->time);
 		break;
 	case PERF_RECORD_MMAP2:
-		if (rec->mmap.prot & PROT_EXEC && !knows(c, rec->mmap.path))
-			note_mapping(c, rec->pid, rec->mmap.path);
+		if (rec->mmap.prot & PROT_EXEC && !is_no_file(rec->mmap.path))
+			note_mapping(c, rec);
 		break;
 	}
 }
@@ -310,24 +339,32 @@ static void doubt_ended(struct counting *c)
 	}
 }
 
-static void tick_native(struct counting *c, uint64_t now_ns)
+/* What one process has no more, another one may have. */
+static void look_at_mapped(struct counting *c)
 {
-	vec_each(&c->to_follow.at, pid)
-		call_native_follow(c->native, *pid);
-	vec_each(&c->mapped, m)
-		if (!call_native_knows(c->native, m->path) && !call_native_map(c->native, m->pid, m->path))
-			note_missed(c, m->path);
-	call_cost_tick(&c->cost, c->native, now_ns);
+	vec_each(&c->mapped, m) {
+		bool is_had = true;
+
+		if (c->is_known.at[m->file])
+			continue;
+		if (c->native)
+			is_had &= call_native_map(c->native, &m->at);
+		if (c->python)
+			is_had &= call_python_map(c->python, &m->at);
+		c->is_known.at[m->file] = is_had;
+	}
+	miss_unknown(c);
 }
 
-static void tick_python(struct counting *c, uint64_t now_ns)
+static void follow(struct counting *c)
 {
-	vec_each(&c->to_follow.at, pid)
-		call_python_follow(c->python, *pid);
-	vec_each(&c->mapped, m)
-		if (!call_python_knows(c->python, m->path) && !call_python_map(c->python, m->pid, m->path))
-			note_missed(c, m->path);
-	python_cost_tick(c->python, now_ns);
+	vec_each(&c->to_follow.at, pid) {
+		if (c->native)
+			call_native_follow(c->native, *pid);
+		if (c->python)
+			call_python_follow(c->python, *pid);
+	}
+	c->to_follow.at.nr = 0;
 }
 
 void counting_tick(struct counting *c, uint64_t now_ns)
@@ -335,12 +372,12 @@ void counting_tick(struct counting *c, uint64_t now_ns)
 	if (!c)
 		return;
 	look_at_ended(c, now_ns);
+	follow(c);
+	look_at_mapped(c);
 	if (c->native)
-		tick_native(c, now_ns);
+		call_cost_tick(&c->cost, c->native, now_ns);
 	if (c->python)
-		tick_python(c, now_ns);
-	c->to_follow.at.nr = 0;
-	forget_mappings(c);
+		python_cost_tick(c->python, now_ns);
 }
 
 void counting_stop(struct counting *c)
@@ -391,8 +428,9 @@ void counting_free(struct counting *c)
 	call_python_free(c->python);
 	call_core_free(c->core);
 	call_cost_release(&c->cost);
-	forget_mappings(c);
 	vec_release(&c->mapped);
+	vec_release(&c->is_known);
+	strings_release(&c->files);
 	vec_release(&c->ended);
 	vec_each(&c->missed, path)
 		free(*path);

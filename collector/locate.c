@@ -168,9 +168,18 @@ int locate_process(struct locate *l, int pid, struct err *e)
 	return rc;
 }
 
-int locate_path(struct locate *l, uint32_t pid, const char *path)
+static int find_at_path(uint32_t pid, const char *path)
 {
-	int root = root_of_process(pid), in_root = root < 0 ? -1 : root_find_file(root, path);
+	int root = root_of_process(pid), found = root < 0 ? -1 : root_find_file(root, path);
+
+	if (root >= 0)
+		close(root);
+	return found;
+}
+
+int locate_mapped(struct locate *l, uint32_t pid, const char *path, int found)
+{
+	int in_root = found < 0 ? find_at_path(pid, path) : found;
 	struct locate_file file = { .pid = pid };
 	int is_new = -ENOENT;
 	struct stat st;
@@ -186,8 +195,6 @@ int locate_path(struct locate *l, uint32_t pid, const char *path)
 	}
 	if (in_root >= 0)
 		close(in_root);
-	if (root >= 0)
-		close(root);
 	return is_new;
 }
 

@@ -76,10 +76,11 @@ struct probe_sites {
 };
 
 /*
- * Adds the file that a process has at a path, which it may have unmapped meanwhile. 1: it is new; 0: it is
- * listed already; -ENOENT: it is not to be had, or no longer.
+ * Adds a file that a process has mapped, and may have unmapped meanwhile. found: what mapped_file_find() gave, which it
+ * takes; negative: what the process has at that path now. 1: it is new; 0: it is listed already; -ENOENT: it is not to
+ * be had, or no longer.
  */
-int locate_path(struct locate *l, uint32_t pid, const char *path);
+int locate_mapped(struct locate *l, uint32_t pid, const char *path, int found);
 /* Adds the executable files that a process maps. -ESRCH, -EACCES, -EPERM. */
 int locate_process(struct locate *l, int pid, struct err *e);
 /*

@@ -270,7 +270,7 @@ static void decode_identity(struct record *r, struct cursor *c)
 		r->mmap.dev_major = cursor_u32(c);
 		r->mmap.dev_minor = cursor_u32(c);
 		r->mmap.inode = cursor_u64(c);
-		cursor_skip(c, 8);
+		r->mmap.inode_generation = cursor_u64(c);
 	}
 }
 

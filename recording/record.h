@@ -75,7 +75,7 @@ struct record {
 			uint32_t prot, flags;	/* 0 in an MMAP record */
 			struct build_id build_id;
 			uint32_t dev_major, dev_minor;	/* these and the inode: 0 where a build-id */
-			uint64_t inode;			/* stands in their place */
+			uint64_t inode, inode_generation;	/* stands in their place */
 			const char *path;
 			bool is_exec;		/* holds code: without PERF_RECORD_MISC_MMAP_DATA */
 		} mmap;			/* PERF_RECORD_MMAP and MMAP2 */

@@ -94,6 +94,40 @@ def check_python():
     step("Python without a first thread: %d calls" % want)
 
 
-for one in (check_leaderless, check_ending, check_python):
+def make_plugin(file, ahead):
+    """A library whose plug() lies behind so many bytes."""
+    with open(path("plug.c"), "w") as f:
+        f.write("__asm__(\".pushsection .text\\n.skip %d, 0x90\\n.popsection\");\n"
+                "__attribute__((noipa)) void plug(void) { __asm__ volatile(\"push %%rbx; pop %%rbx\"); }\n" % ahead)
+    run("gcc", "-O1", "-g", "-fno-toplevel-reorder", "-shared", "-fPIC", "-o", file, path("plug.c"))
+
+
+def check_replaced():
+    """A library that takes the path of another one is counted from a while after; what the one before had is exact."""
+    plugin, other = path("libplug.so"), path("other.so")
+    make_plugin(plugin, 0)
+    process = start_target(target, "serve", ready="ready", stdin=subprocess.PIPE)
+    ask(process, "load " + plugin)
+    recording = Recording("-p", process.pid, *OPTIONS, "--calls", "plug@libplug*")
+    ask(process, "plug 100")
+    make_plugin(other, 64)
+    os.rename(other, plugin)
+    ask(process, "load " + plugin)
+    wait_until("it is found", lambda: "1 more functions are counted from here on" in recording.read_talk())
+    ask(process, "plug 1000")
+    # Who has the first one yet has probes in that, whatever stands at its path.
+    ask(process, "fork")
+    make_plugin(other, 4096)
+    os.rename(other, plugin)
+    wait_until("the child is found", lambda: ": its calls are counted from here on" in recording.read_talk())
+    ask(process, "plug 10000")
+    recording.stop()
+    equal("calls of all of them", rows_of(recording, "plug"), (11100, False))
+    process.stdin.close()
+    equal("exit status of the target", process.wait(PATIENCE), 0)
+    step("a library that was replaced: 11100 calls")
+
+
+for one in (check_leaderless, check_ending, check_python, check_replaced):
     if len(sys.argv) < 2 or one.__name__ in sys.argv[1:]:
         one()

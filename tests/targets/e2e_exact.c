@@ -3,14 +3,19 @@
  * Calls that are easily missed. work() is called; lines come in, and each is answered by "done N", the calls of work()
  * that it brought.
  *
+ * e2e_exact serve: "load FILE", a library with plug(), instead of the one before; "plug N": calls it N times; "fork": a
+ * child reads from then on.
  * e2e_exact leaderless: the first thread ends at once. "threads N": two threads call N times each, as does who reads;
  * "hand": another thread reads from then on, and this one ends.
  * e2e_exact ending: the same, but the first thread ends with the first line.
  */
+#include <dlfcn.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 __attribute__((noipa)) void work(void)
 {
@@ -45,6 +50,41 @@ static void answer(long nr)
 	fflush(stdout);
 }
 
+static void (*plug)(void);
+
+static void load(char *file)
+{
+	static void *library;
+
+	if (library)
+		dlclose(library);
+	file[strcspn(file, "\n")] = '\0';
+	library = dlopen(file, RTLD_NOW);
+	plug = library ? (void (*)(void))dlsym(library, "plug") : NULL;
+	if (!plug)
+		exit(3);
+}
+
+static long call_plug(long nr)
+{
+	long i;
+
+	for (i = 0; i < nr; i++)
+		plug();
+	return nr;
+}
+
+static void go_on_in_child(void)
+{
+	pid_t pid = fork();
+	int status = 1;
+
+	if (!pid)
+		return;
+	waitpid(pid, &status, 0);
+	exit(status ? 4 : 0);
+}
+
 static void *serve(void *unused)
 {
 	char line[256];
@@ -53,6 +93,14 @@ static void *serve(void *unused)
 	while (fgets(line, sizeof(line), stdin)) {
 		if (!strncmp(line, "threads ", 8)) {
 			answer(in_threads(atol(line + 8)));
+		} else if (!strncmp(line, "load ", 5)) {
+			load(line + 5);
+			answer(0);
+		} else if (!strncmp(line, "plug ", 5)) {
+			answer(call_plug(atol(line + 5)));
+		} else if (!strcmp(line, "fork\n")) {
+			go_on_in_child();
+			answer(0);
 		} else {
 			pthread_create(&next, NULL, serve, NULL);
 			answer(0);
@@ -71,6 +119,8 @@ int main(int argc, char **argv)
 		return 2;
 	puts("ready");
 	fflush(stdout);
+	if (!strcmp(argv[1], "serve"))
+		serve(NULL);
 	if (!strcmp(argv[1], "ending") && (!fgets(line, sizeof(line), stdin) || pthread_create(&thread, NULL, serve, NULL)))
 		return 2;
 	if (!strcmp(argv[1], "ending"))
