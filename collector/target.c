@@ -194,12 +194,16 @@ bool process_is_filtered(uint32_t pid)
 	return is_filtered;
 }
 
+/* Nobody is given up for want of a descriptor. */
 static bool task_is_live(uint32_t tid)
 {
 	uint32_t ppid;
 	char state;
 
-	return read_stat(tid, &state, &ppid) && state != 'Z' && state != 'X';
+	errno = 0;
+	if (!read_stat(tid, &state, &ppid))
+		return errno == EMFILE || errno == ENFILE;
+	return state != 'Z' && state != 'X';
 }
 
 /* /proc/TID is there for every thread, though not listed, with all that a process has. */

@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -205,6 +206,21 @@ static bool is_headless(void *pid)
 	return task && task != *(uint32_t *)pid;
 }
 
+/* Who has no descriptor left to look cannot tell. */
+START_TEST(nobody_is_gone_for_want_of_a_descriptor)
+{
+	const struct rlimit none = { 0 };
+	struct rlimit before;
+	bool is_gone;
+
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &(struct rlimit){ none.rlim_cur, before.rlim_max }), 0);
+	is_gone = process_is_gone((uint32_t)getpid());
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
+	ck_assert(!is_gone);
+}
+END_TEST
+
 START_TEST(process_outlives_its_first_thread)
 {
 	uint32_t pid = (uint32_t)start_headless(), task;
@@ -277,6 +293,7 @@ Suite *check_target_suite(void)
 	tcase_add_test(tc, lists_add_up);
 	tcase_add_test(tc, descendants_are_found_whatever_their_name);
 	tcase_add_test(tc, zombie_is_gone);
+	tcase_add_test(tc, nobody_is_gone_for_want_of_a_descriptor);
 	tcase_add_test(tc, process_outlives_its_first_thread);
 	tcase_add_test(tc, users_are_told);
 	tcase_add_test(tc, threads_belong_to_their_process);
