@@ -103,11 +103,16 @@ static double ns_of(const struct call_cost *c, const struct call_function *f)
 	return f->placement.kind == CALL_PLACE_EMULATED ? c->ns_emulated : c->ns_stepped;
 }
 
-/* Sets what the probes of each function took since the last look; returns the sum. */
-static double look(struct call_cost *c, struct call_native *n)
+/* What probes took since the last look. */
+struct taken {
+	double ns, on_ns;	/* all of them; those that are on */
+};
+
+/* Sets that of each function, too. */
+static struct taken look(struct call_cost *c, struct call_native *n)
 {
 	struct call_hits *hits = xcalloc(n->functions.nr + 1, sizeof(*hits));
-	double sum = 0;
+	struct taken sum = { 0 };
 	size_t i;
 
 	call_core_all_hits(n->core, (uint32_t)n->functions.nr, hits);
@@ -118,7 +123,8 @@ static double look(struct call_cost *c, struct call_native *n)
 
 		f->ns = (double)(hits[i].nr - f->nr_hits) * ns_of(c, &n->functions.at[i]);
 		f->nr_hits = hits[i].nr;
-		sum += f->ns;
+		sum.ns += f->ns;
+		sum.on_ns += n->functions.at[i].is_off ? 0 : f->ns;
 	}
 	free(hits);
 	return sum;
@@ -160,20 +166,28 @@ static void take_hottest_off(struct call_cost *c, struct call_native *n, double 
 	if (nr) {
 		say_taken_off(n, all.at, nr, share);
 		call_native_take_off(n, all.at, nr);
+		c->is_unsettled = true;
 	}
 	vec_release(&all);
 }
 
 void call_cost_tick(struct call_cost *c, struct call_native *n, uint64_t now_ns)
 {
+	bool was_unsettled = c->is_unsettled, is_too_much;
+	struct taken taken;
 	uint64_t took_ns;
-	double ns;
+	double most_ns;
 
 	if (!call_share_look(&c->share, &n->pids, now_ns, &took_ns))
 		return;
-	ns = look(c, n);
-	if (took_ns && !call_share_add(&c->share, took_ns, ns))
-		take_hottest_off(c, n, ns, c->share.most * (double)took_ns, ns / (double)took_ns);
+	taken = look(c, n);
+	if (!took_ns)
+		return;
+	c->is_unsettled = false;
+	is_too_much = !call_share_add(&c->share, took_ns, taken.ns);
+	most_ns = c->share.most * (double)took_ns;
+	if (is_too_much && !was_unsettled && taken.on_ns > most_ns)
+		take_hottest_off(c, n, taken.on_ns, most_ns, taken.ns / (double)took_ns);
 }
 
 void call_cost_tell(struct call_cost *c, struct call_native *n)

@@ -24,6 +24,7 @@ struct call_cost {
 	struct call_share share;
 	double ns_emulated, ns_stepped;	/* of one hit; 0: it could not be measured */
 	VEC(struct call_cost_function) functions;	/* by index */
+	bool is_unsettled;		/* until the next look: some were taken off in the middle of what it will see */
 };
 
 /* Some 50 ms. What fails leaves the times 0, and with them no share is known. */
