@@ -189,6 +189,11 @@ void call_core_prepare_generation(struct call_core *c)
 	c->generation = c->generation == 0xffff ? 1 : c->generation + 1;
 }
 
+void call_core_keep_generation(struct call_core *c)
+{
+	c->generation = c->state->generation;
+}
+
 void call_core_next_generation(struct call_core *c)
 {
 	if (c->state->generation)

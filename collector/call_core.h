@@ -69,6 +69,8 @@ void call_core_read_rest(struct call_core *c);
  * count nothing. The second makes them count, and the others not, at one moment.
  */
 void call_core_prepare_generation(struct call_core *c);
+/* Or those that are made from here on are of the generation that counts, as before. */
+void call_core_keep_generation(struct call_core *c);
 void call_core_next_generation(struct call_core *c);
 /* Those that count. Lent. */
 struct call_programs call_core_programs(const struct call_core *c);

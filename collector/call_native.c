@@ -321,29 +321,77 @@ void call_native_forget(struct call_native *n, uint32_t pid)
 			vec_remove(&n->pids.at, i--, 1);
 }
 
+/* Negative errno: not all of them have theirs. */
+static int attach_all(struct call_native *n, struct err *e)
+{
+	int err;
+
+	vec_each(&n->pids.at, pid) {
+		err = attach_process(n, *pid, 0, e);
+		if (err && err != -ESRCH)
+			return err;
+	}
+	return 0;
+}
+
+static void detach_all(struct call_native *n)
+{
+	vec_each(&n->attached, a)
+		call_link_release(&a->link);
+	n->attached.nr = 0;
+}
+
+/* One process after the other, so that it takes no more descriptors than there are; meanwhile calls are missed. */
+static void replace_each(struct call_native *n, const struct err *why)
+{
+	size_t i;
+
+	for (i = 0; i < n->functions.nr; i++)
+		note_function(n, i, FUNCTION_IS_INEXACT);
+	vec_each(&n->pids.at, pid) {
+		detach(n, *pid);
+		attach_later(n, *pid, 0);
+	}
+	log_warn("calls are missing that were made while probes were replaced: %s", why->what);
+}
+
 /*
  * The new probes are there, and count nothing, before the old ones go; at one moment the ones count and
  * the others do not.
  */
-void call_native_take_off(struct call_native *n, const size_t *functions, size_t nr)
+static void replace_all(struct call_native *n)
 {
 	VEC(struct call_attached) old = { 0 };
 	struct err e = { 0 };
+	int err;
+
+	memcpy(&old, &n->attached, sizeof(old));
+	memset(&n->attached, 0, sizeof(n->attached));
+	call_core_prepare_generation(n->core);
+	err = attach_all(n, &e);
+	if (err) {
+		detach_all(n);
+		vec_release(&n->attached);
+		memcpy(&n->attached, &old, sizeof(old));
+		call_core_keep_generation(n->core);
+		replace_each(n, &e);
+		return;
+	}
+	call_core_next_generation(n->core);
+	vec_each(&old, a)
+		call_link_release(&a->link);
+	vec_release(&old);
+}
+
+void call_native_take_off(struct call_native *n, const size_t *functions, size_t nr)
+{
 	size_t i;
 
 	for (i = 0; i < nr; i++) {
 		n->functions.at[functions[i]].is_off = true;
 		note_function(n, functions[i], FUNCTION_IS_INEXACT);
 	}
-	memcpy(&old, &n->attached, sizeof(old));
-	memset(&n->attached, 0, sizeof(n->attached));
-	call_core_prepare_generation(n->core);
-	vec_each(&n->pids.at, pid)
-		attach_process(n, *pid, 0, &e);
-	call_core_next_generation(n->core);
-	vec_each(&old, a)
-		call_link_release(&a->link);
-	vec_release(&old);
+	replace_all(n);
 }
 
 void call_native_mark_lost(struct call_native *n)
@@ -359,8 +407,7 @@ void call_native_free(struct call_native *n)
 {
 	if (!n)
 		return;
-	vec_each(&n->attached, a)
-		call_link_release(&a->link);
+	detach_all(n);
 	vec_release(&n->attached);
 	vec_each(&n->patterns, p) {
 		free(p->name);

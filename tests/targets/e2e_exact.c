@@ -5,6 +5,7 @@
  *
  * e2e_exact serve: "load FILE", a library with plug(), instead of the one before; "plug N": calls it N times; "fork": a
  * child reads from then on.
+ * e2e_exact crowd: children that do this N times at "crowd N": once work(), and 50,000 times hot().
  * e2e_exact leaderless: the first thread ends at once. "threads N": two threads call N times each, as does who reads;
  * "hand": another thread reads from then on, and this one ends.
  * e2e_exact ending: the same, but the first thread ends with the first line.
@@ -18,6 +19,11 @@
 #include <unistd.h>
 
 __attribute__((noipa)) void work(void)
+{
+	__asm__ volatile("push %rbx; pop %rbx");
+}
+
+__attribute__((noipa)) void hot(void)
 {
 	__asm__ volatile("push %rbx; pop %rbx");
 }
@@ -85,6 +91,56 @@ static void go_on_in_child(void)
 	exit(status ? 4 : 0);
 }
 
+enum { CHILDREN = 12 };
+
+static int orders[CHILDREN][2], results[2];
+
+static void work_in_crowd(int orders_fd)
+{
+	long nr, i, k;
+
+	while (read(orders_fd, &nr, sizeof(nr)) == sizeof(nr)) {
+		for (i = 0; i < nr; i++) {
+			work();
+			for (k = 0; k < 50000; k++)
+				hot();
+		}
+		if (write(results[1], &nr, sizeof(nr)) != sizeof(nr))
+			_exit(5);
+	}
+	_exit(0);
+}
+
+static void make_crowd(void)
+{
+	int i, k;
+
+	if (pipe(results))
+		exit(6);
+	for (i = 0; i < CHILDREN; i++) {
+		if (pipe(orders[i]))
+			exit(6);
+		if (!fork()) {
+			for (k = 0; k <= i; k++)
+				close(orders[k][1]);
+			work_in_crowd(orders[i][0]);
+		}
+	}
+}
+
+static long order(long nr)
+{
+	long sum = 0, one;
+	int i;
+
+	for (i = 0; i < CHILDREN; i++)
+		if (write(orders[i][1], &nr, sizeof(nr)) != sizeof(nr))
+			exit(7);
+	for (i = 0; i < CHILDREN && read(results[0], &one, sizeof(one)) == sizeof(one); i++)
+		sum += one;
+	return sum;
+}
+
 static void *serve(void *unused)
 {
 	char line[256];
@@ -98,6 +154,8 @@ static void *serve(void *unused)
 			answer(0);
 		} else if (!strncmp(line, "plug ", 5)) {
 			answer(call_plug(atol(line + 5)));
+		} else if (!strncmp(line, "crowd ", 6)) {
+			answer(order(atol(line + 6)));
 		} else if (!strcmp(line, "fork\n")) {
 			go_on_in_child();
 			answer(0);
@@ -117,9 +175,11 @@ int main(int argc, char **argv)
 
 	if (argc < 2)
 		return 2;
+	if (!strcmp(argv[1], "crowd"))
+		make_crowd();
 	puts("ready");
 	fflush(stdout);
-	if (!strcmp(argv[1], "serve"))
+	if (!strcmp(argv[1], "serve") || !strcmp(argv[1], "crowd"))
 		serve(NULL);
 	if (!strcmp(argv[1], "ending") && (!fgets(line, sizeof(line), stdin) || pthread_create(&thread, NULL, serve, NULL)))
 		return 2;
