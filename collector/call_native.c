@@ -192,6 +192,13 @@ static void doubt_file(struct call_native *n, size_t file)
 			note_function(n, i, FUNCTION_IS_INEXACT);
 }
 
+static void tell_failure(struct call_native *n, uint32_t pid, const struct err *e)
+{
+	if (!n->has_told_failure)
+		log_warn("process %u: %s: calls are missing", pid, e->what);
+	n->has_told_failure = true;
+}
+
 /* -ESRCH: the process is gone. What else goes wrong is said, once, and in the rows of the functions concerned. */
 static int attach_later(struct call_native *n, uint32_t pid, size_t first_file)
 {
@@ -206,9 +213,7 @@ static int attach_later(struct call_native *n, uint32_t pid, size_t first_file)
 		if (!err)
 			continue;
 		doubt_file(n, file);
-		if (!n->has_told_failure)
-			log_warn("process %u: %s: those are missing", pid, e.what);
-		n->has_told_failure = true;
+		tell_failure(n, pid, &e);
 	}
 	return 0;
 }
@@ -233,6 +238,7 @@ static void search_new_files(struct call_native *n)
 void call_native_follow(struct call_native *n, uint32_t pid)
 {
 	struct err e = { 0 };
+	int err;
 
 	if (!pids_has(&n->pids, pid)) {
 		n->has_newcomers = true;
@@ -243,8 +249,11 @@ void call_native_follow(struct call_native *n, uint32_t pid)
 		vec_push(&n->pids.at, pid);
 		log_verbose("process %u: its calls are counted from here on", pid);
 	}
-	if (!locate_process(&n->locate, (int)pid, &e))
+	err = locate_process(&n->locate, (int)pid, &e);
+	if (!err)
 		search_new_files(n);
+	else if (err != -ESRCH && err != -EINVAL)
+		tell_failure(n, pid, &e);
 }
 
 /* The upper half of an inode is overlayfs's own in one of the two places: mapped_file.c. */

@@ -358,7 +358,7 @@ static void attach_later(struct call_python *p, uint32_t pid)
 		return;
 	call_python_doubt(p);
 	if (!p->has_told_failure)
-		log_warn("process %u: %s: those are missing", pid, e.what);
+		log_warn("process %u: %s: calls are missing", pid, e.what);
 	p->has_told_failure = true;
 }
 

@@ -4,8 +4,8 @@
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -209,12 +209,11 @@ static bool is_headless(void *pid)
 /* Who has no descriptor left to look cannot tell. */
 START_TEST(nobody_is_gone_for_want_of_a_descriptor)
 {
-	const struct rlimit none = { 0 };
 	struct rlimit before;
 	bool is_gone;
 
 	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
-	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &(struct rlimit){ none.rlim_cur, before.rlim_max }), 0);
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &(struct rlimit){ 0, before.rlim_max }), 0);
 	is_gone = process_is_gone((uint32_t)getpid());
 	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
 	ck_assert(!is_gone);
