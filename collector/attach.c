@@ -67,7 +67,8 @@ static void choose_chains(struct attachment *a)
  *	open_per_thread()	on the kernel sees to children: the BPF program puts them into its
  *				set, or they inherit their parents' events.
  *	snapshot_processes()	what was forked before the events were enabled: it is followed, but
- *				no record tells of its begin, so it is written as it stands.
+ *				no record tells of its begin, so it is written as it stands. Of whom
+ *				has lost his parents by now only the kernel's set tells.
  */
 
 /* Until a look finds nobody new: who is forked during one may be missed by it, not by the next. */
@@ -347,6 +348,21 @@ int attachment_open(struct attachment *a, const struct recorder_config *config,
 	return err;
 }
 
+static void add_followed(struct attachment *a)
+{
+	uint32_t *pids;
+	size_t nr, i;
+
+	if (!a->follow)
+		return;
+	pids = xreallocarray(NULL, FOLLOW_MAX_PROCESSES, sizeof(*pids));
+	nr = follow_list(a->follow, pids, FOLLOW_MAX_PROCESSES);
+	for (i = 0; i < nr; i++)
+		if (!pids_has(&a->processes, pids[i]) && !process_is_gone(pids[i]))
+			vec_push(&a->processes.at, pids[i]);
+	free(pids);
+}
+
 /* A command brings records of its own of all that it maps and makes. */
 static void snapshot_processes(struct attachment *a)
 {
@@ -355,6 +371,7 @@ static void snapshot_processes(struct attachment *a)
 	if (a->config->command_is_target)
 		return;
 	add_descendants(a);
+	add_followed(a);
 	for (; i < a->processes.at.nr; i++)
 		counting_follow(a->counting, a->processes.at.at[i]);
 	vec_each(&a->processes.at, pid)

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Where calls are easily missed a number is all the calls there were, or its row says that it is not."""
+import fcntl
 import resource
 
 from lib import *
@@ -169,6 +170,46 @@ def check_overhead():
     step("taken off, without descriptors: %d of %d of the other" % (got, want))
 
 
-for one in (check_leaderless, check_ending, check_python, check_replaced, check_overhead):
+def check_orphan():
+    """Whose parent has ended before the events are enabled, and began when processes had been looked for, is in it as others
+    are. wperf waits meanwhile: it has a line to say, and nobody reads."""
+    process = start_target(target, "serve", ready="ready", stdin=subprocess.PIPE)
+    here, there = os.pipe()
+    fcntl.fcntl(there, fcntl.F_SETPIPE_SZ, 4096)
+    os.set_blocking(there, False)
+    stderr = os.open("/proc/self/fd/%d" % there, os.O_WRONLY)  # where who writes waits
+    file, said = path("orphan.data"), b""
+    recorder = start(WPERF, "record", "-v", "-o", file, "-p", str(process.pid), *OPTIONS, "--calls", "work",
+                     stderr=stderr)
+    os.close(stderr)
+    while b"counts work in " not in said:
+        said += os.read(here, 4096)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(there, b".")
+
+    def waits():
+        with open("/proc/%d/wchan" % recorder.pid) as f:
+            return "pipe_write" in f.read()
+
+    wait_until("wperf waits for its reader", waits)
+    ask(process, "orphan")
+    while b": its calls are counted from here on" not in said:
+        said += os.read(here, 4096)
+    want = ask(process, "threads 1000")
+    recorder.send_signal(signal.SIGINT)
+    os.close(there)
+    while os.read(here, 4096):
+        pass
+    equal("exit status of wperf", recorder.wait(PATIENCE), 0)
+    rows = [(g["path"].split("/")[0], f["ncalls"], f["exact"]) for g in report(file, "--by", "process")["groups"]
+            for f in g["functions"] if f["function"] == "work" and f["ncalls"]]
+    equal("process, calls", rows, [("e2e_exact", want, False)])
+    process.stdin.close()
+    equal("exit status of the target", process.wait(PATIENCE), 0)
+    step("an orphan: %d calls" % want)
+
+
+for one in (check_leaderless, check_ending, check_python, check_orphan, check_replaced, check_overhead):
     if len(sys.argv) < 2 or one.__name__ in sys.argv[1:]:
         one()

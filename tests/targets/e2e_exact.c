@@ -4,7 +4,7 @@
  * that it brought.
  *
  * e2e_exact serve: "load FILE", a library with plug(), instead of the one before; "plug N": calls it N times; "fork": a
- * child reads from then on.
+ * child reads from then on; "orphan": a child's, which has ended.
  * e2e_exact crowd: children that do this N times at "crowd N": once work(), and 50,000 times hot().
  * e2e_exact leaderless: the first thread ends at once. "threads N": two threads call N times each, as does who reads;
  * "hand": another thread reads from then on, and this one ends.
@@ -141,6 +141,23 @@ static long order(long nr)
 	return sum;
 }
 
+static void go_on_in_orphan(void)
+{
+	int lives[2], unused;
+	pid_t pid;
+
+	if (pipe(lives))
+		exit(8);
+	pid = fork();
+	if (!pid && fork())
+		_exit(0);
+	close(lives[pid ? 1 : 0]);
+	if (!pid)
+		return;
+	waitpid(pid, NULL, 0);
+	exit(read(lives[0], &unused, sizeof(unused)) != 0);
+}
+
 static void *serve(void *unused)
 {
 	char line[256];
@@ -154,6 +171,9 @@ static void *serve(void *unused)
 			answer(0);
 		} else if (!strncmp(line, "plug ", 5)) {
 			answer(call_plug(atol(line + 5)));
+		} else if (!strcmp(line, "orphan\n")) {
+			go_on_in_orphan();
+			answer(0);
 		} else if (!strncmp(line, "crowd ", 6)) {
 			answer(order(atol(line + 6)));
 		} else if (!strcmp(line, "fork\n")) {
