@@ -24,6 +24,11 @@ static int map_fd(const struct call_core *c, const char *name)
 	return bpf_object__find_map_fd_by_name(c->object, name);
 }
 
+static int program_fd(const struct call_core *c, const char *name)
+{
+	return bpf_program__fd(bpf_object__find_program_by_name(c->object, name));
+}
+
 /* ---- the programs' memory ---- */
 
 static int set_constant(struct bpf_object *object)
@@ -106,6 +111,8 @@ int call_core_new(struct call_core **ret_core, uint32_t nr_functions, struct err
 		if (!c->nodes || !c->state)
 			err = err_set(e, -errno, "cannot map the memory of a BPF program: %m");
 	}
+	if (!err)
+		c->is_single = call_link_is_of_thread(call_link_ask(program_fd(c, "calls_hit_multi")));
 	if (!err)
 		err = attach_ends(c, e);
 	if (err) {
@@ -200,14 +207,9 @@ void call_core_next_generation(struct call_core *c)
 		set_generation(c, c->generation);
 }
 
-static int program_fd(const struct call_core *c, const char *name)
-{
-	return bpf_program__fd(bpf_object__find_program_by_name(c->object, name));
-}
-
 struct call_programs call_core_programs(const struct call_core *c)
 {
-	return (struct call_programs){ program_fd(c, "calls_hit_multi"), program_fd(c, "calls_hit") };
+	return (struct call_programs){ c->is_single ? -1 : program_fd(c, "calls_hit_multi"), program_fd(c, "calls_hit") };
 }
 
 /* ---- nodes ---- */

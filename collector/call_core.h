@@ -40,6 +40,7 @@ struct call_core {
 	struct writer *writer;
 	struct str rest;			/* what threads had left when it was read */
 	uint32_t generation;			/* of the probes that count once it is started */
+	bool is_single;				/* no uprobe-multi links: call_link_is_of_thread() */
 	/* Writes the note of a function with such an id; called once or more before its first row. */
 	void (*describe_other)(void *self, uint32_t function, struct writer *w);
 	void *self;

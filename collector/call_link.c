@@ -79,6 +79,23 @@ static int attach_multi(void *self)
 	return err;
 }
 
+bool call_link_is_of_thread(int said)
+{
+	return said == -ESRCH;
+}
+
+int call_link_ask(int multi_fd)
+{
+	const struct call_place nowhere = { 0 };
+	struct call_link link = { 0 };
+	struct link_call c = { .link = &link, .program_fd = multi_fd, .path = "/proc/self/exe", .places = &nowhere, .nr = 1,
+			       .task = UINT32_MAX };
+	int said = attach_multi(&c);
+
+	call_link_release(&link);
+	return said;
+}
+
 /* ---- one by one ---- */
 
 static int uprobe_pmu_type(void)

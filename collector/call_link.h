@@ -10,6 +10,7 @@
 #ifndef COLLECTOR_CALL_LINK_H
 #define COLLECTOR_CALL_LINK_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -37,6 +38,15 @@ struct call_programs {
 	int multi_fd;	/* loaded to expect CALL_LINK_MULTI_TYPE; negative: none */
 	int single_fd;
 };
+
+/*
+ * True: the kernel's uprobe-multi links are for one thread, where they should be for its process (6.6 to 6.9, before
+ * 46ba0e49b642): they are not to be had. Told by what it says to one for the process -1, which it has been refusing at
+ * once since (-EINVAL), and looked for before (-ESRCH).
+ */
+bool call_link_is_of_thread(int said);
+/* What it says. */
+int call_link_ask(int multi_fd);
 
 /*
  * path opens the file. -ESRCH: the process is gone; -EPERM; -EMFILE where the kernel has no

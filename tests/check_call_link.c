@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The probes themselves, on functions of this program: each way to attach them counts each call, and goes whole. */
 #include <check.h>
+#include <errno.h>
 #include <unistd.h>
 
 #include "collector/call_core.h"
@@ -141,6 +142,25 @@ START_TEST(what_cannot_be_probed_is_an_error)
 }
 END_TEST
 
+/* As kernels before and after 46ba0e49b642, those without such links, and those that refuse them. */
+START_TEST(links_of_threads_are_known_by_what_the_kernel_says)
+{
+	struct call_core *core;
+	struct err e = { 0 };
+	int said;
+
+	ck_assert(call_link_is_of_thread(-ESRCH));
+	ck_assert(!call_link_is_of_thread(-EINVAL));
+	ck_assert(!call_link_is_of_thread(-EPERM));
+	ck_assert(!call_link_is_of_thread(0));
+	ck_assert_int_eq(call_core_new(&core, 1, &e), 0);
+	said = call_link_ask(call_core_programs(core).multi_fd);
+	ck_assert_msg(said == -EINVAL || said == -ESRCH || said == -EBADF, "it said %d", said);
+	ck_assert_int_eq(call_core_programs(core).multi_fd < 0, call_link_is_of_thread(said) || said == -EBADF);
+	call_core_free(core);
+}
+END_TEST
+
 static TCase *link_tcase(void)
 {
 	TCase *tc = tcase_create("call_link");
@@ -148,6 +168,7 @@ static TCase *link_tcase(void)
 	tcase_add_loop_test(tc, each_way_counts_each_call, 0, 2);
 	tcase_add_test(tc, generations_follow_each_other);
 	tcase_add_test(tc, what_cannot_be_probed_is_an_error);
+	tcase_add_test(tc, links_of_threads_are_known_by_what_the_kernel_says);
 	return tc;
 }
 

@@ -3,6 +3,7 @@
 """Where calls are easily missed a number is all the calls there were, or its row says that it is not."""
 import fcntl
 import resource
+import select
 
 from lib import *
 
@@ -182,8 +183,12 @@ def check_orphan():
     recorder = start(WPERF, "record", "-v", "-o", file, "-p", str(process.pid), *OPTIONS, "--calls", "work",
                      stderr=stderr)
     os.close(stderr)
+    def read():
+        check(select.select([here], [], [], PATIENCE)[0], "wperf says no more than:\n" + said.decode())
+        return os.read(here, 4096)
+
     while b"counts work in " not in said:
-        said += os.read(here, 4096)
+        said += read()
     with contextlib.suppress(BlockingIOError):
         while True:
             os.write(there, b".")
@@ -195,11 +200,11 @@ def check_orphan():
     wait_until("wperf waits for its reader", waits)
     ask(process, "orphan")
     while b": its calls are counted from here on" not in said:
-        said += os.read(here, 4096)
+        said += read()
     want = ask(process, "threads 1000")
     recorder.send_signal(signal.SIGINT)
     os.close(there)
-    while os.read(here, 4096):
+    while read():
         pass
     equal("exit status of wperf", recorder.wait(PATIENCE), 0)
     rows = [(g["path"].split("/")[0], f["ncalls"], f["exact"]) for g in report(file, "--by", "process")["groups"]
