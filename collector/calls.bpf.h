@@ -44,6 +44,10 @@ struct {
 
 /* ---- the current thread ---- */
 
+/*
+ * NULL: it has no memory, or that is in use. No program that begins is interrupted by another one that does, on its thread:
+ * so it is another thread that sends what this one had when it slept, and may have taken it already; or it was the end.
+ */
 static __always_inline struct call_thread *calls_begin(void)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
@@ -51,7 +55,7 @@ static __always_inline struct call_thread *calls_begin(void)
 
 	if (!t)
 		t = bpf_task_storage_get(&call_threads, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
-	if (t && __sync_val_compare_and_swap(&t->is_busy, 0, CALLS_BUSY) == CALLS_READ)
+	if (t && __sync_val_compare_and_swap(&t->is_busy, 0, CALLS_BUSY))
 		return 0;
 	return t;
 }

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The probes themselves, on functions of this program: each way to attach them counts each call, and goes whole. */
+#include <bpf/bpf.h>
 #include <check.h>
 #include <errno.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "collector/call_core.h"
@@ -161,6 +164,44 @@ START_TEST(links_of_threads_are_known_by_what_the_kernel_says)
 }
 END_TEST
 
+/* Whose memory another thread sends meanwhile has lost that call: it is not written into what is reset next. */
+START_TEST(calls_are_lost_where_others_are_busy)
+{
+	struct call_place place = { .off = off_of(check_call_link_first) };
+	int pidfd = (int)syscall(SYS_pidfd_open, getpid(), 0), threads;
+	struct call_thread *t = xcalloc(1, sizeof(*t));
+	struct call_programs programs;
+	struct call_link link = { 0 };
+	struct call_core *core;
+	struct err e = { 0 };
+
+	ck_assert_int_eq(call_core_new(&core, 1, &e), 0);
+	place.cookie = CALLS_COOKIE(1, 0, core->generation);
+	programs = call_core_programs(core);
+	ck_assert_int_eq(call_link_attach(&link, &programs, "/proc/self/exe", &place, 1, (uint32_t)getpid(), &e), 0);
+	call_core_start(core);
+	call(10);
+	threads = bpf_object__find_map_fd_by_name(core->object, "call_threads");
+	t->is_busy = CALLS_BUSY;
+	ck_assert_int_eq(bpf_map_update_elem(threads, &pidfd, t, BPF_ANY), 0);
+	call(7);
+	ck_assert_uint_eq(call_core_hits(core, 1).nr, 17);
+	ck_assert_uint_eq(call_core_hits(core, 1).nr_lost, 7);
+	ck_assert_uint_eq(call_core_totals(core).nr_lost, 7);
+	ck_assert_int_eq(bpf_map_lookup_elem(threads, &pidfd, t), 0);
+	ck_assert_uint_eq(t->is_busy, CALLS_BUSY);
+	ck_assert_uint_eq(t->head.nr, 0);
+	t->is_busy = 0;
+	ck_assert_int_eq(bpf_map_update_elem(threads, &pidfd, t, BPF_ANY), 0);
+	call(5);
+	ck_assert_uint_eq(call_core_hits(core, 1).nr_lost, 7);
+	call_link_release(&link);
+	call_core_free(core);
+	close(pidfd);
+	free(t);
+}
+END_TEST
+
 static TCase *link_tcase(void)
 {
 	TCase *tc = tcase_create("call_link");
@@ -168,6 +209,7 @@ static TCase *link_tcase(void)
 	tcase_add_loop_test(tc, each_way_counts_each_call, 0, 2);
 	tcase_add_test(tc, generations_follow_each_other);
 	tcase_add_test(tc, what_cannot_be_probed_is_an_error);
+	tcase_add_test(tc, calls_are_lost_where_others_are_busy);
 	tcase_add_test(tc, links_of_threads_are_known_by_what_the_kernel_says);
 	return tc;
 }
