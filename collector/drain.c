@@ -108,10 +108,21 @@ static void saw_exit(struct drain *d, const struct record *rec)
 /* Its probes, mappings and memory are nobody's any more. */
 static void forget_process(struct drain *d, uint32_t pid)
 {
+	size_t i;
+
+	for (i = 0; i < d->forked.at.nr; i++)
+		if (d->forked.at.at[i] == pid)
+			vec_remove(&d->forked.at, i--, 1);
 	keep_perf_map(d->keep, pid);
 	counting_forget(d->counting, pid);
 	if (d->walker)
 		stack_walker_forget(d->walker, pid);
+}
+
+static void saw_fork(struct drain *d, const struct record *rec)
+{
+	if (!d->follow && rec->pid != rec->task.ppid)
+		vec_push(&d->forked.at, rec->pid);
 }
 
 /*
@@ -191,6 +202,8 @@ static bool is_kept(struct drain *d, const struct record *rec)
 			return false;
 		if (rec->type != PERF_RECORD_EXIT)
 			saw_successor(d, rec);
+		if (rec->type == PERF_RECORD_FORK)
+			saw_fork(d, rec);
 		counting_see(d->counting, rec);
 		if (d->walker)
 			stack_walker_record(d->walker, rec);
@@ -369,5 +382,6 @@ void drain_release(struct drain *d)
 	kernel_names_release(&d->kernel_names);
 	merge_release(&d->merge);
 	vec_release(&d->ended);
+	pids_release(&d->forked);
 	free(d->rewritten);
 }

@@ -45,6 +45,7 @@ struct drain {
 	uint64_t lost_ends_due_ns;	/* when those lost since will be; 0: none were */
 	uint64_t nr_ends;		/* marks that end a request */
 	VEC(struct ended_process) ended;	/* to be forgotten once their last records were drained */
+	struct pids forked;		/* that are not forgotten; where there is no follow, which knows them */
 	struct events events;		/* the sampler's, as the decoder wants them */
 	struct kernel_names kernel_names;
 	bool waits;			/* somebody settles; then a round is finished only when ... */

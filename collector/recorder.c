@@ -376,6 +376,17 @@ static void write_tallies(struct recorder *r, const struct marker_counts *marks)
 	tell(kept.nr_unreachable, "files could not be copied: their functions may stay addresses");
 }
 
+static void keep_unfollowed_perf_maps(struct recorder *r)
+{
+	const struct attachment *a = &r->attachment;
+
+	vec_each(&a->processes.at, pid)
+		keep_perf_map(a->keep, *pid);
+	vec_each(&r->drain.forked.at, pid)
+		if (!pids_has(&a->processes, *pid))
+			keep_perf_map(a->keep, *pid);
+}
+
 /* Every process that is still there may have left a map of its JIT code. */
 static void keep_perf_maps(struct recorder *r)
 {
@@ -384,8 +395,7 @@ static void keep_perf_maps(struct recorder *r)
 	size_t nr, i;
 
 	if (!a->follow) {
-		vec_each(&r->config->pids.at, pid)
-			keep_perf_map(a->keep, *pid);
+		keep_unfollowed_perf_maps(r);
 		return;
 	}
 	nr = list_followed(r, &pids);

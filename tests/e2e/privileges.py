@@ -56,6 +56,17 @@ check(len(late) > 20, "threads that came later: %s" % late)
 step("threads that came later: samples of %d of 100" % len(late))
 stop(process)
 
+# Two programs that a command has started and that run on: their maps of code that they have made are taken along.
+files = build("e2e_files.c", "-DSPIN=spin")
+file, _ = record("--duration", "1", "--", "sh", "-c", "sleep 4 | { exec 3<&0; %s jit <&3 & %s jit <&3; wait; }" % (files, files))
+maps = [m for m in glob.glob("/tmp/perf-*.map") if os.stat(m).st_uid == 65534]
+for m in maps:
+    os.unlink(m)
+profile = report(file, "--by", "process")
+named = [g["path"].split("/")[0] for g in profile["groups"] for f in g["functions"] if f["function"] == "jit_spin"]
+equal("processes whose own code has a name", named, ["e2e_files"] * 2)
+step("code that is made at run time, of what a command has started: %d samples" % samples_of(profile, "jit_spin"))
+
 process = start_target(forks, "forever", ready="call")
 _, talk = record("-p", str(process.pid), status=NOT_PERMITTED)
 refused("a process of another user", talk, "cannot sample")
