@@ -256,11 +256,10 @@ void call_native_follow(struct call_native *n, uint32_t pid)
 		tell_failure(n, pid, &e);
 }
 
-/* The upper half of an inode is overlayfs's own in one of the two places: mapped_file.c. */
-bool call_native_knows(const struct call_native *n, uint64_t inode, const char *path)
+bool call_native_knows(const struct call_native *n, const struct writer_mmap *m)
 {
 	vec_each(&n->files, f)
-		if ((uint32_t)f->inode == (uint32_t)inode && !strcmp(f->module, path))
+		if (mapped_file_may_be(m, f->dev, f->inode) && !strcmp(f->module, m->path))
 			return true;
 	return false;
 }

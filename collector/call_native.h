@@ -89,7 +89,7 @@ int call_native_attach(struct call_native *n, struct call_core *core, const stru
 /* A new process, or another program in it: what is missing is attached. */
 void call_native_follow(struct call_native *n, uint32_t pid);
 /* That file was searched. */
-bool call_native_knows(const struct call_native *n, uint64_t inode, const char *path);
+bool call_native_knows(const struct call_native *n, const struct writer_mmap *m);
 /* A process has mapped code. False: the file cannot be had, or no longer. */
 bool call_native_map(struct call_native *n, const struct writer_mmap *m);
 /* That file was not searched: others had that path before, or another process has, and their rows are not all. */

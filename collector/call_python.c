@@ -374,13 +374,12 @@ void call_python_follow(struct call_python *p, uint32_t pid)
 		call_core_write_partial(p->core, pid, pid);
 }
 
-/* As call_native.c. */
-bool call_python_knows(const struct call_python *p, uint64_t inode, const char *path)
+bool call_python_knows(const struct call_python *p, const struct writer_mmap *m)
 {
 	vec_each(&p->files, f)
-		if ((uint32_t)f->inode == (uint32_t)inode && !strcmp(f->module, path))
+		if (mapped_file_may_be(m, f->dev, f->inode) && !strcmp(f->module, m->path))
 			return true;
-	return !call_python_wants(path);
+	return !call_python_wants(m->path);
 }
 
 bool call_python_map(struct call_python *p, const struct writer_mmap *m)

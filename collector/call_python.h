@@ -66,7 +66,7 @@ void call_python_follow(struct call_python *p, uint32_t pid);
 /* A process has mapped code. False: the file may be Python, and cannot be had, or no longer. */
 bool call_python_map(struct call_python *p, const struct writer_mmap *m);
 /* That file cannot be Python, or was looked at. */
-bool call_python_knows(const struct call_python *p, uint64_t inode, const char *path);
+bool call_python_knows(const struct call_python *p, const struct writer_mmap *m);
 /* By the name of the file. */
 bool call_python_wants(const char *path);
 /* As of native functions: call_native.h. */

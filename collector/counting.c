@@ -186,27 +186,27 @@ static size_t file_of(struct counting *c, const struct record *rec)
 }
 
 /* Those that the target had from the beginning. */
-static bool knows(const struct counting *c, const struct record *rec)
+static bool knows(const struct counting *c, const struct writer_mmap *m)
 {
-	return (!c->native || call_native_knows(c->native, rec->mmap.inode, rec->mmap.path)) &&
-	       (!c->python || call_python_knows(c->python, rec->mmap.inode, rec->mmap.path));
+	return (!c->native || call_native_knows(c->native, m)) && (!c->python || call_python_knows(c->python, m));
 }
 
 static void note_mapping(struct counting *c, const struct record *rec)
 {
 	size_t file = file_of(c, rec);
+	const struct writer_mmap at = {
+		.pid = rec->pid, .start = rec->mmap.start, .len = rec->mmap.len, .off = rec->mmap.off,
+		.dev_major = rec->mmap.dev_major, .dev_minor = rec->mmap.dev_minor, .inode = rec->mmap.inode,
+		.path = strchr(strings_text(&c->files, (uint32_t)file), ' ') + 1
+	};
 
-	c->is_known.at[file] |= knows(c, rec);
+	c->is_known.at[file] |= knows(c, &at);
 	if (c->is_known.at[file])
 		return;
 	vec_each(&c->mapped, m)
 		if (m->file == file && m->at.pid == rec->pid)
 			return;
-	vec_push(&c->mapped, (struct mapped){
-		.file = file,
-		.at = { .pid = rec->pid, .start = rec->mmap.start, .len = rec->mmap.len, .off = rec->mmap.off,
-			.dev_major = rec->mmap.dev_major, .dev_minor = rec->mmap.dev_minor, .inode = rec->mmap.inode,
-			.path = strchr(strings_text(&c->files, (uint32_t)file), ' ') + 1 } });
+	vec_push(&c->mapped, (struct mapped){ file, at });
 }
 
 static bool wants(const struct counting *c, const char *path)
@@ -218,12 +218,12 @@ static void note_missed(struct counting *c, const char *path)
 {
 	if (!wants(c, path))
 		return;
-	if (c->native)
-		call_native_miss(c->native, path);
 	vec_each(&c->missed, it)
 		if (!strcmp(*it, path))
 			return;
 	vec_push(&c->missed, xstrdup(path));
+	if (c->native)
+		call_native_miss(c->native, path);
 }
 
 static void tell_missed(const struct counting *c)

@@ -32,11 +32,19 @@ static int find_in_map_files(const struct writer_mmap *m, uint32_t task, struct 
  * By path there may be another file. The device that overlayfs and btrfs show has no major number, and
  * tells nothing then.
  */
+static bool is_same_device(const struct writer_mmap *m, uint64_t dev)
+{
+	return !major(dev) || (major(dev) == m->dev_major && minor(dev) == m->dev_minor);
+}
+
 static bool is_same_file(const struct writer_mmap *m, const struct stat *st)
 {
-	return st->st_ino == m->inode &&
-	       (!major(st->st_dev) ||
-		(major(st->st_dev) == m->dev_major && minor(st->st_dev) == m->dev_minor));
+	return st->st_ino == m->inode && is_same_device(m, st->st_dev);
+}
+
+bool mapped_file_may_be(const struct writer_mmap *m, uint64_t dev, uint64_t inode)
+{
+	return (uint32_t)inode == (uint32_t)m->inode && is_same_device(m, dev);
 }
 
 static int find_at_path(const struct writer_mmap *m, int root, struct stat *ret_st)

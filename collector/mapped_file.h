@@ -17,5 +17,7 @@
  * to read), which the caller closes; or a negative errno: it is gone, or another one, or no regular file.
  */
 int mapped_file_find(const struct writer_mmap *m, struct stat *ret_st);
+/* Whether what stat(2) says may be said of the mapped file. */
+bool mapped_file_may_be(const struct writer_mmap *m, uint64_t dev, uint64_t inode);
 
 #endif
