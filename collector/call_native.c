@@ -59,6 +59,12 @@ static void places_release(struct places *p)
 	vec_release(&p->ids);
 }
 
+static const char *path_of(const struct call_file *f, char ret[32])
+{
+	snprintf(ret, 32, "/proc/self/fd/%d", f->fd);
+	return ret;
+}
+
 static bool is_final(int error)
 {
 	return error == -ESRCH || error == -EPERM || error == -EACCES || error == -EMFILE;
@@ -76,8 +82,7 @@ static int attach_range(struct call_native *n, struct call_attached *a, const st
 	char path[32];
 	int err;
 
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", file->fd);
-	err = call_link_attach(&link, &n->programs, path, p->at.at + from, to - from, a->pid, e);
+	err = call_link_attach(&link, &n->programs, path_of(file, path), p->at.at + from, to - from, a->pid, e);
 	if (!err) {
 		vec_each(&link.fds, fd)
 			vec_push(&a->link.fds, *fd);
@@ -116,10 +121,11 @@ static void say_patched(struct call_native *n, const struct call_attached *a, si
 static void leave_patched(struct call_native *n, const struct call_attached *a, struct places *p)
 {
 	const struct call_file *f = &n->files.at[a->file];
-	const struct patched_file file = { f->open_path, f->dev, f->inode };
+	char path[32];
+	const struct patched_file file = { path_of(f, path), f->dev, f->inode };
 	size_t i, nr = 0;
 
-	if (!call_link_find_patched(p->at.at, p->at.nr, &file, a->pid))
+	if (!p->at.nr || !call_link_find_patched(p->at.at, p->at.nr, &file, a->pid))
 		return;
 	for (i = 0; i < p->at.nr; i++) {
 		if (p->at.at[i].code.is_patched) {

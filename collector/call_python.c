@@ -280,7 +280,8 @@ static bool is_attached(const struct call_python *p, uint32_t pid, size_t file)
 /* What is seen at one of the places means nothing without the others. */
 static int check_patched(const struct python_file *f, uint32_t pid, struct err *e)
 {
-	const struct patched_file file = { f->open_path, f->dev, f->inode };
+	char path[32];
+	const struct patched_file file = { path_of(f, path), f->dev, f->inode };
 
 	if (!call_link_find_patched(f->places.at.at, f->places.at.nr, &file, pid))
 		return 0;
