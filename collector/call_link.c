@@ -240,10 +240,11 @@ void call_link_release(struct call_link *l)
 	l->task = 0;
 }
 
-size_t call_link_find_patched(struct call_place *places, size_t nr, const struct patched_file *file, uint32_t pid)
+int call_link_find_patched(struct call_place *places, size_t nr, const struct patched_file *file, uint32_t pid)
 {
 	VEC(struct patched_range) ranges = { 0 };
-	size_t nr_marked, i;
+	int nr_marked;
+	size_t i;
 
 	for (i = 0; i < nr; i++)
 		vec_push(&ranges, (struct patched_range){ .off = places[i].code.off, .end = places[i].code.end });

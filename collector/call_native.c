@@ -118,15 +118,16 @@ static void say_patched(struct call_native *n, const struct call_attached *a, si
 }
 
 /* The others of the process, and the same in others, are counted. */
-static void leave_patched(struct call_native *n, const struct call_attached *a, struct places *p)
+static int leave_patched(struct call_native *n, const struct call_attached *a, struct places *p, struct err *e)
 {
 	const struct call_file *f = &n->files.at[a->file];
 	char path[32];
 	const struct patched_file file = { path_of(f, path), f->dev, f->inode };
+	int nr_patched = call_link_find_patched(p->at.at, p->at.nr, &file, a->pid);
 	size_t i, nr = 0;
 
-	if (!p->at.nr || !call_link_find_patched(p->at.at, p->at.nr, &file, a->pid))
-		return;
+	if (nr_patched < 0)
+		return err_set(e, nr_patched, "cannot look into the process's memory: %m");
 	for (i = 0; i < p->at.nr; i++) {
 		if (p->at.at[i].code.is_patched) {
 			say_patched(n, a, p->ids.at[i]);
@@ -136,6 +137,7 @@ static void leave_patched(struct call_native *n, const struct call_attached *a, 
 		p->ids.at[nr++] = p->ids.at[i];
 	}
 	p->at.nr = p->ids.nr = nr;
+	return 0;
 }
 
 static int attach_file(struct call_native *n, uint32_t pid, size_t file, struct err *e)
@@ -145,8 +147,9 @@ static int attach_file(struct call_native *n, uint32_t pid, size_t file, struct 
 	int err = 0;
 
 	places_of(n, file, n->core->generation, &p);
-	leave_patched(n, &a, &p);
 	if (p.at.nr)
+		err = leave_patched(n, &a, &p, e);
+	if (!err && p.at.nr)
 		err = attach_range(n, &a, &p, 0, p.at.nr, e);
 	places_release(&p);
 	if (a.link.fds.nr)

@@ -282,8 +282,11 @@ static int check_patched(const struct python_file *f, uint32_t pid, struct err *
 {
 	char path[32];
 	const struct patched_file file = { path_of(f, path), f->dev, f->inode };
+	int nr = call_link_find_patched(f->places.at.at, f->places.at.nr, &file, pid);
 
-	if (!call_link_find_patched(f->places.at.at, f->places.at.nr, &file, pid))
+	if (nr < 0)
+		return err_set(e, nr, "cannot look into the process's memory: %m");
+	if (!nr)
 		return 0;
 	return err_set(e, -EOPNOTSUPP, "--calls python: process %u has changed the interpreter's code in its memory: %s", pid,
 		       f->module);

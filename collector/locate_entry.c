@@ -123,7 +123,8 @@ const struct probe_site *locate_patched(const struct probe_site *sites, size_t n
 
 		vec_push(&ranges, (struct patched_range){ .off = sites[i].code_off, .end = sites[i].off + (len ? len : 1) });
 	}
-	if (patched_find(pid, &file, ranges.at, nr))
+	/* Without a descriptor there are no probes either. */
+	if (patched_find(pid, &file, ranges.at, nr) > 0)
 		for (i = 0; i < nr && !found; i++)
 			found = ranges.at[i].is_patched ? &sites[i] : NULL;
 	vec_release(&ranges);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "collector/patched.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -145,27 +146,49 @@ static bool is_of_file(const struct maps_entry *m, uint32_t task, const struct p
 	return st.st_dev == file->dev && st.st_ino == file->inode;
 }
 
+static bool is_short_of_descriptors(int error)
+{
+	return error == -EMFILE || error == -ENFILE;
+}
+
+static int open_view(struct view *v, const char *path)
+{
+	char pagemap[64];
+	int err;
+
+	snprintf(pagemap, sizeof(pagemap), "/proc/%u/pagemap", v->task);
+	v->pagemap_fd = open(pagemap, O_RDONLY | O_CLOEXEC);
+	err = v->pagemap_fd < 0 ? -errno : 0;
+	v->file_fd = is_short_of_descriptors(err) ? -1 : open(path, O_RDONLY | O_CLOEXEC);
+	if (!is_short_of_descriptors(err) && v->file_fd < 0)
+		err = -errno;
+	return is_short_of_descriptors(err) ? err : 0;
+}
+
+static void close_view(const struct view *v)
+{
+	if (v->pagemap_fd >= 0)
+		close(v->pagemap_fd);
+	if (v->file_fd >= 0)
+		close(v->file_fd);
+}
+
 /* The kernel writes breakpoints into all private mappings of the file, executable or not: valid_vma() of uprobes.c. */
-size_t patched_find(uint32_t pid, const struct patched_file *file, struct patched_range *ranges, size_t nr)
+int patched_find(uint32_t pid, const struct patched_file *file, struct patched_range *ranges, size_t nr)
 {
 	struct maps maps = { 0 };
 	struct view v = { .maps = &maps, .task = process_live_task(pid) };
-	struct err ignored = { 0 };
+	struct err e = { 0 };
+	int err = v.task ? maps_read(&maps, (int)pid, &e) : -ESRCH;
 	size_t nr_marked = 0;
-	char path[64];
 
-	if (!v.task || maps_read(&maps, (int)pid, &ignored))
-		return 0;
-	snprintf(path, sizeof(path), "/proc/%u/pagemap", v.task);
-	v.pagemap_fd = open(path, O_RDONLY | O_CLOEXEC);
-	v.file_fd = open(file->open_path, O_RDONLY | O_CLOEXEC);
+	if (err)
+		return is_short_of_descriptors(err) ? err : 0;
+	err = open_view(&v, file->open_path);
 	vec_each(&maps.entries, m)
-		if (is_of_file(m, v.task, file))
+		if (!err && is_of_file(m, v.task, file))
 			nr_marked += mark_in_mapping(&v, m, ranges, nr);
-	if (v.pagemap_fd >= 0)
-		close(v.pagemap_fd);
-	if (v.file_fd >= 0)
-		close(v.file_fd);
+	close_view(&v);
 	maps_release(&maps);
-	return nr_marked;
+	return err ? err : (int)nr_marked;
 }

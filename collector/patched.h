@@ -25,8 +25,9 @@ struct patched_range {
 
 /*
  * Marks those that the process has otherwise than the file, wherever it maps them, and those of which it cannot be told.
- * Fast where they ascend. How many it has marked; none in a process that is gone.
+ * Fast where they ascend. How many it has marked; none in a process that is gone. -EMFILE, -ENFILE: there is no
+ * descriptor to look with.
  */
-size_t patched_find(uint32_t pid, const struct patched_file *file, struct patched_range *ranges, size_t nr);
+int patched_find(uint32_t pid, const struct patched_file *file, struct patched_range *ranges, size_t nr);
 
 #endif

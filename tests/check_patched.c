@@ -82,7 +82,7 @@ START_TEST(what_is_written_is_found)
 	r.is_patched = false;
 	if (cases[_i].nr)
 		memcpy(m.at + cases[_i].at - PAGE, cases[_i].bytes, cases[_i].nr);
-	ck_assert_uint_eq(patched_find((uint32_t)getpid(), &m.file, &r, 1), want);
+	ck_assert_int_eq(patched_find((uint32_t)getpid(), &m.file, &r, 1), want);
 	ck_assert_msg(r.is_patched == want, "%s", cases[_i].what);
 	munmap(m.at, (PAGES - 1) * PAGE);
 }
@@ -98,9 +98,9 @@ START_TEST(each_range_is_marked_once)
 
 	m.at[9] = again[9] = 0xe9;
 	again[PAGE] = 0xe9;
-	ck_assert_uint_eq(patched_find((uint32_t)getpid(), &m.file, r, ARRAY_LEN(r)), 2);
+	ck_assert_int_eq(patched_find((uint32_t)getpid(), &m.file, r, ARRAY_LEN(r)), 2);
 	ck_assert(!r[0].is_patched && r[1].is_patched && r[2].is_patched);
-	ck_assert_uint_eq(patched_find((uint32_t)getpid(), &m.file, r, ARRAY_LEN(r)), 0);
+	ck_assert_int_eq(patched_find((uint32_t)getpid(), &m.file, r, ARRAY_LEN(r)), 0);
 	munmap(m.at, (PAGES - 1) * PAGE);
 	munmap(again, (PAGES - 1) * PAGE);
 }
@@ -113,8 +113,8 @@ START_TEST(others_have_nothing)
 	struct patched_range r = { PAGE, LEN, false };
 
 	m.at[9] = 0xe9;
-	ck_assert_uint_eq(patched_find((uint32_t)getpid(), &m.file, &r, 1), 0);
-	ck_assert_uint_eq(patched_find(INT32_MAX, &m.file, &r, 1), 0);
+	ck_assert_int_eq(patched_find((uint32_t)getpid(), &m.file, &r, 1), 0);
+	ck_assert_int_eq(patched_find(INT32_MAX, &m.file, &r, 1), 0);
 	munmap(m.at, (PAGES - 1) * PAGE);
 }
 END_TEST

@@ -148,7 +148,8 @@ static bool is_suite(const char *name)
 static bool needs_forks(const char *name)
 {
 	static const char *const names[] = { "writer", "sink",	      "stack_walker", "target",	    "root",
-					     "keep",   "profile_dir", "debug_path",   "cmd_record", "cmd_report" };
+					     "keep",   "profile_dir", "debug_path",   "cmd_record", "cmd_report",
+					     "workload", "cut_files" };
 	size_t i;
 
 	for (i = 0; i < ARRAY_LEN(names); i++)
