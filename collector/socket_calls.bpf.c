@@ -231,28 +231,15 @@ int BPF_PROG(socket_enter, struct pt_regs *regs, long nr)
 	return 0;
 }
 
-/* The bytes of several messages: struct mmsghdr is a msghdr of 56 bytes, and the bytes moved. */
-static __u64 sum_messages(__u64 at, long nr)
-{
-	__u64 sum = 0;
-	__u32 len, i;
-
-	for (i = 0; i < MAX_MESSAGES && i < nr; i++) {
-		if (bpf_probe_read_user(&len, sizeof(len), (void *)(at + i * 64 + 56)))
-			break;
-		sum += len;
-	}
-	return sum;
-}
-
-static void moved_on(struct transfer *t, __u32 fd, enum direction direction)
+/* False: it is no connection that is looked at. */
+static int moved_on(struct transfer *t, __u32 fd, enum direction direction)
 {
 	struct telling telling = { .ctx = t->ctx, .task = t->task, .thread = t->thread, .bytes = t->bytes };
 	struct place place;
 
 	t->fd = fd;
 	if (!find_socket(t->task, fd, &place))
-		return;
+		return 0;
 	telling.key = place.key;
 	telling.conn = find_conn(place.key);
 	/* Another one had this key, and nobody saw its end. */
@@ -262,27 +249,72 @@ static void moved_on(struct transfer *t, __u32 fd, enum direction direction)
 	}
 	if (!telling.conn && (telling.conn = make_conn(place.key)))
 		init_conn(telling.conn, &place, role_of(&place), is_untouched(&place, direction, t->bytes));
-	if (telling.conn)
-		transferred(t, &telling, sock_of(&place), direction);
+	if (!telling.conn || telling.conn->role == ROLE_NONE)
+		return 0;
+	transferred(t, &telling, sock_of(&place), direction);
+	return 1;
+}
+
+struct messages {
+	struct transfer *transfer;
+	__u64 at;
+	__u32 fd;
+	enum direction direction;
+};
+
+/* struct mmsghdr is a msghdr, and the bytes moved. */
+static __u32 bytes_of_message(__u64 at)
+{
+	__u32 bytes;
+
+	/* 0 where it cannot be read. */
+	bpf_probe_read_user(&bytes, sizeof(bytes), (void *)(at + MSGHDR_BYTES));
+	return bytes;
+}
+
+static long moved_message(__u32 i, struct messages *m)
+{
+	__u64 at = m->at + (__u64)i * MMSGHDR_BYTES;
+
+	find_message(at, &m->transfer->at);
+	m->transfer->bytes = bytes_of_message(at);
+	return m->transfer->bytes && !moved_on(m->transfer, m->fd, m->direction);
+}
+
+/* Before Linux 5.17 they are taken for one, of which what the first one has is looked at. */
+static void moved_messages(struct transfer *t, const struct pt_regs *regs, enum direction direction, long nr)
+{
+	struct messages m = { t, regs->si, regs->di, direction };
+	__u32 i;
+
+	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_loop)) {
+		bpf_loop(nr, moved_message, &m, 0);
+		return;
+	}
+	find_message(m.at, &t->at);
+	t->bytes = 0;
+	for (i = 0; i < MAX_MESSAGES && i < nr; i++)
+		t->bytes += bytes_of_message(m.at + (__u64)i * MMSGHDR_BYTES);
+	moved_on(t, m.fd, direction);
 }
 
 static void moved(struct transfer *t, struct pt_regs *regs, __u8 call, long ret)
 {
+	enum direction direction = call <= CALL_RECVMMSG ? DIRECTION_IN : DIRECTION_OUT;
 	__u64 flags = 0;
 
-	if (call == CALL_RECVMMSG || call == CALL_SENDMMSG) {
-		find_message(regs->si, &t->at);
-		t->bytes = sum_messages(regs->si, ret);
-	} else {
-		find_bytes(regs, call, &t->at);
-	}
 	if (call == CALL_RECV || call == CALL_RECVMMSG)
 		flags = regs->r10;
 	else if (call == CALL_RECVMSG)
 		flags = regs->dx;
 	if (flags & (MSG_PEEK | MSG_ERRQUEUE))
 		return;
-	moved_on(t, regs->di, call <= CALL_RECVMMSG ? DIRECTION_IN : DIRECTION_OUT);
+	if (call == CALL_RECVMMSG || call == CALL_SENDMMSG) {
+		moved_messages(t, regs, direction, ret);
+		return;
+	}
+	find_bytes(regs, call, &t->at);
+	moved_on(t, regs->di, direction);
 }
 
 SEC("tp_btf/sys_exit")

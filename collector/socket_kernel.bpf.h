@@ -33,6 +33,8 @@ enum {
 	TLS_DATA = 0x17,
 	MAX_IOVECS = 32,
 	MAX_MESSAGES = 8,
+	MSGHDR_BYTES = 56,
+	MMSGHDR_BYTES = 64,
 	/* Of a request with a body: its head, which says how long that is. */
 	HEAD_BYTES = 1024,
 	/* Of one behind what was not looked at. */

@@ -53,8 +53,6 @@ static const struct pt_regs *regs_of(struct task_struct *task)
 	return bpf_rdonly_cast((void *)((__u64)task->stack + regs_at), bpf_core_type_id_kernel(struct pt_regs));
 }
 
-enum { MMSGHDR_BYTES = 64 };
-
 /*
  * Which of several messages this is: they come in their order, and what ends such a call early is an
  * error, which is seen, too.

@@ -81,7 +81,10 @@ def of_tcp(port):
     return "tcp:%d" % port
 
 
-check_family("IPv4", socket.AF_INET, ["tcp"], lambda port: ("127.0.0.1", port), of_tcp)
+for way in "traces", "calls":
+    os.environ["WPERF_SOCKETS"] = way
+    check_family("IPv4, by " + way, socket.AF_INET, ["tcp"], lambda port: ("127.0.0.1", port), of_tcp)
+del os.environ["WPERF_SOCKETS"]
 if os.path.exists("/proc/net/if_inet6"):
     check_family("IPv6", socket.AF_INET6, ["tcp6"], lambda port: ("::1", port), of_tcp)
 else:

@@ -216,9 +216,10 @@ static void out_sendmsg(int fd)
 	sendmsg(fd, &m, 0);
 }
 
+/* The status is in the second one. */
 static void out_sendmmsg(int fd)
 {
-	struct mmsghdr m[2] = { { message(answer, 2), 0 }, { message(answer + 2, 1), 0 } };
+	struct mmsghdr m[2] = { { message(answer, 1), 0 }, { message(answer + 1, 2), 0 } };
 
 	sendmmsg(fd, m, 2, 0);
 }
