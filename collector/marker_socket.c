@@ -60,6 +60,10 @@ static const struct {
 } calls[] = {
 	{ SYS_read, CALL_READ },
 	{ SYS_readv, CALL_READV },
+#ifdef SYS_preadv2
+	{ SYS_preadv2, CALL_READV },
+	{ SYS_pwritev2, CALL_WRITEV },
+#endif
 	{ SYS_recvfrom, CALL_RECV },
 	{ SYS_recvmsg, CALL_RECVMSG },
 	{ SYS_recvmmsg, CALL_RECVMMSG },

@@ -8,7 +8,7 @@ from clients import *
 
 program = build("e2e_syscalls.c")
 NR_UNKNOWN = 9
-NR = 7 * 8 * 9  # each way to wait with each way to read with each way to write
+NR = 7 * 9 * 10  # each way to wait with each way to read with each way to write
 
 
 def connect(family, where):

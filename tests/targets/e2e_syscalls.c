@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A server of HTTP that uses every system call there is for reading, writing and waiting, one connection at a
- * time. Request number k, from 0 on, is waited for by way k % 7, read by way k % 9 and answered by way k % 8.
+ * time. Request number k, from 0 on, is waited for by way k % 7, read by way k % 10 and answered by way k % 9.
  *
  *	e2e_syscalls tcp | tcp6 | unix PATH | unix @NAME
  *
@@ -120,6 +120,12 @@ static ssize_t in_readv(int fd)
 	return readv(fd, pieces(), 4);
 }
 
+/* As read(2) where the offset is -1. */
+static ssize_t in_preadv2(int fd)
+{
+	return preadv2(fd, pieces(), 4, -1, 0);
+}
+
 static ssize_t in_recv(int fd)
 {
 	return recv(fd, in, IN_MAX, 0);
@@ -203,6 +209,12 @@ static void out_writev(int fd)
 		abort();
 }
 
+static void out_pwritev2(int fd)
+{
+	if (pwritev2(fd, answer, 3, -1, 0) < 0)
+		abort();
+}
+
 static void out_send(int fd)
 {
 	send(fd, HEAD, HEAD_LEN, MSG_MORE);
@@ -255,15 +267,17 @@ static const struct { const char *name; void (*wait)(int fd); } waits[7] = {
 	{ "ppoll", wait_ppoll },      { "select", wait_select },	   { "pselect", wait_pselect },
 	{ "none", wait_not },
 };
-static const struct { const char *name; ssize_t (*read)(int fd); } reads[9] = {
+static const struct { const char *name; ssize_t (*read)(int fd); } reads[10] = {
 	{ "read", in_read },	   { "readv", in_readv },	{ "recv", in_recv },
 	{ "recvfrom", in_recvfrom }, { "recvmsg", in_recvmsg }, { "recvmmsg", in_recvmmsg },
 	{ "peek", in_peek },	   { "dup", in_dup },		{ "bytes", in_bytes },
+	{ "preadv2", in_preadv2 },
 };
-static const struct { const char *name; void (*write)(int fd); } writes[8] = {
+static const struct { const char *name; void (*write)(int fd); } writes[9] = {
 	{ "write", out_write },	      { "writev", out_writev },	    { "send", out_send },
 	{ "sendmsg", out_sendmsg },   { "sendmmsg", out_sendmmsg }, { "sendfile", out_sendfile },
 	{ "splice", out_splice },     { "dup2", out_dup },
+	{ "pwritev2", out_pwritev2 },
 };
 
 static void say_ways(void)
@@ -274,10 +288,10 @@ static void say_ways(void)
 	for (i = 0; i < 7; i++)
 		printf(" %s", waits[i].name);
 	printf("\nreads");
-	for (i = 0; i < 9; i++)
+	for (i = 0; i < 10; i++)
 		printf(" %s", reads[i].name);
 	printf("\nwrites");
-	for (i = 0; i < 8; i++)
+	for (i = 0; i < 9; i++)
 		printf(" %s", writes[i].name);
 	printf("\n");
 }
@@ -312,9 +326,9 @@ static void serve(int fd, unsigned int *k)
 {
 	for (;; (*k)++) {
 		waits[*k % 7].wait(fd);
-		if (reads[*k % 9].read(fd) <= 0)
+		if (reads[*k % 10].read(fd) <= 0)
 			return;
-		writes[*k % 8].write(fd);
+		writes[*k % 9].write(fd);
 	}
 }
 
