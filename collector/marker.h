@@ -36,7 +36,7 @@ struct marker_ways {
 struct marker_counts {
 	uint64_t nr_begins, nr_ends;
 	uint64_t nr_unsent;	/* marks that the recording does not know of */
-	uint64_t nr_io_uring;	/* calls that may move bytes which no mark tells of */
+	uint64_t nr_calls_unseen;	/* calls that may move bytes which no mark tells of */
 };
 
 struct marker_source {

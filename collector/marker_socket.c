@@ -94,6 +94,7 @@ static const struct {
 	{ SYS_ppoll, CALL_PPOLL },
 	{ SYS_pselect6, CALL_SELECT },
 	{ SYS_io_uring_enter, CALL_IO_URING },
+	{ SYS_io_submit, CALL_IO_SUBMIT },
 	{ SYS_futex, CALL_FUTEX },
 	{ SYS_shutdown, CALL_SHUTDOWN },
 };
@@ -344,7 +345,7 @@ static struct socket_counts sum_counts(const struct socket_marker *m)
 			sum.nr_late += each[i].counts.nr_late;
 			sum.nr_unsent += each[i].counts.nr_unsent;
 			sum.nr_threads += each[i].counts.nr_threads;
-			sum.nr_io_uring += each[i].counts.nr_io_uring;
+			sum.nr_calls_unseen += each[i].counts.nr_calls_unseen;
 		}
 	free(each);
 	return sum;
@@ -357,7 +358,7 @@ static void socket_counts(const void *self, struct marker_counts *ret)
 	*ret = (struct marker_counts){ .nr_begins = sum.nr_begins,
 				       .nr_ends = sum.nr_ends,
 				       .nr_unsent = sum.nr_unsent,
-				       .nr_io_uring = sum.nr_io_uring };
+				       .nr_calls_unseen = sum.nr_calls_unseen };
 }
 
 static void tend_waking(struct socket_marker *m)

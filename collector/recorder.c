@@ -324,7 +324,7 @@ static struct marker_counts count_marks(const struct recorder *r)
 
 		m->source->counts(m->self, &counts);
 		sum.nr_unsent += counts.nr_unsent;
-		sum.nr_io_uring += counts.nr_io_uring;
+		sum.nr_calls_unseen += counts.nr_calls_unseen;
 		if (m->spec.kind == MARKER_SPEC_AUTO)
 			continue;
 		if (!counts.nr_begins)
@@ -363,7 +363,7 @@ static void write_tallies(struct recorder *r, const struct marker_counts *marks)
 	const struct tally tallies[] = {
 		{ "lost", r->drain.nr_lost },
 		{ "marks_unsent", marks->nr_unsent },
-		{ "io_uring", marks->nr_io_uring },
+		{ "calls_unseen", marks->nr_calls_unseen },
 		{ "processes_not_followed", nr_not_followed },
 		{ "files_unreachable", kept.nr_unreachable },
 	};
@@ -371,7 +371,7 @@ static void write_tallies(struct recorder *r, const struct marker_counts *marks)
 	if (a->walker)
 		write_stack_tallies(r);
 	tell(marks->nr_unsent, "marks found no room in a ring: requests may be missing, or wrong");
-	tell(marks->nr_io_uring, "calls of io_uring, whose transfers are not seen: requests may be missing");
+	tell(marks->nr_calls_unseen, "calls whose transfers are not looked at (io_uring's, io_submit, or others): requests may be missing");
 	tell(nr_not_followed, "processes were not followed: there were too many at a time");
 	tell(kept.nr_unreachable, "files could not be copied: their functions may stay addresses");
 }

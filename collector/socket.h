@@ -46,6 +46,7 @@ enum socket_call {
 	CALL_FUTEX,		/* word, operation, value, timeout behind a pointer */
 	CALL_SHUTDOWN,		/* fd, how */
 	CALL_DUP,		/* fd, the one that is closed before */
+	CALL_IO_SUBMIT,		/* context, count, pointers to iocbs */
 	NR_SOCKET_CALLS,
 };
 
@@ -62,7 +63,7 @@ struct socket_counts {
 	unsigned long long nr_late;	/* of them: by a thread whose last mark was not for what it answers */
 	unsigned long long nr_unsent;	/* marks that found no room in a ring, or could not be made */
 	unsigned long long nr_threads;	/* that processes of the target made */
-	unsigned long long nr_io_uring;	/* calls to io_uring_enter(2), or transfers by such */
+	unsigned long long nr_calls_unseen;	/* that may move bytes which no mark tells of, or transfers by such */
 };
 
 /* What there is of each CPU: together, since a transfer needs both. */

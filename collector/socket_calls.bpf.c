@@ -200,10 +200,30 @@ static int is_done(const struct thread *t)
 
 /* ---- the two places where calls are seen ---- */
 
+/* What io_submit(2) does with files is nothing to us; the first of its iocbs stands for all. */
+static int submits_to_socket(struct task_struct *task, const struct pt_regs *regs)
+{
+	enum { AIO_FILDES = 20 };	/* its place in struct iocb */
+	struct place place;
+	__u64 iocb;
+	__u32 fd;
+
+	return !bpf_probe_read_user(&iocb, sizeof(iocb), (void *)regs->dx) &&
+	       !bpf_probe_read_user(&fd, sizeof(fd), (void *)(iocb + AIO_FILDES)) && find_socket(task, fd, &place) &&
+	       is_stream(&place);
+}
+
+static void count_unseen(struct task_struct *task, const struct pt_regs *regs, __u8 call)
+{
+	struct socket_counts *n = count();
+
+	if (n && (call != CALL_IO_SUBMIT || submits_to_socket(task, regs)))
+		n->nr_calls_unseen++;
+}
+
 SEC("tp_btf/sys_enter")
 int BPF_PROG(socket_enter, struct pt_regs *regs, long nr)
 {
-	struct socket_counts *n;
 	struct task_struct *task;
 	struct thread *thread;
 	__u8 call = call_of(nr);
@@ -219,8 +239,11 @@ int BPF_PROG(socket_enter, struct pt_regs *regs, long nr)
 			closing(ctx, task, thread, call == CALL_DUP ? regs->si : regs->di, call);
 		return 0;
 	}
-	if (call == CALL_IO_URING && (n = count()))
-		n->nr_io_uring++;
+	if (call >= CALL_IO_URING) {
+		count_unseen(task, regs, call);
+		if (call == CALL_IO_SUBMIT)
+			return 0;
+	}
 	if (call >= CALL_WRITE && call <= CALL_SENDFILE) {
 		writes(ctx, task, thread, regs->di);
 		return 0;

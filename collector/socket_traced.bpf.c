@@ -68,10 +68,19 @@ static void find_next_message(struct transfer *t, __u64 vector, __u64 nr)
 	thread->nr_messages++;
 }
 
-/* What is found of a transfer in its call; false: it is none that we know. */
-static int find_call(struct transfer *t, const struct pt_regs *regs)
+/* What the kernel moves for itself, for one of its file systems, is nothing to us. */
+static void count_unseen(struct sock *sk)
 {
-	struct socket_counts *n;
+	struct socket_counts *n = count();
+	struct place place;
+
+	if (n && place_of(sk, &place) && is_stream(&place))
+		n->nr_calls_unseen++;
+}
+
+/* What is found of a transfer in its call; false: it is none that we know. */
+static int find_call(struct transfer *t, struct sock *sk, const struct pt_regs *regs)
+{
 	__u8 call = call_of(regs->orig_ax);
 
 	t->fd = call == CALL_SPLICE ? regs->dx : regs->di;
@@ -84,9 +93,7 @@ static int find_call(struct transfer *t, const struct pt_regs *regs)
 		find_bytes(regs, call, &t->at);
 		return 1;
 	}
-	n = count();
-	if (n)
-		n->nr_io_uring++;
+	count_unseen(sk);
 	return 0;
 }
 
@@ -131,7 +138,7 @@ static __always_inline void moved(struct transfer *t, struct sock *sk, enum dire
 		t->read_seq = read_seq_of(sk, tcp);
 		t->has_read_seq = 1;
 	}
-	if (!find_call(t, regs_of(t->task)))
+	if (!find_call(t, sk, regs_of(t->task)))
 		return;
 	telling.conn = bpf_sk_storage_get(&conns, sk, 0, 0);
 	if (!telling.conn)

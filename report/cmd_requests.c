@@ -183,8 +183,8 @@ static const char *why_no_request(const struct feed *f)
 		return "the recording has no marks of requests: see --marker of wperf record";
 	if (t->nr_tls || t->nr_http2)
 		return "what its connections speak cannot be looked into";
-	if (t->nr_io_uring)
-		return "what io_uring moves is not looked at";
+	if (t->nr_calls_unseen)
+		return "it moves bytes by calls that are not looked at (io_uring's, io_submit, or others)";
 	if (!f->has_sockets)
 		return t->nr_marks ? "only ends of requests came" : "nothing ran that marks one";
 	if (!f->nr_served)

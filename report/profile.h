@@ -132,8 +132,8 @@ struct group {
 	  "connections speak TLS: their requests are not seen")                                    \
 	X(http2, "connection speaks HTTP/2: its requests are not seen",                            \
 	  "connections speak HTTP/2: their requests are not seen")                                 \
-	X(io_uring, "call of io_uring, whose transfers are not seen: requests may be missing",     \
-	  "calls of io_uring, whose transfers are not seen: requests may be missing")
+	X(calls_unseen, "call whose transfers are not looked at (io_uring's, io_submit, or another): requests may be missing", \
+	  "calls whose transfers are not looked at (io_uring's, io_submit, or others): requests may be missing")
 #define TALLY_FIELD(name, one, many) uint64_t nr_##name;
 
 /*

@@ -153,7 +153,8 @@ static void take_tally(struct session *s, struct cursor payload)
 		{ "marks_unsent", &s->nr_marks_unsent },
 		{ "calls_lost", &s->nr_calls_lost },
 		{ "calls_callerless", &s->nr_calls_callerless },
-		{ "io_uring", &s->nr_io_uring },
+		{ "calls_unseen", &s->nr_calls_unseen },
+		{ "io_uring", &s->nr_calls_unseen },	/* its name before there were others */
 		{ "processes_not_followed", &s->nr_processes_not_followed },
 		{ "files_unreachable", &s->nr_files_unreachable },
 	};

@@ -184,7 +184,7 @@ equal("requests but for odd ones", got, collections.Counter({
 equal("all of them", len(requests), sum(got.values()) + len(ODD_PATHS) + 1)
 profile = report(recording.file)
 equal("lost", profile["lost"], 0)
-for tally, nr, part in (("tls", 3, "TLS"), ("http2", 3, "HTTP/2"), ("io_uring", 1, "io_uring")):
+for tally, nr, part in (("tls", 3, "TLS"), ("http2", 3, "HTTP/2"), ("calls_unseen", 1, "io_uring")):
     equal(tally, profile["tallies"][tally], nr)
     equal("lines about " + part, sum(part in line for line in profile["talk"].splitlines()), 1)
 equal("bytes that may have been requests, of heads of which each is one", profile["tallies"]["bytes_skipped"], 0)

@@ -58,6 +58,54 @@ has("what requests says", wperf("requests", "-i", recording.file).stderr, line)
 step("pipelined: %d of %d statuses were not seen, and that is said" % (nr_unseen, sum(got.values())))
 stop(server)
 
+# ---- calls that are not looked at ----
+
+# Reads by io_submit(2), a line of a file first.
+AIO = r"""
+import ctypes, socket, struct
+libc = ctypes.CDLL(None)
+context, buffer = ctypes.c_ulong(), ctypes.create_string_buffer(4096)
+assert libc.syscall(206, 1, ctypes.byref(context)) == 0  # io_setup
+def read(fd):
+    iocb = ctypes.create_string_buffer(struct.pack("<QIiHhIQQqQII", 0, 0, 0, 0, 0, fd, ctypes.addressof(buffer), 4096, 0, 0, 0, 0))
+    event = ctypes.create_string_buffer(32)
+    assert libc.syscall(209, context, 1, ctypes.byref(ctypes.c_void_p(ctypes.addressof(iocb)))) == 1  # io_submit
+    assert libc.syscall(208, context, 1, 1, event, None) == 1  # io_getevents
+    return struct.unpack_from("<q", event, 16)[0]
+listener = socket.create_server(("127.0.0.1", 0))
+print("listening on", listener.getsockname()[1], flush=True)
+with open("/proc/self/exe", "rb") as file:
+    while True:
+        connection = listener.accept()[0]
+        while read(connection.fileno()) > 0:
+            assert read(file.fileno()) == 4096
+            connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        connection.close()
+"""
+
+
+def ask_by_turns(port):
+    """Of what ends the connection something is read, too, but nothing moves."""
+    with socket.create_connection(("127.0.0.1", port), PATIENCE) as client:
+        for _ in range(NR):
+            client.sendall(b"GET / HTTP/1.1\r\n\r\n")
+            has("answer", client.recv(1000).decode(), "200 OK")
+
+
+WAYS = "traces", "calls"
+for way in WAYS:
+    os.environ["WPERF_SOCKETS"] = way
+    server = start_target("/usr/bin/python3", "-c", AIO, ready=r"listening on (\d+)")
+    with recorded(server.pid) as recording:
+        ask_by_turns(int(server.ready[1]))
+    nr = report(recording.file)["tallies"]["calls_unseen"]
+    # Where calls are seen, the one that reads the end counts, too.
+    check(NR <= nr <= NR + 1, "io_submit, by %s: %d calls are told, not %d" % (way, nr, NR))
+    has("what record says", recording.talk, "wperf: %d calls whose transfers are not looked at" % nr)
+    stop(server)
+    step("io_submit, by %s: %d calls were not seen, and that is said" % (way, nr))
+del os.environ["WPERF_SOCKETS"]
+
 # ---- no request at all ----
 
 # Answers datagrams.
