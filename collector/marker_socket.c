@@ -33,11 +33,11 @@ static const struct {
 } objects[] = {
 	[SOCKET_BY_CALLS] = { "socket_calls", bpf_object_socket_calls, bpf_object_socket_calls_end,
 			      { "socket_switch", "socket_fork", "socket_exits", [AT_WAKING] = "socket_waking",
-				"socket_exit", "socket_enter" } },
+				"socket_exec", "socket_exit", "socket_enter" } },
 	[SOCKET_BY_TRACES] = { "socket_traced", bpf_object_socket_traced, bpf_object_socket_traced_end,
 			       { "socket_switch", "socket_state", "socket_destroyed", [AT_WAKING] = "socket_waking",
 				 [AT_SENDS] = "socket_sends", "socket_fork", "socket_exits",
-				 "socket_sent", "socket_received" } },
+				 "socket_exec", "socket_sent", "socket_received" } },
 };
 
 struct socket_marker {
@@ -346,6 +346,7 @@ static struct socket_counts sum_counts(const struct socket_marker *m)
 			sum.nr_unsent += each[i].counts.nr_unsent;
 			sum.nr_threads += each[i].counts.nr_threads;
 			sum.nr_calls_unseen += each[i].counts.nr_calls_unseen;
+			sum.nr_threads_32_bit += each[i].counts.nr_threads_32_bit;
 		}
 	free(each);
 	return sum;
@@ -358,7 +359,8 @@ static void socket_counts(const void *self, struct marker_counts *ret)
 	*ret = (struct marker_counts){ .nr_begins = sum.nr_begins,
 				       .nr_ends = sum.nr_ends,
 				       .nr_unsent = sum.nr_unsent,
-				       .nr_calls_unseen = sum.nr_calls_unseen };
+				       .nr_calls_unseen = sum.nr_calls_unseen,
+				       .nr_threads_32_bit = sum.nr_threads_32_bit };
 }
 
 static void tend_waking(struct socket_marker *m)

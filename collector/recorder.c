@@ -325,6 +325,7 @@ static struct marker_counts count_marks(const struct recorder *r)
 		m->source->counts(m->self, &counts);
 		sum.nr_unsent += counts.nr_unsent;
 		sum.nr_calls_unseen += counts.nr_calls_unseen;
+		sum.nr_threads_32_bit += counts.nr_threads_32_bit;
 		if (m->spec.kind == MARKER_SPEC_AUTO)
 			continue;
 		if (!counts.nr_begins)
@@ -364,6 +365,7 @@ static void write_tallies(struct recorder *r, const struct marker_counts *marks)
 		{ "lost", r->drain.nr_lost },
 		{ "marks_unsent", marks->nr_unsent },
 		{ "calls_unseen", marks->nr_calls_unseen },
+		{ "threads_32_bit", marks->nr_threads_32_bit },
 		{ "processes_not_followed", nr_not_followed },
 		{ "files_unreachable", kept.nr_unreachable },
 	};
@@ -372,6 +374,7 @@ static void write_tallies(struct recorder *r, const struct marker_counts *marks)
 		write_stack_tallies(r);
 	tell(marks->nr_unsent, "marks found no room in a ring: requests may be missing, or wrong");
 	tell(marks->nr_calls_unseen, "calls whose transfers are not looked at (io_uring's, io_submit, or others): requests may be missing");
+	tell(marks->nr_threads_32_bit, "threads of 32-bit programs, whose connections are not looked at: requests are not seen");
 	tell(nr_not_followed, "processes were not followed: there were too many at a time");
 	tell(kept.nr_unreachable, "files could not be copied: their functions may stay addresses");
 }

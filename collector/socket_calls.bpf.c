@@ -138,7 +138,7 @@ static void closing(void *ctx, struct task_struct *task, struct thread *thread, 
 		tell_closed(&t);
 }
 
-static void writes(void *ctx, struct task_struct *task, struct thread *thread, __u32 fd)
+static __always_inline void writes(void *ctx, struct task_struct *task, struct thread *thread, __u32 fd)
 {
 	struct place place;
 

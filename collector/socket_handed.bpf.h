@@ -200,6 +200,15 @@ int BPF_PROG(socket_fork, struct task_struct *parent, struct task_struct *child)
 	return 0;
 }
 
+/* A 64-bit program that begins a 32-bit one: a shell, wperf. What was kept of the thread would have its calls misread. */
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(socket_exec, struct task_struct *task)
+{
+	if (may_be_target(task->tgid) && is_32_bit(task))
+		bpf_task_storage_delete(&threads, task);
+	return 0;
+}
+
 /* It has done what it was made for. */
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(socket_exits, struct task_struct *task)

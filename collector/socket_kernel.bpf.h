@@ -27,6 +27,7 @@ enum {
 	S_IFSOCK = 0140000,
 	SOCK_DONE = 1,		/* a bit's number: the other side's FIN has come */
 	SHUT_RD = 0,
+	USER32_CS = 0x23,	/* the segment of 32-bit programs' code */
 	MSG_PEEK = 2,
 	MSG_ERRQUEUE = 0x2000,
 	TLS_HANDSHAKE = 0x16,
@@ -45,6 +46,7 @@ enum {
 
 struct pt_regs {
 	unsigned long di, si, dx, r10, r8, orig_ax;
+	unsigned short cs;
 };
 
 struct inode {

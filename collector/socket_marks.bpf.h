@@ -83,6 +83,14 @@ struct {
 	__type(value, struct thread);
 } threads SEC(".maps");
 
+/* Those of 32-bit programs, which are not in `threads`: so nobody else is asked whether he is one. */
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, __u8);
+} threads_32_bit SEC(".maps");
+
 /* Local ports on which somebody listens: what has one and was there before us was accepted. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -137,24 +145,52 @@ static __u64 cpu_ns(struct task_struct *task, __u64 now)
 	return since > 0 ? sum + since : sum;
 }
 
-/* What is kept of the current thread; null: it is not the target's. Who was asked for once is known. */
-static struct thread *target_thread(struct task_struct *task)
+static int is_32_bit(struct task_struct *task)
+{
+	return ((struct pt_regs *)bpf_task_pt_regs(task))->cs == USER32_CS;
+}
+
+/* Once each. */
+static void count_32_bit(struct task_struct *task)
+{
+	struct socket_counts *n = count();
+
+	if (!n || bpf_task_storage_get(&threads_32_bit, task, 0, 0))
+		return;
+	if (bpf_task_storage_get(&threads_32_bit, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE))
+		n->nr_threads_32_bit++;
+}
+
+static __noinline struct thread *meet_thread(struct task_struct *task)
 {
 	struct socket_counts *n;
 	struct thread *t;
 
-	if (!may_be_target(task->tgid))
-		return 0;
-	t = bpf_task_storage_get(&threads, task, 0, 0);
-	if (t)
-		return t;
 	if (!is_target(task->tgid))
 		return 0;
+	if (is_32_bit(task)) {
+		count_32_bit(task);
+		return 0;
+	}
 	t = bpf_task_storage_get(&threads, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	n = t ? 0 : count();
 	if (n)
 		n->nr_unsent++;
 	return t;
+}
+
+/*
+ * What is kept of the current thread; null: it is not the target's, or a 32-bit program's. Who was asked for once is
+ * known. Inline, as what marks come by.
+ */
+static __always_inline struct thread *target_thread(struct task_struct *task)
+{
+	struct thread *t;
+
+	if (!may_be_target(task->tgid))
+		return 0;
+	t = bpf_task_storage_get(&threads, task, 0, 0);
+	return t ? t : meet_thread(task);
 }
 
 /* It may work on something: since it waited. */

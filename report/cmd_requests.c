@@ -185,6 +185,8 @@ static const char *why_no_request(const struct feed *f)
 		return "what its connections speak cannot be looked into";
 	if (t->nr_calls_unseen)
 		return "it moves bytes by calls that are not looked at (io_uring's, io_submit, or others)";
+	if (t->nr_threads_32_bit)
+		return "connections of 32-bit programs are not looked at";
 	if (!f->has_sockets)
 		return t->nr_marks ? "only ends of requests came" : "nothing ran that marks one";
 	if (!f->nr_served)

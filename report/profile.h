@@ -133,7 +133,9 @@ struct group {
 	X(http2, "connection speaks HTTP/2: its requests are not seen",                            \
 	  "connections speak HTTP/2: their requests are not seen")                                 \
 	X(calls_unseen, "call whose transfers are not looked at (io_uring's, io_submit, or another): requests may be missing", \
-	  "calls whose transfers are not looked at (io_uring's, io_submit, or others): requests may be missing")
+	  "calls whose transfers are not looked at (io_uring's, io_submit, or others): requests may be missing") \
+	X(threads_32_bit, "thread of a 32-bit program, whose connections are not looked at: requests are not seen", \
+	  "threads of 32-bit programs, whose connections are not looked at: requests are not seen")
 #define TALLY_FIELD(name, one, many) uint64_t nr_##name;
 
 /*

@@ -37,7 +37,7 @@ static const struct script {
 	{ "handed", { CAN_BPF }, "g++ node /usr/bin/python3" },
 	{ "splice", { CAN_BPF }, "/usr/bin/python3" },
 	{ "http2", { CAN_BPF }, "/usr/bin/python3" },
-	{ "not_seen", { CAN_BPF }, "/usr/bin/python3" },
+	{ "not_seen", { CAN_BPF }, "gcc /usr/bin/python3" },
 	{ "guesses", { CAN_BPF }, "/usr/bin/python3" },
 	{ "shutdown", { CAN_BPF }, "/usr/bin/python3" },
 	{ "real_http", { CAN_BPF }, "nginx wrk node /usr/bin/python3 /usr/bin/gunicorn" },

@@ -454,6 +454,7 @@ START_TEST(session_takes_what_the_recorder_counted)
 	add_tally(&f, "files_unreachable", 6);
 	add_tally(&f, "stacks_root", 8);
 	add_tally(&f, "io_uring", 10);
+	add_tally(&f, "threads_32_bit", 11);
 	add_tally(&f, "from_the_future", 9);
 	take(&f);
 	/* Records of a loss can be lost too. */
@@ -462,6 +463,7 @@ START_TEST(session_takes_what_the_recorder_counted)
 	ck_assert_uint_eq(f.session.nr_processes_not_followed, 4);
 	ck_assert_uint_eq(f.session.nr_files_unreachable, 6);
 	ck_assert_uint_eq(f.session.nr_calls_unseen, 10);
+	ck_assert_uint_eq(f.session.nr_threads_32_bit, 11);
 	ck_assert_uint_eq(f.session.stacks.nr_stops[UNWIND_STOP_ROOT], 8);
 	teardown(&f);
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """What was not seen is said: the statuses of answers that one write sent together, beyond the bytes that travel; and why
-there is no request at all. Of the answer to one request nothing travels but its first bytes."""
+there is no request at all, or some are missing. Of the answer to one request nothing travels but its first bytes."""
 import socket
 
 from clients import *
@@ -104,6 +104,43 @@ for way in WAYS:
     has("what record says", recording.talk, "wperf: %d calls whose transfers are not looked at" % nr)
     stop(server)
     step("io_submit, by %s: %d calls were not seen, and that is said" % (way, nr))
+
+# ---- 32-bit programs ----
+
+program = path("32_bit")
+run(os.environ.get("CC", "cc"), "-O1", "-Wall", "-m32", "-nostdlib", "-static", "-ffreestanding", "-fno-pie", "-fno-stack-protector",
+    "-o", program, os.path.join(ROOT, "tests/targets/e2e_32_bit.c"))
+
+
+def can_run():
+    try:
+        stop(start_target(program, ready=r"listening on (\d+)"))
+        return True
+    except OSError:
+        return False
+
+
+def check_32_bit(what, recording):
+    tallies = report(recording.file)["tallies"]
+    equal(what + ": threads", tallies["threads_32_bit"], 1)
+    for none in CLEAN:
+        equal("%s: %s" % (what, none), tallies[none], none == "threads_32_bit")
+    has("what record says", recording.talk, "wperf: 1 threads of 32-bit programs, whose connections are not looked at")
+    has("what requests says", wperf("requests", "-i", recording.file).stderr,
+        "wperf: no request was seen: connections of 32-bit programs are not looked at\n")
+    step(what + ": that it is one is said")
+
+
+for way in WAYS if can_run() else ():
+    os.environ["WPERF_SOCKETS"] = way
+    server = start_target(program, ready=r"listening on (\d+)")
+    with recorded(server.pid) as recording:
+        ask_by_turns(int(server.ready[1]))
+    stop(server)
+    check_32_bit("a 32-bit server, by " + way, recording)
+    recording = Recording("--", "sh", "-c", "exec " + program, stdout=subprocess.PIPE, encoding="utf-8")
+    ask_by_turns(int(recording.process.stdout.readline().split()[-1]))
+    check_32_bit("one that a shell begins, by " + way, recording.stop())
 del os.environ["WPERF_SOCKETS"]
 
 # ---- no request at all ----
