@@ -191,6 +191,8 @@ static const char *why_no_request(const struct feed *f)
 		return t->nr_marks ? "only ends of requests came" : "nothing ran that marks one";
 	if (!f->nr_served)
 		return "nothing came on connections to it. Datagrams (UDP) are not looked at";
+	if (t->nr_bytes_skipped)
+		return "what it read on its connections was not looked at";
 	return "none began on its connections";
 }
 

@@ -318,6 +318,13 @@ static struct chunk own_bytes(struct connection *c, const struct chunk *b)
 	return own;
 }
 
+/* Nobody knows what they speak, but an exchange begins with them: not one that began before the recording. */
+static void skip_first(struct feeding *f, const struct chunk *b)
+{
+	if (f->c->is_out || f->c->is_complete)
+		skipped(f, b->total);
+}
+
 void socket_bytes_in(struct socket_requests *s, struct connection *c, const struct mark *m,
 		    const struct chunk *b)
 {
@@ -331,6 +338,8 @@ void socket_bytes_in(struct socket_requests *s, struct connection *c, const stru
 		recognize(&f, &own);
 	if (c->protocol && !c->is_opaque)
 		c->protocol->inbound(c->parser, &own, &l);
+	else if (!own.len)
+		skip_first(&f, &own);
 	c->is_out = false;
 	settle(&f);
 }

@@ -867,6 +867,31 @@ START_TEST(unseen_statuses_are_counted)
 }
 END_TEST
 
+/* Bytes that were read unseen: requests in them are missing. */
+static const struct {
+	const char *script;
+	uint64_t nr;
+} skips[] = {
+	/* The first is not told of, where the beginning was not seen. */
+	{ "old 11 5;out 11 5 200;out 11 5 ^x;out 11 5 ^x;close 11 5", 18 },
+	{ "old 11 5;out 11 5 +99;out 11 5 ^x;out 11 5 ^x;close 11 5", 18 },
+	{ "new 11 5;in 11 5 +9;out 11 5 200;in 11 5 +9;out 11 5 200;close 11 5", 18 },
+	/* Of a request that began before the recording. */
+	{ "old 11 5;in 11 5 +9;out 11 5 ^x;close 11 5", 0 },
+	{ "new 11 5;in 11 5 POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\n;out 11 5 ^x;close 11 5", 0 },
+	{ "new 11 5;in 11 5 %16030100;out 11 5 x;in 11 5 +9;close 11 5", 0 },
+};
+
+START_TEST(bytes_that_were_read_unseen_are_counted)
+{
+	struct outcome o;
+
+	run(&o, 0, skips[_i].script);
+	ck_assert_uint_eq(o.feed.tallies.nr_bytes_skipped, skips[_i].nr);
+	outcome_release(&o);
+}
+END_TEST
+
 /* The most that there was at the end of a request. */
 struct extent {
 	struct outcome o;
@@ -1012,6 +1037,7 @@ Suite *check_socket_requests_suite(void)
 	tcase_add_test(tc, http_alone_is_taken_where_asked_for);
 	tcase_add_test(tc, what_cannot_be_read_is_counted);
 	tcase_add_loop_test(tc, unseen_statuses_are_counted, 0, ARRAY_LEN(unseen));
+	tcase_add_loop_test(tc, bytes_that_were_read_unseen_are_counted, 0, ARRAY_LEN(skips));
 	tcase_add_loop_test(tc, guesses_are_dropped, 0, ARRAY_LEN(guesses));
 	tcase_add_loop_test(tc, random_bytes_have_no_names, 0, 2);
 	tcase_add_loop_test(tc, http2_is_known_by_its_frames, 0, ARRAY_LEN(http2_cases));

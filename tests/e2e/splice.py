@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A server that receives bodies by splice(2), as proxies do: what passes by no read is counted as read,
 both ways of seeing a server's connections. The bodies look like requests, and are none. Where a client resets
-its connection, nothing has passed."""
+its connection, nothing has passed. Of a server that reads its requests so, too, it is said that they are missing."""
 import collections
 import socket
 
@@ -76,3 +76,38 @@ for way in "traces", "calls":
           {("POST", "/a", 200): NR, ("POST", "/b", 200): NR, ("GET", "/large", 200): 1})
     equal("bytes skipped, by %s" % way, report(recording.file)["tallies"]["bytes_skipped"], 0)
     step("by %s: %s" % (way, dict(finished)))
+
+# ---- who reads nothing else ----
+
+NR_UNSEEN = 10
+REQUEST = b"GET /unseen HTTP/1.1\r\n\r\n"
+
+SPLICES = """
+import os, socket
+listening = socket.create_server(("127.0.0.1", 0))
+print(listening.getsockname()[1], flush=True)
+out, into = os.pipe()
+while True:
+    client, _ = listening.accept()
+    while os.splice(client.fileno(), into, 65536):
+        os.read(out, 65536)
+        client.sendall(b"HTTP/1.1 200 OK\\r\\nContent-Length: 0\\r\\n\\r\\n")
+    client.close()
+"""
+
+for way in "traces", "calls":
+    os.environ["WPERF_SOCKETS"] = way
+    server = start("/usr/bin/python3", "-c", SPLICES, stdout=subprocess.PIPE, text=True)
+    port = int(server.stdout.readline())
+    with recorded(server.pid) as recording, socket.create_connection(("127.0.0.1", port)) as s:
+        for _ in range(NR_UNSEEN):
+            s.sendall(REQUEST)
+            check(s.recv(1000).startswith(b"HTTP/1.1 200 OK"), "the server answers")
+    stop(server)
+    equal("requests, by " + way, requests_of(recording), [])
+    # By tracepoints, what came before the first thing that was seen may have come before the recording.
+    nr = len(REQUEST) * (NR_UNSEEN - (way == "traces"))
+    equal("bytes skipped, by " + way, report(recording.file)["tallies"]["bytes_skipped"], nr)
+    has("what is said, by " + way, wperf("requests", "-i", recording.file).stderr,
+        "wperf: no request was seen: what it read on its connections was not looked at\n")
+    step("by %s: %d bytes were not looked at, and that is said" % (way, nr))
