@@ -372,6 +372,8 @@ static void write_tallies(struct recorder *r, const struct marker_counts *marks)
 	writer_note_tally(a->writer, tallies, ARRAY_LEN(tallies));
 	if (a->walker)
 		write_stack_tallies(r);
+	tell(sampler_nr_new_cpus(&a->sampler),
+	     "CPUs came online while it recorded: what ran on them was not sampled, and its requests may be missing");
 	tell(marks->nr_unsent, "marks found no room in a ring: requests may be missing, or wrong");
 	tell(marks->nr_calls_unseen, "calls whose transfers are not looked at (io_uring's, io_submit, or others): requests may be missing");
 	tell(marks->nr_threads_32_bit, "threads of 32-bit programs, whose connections are not looked at: requests are not seen");

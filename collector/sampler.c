@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "collector/cpus.h"
 #include "collector/privileges.h"
 
 enum {
@@ -43,30 +44,6 @@ static long read_number(const char *path, long missing)
 		fclose(f);
 	}
 	return value;
-}
-
-/* "0-3,6": the CPUs that are there to be sampled. */
-static void online_cpus(struct pids *ret)
-{
-	FILE *f = fopen("/sys/devices/system/cpu/online", "re");
-	unsigned int from, to, cpu;
-
-	while (f && fscanf(f, "%u", &from) == 1) {
-		to = from;
-		if (fscanf(f, "-%u", &to) < 0)
-			to = from;
-		for (cpu = from; cpu <= to; cpu++)
-			vec_push(&ret->at, cpu);
-		if (fgetc(f) != ',')
-			break;
-	}
-	if (f)
-		fclose(f);
-	/* Where /sys is not to be had, those that there may be: one that is offline is no error. */
-	for (cpu = 0; !f && cpu < (unsigned int)sysconf(_SC_NPROCESSORS_CONF); cpu++)
-		vec_push(&ret->at, cpu);
-	if (!ret->at.nr)
-		vec_push(&ret->at, 0);
 }
 
 static struct perf_event_attr sampling_attr(const struct sampler_config *c)
@@ -306,7 +283,7 @@ int sampler_open_cpus(struct sampler *s, const struct sampler_config *c, struct 
 	s->is_unwound = c->walker;
 	attr.watermark = 1;
 	attr.wakeup_watermark = wakeup_bytes(c, RING_PAGES);
-	online_cpus(&cpus);
+	cpus_online(&cpus);
 	vec_each(&cpus.at, cpu) {
 		err = open_cpu(s, c, &attr, (int)*cpu, f, e);
 		if (err)
@@ -437,7 +414,7 @@ int sampler_open_threads(struct sampler *s, const struct sampler_config *c,
 	attr.inherit = 1;
 	attr.watermark = 1;
 	attr.wakeup_watermark = wakeup_bytes(c, RING_PAGES_UNPRIVILEGED);
-	online_cpus(&cpus);
+	cpus_online(&cpus);
 	vec_each(&cpus.at, cpu)
 		vec_push(&s->cpus, (struct sampler_cpu){ .cpu = (int)*cpu, .ring_fd = -1, .mark_fd = -1 });
 	err = open_threads(s, c, &attr, processes, e);
@@ -462,6 +439,20 @@ void sampler_enable(struct sampler *s)
 void sampler_disable(struct sampler *s)
 {
 	each_fd(s, PERF_EVENT_IOC_DISABLE);
+}
+
+size_t sampler_nr_new_cpus(const struct sampler *s)
+{
+	struct pids sampled = { 0 }, online = { 0 };
+	size_t nr = 0;
+
+	vec_each(&s->cpus, cpu)
+		vec_push(&sampled.at, (uint32_t)cpu->cpu);
+	if (cpus_online(&online))
+		nr = cpus_nr_beside(&online, &sampled);
+	pids_release(&sampled);
+	pids_release(&online);
+	return nr;
 }
 
 void sampler_release(struct sampler *s)

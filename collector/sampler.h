@@ -57,6 +57,8 @@ int sampler_open_threads(struct sampler *s, const struct sampler_config *c,
 			 const struct pids *processes, struct err *e);
 void sampler_enable(struct sampler *s);
 void sampler_disable(struct sampler *s);
+/* CPUs that are online now and have no event: on them nothing is seen. */
+size_t sampler_nr_new_cpus(const struct sampler *s);
 void sampler_release(struct sampler *s);
 size_t sampler_nr_events(const struct sampler *s);
 

@@ -36,6 +36,7 @@
 	X(merge)                                                                                   \
 	X(drain)                                                                                   \
 	X(target)                                                                                  \
+	X(cpus)                                                                                    \
 	X(event)                                                                                   \
 	X(build_id)                                                                                \
 	X(root)                                                                                    \
