@@ -128,8 +128,8 @@ struct group {
 	  "bytes that the server read were not looked at: requests in them are missing")           \
 	X(status_unseen, "request has no status: that part of its answer was not looked at",          \
 	  "requests have no status: that part of their answers was not looked at")                 \
-	X(tls, "connection speaks TLS: its requests are not seen",                                 \
-	  "connections speak TLS: their requests are not seen")                                    \
+	X(tls, "connection is encrypted (TLS, GSSAPI): its requests are not seen",                \
+	  "connections are encrypted (TLS, GSSAPI): their requests are not seen")                  \
 	X(http2, "connection speaks HTTP/2: its requests are not seen",                            \
 	  "connections speak HTTP/2: their requests are not seen")                                 \
 	X(calls_unseen, "call whose transfers are not looked at (io_uring's, io_submit, or another): requests may be missing", \

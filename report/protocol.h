@@ -61,6 +61,8 @@ struct exchange_listener {
 	void (*ended)(void *self, uint64_t nr);
 	/* So many inbound bytes did not travel, and there may be requests among them. */
 	void (*skipped)(void *self, uint64_t nr_bytes);
+	/* The server has taken up encryption: nothing more is understood, and nothing more is told. */
+	void (*encrypted)(void *self);
 };
 
 enum recognition {

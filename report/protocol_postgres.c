@@ -536,12 +536,14 @@ static bool step_out(struct postgres *p, struct intake *in, const struct exchang
 }
 
 /* One byte, 'S' or 'G' for yes, 'N' for no; servers older than encryption send an error. */
-static void take_encryption(struct postgres *p, const struct intake *in)
+static void take_encryption(struct postgres *p, const struct intake *in, const struct exchange_listener *l)
 {
 	if (!in->known)
 		return;
 	p->awaits_encryption = false;
 	p->is_opaque = *in->at == 'S' || *in->at == 'G';
+	if (p->is_opaque)
+		l->encrypted(l->self);
 }
 
 static bool is_waiting(const struct postgres *p)
@@ -558,7 +560,7 @@ static void postgres_outbound(void *parser, const struct chunk *c,
 	if (!turns_write(&p->turns) || p->is_opaque)
 		return;
 	if (p->awaits_encryption) {
-		take_encryption(p, &in);
+		take_encryption(p, &in, l);
 		return;
 	}
 	while (is_waiting(p) && step_out(p, &in, l))

@@ -157,6 +157,14 @@ static void skipped(void *self, uint64_t nr_bytes)
 	f->s->nr_skipped_bytes += nr_bytes;
 }
 
+static void encrypted(void *self)
+{
+	struct feeding *f = self;
+
+	f->c->is_opaque = true;
+	f->s->nr_tls++;
+}
+
 /* Requests that one write answered were worked on together. */
 static void share_cpu(struct socket_requests *s, const uint32_t *slots, size_t nr)
 {
@@ -208,7 +216,8 @@ static struct exchange_listener listener_of(struct feeding *f)
 					   .status = status,
 					   .status_unseen = status_unseen,
 					   .ended = ended,
-					   .skipped = skipped };
+					   .skipped = skipped,
+					   .encrypted = encrypted };
 }
 
 /* What was asked for up to here is as answered as it will be. */

@@ -716,9 +716,12 @@ START_TEST(what_cannot_be_read_is_counted)
 	run(&o, 0,
 	    "new 11 5;in 11 5 \x16\x03\x01;out 11 5 \x16\x03\x03;in 11 5 \x17\x03\x03;in 11 5 GET /a;wait 11;"
 	    "old 11 6;in 11 6 \x17\x03\x03;out 11 6 x;wait 11;"
-	    "new 11 7;in 11 7 PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n;out 11 7 x;in 11 7 GET /a;wait 11");
-	ck_assert_str_eq(str_cstr(&o.text), "");
-	ck_assert_uint_eq(o.feed.tallies.nr_tls, 2);
+	    "new 11 7;in 11 7 PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n;out 11 7 x;in 11 7 GET /a;wait 11;"
+	    /* PostgreSQL's SSLRequest, taken up and not */
+	    "new 11 8;in 11 8 %0000000804d2162f;out 11 8 S;in 11 8 \x16\x03\x01;out 11 8 \x16\x03\x03;wait 11;"
+	    "new 11 10;in 11 10 %0000000804d2162f;out 11 10 N;in 11 10 %51000000064100;wait 11");
+	ck_assert_str_eq(str_cstr(&o.text), "A 23-? c1");
+	ck_assert_uint_eq(o.feed.tallies.nr_tls, 3);
 	ck_assert_uint_eq(o.feed.tallies.nr_http2, 1);
 	outcome_release(&o);
 }

@@ -77,6 +77,13 @@ static void skipped(void *self, uint64_t nr_bytes)
 	x->nr_skipped += nr_bytes;
 }
 
+static void encrypted(void *self)
+{
+	struct exchange *x = self;
+
+	str_add(&x->said, "encrypted; ");
+}
+
 /* Which of the bytes began a request is told by what they are fed with. */
 static void may_begin(void *self)
 {
@@ -92,7 +99,8 @@ static struct exchange_listener listener_of(struct exchange *x)
 					   .status = status,
 					   .status_unseen = status_unseen,
 					   .ended = ended,
-					   .skipped = skipped };
+					   .skipped = skipped,
+					   .encrypted = encrypted };
 }
 
 void exchange_init(struct exchange *x, const struct protocol *p)

@@ -155,6 +155,35 @@ def check_postgres():
         os.kill(postmaster, signal.SIGINT)
 
 
+def check_encrypted():
+    """What clients ask for over TLS is not seen, and is said; the same server's other connections are."""
+    key, certificate = path("server.key"), path("server.crt")
+    run("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=x", "-keyout", key,
+        "-out", certificate)
+    for name in key, certificate:
+        shutil.chown(name, "postgres", "postgres")
+    port = free_port()
+    options = ("listen_addresses=127.0.0.1", "port=%d" % port, "ssl=on", "ssl_key_file=" + key,
+               "ssl_cert_file=" + certificate)
+    _, _, postmaster = start_postgres(*(word for option in options for word in ("-c", option)), folder="encrypted")
+    nr = 3
+    try:
+        with recorded(postmaster) as recording:
+            for i in range(nr):
+                for mode in "require", "disable":
+                    run("psql", "-Atc", "select '%s'" % mode, "host=127.0.0.1 port=%d user=postgres sslmode=%s" %
+                        (port, mode))
+    finally:
+        os.kill(postmaster, signal.SIGINT)
+    got = collections.Counter(request["path"] for request in requests_of(recording, "--path-raw"))
+    equal("postgres, TLS: requests", got, {"(startup)": nr, "select 'disable'": nr})
+    profile = report(recording.file)
+    check_clean("postgres, TLS", profile, but=("tls",))
+    equal("postgres, TLS: connections", profile["tallies"]["tls"], nr)
+    step("postgres, TLS: %d connections are said" % nr)
+
+
 check_redis()
 check_memcached()
 check_postgres()
+check_encrypted()

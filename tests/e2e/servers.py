@@ -151,17 +151,17 @@ def redis():
         "-t", "set,get,incr,lpush,lrange_100,zadd,hset,mset"), port=port)
 
 
-def start_postgres():
+def start_postgres(*options, folder="postgres"):
     """Listens on a socket in the scratch folder only: (that folder, the program, the postmaster's pid)."""
     found = sorted(glob.glob("/usr/lib/postgresql/*/bin"))
     check(found, "PostgreSQL is not installed")
-    home, user = path("postgres"), pwd.getpwnam("postgres")
+    home, user = path(folder), pwd.getpwnam("postgres")
     os.mkdir(home)
     os.chown(home, user.pw_uid, user.pw_gid)
     run(*AS_POSTGRES, found[-1] + "/initdb", "-D", home + "/data", "-A", "trust", "--no-sync", cwd=home)
     process = start(*AS_POSTGRES, found[-1] + "/postgres", "-D", home + "/data", "-k", home,
-                    "-c", "listen_addresses=", "-c", "fsync=off", "-c", "autovacuum=off", cwd=home,
-                    stderr=subprocess.DEVNULL)
+                    "-c", "listen_addresses=", "-c", "fsync=off", "-c", "autovacuum=off", *options,
+                    cwd=home, stderr=subprocess.DEVNULL)
     pid_file = home + "/data/postmaster.pid"
 
     def postmaster():
