@@ -39,6 +39,8 @@
 #define STATEMENT_BYTES 65536
 /* Named portals are cursors: few are open at a time. */
 #define PORTALS_MAX 8
+/* Types of messages that a request begins with. */
+#define ASKING "QFPBDECS"
 
 /* What a batch of the extended query had so far: its path, if nothing is executed. */
 enum batch { BATCH_NONE, BATCH_SYNC, BATCH_CLOSE, BATCH_DESCRIBE, BATCH_BIND, BATCH_PARSE };
@@ -344,7 +346,7 @@ static void take_message(struct postgres *p, const struct exchange_listener *l)
 /* The first byte of a message was read: does a request begin? */
 static void begin_message(struct postgres *p, uint8_t type, const struct exchange_listener *l)
 {
-	if (!is_one_of(type, "QFPBDECS") || (type == 'S' && p->is_copied && !p->asked.open))
+	if (!is_one_of(type, ASKING) || (type == 'S' && p->is_copied && !p->asked.open))
 		return;
 	if (!p->asked.open) {
 		outstanding_begin(&p->asked, l);
@@ -464,11 +466,24 @@ static bool is_exchange_over(const struct postgres *p)
 	return !is_answer_partial(p) && (p->answer_type == 'Z' || !p->asked.nr_asked);
 }
 
+/*
+ * What is copied behind an error the server reads, and answers nothing ("COPY Operations"): a request that follows it is
+ * known where a read begins with it.
+ */
+static bool is_asked_anew(const struct postgres *p, const struct chunk *c)
+{
+	return !p->turns.is_placed && !p->turns.is_answer_lost && !is_answer_partial(p) &&
+	       p->answer_type == 'Z' && !p->asked.nr_asked && !p->asked.open && c->len && is_one_of(*c->bytes, ASKING) &&
+	       postgres_recognize(c->bytes, c->len) == RECOGNIZED;
+}
+
 static void postgres_inbound(void *parser, const struct chunk *c, const struct exchange_listener *l)
 {
 	struct intake in = intake_of(c);
 	struct postgres *p = parser;
 
+	if (is_asked_anew(p, c))
+		turns_renew(&p->turns);
 	if (p->is_opaque ||
 	    !outstanding_read(&p->asked, &p->turns, &protocol_postgres, c, !is_exchange_over(p), l))
 		return;

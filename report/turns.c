@@ -38,6 +38,11 @@ struct turn turns_read(struct turns *t, const struct protocol *p, const struct c
 	return r;
 }
 
+void turns_renew(struct turns *t)
+{
+	t->is_answering = true;
+}
+
 bool turns_write(struct turns *t)
 {
 	t->is_answering = true;

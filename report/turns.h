@@ -39,6 +39,8 @@ struct turn {
  */
 struct turn turns_read(struct turns *t, const struct protocol *p, const struct chunk *c,
 		       bool is_answer_partial, const struct exchange_listener *l);
+/* The next read begins an exchange, though nothing was written since the last one. */
+void turns_renew(struct turns *t);
 /* A write. False: its bytes say nothing. */
 bool turns_write(struct turns *t);
 /* The connection was closed: true if what was asked counts as answered. */

@@ -21,7 +21,7 @@ static void skipped(void *self, uint64_t nr_bytes)
 
 /*
  * y, n: a read of bytes that are recognized, or not; p: one with an answer that goes on; w: a
- * write; P, A: place or answer is lost. Wanted of the last read: taken, over.
+ * write; r: the next read begins an exchange; P, A: place or answer is lost. Wanted of the last read: taken, over.
  */
 static const struct {
 	const char *events;
@@ -32,7 +32,8 @@ static const struct {
 	{ "nwy", true, true, 7 },   { "wy", true, false, 0 },	 { "yn", true, false, 0 },
 	{ "ywn", true, false, 0 },  { "yPy", false, false, 8 },	 { "yPwy", true, true, 1 },
 	{ "yPwn", false, true, 8 }, { "yPwp", false, false, 8 }, { "ywAn", true, true, 0 },
-	{ "ywAp", true, true, 0 },  { "ywAnn", true, false, 0 },
+	{ "ywAp", true, true, 0 },  { "ywAnn", true, false, 0 },   { "yPry", true, true, 1 },
+	{ "yPwnry", true, true, 8 },
 };
 
 START_TEST(place_is_found_again)
@@ -49,6 +50,8 @@ START_TEST(place_is_found_again)
 
 		if (*at == 'w')
 			turns_write(&t);
+		else if (*at == 'r')
+			turns_renew(&t);
 		else if (*at == 'P')
 			turns_lose_place(&t, 1, &l);
 		else if (*at == 'A')
