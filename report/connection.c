@@ -13,6 +13,7 @@ static void free_connection(struct connection *c)
 {
 	connection_speak(c, NULL);
 	vec_release(&c->queue);
+	vec_release(&c->guessed_by);
 	free(c);
 }
 
@@ -94,14 +95,20 @@ void connection_set_name(struct connection *c, const struct socket_name *n,
 	c->name = strings_id_n(strings, str_cstr(text), text->len);
 }
 
-void connection_speak(struct connection *c, const struct protocol *p)
+void connection_guess(struct connection *c, const struct protocol *p)
 {
 	if (c->protocol)
 		c->protocol->release(c->parser);
 	free(c->parser);
 	c->parser = p ? xcalloc(1, p->parser_size) : NULL;
 	c->protocol = p;
+}
+
+void connection_speak(struct connection *c, const struct protocol *p)
+{
+	connection_guess(c, p);
 	c->is_guess = false;
+	c->guessed_by.nr = 0;
 	c->in_since_ns = 0;
 	connection_clear_queue(c);
 }

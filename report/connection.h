@@ -34,6 +34,8 @@ struct connection {
 	uint32_t name;		/* what a request is called that says no name */
 	const struct protocol *protocol;	/* NULL: no bytes yet */
 	bool is_guess;		/* the protocol: no answer has shown yet that they speak it */
+	VEC(uint8_t) guessed_by;	/* too few bytes to say, nothing was written since; none: they were enough */
+	uint64_t guessed_ns;	/* the first of these came then */
 	void *parser;
 	/* Slots of requests that are not answered, by the parser's numbers; NO_SLOT: answered early. */
 	VEC(uint32_t) queue;
@@ -71,6 +73,8 @@ void connection_set_name(struct connection *c, const struct socket_name *n,
 
 /* Begins with a new parser and an empty queue; NULL: without either. */
 void connection_speak(struct connection *c, const struct protocol *p);
+/* The guess was another one's: begins with a new parser, to which the request that has begun is its first. */
+void connection_guess(struct connection *c, const struct protocol *p);
 
 static inline bool connection_is_owing(const struct connection *c)
 {

@@ -69,7 +69,11 @@ static void began(void *self, uint64_t nr)
 	const struct record *rec = f->rec;
 	struct open_request like = { .is_by_bytes = true, .nr_on_connection = nr };
 	struct connection *c = f->c;
+	size_t at;
 
+	/* By a parser that was a wrong guess. */
+	if (connection_find_request(c, nr, &at))
+		return;
 	like.thread = session_thread(f->s->session, rec->pid, rec->tid);
 	like.process = f->s->session->threads.at[like.thread].process;
 	workers_get(&f->s->workers, like.thread)->nr_owed++;
@@ -264,6 +268,46 @@ static bool is_guess(const struct connection *c, const struct protocol *p, const
 	return !is_first || p->recognize(b->bytes, b->len) != RECOGNIZED;
 }
 
+/* Lines of all protocols are told from each other by fewer. */
+enum { GUESSED_BY_MAX = 256 };
+
+static void keep_first(struct connection *c, const struct chunk *b)
+{
+	size_t nr = c->guessed_by.nr;
+
+	vec_reserve(&c->guessed_by, nr + b->len);
+	memcpy(c->guessed_by.at + nr, b->bytes, b->len);
+	c->guessed_by.nr += b->len;
+}
+
+/* Are they still too few? */
+static void drop_first(struct connection *c, const struct chunk *b)
+{
+	if (b->total > b->len || c->guessed_by.nr > GUESSED_BY_MAX ||
+	    c->protocol->recognize(c->guessed_by.at, c->guessed_by.nr) != RECOGNIZED_MAYBE)
+		c->guessed_by.nr = 0;
+}
+
+/* With more bytes than the guess was made by. Whose they are has those that came before, too. */
+static void guess_again(struct feeding *f, const struct chunk *b)
+{
+	const struct exchange_listener l = listener_of(f);
+	struct connection *c = f->c;
+	size_t nr = c->guessed_by.nr;
+	const struct protocol *p;
+	uint64_t ns = f->ns;
+
+	keep_first(c, b);
+	p = protocol_of(c->guessed_by.at, c->guessed_by.nr);
+	if (p && p != c->protocol) {
+		connection_guess(c, p);
+		f->ns = c->guessed_ns;
+		p->inbound(c->parser, &(struct chunk){ c->guessed_by.at, nr, nr }, &l);
+		f->ns = ns;
+	}
+	drop_first(c, b);
+}
+
 /*
  * At the beginning of an exchange: whose bytes are these? What no parser has known so far is asked for
  * again: it may have begun before the recording.
@@ -277,6 +321,8 @@ static void recognize(struct feeding *f, const struct chunk *b)
 
 	if (c->is_guess && c->is_out && c->protocol->recognize(b->bytes, b->len) == RECOGNIZED_NOT)
 		drop_guess(f);
+	if (c->guessed_by.nr)
+		guess_again(f, b);
 	if (c->protocol && (c->protocol != &protocol_unknown || !c->is_out))
 		return;
 	if (is_tls(b) || is_http2(c, b)) {
@@ -300,6 +346,11 @@ static void recognize(struct feeding *f, const struct chunk *b)
 	if (p || !c->protocol)
 		connection_speak(c, p ? p : &protocol_unknown);
 	c->is_guess = is_guessed;
+	if (is_guessed && !wants_http_only(f->s)) {
+		c->guessed_ns = f->ns;
+		keep_first(c, b);
+		drop_first(c, b);
+	}
 }
 
 /* After the bytes: who was answered by them is shared out, and closed if nobody works on it. */
@@ -345,6 +396,8 @@ void socket_bytes_in(struct socket_requests *s, struct connection *c, const stru
 		return;
 	if (own.len)
 		recognize(&f, &own);
+	else
+		c->guessed_by.nr = 0;
 	if (c->protocol && !c->is_opaque)
 		c->protocol->inbound(c->parser, &own, &l);
 	else if (!own.len)
@@ -362,6 +415,7 @@ void socket_bytes_out(struct socket_requests *s, struct connection *c, const str
 		return;
 	c->last_out_ns = m->head.ns;
 	c->is_out = true;
+	c->guessed_by.nr = 0;
 	if (c->protocol)
 		c->protocol->outbound(c->parser, &m->chunk, &l);
 	settle(&f);

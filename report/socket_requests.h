@@ -21,7 +21,8 @@
  * A protocol that was not recognized by a connection's first bytes, or by too few of them, is a guess: bytes
  * in the middle of something may look like any. It is one until a request with a name was answered; if an
  * exchange begins with other bytes before that, they are asked again whose they are, and what the guess made
- * requests of has the connection's name.
+ * requests of has the connection's name. Bytes that are too few to say are looked at again with those that follow, until
+ * something is answered.
  *
  * Bytes of a request that was underway when the recording began are no request. After a loss of
  * records, what is open has an unknown end, and each connection is begun anew.

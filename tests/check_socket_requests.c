@@ -794,6 +794,18 @@ static const struct {
 	  "wait 11",
 	  "get 2-3 c2, get 6-7 c2", 0 },
 	{ "old 11 5;in 11 5 get k\r\n", "get 2-? c0", 0 },
+	/* too few bytes: Redis's, HTTP's, PostgreSQL's; with those that follow they are another one's, from the first on */
+	{ "new 11 5;in 11 5 se;later 5;in 11 5 t k 0 0 1\r\nx\r\n;out 11 5 STORED\r\n;wait 11;close 11 5", "set 2-5000004 c5000003",
+	  0 },
+	{ "new 11 5;in 11 5 PI;later 5;in 11 5 NG\r\n;out 11 5 %2b504f4e470d0a;wait 11;close 11 5", "PING 2-5000004 c2", 0 },
+	{ "new 11 5;in 11 5 d;later 5;in 11 5 e;in 11 5 lete k\r\n;in 11 5 get k\r\n;out 11 5 DELETED\r\nEND\r\n;wait 11;"
+	  "close 11 5",
+	  "delete 2-5000006 c1, get 5000005-5000006 c1", 0 },
+	{ "new 11 5;in 11 5 Q;later 5;in 11 5 %000000064100;out 11 5 %5a0000000549;wait 11;close 11 5", "A 2-5000004 c2", 0 },
+	/* ... not where some did not travel, or came behind an answer */
+	{ "new 11 5;in 11 5 se;in 11 5 ^t k 0 0 1\r\nx\r\n;out 11 5 x;wait 11;close 11 5", "tcp:80 2-4 c3", 0 },
+	{ "new 11 5;in 11 5 se;out 11 5 x;in 11 5 t k 0 0 1\r\nx\r\n;out 11 5 STORED\r\n;wait 11;close 11 5",
+	  "tcp:80 2-3 c2, tcp:80 4-5 c2", 0 },
 };
 
 START_TEST(guesses_are_dropped)
