@@ -59,6 +59,11 @@ struct exchange_listener {
 	 * that is answered by nothing (memcached's noreply) ends with the bytes that ask.
 	 */
 	void (*ended)(void *self, uint64_t nr);
+	/*
+	 * In place of ended: nothing has answered it, which only the inbound bytes that follow, or the connection's end,
+	 * say. The server was done with it when it turned to something else.
+	 */
+	void (*unanswered)(void *self, uint64_t nr);
 	/* So many inbound bytes did not travel, and there may be requests among them. */
 	void (*skipped)(void *self, uint64_t nr_bytes);
 	/* The server has taken up encryption: nothing more is understood, and nothing more is told. */

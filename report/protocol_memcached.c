@@ -231,8 +231,10 @@ static bool is_answer_partial(const struct memcached *m)
 /* The server answers what it has read before it reads again. */
 static void end_quiet(struct memcached *m, const struct exchange_listener *l)
 {
+	struct exchange_listener late = *l;
 	uint32_t kind;
 
+	late.ended = l->unanswered;
 	if (!m->has_quiet || is_answer_partial(m))
 		return;
 	if (m->turns.is_answering) {
@@ -240,7 +242,7 @@ static void end_quiet(struct memcached *m, const struct exchange_listener *l)
 		m->has_quiet = false;
 	} else if (!m->is_in_data && !m->asked.open) {
 		while (outstanding_first(&m->asked, &kind) && kind & KIND_QUIET)
-			outstanding_answered(&m->asked, l);
+			outstanding_answered(&m->asked, &late);
 	}
 }
 

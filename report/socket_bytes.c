@@ -132,9 +132,9 @@ static void status_unseen(void *self, uint64_t nr)
 	f->s->nr_status_unseen += connection_find_request(f->c, nr, &at);
 }
 
-static void ended(void *self, uint64_t nr)
+/* It was, then at the latest. */
+static void end_at(struct feeding *f, uint64_t nr, uint64_t ns)
 {
-	struct feeding *f = self;
 	struct connection *c = f->c;
 	struct open_request *r;
 	size_t at;
@@ -146,12 +146,26 @@ static void ended(void *self, uint64_t nr)
 	handed_answered(&f->s->workers, r->slot, f->ns);
 	c->is_guess &= !f->is_out || r->request.path == c->name;
 	r->is_answered = true;
-	r->answered_ns = c->last_out_ns > r->request.begin_ns ? c->last_out_ns : f->ns;
+	r->answered_ns = c->last_out_ns > r->request.begin_ns ? c->last_out_ns : ns;
 	/* A process that has ended may have read and written behind its EXIT. */
 	if (r->answered_ns < r->request.begin_ns)
 		r->answered_ns = r->request.begin_ns;
 	vec_push(&f->answered, r->slot);
 	connection_answered(c, f->s->open, at);
+}
+
+static void ended(void *self, uint64_t nr)
+{
+	struct feeding *f = self;
+
+	end_at(f, nr, f->ns);
+}
+
+static void unanswered(void *self, uint64_t nr)
+{
+	struct feeding *f = self;
+
+	end_at(f, nr, f->c->left_ns ? f->c->left_ns : f->ns);
 }
 
 static void skipped(void *self, uint64_t nr_bytes)
@@ -220,6 +234,7 @@ static struct exchange_listener listener_of(struct feeding *f)
 					   .status = status,
 					   .status_unseen = status_unseen,
 					   .ended = ended,
+					   .unanswered = unanswered,
 					   .skipped = skipped,
 					   .encrypted = encrypted };
 }
@@ -403,6 +418,7 @@ void socket_bytes_in(struct socket_requests *s, struct connection *c, const stru
 	else if (!own.len)
 		skip_first(&f, &own);
 	c->is_out = false;
+	c->left_ns = 0;
 	settle(&f);
 }
 

@@ -133,8 +133,20 @@ static void take_transfer(struct socket_requests *s, const struct mark *m, struc
 		take_served(s, c, m, w);
 }
 
+/* Does the thread turn to something else behind a read? */
+static void note_left(struct socket_requests *s, const struct worker *w, const struct socket_mark *m)
+{
+	struct connection *c = NULL;
+
+	if (w->last_kind == SOCKET_IN && w->last_conn && w->last_conn != m->conn)
+		c = connections_find(&s->connections, w->last_conn);
+	if (c && !c->left_ns)
+		c->left_ns = m->ns;
+}
+
 static void take(struct socket_requests *s, const struct mark *m, struct worker *w)
 {
+	note_left(s, w, &m->head);
 	s->nr_data_lost += !!(m->head.flags & SOCKET_DATA_LOST);
 	handed_note(&s->workers, w, &m->head);
 	worker_note_turn(w, &m->head);

@@ -88,7 +88,7 @@ static const struct script cases[] = {
 	{ "quiet meta is not answered",
 	  { IN_WHOLE("ms a 1 q\r\na\r\n"), IN_WHOLE("ms b 1 q\r\na\r\n"), IN_WHOLE("mn\r\n"),
 	    OUT("MN\r\n") },
-	  "1 began; 1 ms; 1 ended; 2 began; 2 ms; 2 ended; " DID(3, "mn"),
+	  "1 began; 1 ms; 1 unanswered; 2 began; 2 ms; 2 unanswered; " DID(3, "mn"),
 	  0 },
 	{ "watch", { IN("watch\r\n"), OUT("OK\r\n"), OUT("ts=1 gid=2\r\n") }, DID(1, "watch"), 0 },
 	{ "binary",

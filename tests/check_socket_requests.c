@@ -394,6 +394,11 @@ static const struct {
 	  "GET /a 200 3-4 s1 c4, GET /b 200 7-8 c2", 0 },
 	{ "new 11 5;new 11 6;in 11 5 GET /a;out 11 5 200;leave 11 5;sample 11;in 11 6 GET /b;out 11 6 200;wait 11",
 	  "GET /a 200 3-4 c2, GET /b 200 7-8 c2", 1 },
+	/* what nothing answers has its end where the thread turns to something else, not where the client goes on */
+	{ "new 11 5;in 11 5 mg k v q\r\n;wait 11;later 5;in 11 5 mn\r\n;out 11 5 MN\r\n;wait 11",
+	  "mg 2-3 c1, mn 5000004-5000005 c2", 0 },
+	{ "new 11 5;new 11 6;in 11 5 mg k v q\r\n;in 11 6 mn\r\n;out 11 6 MN\r\n;wait 11;later 5;close 11 5",
+	  "mn 4-5 c2, mg 3-4 c1", 0 },
 	/* open at the end */
 	{ "new 11 5;in 11 5 GET /a;sample 11", "GET /a 2-? s1 c0", 0 },
 	/* the thread ends with its work; another one goes on */

@@ -69,6 +69,14 @@ static void ended(void *self, uint64_t nr)
 	str_addf(&x->said, "%" PRIu64 " ended; ", nr);
 }
 
+static void unanswered(void *self, uint64_t nr)
+{
+	struct exchange *x = self;
+
+	open_request(x, nr)->is_ended = true;
+	str_addf(&x->said, "%" PRIu64 " unanswered; ", nr);
+}
+
 static void skipped(void *self, uint64_t nr_bytes)
 {
 	struct exchange *x = self;
@@ -99,6 +107,7 @@ static struct exchange_listener listener_of(struct exchange *x)
 					   .status = status,
 					   .status_unseen = status_unseen,
 					   .ended = ended,
+					   .unanswered = unanswered,
 					   .skipped = skipped,
 					   .encrypted = encrypted };
 }
