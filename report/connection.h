@@ -43,7 +43,7 @@ struct connection {
 	uint64_t first_nr;	/* the number of queue.at[0] */
 	uint32_t nr_changes;	/* neighbours in the queue that are not of one endpoint */
 	uint64_t last_out_ns;
-	uint64_t left_ns;	/* who read last turned to something else then, and nothing was written before; 0: not yet */
+	uint64_t left_ns;	/* who read or wrote last turned to something else then; 0: not yet */
 	uint64_t in_since_ns;	/* a byte came then that may be the next request's first; 0: none that has not begun */
 	struct {
 		uint32_t slot;

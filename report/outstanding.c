@@ -60,6 +60,12 @@ void outstanding_end(struct outstanding *o, const struct exchange_listener *l)
 		outstanding_answered(o, l);
 }
 
+void outstanding_stop(struct outstanding *o, const struct turns *t, const struct exchange_listener *l)
+{
+	if (t->is_answering && t->is_answer_lost)
+		outstanding_end(o, l);
+}
+
 void outstanding_release(struct outstanding *o)
 {
 	vec_release(&o->runs);

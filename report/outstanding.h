@@ -45,6 +45,8 @@ bool outstanding_first(const struct outstanding *o, uint32_t *ret_kind);
 void outstanding_answered(struct outstanding *o, const struct exchange_listener *l);
 /* Ends all that wait. */
 void outstanding_end(struct outstanding *o, const struct exchange_listener *l);
+/* Nothing more will be known of an answer that was lost: ends all that wait for it. */
+void outstanding_stop(struct outstanding *o, const struct turns *t, const struct exchange_listener *l);
 void outstanding_release(struct outstanding *o);
 
 /* turns_read(), and what it ends. True: the bytes are to be read. */

@@ -86,6 +86,11 @@ struct protocol {
 	void (*outbound)(void *parser, const struct chunk *c, const struct exchange_listener *l);
 	/* The connection was closed: ends what only its end completes. */
 	void (*closed)(void *parser, const struct exchange_listener *l);
+	/*
+	 * The recording is over, and who has written last has turned to something else: ends what counts as answered
+	 * with what was written, and was not understood. NULL: nothing does.
+	 */
+	void (*stopped)(void *parser, const struct exchange_listener *l);
 	/* What the parser holds, not itself. */
 	void (*release)(void *parser);
 };

@@ -456,6 +456,13 @@ static void memcached_closed(void *parser, const struct exchange_listener *l)
 	outstanding_close(&m->asked, &m->turns, l);
 }
 
+static void memcached_stopped(void *parser, const struct exchange_listener *l)
+{
+	struct memcached *m = parser;
+
+	outstanding_stop(&m->asked, &m->turns, l);
+}
+
 static void memcached_release(void *parser)
 {
 	struct memcached *m = parser;
@@ -494,5 +501,6 @@ const struct protocol protocol_memcached = {
 	.inbound = memcached_inbound,
 	.outbound = memcached_outbound,
 	.closed = memcached_closed,
+	.stopped = memcached_stopped,
 	.release = memcached_release,
 };

@@ -595,6 +595,13 @@ static void postgres_closed(void *parser, const struct exchange_listener *l)
 		outstanding_answered(&p->asked, l);
 }
 
+static void postgres_stopped(void *parser, const struct exchange_listener *l)
+{
+	struct postgres *p = parser;
+
+	outstanding_stop(&p->asked, &p->turns, l);
+}
+
 static void postgres_release(void *parser)
 {
 	struct postgres *p = parser;
@@ -615,5 +622,6 @@ const struct protocol protocol_postgres = {
 	.inbound = postgres_inbound,
 	.outbound = postgres_outbound,
 	.closed = postgres_closed,
+	.stopped = postgres_stopped,
 	.release = postgres_release,
 };

@@ -504,6 +504,13 @@ static void redis_closed(void *parser, const struct exchange_listener *l)
 	outstanding_close(&r->asked, &r->turns, l);
 }
 
+static void redis_stopped(void *parser, const struct exchange_listener *l)
+{
+	struct redis *r = parser;
+
+	outstanding_stop(&r->asked, &r->turns, l);
+}
+
 static void redis_release(void *parser)
 {
 	struct redis *r = parser;
@@ -521,5 +528,6 @@ const struct protocol protocol_redis = {
 	.inbound = redis_inbound,
 	.outbound = redis_outbound,
 	.closed = redis_closed,
+	.stopped = redis_stopped,
 	.release = redis_release,
 };

@@ -431,6 +431,7 @@ void socket_bytes_out(struct socket_requests *s, struct connection *c, const str
 		return;
 	c->last_out_ns = m->head.ns;
 	c->is_out = true;
+	c->left_ns = 0;
 	c->guessed_by.nr = 0;
 	if (c->protocol)
 		c->protocol->outbound(c->parser, &m->chunk, &l);
@@ -442,10 +443,11 @@ void socket_bytes_close(struct socket_requests *s, struct connection *c, const s
 	struct feeding f = { .s = s, .c = c, .rec = m ? m->rec : NULL, .ns = m ? m->head.ns : 0 };
 	const struct exchange_listener l = listener_of(&f);
 
-	if (c->protocol && !c->is_opaque && m) {
+	if (c->protocol && !c->is_opaque && m)
 		c->protocol->closed(c->parser, &l);
-		settle(&f);
-	}
+	else if (c->protocol && !c->is_opaque && c->protocol->stopped && c->is_out && c->left_ns)
+		c->protocol->stopped(c->parser, &l);
+	settle(&f);
 	socket_bytes_give_up(s, c);
 	connections_remove(&s->connections, c);
 }

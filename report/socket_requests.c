@@ -133,12 +133,12 @@ static void take_transfer(struct socket_requests *s, const struct mark *m, struc
 		take_served(s, c, m, w);
 }
 
-/* Does the thread turn to something else behind a read? */
+/* Does the thread turn to something else behind a read or write? */
 static void note_left(struct socket_requests *s, const struct worker *w, const struct socket_mark *m)
 {
 	struct connection *c = NULL;
 
-	if (w->last_kind == SOCKET_IN && w->last_conn && w->last_conn != m->conn)
+	if (w->last_conn && w->last_conn != m->conn)
 		c = connections_find(&s->connections, w->last_conn);
 	if (c && !c->left_ns)
 		c->left_ns = m->ns;

@@ -401,6 +401,11 @@ static const struct {
 	  "mn 4-5 c2, mg 3-4 c1", 0 },
 	/* open at the end */
 	{ "new 11 5;in 11 5 GET /a;sample 11", "GET /a 2-? s1 c0", 0 },
+	/* ... with an answer of which not all travelled: that is all of it if the server waits */
+	{ "new 11 5;in 11 5 get k\r\n;out 11 5 +99;out 11 5 +9;sample 11;wait 11", "get 2-4 s1 c4", 0 },
+	{ "new 11 5;in 11 5 get k\r\n;out 11 5 +99;sample 11", "get 2-? s1 c1", 0 },
+	{ "new 11 5;in 11 5 get k\r\n;wait 11;sample 11", "get 2-? c1", 1 },
+	{ "new 11 5;in 11 5 get k\r\n;out 11 5 VALUE k 0 999\r\n;wait 11", "get 2-? c2", 0 },
 	/* the thread ends with its work; another one goes on */
 	{ "wait 12;new 11 5;in 11 5 GET /a;exit 11;out 12 5 200;wait 12", "GET /a 200 3-5 c3", 0 },
 	/* the process ends, and with it the connections that it had last: nobody closes them */
