@@ -19,8 +19,8 @@
  * An extended query's path is the statement of the first portal that it executes; BEGIN, which
  * drivers send ahead of the first statement of a transaction, is one only if it is alone. " ..."
  * follows where a different statement was executed too. Nothing executed: "PREPARE" and the text
- * that it parses, or "(bind)", "(describe)", "(close)". A statement that was parsed before anybody
- * listened: "(execute NAME)". Where the messages behind large parameters did not travel, what was bound
+ * that it parses, or "(bind)", "(describe)", "(close)". An empty statement: "(empty)". One that was parsed before
+ * anybody listened: "(execute NAME)". Where the messages behind large parameters did not travel, what was bound
  * counts as executed.
  */
 #include <string.h>
@@ -197,12 +197,29 @@ static void end_batch(struct postgres *p, const struct exchange_listener *l)
 	end_request(p, l);
 }
 
-static void take_query(struct postgres *p, struct piece left, const struct exchange_listener *l)
+static bool is_blank(struct piece p)
+{
+	size_t i;
+
+	for (i = 0; i < p.len; i++)
+		if (!is_one_of(p.s[i], " \t\r\n\f"))
+			return false;
+	return true;
+}
+
+/* What a message has up to a NUL, or as much of it as travelled. */
+static struct piece statement_of(struct piece left)
 {
 	struct piece statement = left;
+
+	return piece_cstr(&left, &statement) && is_blank(statement) ? piece_of("(empty)") : statement;
+}
+
+static void take_query(struct postgres *p, struct piece left, const struct exchange_listener *l)
+{
+	struct piece statement = statement_of(left);
 	struct text *t;
 
-	piece_cstr(&left, &statement);
 	if (p->batch == BATCH_NONE) {
 		name_request(p, statement, piece_of(""), l);
 		end_request(p, l);
@@ -217,16 +234,14 @@ static void take_query(struct postgres *p, struct piece left, const struct excha
 
 static void take_parse(struct postgres *p, struct piece left)
 {
-	struct piece name, statement;
+	struct piece name;
 	struct text *t;
 
 	if (!piece_cstr(&left, &name))
 		return;
-	statement = left;
-	piece_cstr(&left, &statement);
 	p->statements.max = STATEMENTS_MAX;
 	p->statements.max_bytes = STATEMENT_BYTES;
-	t = text_new(statement);
+	t = text_new(statement_of(left));
 	prepared_set(&p->statements, name, t);
 	if (!p->parsed)
 		p->parsed = text_hold(t);

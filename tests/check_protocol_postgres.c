@@ -36,6 +36,13 @@ Suite *check_protocol_postgres_suite(void);
 
 static const struct script cases[] = {
 	{ "query", { IN(QUERY), OUT(ROWS READY) }, DID(1, "SELECT 1"), 0 },
+	{ "empty queries",
+	  { IN(MSG("Q", "\5", "\0")), OUT(MSG("I", "\4", "") READY), IN(MSG("Q", "\7", " \n\0")), OUT(MSG("I", "\4", "") READY),
+	    IN(MSG("P", "\x08", "\0\0\0\0") BIND EXECUTE SYNC), OUT(MSG("I", "\4", "") READY),
+	    IN(MSG("P", "\x08", "\0\0\0\0") BIND EXECUTE PARSE BIND EXECUTE SYNC), OUT(READY) },
+	  DID(1, "(empty)") DID(2, "(empty)") DID(3, "(empty)") DID(4, "(empty) ..."),
+	  0 },
+	{ "a statement that did not travel", { IN_CUT("Q\0\0\0\x0d", 9), OUT(READY) }, DID(1, ""), 0 },
 	{ "startup",
 	  { IN(STARTUP), OUT(MSG("R", "\x0c", "\0\0\0\5salt")), IN(MSG("p", "\x08", "md5\0")),
 	    OUT(AUTH_OK MSG("S", "\x08", "a\0b\0") MSG("K", "\x0c", "\0\0\0\1\0\0\0\2") READY),
