@@ -219,17 +219,30 @@ static bool line_number(struct piece line, uint64_t *ret)
 	return piece_number((struct piece){ line.s + 1, line.len - 1 }, ret);
 }
 
-static bool read_array(struct redis *r, struct piece line, const struct exchange_listener *l)
+static bool read_array(struct redis *r, struct piece line)
 {
 	r->nr_args_read = 0;
-	if (piece_is(line, "*0") || piece_is(line, "*-1")) {
-		outstanding_end_open(&r->asked, l);
+	if (!r->asked.open)
 		return true;
-	}
-	if (!line_number(line, &r->nr_args))
+	if (!line_number(line, &r->nr_args) || !r->nr_args)
 		return false;
 	r->reading = READING_ARG_HEAD;
 	return true;
+}
+
+/* Has a request begun? An array of nothing is none, which its second byte says, if it travelled. */
+static bool is_begun(const struct redis *r, const struct intake *in)
+{
+	size_t nr_held = r->line.bytes.nr, nr = nr_held + in->known;
+	uint8_t first, second;
+
+	if (!nr)
+		return false;
+	first = nr_held ? r->line.bytes.at[0] : in->at[0];
+	if (first != '*' || nr < 2)
+		return first != '*' || in->unknown;
+	second = nr_held > 1 ? r->line.bytes.at[1] : in->at[1 - nr_held];
+	return second != '0' && second != '-';
 }
 
 static bool step_head(struct redis *r, struct intake *in, const struct exchange_listener *l)
@@ -247,11 +260,13 @@ static bool step_head(struct redis *r, struct intake *in, const struct exchange_
 		return false;
 	}
 	if (is_fresh)
+		l->may_begin(l->self);
+	if (!r->asked.open && is_begun(r, in))
 		begin_request(r, l);
 	taken = intake_line(in, &r->line, INLINE_KEEP, &line);
 	if (taken == TAKEN && line.len && *line.s != '*')
 		read_inline(r, line, l);
-	else if (taken == TAKEN_UNKNOWN || (taken == TAKEN && !read_array(r, line, l)))
+	else if (taken == TAKEN_UNKNOWN || (taken == TAKEN && !read_array(r, line)))
 		lose_place(r, in->unknown, l);
 	return taken == TAKEN && r->turns.is_placed;
 }

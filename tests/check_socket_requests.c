@@ -812,6 +812,9 @@ static const struct {
 	  "close 11 5",
 	  "delete 2-5000006 c1, get 5000005-5000006 c1", 0 },
 	{ "new 11 5;in 11 5 Q;later 5;in 11 5 %000000064100;out 11 5 %5a0000000549;wait 11;close 11 5", "A 2-5000004 c2", 0 },
+	/* an empty array is no request */
+	{ "new 11 5;in 11 5 %2a300d0a;later 5;in 11 5 PING\r\n;out 11 5 %2b504f4e470d0a;wait 11;close 11 5", "PING 5000003-5000004 c2",
+	  0 },
 	/* ... not where some did not travel, or came behind an answer */
 	{ "new 11 5;in 11 5 se;in 11 5 ^t k 0 0 1\r\nx\r\n;out 11 5 x;wait 11;close 11 5", "tcp:80 2-4 c3", 0 },
 	{ "new 11 5;in 11 5 se;out 11 5 x;in 11 5 t k 0 0 1\r\nx\r\n;out 11 5 STORED\r\n;wait 11;close 11 5",
