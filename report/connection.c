@@ -13,7 +13,6 @@ static void free_connection(struct connection *c)
 {
 	connection_speak(c, NULL);
 	vec_release(&c->queue);
-	vec_release(&c->guessed_by);
 	free(c);
 }
 
@@ -108,7 +107,7 @@ void connection_speak(struct connection *c, const struct protocol *p)
 {
 	connection_guess(c, p);
 	c->is_guess = false;
-	c->guessed_by.nr = 0;
+	vec_release(&c->guessed_by);
 	c->in_since_ns = 0;
 	connection_clear_queue(c);
 }

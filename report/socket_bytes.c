@@ -286,6 +286,11 @@ static bool is_guess(const struct connection *c, const struct protocol *p, const
 /* Lines of all protocols are told from each other by fewer. */
 enum { GUESSED_BY_MAX = 256 };
 
+static bool is_too_few(const struct protocol *p, const uint8_t *bytes, size_t len)
+{
+	return len <= GUESSED_BY_MAX && p->recognize(bytes, len) == RECOGNIZED_MAYBE;
+}
+
 static void keep_first(struct connection *c, const struct chunk *b)
 {
 	size_t nr = c->guessed_by.nr;
@@ -293,14 +298,6 @@ static void keep_first(struct connection *c, const struct chunk *b)
 	vec_reserve(&c->guessed_by, nr + b->len);
 	memcpy(c->guessed_by.at + nr, b->bytes, b->len);
 	c->guessed_by.nr += b->len;
-}
-
-/* Are they still too few? */
-static void drop_first(struct connection *c, const struct chunk *b)
-{
-	if (b->total > b->len || c->guessed_by.nr > GUESSED_BY_MAX ||
-	    c->protocol->recognize(c->guessed_by.at, c->guessed_by.nr) != RECOGNIZED_MAYBE)
-		c->guessed_by.nr = 0;
 }
 
 /* With more bytes than the guess was made by. Whose they are has those that came before, too. */
@@ -320,7 +317,8 @@ static void guess_again(struct feeding *f, const struct chunk *b)
 		p->inbound(c->parser, &(struct chunk){ c->guessed_by.at, nr, nr }, &l);
 		f->ns = ns;
 	}
-	drop_first(c, b);
+	if (b->total > b->len || !is_too_few(c->protocol, c->guessed_by.at, c->guessed_by.nr))
+		vec_release(&c->guessed_by);
 }
 
 /*
@@ -361,10 +359,9 @@ static void recognize(struct feeding *f, const struct chunk *b)
 	if (p || !c->protocol)
 		connection_speak(c, p ? p : &protocol_unknown);
 	c->is_guess = is_guessed;
-	if (is_guessed && !wants_http_only(f->s)) {
+	if (is_guessed && b->total == b->len && is_too_few(p, b->bytes, b->len) && !wants_http_only(f->s)) {
 		c->guessed_ns = f->ns;
 		keep_first(c, b);
-		drop_first(c, b);
 	}
 }
 
@@ -412,7 +409,7 @@ void socket_bytes_in(struct socket_requests *s, struct connection *c, const stru
 	if (own.len)
 		recognize(&f, &own);
 	else
-		c->guessed_by.nr = 0;
+		vec_release(&c->guessed_by);
 	if (c->protocol && !c->is_opaque)
 		c->protocol->inbound(c->parser, &own, &l);
 	else if (!own.len)
@@ -432,7 +429,7 @@ void socket_bytes_out(struct socket_requests *s, struct connection *c, const str
 	c->last_out_ns = m->head.ns;
 	c->is_out = true;
 	c->left_ns = 0;
-	c->guessed_by.nr = 0;
+	vec_release(&c->guessed_by);
 	if (c->protocol)
 		c->protocol->outbound(c->parser, &m->chunk, &l);
 	settle(&f);
