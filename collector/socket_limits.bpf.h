@@ -58,6 +58,17 @@ static int is_method(__u32 first)
 	       first == LETTERS('O', 'P', 'T', 'I');
 }
 
+/*
+ * What is copied behind an error PostgreSQL reads, and answers nothing: the statement that follows begins with its type and
+ * a length below 64 KiB.
+ */
+static int is_statement(const struct conn *c, __u32 first)
+{
+	__u8 a = first;
+
+	return c->speech == SPEECH_WHOLE && !c->budget && (a == 'Q' || a == 'P' || a == 'B') && !(first & 0xffff00);
+}
+
 static __u32 least(__u64 a, __u32 b)
 {
 	return a < b ? a : b;

@@ -131,7 +131,7 @@ static void served_in(const struct transfer *t, struct telling *telling)
 	if (is_first && (n = count()))
 		n->nr_begins++;
 	telling->kind = SOCKET_IN;
-	if (is_first || is_method(first_of(t))) {
+	if (is_first || is_method(first_of(t)) || is_statement(c, first_of(t))) {
 		serves(thread, telling->key, t->fd);
 		tail = begins(t, telling);
 	} else {

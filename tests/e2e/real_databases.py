@@ -2,6 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Redis, memcached and PostgreSQL as they are installed, nothing named and nothing configured: the
 requests that wperf finds by their sockets are those that the clients sent, exactly."""
+import fcntl
+import termios
+
 from clients import *
 from servers import *
 
@@ -122,10 +125,27 @@ class Postgres:
             self.lines.read(length - 4)
             assert kind != b"E"
 
+    def send(self, kind, payload):
+        self.connection.sendall(kind + struct.pack(">I", 4 + len(payload)) + payload)
+
     def ask(self, statement):
-        text = statement.encode() + b"\0"
-        self.connection.sendall(b"Q" + struct.pack(">I", 4 + len(text)) + text)
+        self.send(b"Q", statement.encode() + b"\0")
         self.read_answer()
+
+    def fail_to_copy(self, statement):
+        """The server reads on behind its error, in reads of their own, without a word."""
+        self.send(b"Q", statement.encode() + b"\0")
+        self.send(b"d", b"no number\n")
+        kind = None
+        while kind != b"Z":
+            kind, length = struct.unpack(">cI", self.lines.read(5))
+            self.lines.read(length - 4)
+        for kind, payload in (b"d", b"1\n" * 4), (b"c", b""):
+            self.connection.sendall((kind + struct.pack(">I", 4 + len(payload)) + payload) * (500 if payload else 1))
+            wait_until("the server has read it", lambda: not self.nr_unread())
+
+    def nr_unread(self):
+        return struct.unpack("i", fcntl.ioctl(self.connection, termios.TIOCOUTQ, bytes(4)))[0]
 
 
 # pgbench's own script, as wperf folds it.
@@ -160,6 +180,16 @@ def check_postgres():
                 want.update({"PREPARE " + statement: nr_clients for statement in TPCB})
             check_counts("postgres, " + mode, recording, want, is_one=is_not_of_pgbench,
                          key=lambda request: re.sub(r"\$\d+", "?", request["endpoint"]))
+
+        client = Postgres(home)
+        client.ask("CREATE TABLE numbers(n int)")
+        with recorded(postmaster) as recording:
+            for _ in range(5):
+                client.fail_to_copy("COPY numbers FROM STDIN")
+                client.ask("SELECT 77")
+        got = collections.Counter(request["path"] for request in requests_of(recording, "--path-raw"))
+        equal("postgres, behind a COPY that fails", got, {"COPY numbers FROM STDIN": 5, "SELECT 77": 5})
+        step("postgres, behind a COPY that fails: %d requests" % sum(got.values()))
 
         def connect():
             client = Postgres(home)
