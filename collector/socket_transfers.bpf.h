@@ -125,13 +125,14 @@ static void served_in(const struct transfer *t, struct telling *telling)
 	struct thread *thread = telling->thread;
 	struct conn *c = telling->conn;
 	struct socket_counts *n;
-	__u32 want = 0, tail;
+	__u32 want = 0, tail, first;
 	int is_first = c->direction != DIRECTION_IN;
 
 	if (is_first && (n = count()))
 		n->nr_begins++;
 	telling->kind = SOCKET_IN;
-	if (is_first || is_method(first_of(t)) || is_statement(c, first_of(t))) {
+	first = is_first ? 0 : first_of(t);
+	if (is_first || is_method(first) || is_statement(c, first)) {
 		serves(thread, telling->key, t->fd);
 		tail = begins(t, telling);
 	} else {
