@@ -464,7 +464,7 @@ void call_python_forget(struct call_python *p, uint32_t pid)
 
 void call_python_mark_lost(struct call_python *p)
 {
-	if (call_python_hits(p).nr_lost)
+	if (call_python_hits(p).nr_lost || call_core_totals(p->core).nr_untold)
 		call_python_doubt(p);
 }
 

@@ -77,7 +77,7 @@ void call_python_attach_again(struct call_python *p, uint32_t pid);
 void call_python_forget(struct call_python *p, uint32_t pid);
 /* For good: of none of its functions anything is exact that is told from now on. */
 void call_python_take_off(struct call_python *p);
-/* At the end: where calls were lost of which nobody knows whose they were, all functions are inexact. */
+/* At the end: where calls were lost that no record tells of, all functions are inexact. */
 void call_python_mark_lost(struct call_python *p);
 struct python_hits call_python_hits(const struct call_python *p);
 /* NULL is a no-op. */

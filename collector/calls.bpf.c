@@ -294,6 +294,14 @@ int calls_hit_multi(struct pt_regs *ctx)
 
 /* ---- ends ---- */
 
+static __always_inline void leave_untold(void)
+{
+	struct call_totals *n = calls_totals();
+
+	if (n)
+		n->nr_untold++;
+}
+
 static __noinline void lose_row(const struct call_row *row)
 {
 	__u32 function = row->node & ~CALL_LONE, id = row->node;
@@ -309,6 +317,8 @@ static __noinline void lose_row(const struct call_row *row)
 	hits = bpf_map_lookup_elem(&call_hits, &function);
 	if (hits)
 		hits->nr_lost += row->ncalls;
+	else
+		leave_untold();
 }
 
 /* The ring is full, and the thread will send no more. */
@@ -317,6 +327,8 @@ static __noinline void lose_rows(struct call_thread *t)
 	__u32 nr = t->head.nr, i;
 	struct call_row row;
 
+	if (t->flags & CALL_IS_PARTIAL)
+		leave_untold();
 	for (i = 0; i < CALL_ROWS_MAX && i < nr; i++) {
 		row = t->rows[i];
 		lose_row(&row);
@@ -331,7 +343,7 @@ int calls_exit(void *ctx)
 	struct call_thread *t = bpf_task_storage_get(&call_threads, bpf_get_current_task_btf(), 0, 0);
 
 	calls_flush(ctx);
-	if (t && t->is_busy != CALLS_READ && t->head.nr && t->head.nr <= CALL_ROWS_MAX)
+	if (t && t->is_busy != CALLS_READ && t->head.nr <= CALL_ROWS_MAX)
 		lose_rows(t);
 	return 0;
 }

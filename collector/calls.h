@@ -82,6 +82,7 @@ struct call_totals {
 	unsigned long long nr_unsent;	/* records that found no room, but whose counts wait */
 	unsigned long long nr_lost;	/* calls that are in no row */
 	unsigned long long nr_callerless;	/* calls of which it is not known who called: CALL_LONE */
+	unsigned long long nr_untold;	/* what no record tells of, nor struct call_hits: of other than native functions */
 };
 
 /* By CPU and native function. */

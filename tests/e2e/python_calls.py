@@ -154,6 +154,14 @@ def rests():
     for _ in range(4):
         resting()
 
+def brief():
+    # Each thread ends with calls that no mark has told of.
+    leaf(1)
+    for _ in range(300):
+        t = threading.Thread(target=leaf, args=(1,))
+        t.start()
+        t.join()
+
 print("ready", flush=True)
 for line in sys.stdin:
     name, how = line.split()
@@ -550,6 +558,27 @@ def check_overhead():
     step("overhead: %d of 2000000 calls" % got["leaf"]["ncalls"])
 
 
+def check_lost():
+    """Threads that end while nobody reads the rings take their calls along: the rows and the tables say so."""
+    process = start_target(PYTHON, path("program.py"), ready="ready", stdin=subprocess.PIPE)
+    recording = Recording("-p", process.pid, "--calls", "python", "--marker", "none", "-m", 1)
+    recording.process.send_signal(signal.SIGSTOP)
+    process.stdin.write("brief plain\n")
+    process.stdin.flush()
+    equal("what the target said", process.stdout.readline(), "[]\n")
+    recording.process.send_signal(signal.SIGCONT)
+    recording.stop()
+    process.stdin.close()
+    equal("exit status of the target", process.wait(PATIENCE), 0)
+    profile = report(recording.file)
+    check(profile["tallies"]["calls_lost"] > 0, "nothing is lost: %r" % profile["tallies"])
+    got = counted(recording.file)
+    check(1 <= got["leaf"]["ncalls"] < 301, "calls of what was lost: %r" % got["leaf"])
+    equal("rows that are exact", {name for name, f in got.items() if f["exact"]}, set())
+    equal("tables that are exact", [g["path"] for g in profile["groups"] if g["exact"]], [])
+    step("threads that end: %d calls are lost" % profile["tallies"]["calls_lost"])
+
+
 with open(path("program.py"), "w") as f:
     f.write(PROGRAM)
 check_greenlets()
@@ -567,3 +596,4 @@ check_refused()
 check_killed()
 check_another_way()
 check_overhead()
+check_lost()
