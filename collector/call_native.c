@@ -406,7 +406,7 @@ void call_native_take_off(struct call_native *n, const size_t *functions, size_t
 
 	for (i = 0; i < nr; i++) {
 		n->functions.at[functions[i]].is_off = true;
-		note_function(n, functions[i], FUNCTION_IS_INEXACT);
+		note_function(n, functions[i], FUNCTION_IS_INEXACT | FUNCTION_IS_AMISS);
 	}
 	replace_all(n);
 }
@@ -417,7 +417,7 @@ void call_native_mark_lost(struct call_native *n)
 
 	for (i = 0; i < n->functions.nr; i++)
 		if (call_core_hits(n->core, (uint32_t)i + 1).nr_lost)
-			note_function(n, i, FUNCTION_IS_INEXACT);
+			note_function(n, i, FUNCTION_IS_INEXACT | FUNCTION_IS_AMISS);
 }
 
 void call_native_free(struct call_native *n)

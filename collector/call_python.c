@@ -253,7 +253,8 @@ static void describe(void *self, uint32_t id, struct writer *w)
 	if (!bpf_map_lookup_elem(map_fd(p, "python_functions"), &id, f)) {
 		const struct note_function note = {
 			.id = id,
-			.flags = FUNCTION_IS_NAMED | FUNCTION_IS_TIMED | (p->is_inexact ? FUNCTION_IS_INEXACT : 0),
+			.flags = FUNCTION_IS_NAMED | FUNCTION_IS_TIMED |
+				 (p->is_inexact ? FUNCTION_IS_INEXACT | FUNCTION_IS_AMISS : 0),
 			.pid = f->pid,
 			.line = f->line,
 			.file = add_text(&file, &f->file, f->file_bytes, sizeof(f->file_bytes)),

@@ -76,6 +76,7 @@ enum function_flags {
 	FUNCTION_IS_TIMED = 2,	/* rows have the time that was spent in it */
 	FUNCTION_IS_INEXACT = 4,	/* some of its calls are in no row */
 	FUNCTION_IS_ALIASED = 8,	/* its file has other names for it: it is shown by the one here */
+	FUNCTION_IS_AMISS = 16,	/* calls of it are missing, in any table: also in one that has none of it */
 };
 
 /* A function whose calls are counted. */

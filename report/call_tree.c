@@ -114,6 +114,8 @@ static uint32_t location_of_function(struct counted_function *f, struct stacks *
 		stacks->locations.at[f->location_plus_1 - 1].is_timed = true;
 	if (f->flags & FUNCTION_IS_INEXACT)
 		stacks->locations.at[f->location_plus_1 - 1].is_inexact = true;
+	if (f->flags & FUNCTION_IS_AMISS)
+		stacks->amiss |= input_bit(session->input);
 	return f->location_plus_1 - 1;
 }
 

@@ -76,7 +76,7 @@ struct group {
 	VEC(struct status_count) status;
 	uint64_t nr_samples, weight;	/* sum over functions' self: conservation */
 	uint64_t calls, primitive_calls;	/* COUNT_UNKNOWN as above */
-	bool is_inexact;	/* one of its functions is */
+	bool is_inexact;	/* one of its functions is, or may be missing */
 	VEC(struct function_sums) functions;	/* by std_name: what sorting is stable against */
 	struct stack_tree tree;	/* of its stacks; empty unless asked for */
 	/* --by request only */
@@ -100,8 +100,8 @@ struct group {
 	  "processes could not be followed")                                                       \
 	X(files_unreachable, "file with code could not be read while recording",                   \
 	  "files with code could not be read while recording")                                     \
-	X(calls_lost, "call was lost: its function's numbers are marked ~",                         \
-	  "calls were lost: their functions' numbers are marked ~")                                \
+	X(calls_lost, "call was lost: numbers that it may be missing in are marked ~",              \
+	  "calls were lost: numbers that they may be missing in are marked ~")                     \
 	X(calls_callerless, "call was made deeper, or in more contexts, than are told apart: who called is not known", \
 	  "calls were made deeper, or in more contexts, than are told apart: who called is not known") \
 	X(calls_nameless, "call of a function that the recording does not name",                   \

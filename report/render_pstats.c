@@ -280,11 +280,11 @@ static const char *remark(const struct profile *p)
 	};
 	bool is_uncounted = false, is_inexact = false;
 
-	vec_each(&p->groups, g)
-		vec_each(&g->functions, s) {
+	vec_each(&p->groups, g) {
+		is_inexact |= g->is_inexact;
+		vec_each(&g->functions, s)
 			is_uncounted |= s->ncalls == COUNT_UNKNOWN;
-			is_inexact |= s->is_inexact;
-		}
+	}
 	return texts[is_uncounted][is_inexact][!render_is_time(p)];
 }
 

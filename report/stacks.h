@@ -63,6 +63,7 @@ struct stacks {
 	VEC(struct chain_frame) frames;		/* scratch */
 	struct stack_dumps dumps;
 	struct counting_inputs naming;	/* whose counted functions come with their names: all that there are */
+	uint64_t amiss;		/* input_bit() of each where calls are missing, nobody knows in which table */
 };
 
 void stacks_init(struct stacks *s);

@@ -458,6 +458,8 @@ static void move_totals(struct sum *t, struct group *g, const struct weights *w)
 			tell_elsewhere(t, *id);
 		add_calls(g, vec_last(&g->functions));
 	}
+	if (g->calls != COUNT_UNKNOWN && w->inputs & t->resolve->stacks->amiss)
+		g->is_inexact = true;
 	move_callers(t, g);
 	vec_each(&t->touched, id)
 		t->functions.at[*id] = (struct function_total){ 0 };

@@ -21,6 +21,7 @@ Suite *check_calls_suite(void);
  *	F1:fib		function 1 is fib, in app.py at line 1
  *	T1:fib		the same, and its time is counted, too
  *	I1:fib		some of its calls are in no row
+ *	M1:fib		likewise, and may be missing in any table
  *	N2<1:3		node 2 is function 3, called by node 1 (0: by none; ?: not known by whom)
  *	C11:2*5		thread 11 called node 2 5 times; C11:2*5+7: and spent 7 ms in it
  *	Z11:2*5		the same, late
@@ -91,6 +92,9 @@ static void build_word(struct recording_builder *b, uint64_t time, const char *w
 		break;
 	case 'I':
 		add_function(b, FUNCTION_IS_INEXACT, word + 1);
+		break;
+	case 'M':
+		add_function(b, FUNCTION_IS_INEXACT | FUNCTION_IS_AMISS, word + 1);
 		break;
 	case 'N':
 		add_node(b, word + 1);
@@ -273,6 +277,10 @@ static const struct {
 	{ "F1:f F2:g N1<0:1 N2<0:2 B11:/a C11:1*3 C11:2*2 I1:f E11", NULL, "/a ~5: f ~3, g 2", 0, 0, 0 },
 	{ "I1:f F2:g N1<0:1 N2<0:2 B11:/a C11:1*3 E11 B11:/b C11:2*2 E11", NULL,
 	  "/a ~3: f ~3 | /b 2: g 2", 0, 0, 0 },
+	/* also in a table that has none of it */
+	{ "F1:f F2:g N1<0:1 N2<0:2 B11:/a C11:1*3 E11 B11:/b C11:2*2 E11 B11:/c S11 E11 M1:f", NULL,
+	  "/c - 1ms: 0x10 - 1 1 | /a ~3: f ~3 | /b ~2: g 2", 0, 0, 0 },
+	{ "F1:f F2:g N2<0:2 B11:/b C11:2*2 E11 M1:f", NULL, "/b ~2: g 2", 0, 0, 0 },
 	/* or in which time */
 	{ "F1:f F2:g N1<0:1 N2<0:2 B11:/a C11:1*3 P11 C11:2*2 E11 B11:/b C11:1*1 E11", NULL,
 	  "/a ~5: f ~3, g ~2 | /b 1: f 1", 0, 0, 1 },

@@ -111,6 +111,37 @@ def check_killed_midway():
     step("SIGKILL while probes go out")
 
 
+ENDS = """
+#include <pthread.h>
+#include <stdio.h>
+__attribute__((noinline)) void taken(void) { __asm__ volatile(""); }
+__attribute__((noinline)) void kept(void) { __asm__ volatile(""); }
+static void *nothing(void *unused) { return unused; }
+static void *take(void *unused) { taken(); return unused; }
+static void begin(void *(*what)(void *))
+{
+	pthread_t thread;
+	for (int i = 0; i < 200; i++)
+		if (!pthread_create(&thread, NULL, what, NULL))
+			pthread_join(thread, NULL);
+}
+int main(void)
+{
+	char line[16];
+	puts("ready");
+	fflush(stdout);
+	while (fgets(line, sizeof(line), stdin)) {
+		begin(nothing);
+		begin(take);
+		for (int i = 0; i < 3; i++)
+			kept();
+		puts("done");
+		fflush(stdout);
+	}
+}
+"""
+
+
 def check_loss():
     """A recorder that does not run, and a ring that is full soon: late, not wrong."""
     process = start_target(target, "recursion", "4000", ready="ready", stdin=subprocess.PIPE)
@@ -128,6 +159,29 @@ def check_loss():
     table = wperf("report", "-i", recording.file, "--restrict", "leaf").stdout
     check(re.search(r"^ *~\d+.*\(leaf\)$", table, re.M), "no ~ in:\n" + table)
     step("a full ring: %d calls, %d times late" % (want["leaf"][0], profile["tallies"]["calls_late"]))
+
+
+def check_ends():
+    """What threads took along when they ended with a full ring is in no row: the table's total says so."""
+    with open(path("ends.c"), "w") as f:
+        f.write(ENDS)
+    run("gcc", "-O1", "-o", path("ends"), path("ends.c"), "-lpthread")
+    process = start_target(path("ends"), ready="ready", stdin=subprocess.PIPE)
+    # On one CPU: those that call nothing fill its ring.
+    os.sched_setaffinity(process.pid, [min(os.sched_getaffinity(0))])
+    recording = Recording("-p", process.pid, "--marker", "none", "-m", 1, "--calls", "taken", "--calls", "kept")
+    recording.process.send_signal(signal.SIGSTOP)
+    process.stdin.write("go\n")
+    process.stdin.flush()
+    equal("the target", process.stdout.readline(), "done\n")
+    recording.process.send_signal(signal.SIGCONT)
+    recording.stop()
+    table, = report(recording.file)["groups"]
+    rows = [(f["function"], f["ncalls"], f["exact"]) for f in table["functions"] if f["ncalls"]]
+    equal("rows with calls", rows, [("kept", 3, True)])
+    equal("whether the total is exact", table["exact"], False)
+    has("the table", wperf("report", "-i", recording.file).stdout, " ~3 function calls in ")
+    step("threads that end with a full ring")
 
 
 def names_counted(binary, *patterns, status=0):
@@ -346,7 +400,7 @@ def check_overhead():
     step("overhead: %d of %d calls, and all %d of the other" % (got["leaf"][0], want["leaf"][0], want["middle"][0]))
 
 
-for one in (check_library, check_others, check_killed_midway, check_loss, check_names, check_aliases, check_vectors,
-            check_thunks, check_unmet, check_soon, check_go, check_overhead):
+for one in (check_library, check_others, check_killed_midway, check_loss, check_ends, check_names, check_aliases,
+            check_vectors, check_thunks, check_unmet, check_soon, check_go, check_overhead):
     if len(sys.argv) < 2 or one.__name__ in sys.argv[1:]:
         one()
