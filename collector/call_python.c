@@ -206,13 +206,18 @@ int call_python_load(struct call_python *p, struct call_core *core, struct err *
 
 /* ---- names ---- */
 
-/* U+FFFD for what is none, and for half of a pair. */
+/*
+ * What UTF-8 has not is bytes that are none, so that no two names become one: U+DC80 to U+DCFF stand for the bytes 0x80 to
+ * 0xff of a path (PEP 383), other halves of pairs and U+0000 take the form that they would have. U+FFFD for what is none.
+ */
 static void add_utf8(struct str *s, uint32_t c)
 {
-	if (c > 0x10ffff || (c >= 0xd800 && c < 0xe000))
+	if (c > 0x10ffff)
 		c = 0xfffd;
-	if (c < 0x80) {
-		str_addf(s, "%c", c ? (int)c : '?');
+	if (!c) {
+		str_add(s, "\xc0\x80");
+	} else if (c < 0x80 || (c >= 0xdc80 && c < 0xdd00)) {
+		str_add_char(s, (char)c);
 	} else if (c < 0x800) {
 		str_addf(s, "%c%c", (int)(0xc0 | c >> 6), (int)(0x80 | (c & 0x3f)));
 	} else if (c < 0x10000) {

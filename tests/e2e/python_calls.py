@@ -101,6 +101,13 @@ def same_ends():
     for i in range(100):
         eval(compile("len([])", "/srv/customers/%05d/rules/discounts/expression.py" % i, "eval"))
 
+def odd_names():
+    # What is no UTF-8: bytes of a file's name, halves of a pair, NUL.
+    for i, odd in enumerate(("\\udce8", "\\udce9", "\\ud800", "\\udc00", "\\ufffd", "\\0", "?")):
+        for _ in range(i + 1):
+            eval(compile("len([])", "<odd>", "eval").replace(co_filename="<odd " + odd + ">", co_name="odd"))
+            eval(compile("len([])", "<odd>", "eval").replace(co_filename="<odd>", co_name="odd " + odd))
+
 class Dropped:
     def __init__(self):
         self.itself = self
@@ -347,6 +354,16 @@ def check_reused():
     step("addresses that are used again")
 
 
+def check_odd_names():
+    """Names that differ in what is no UTF-8 are different ones."""
+    _, _, recording = go("odd_names", "plain")
+    rows = [f for g in report(recording.file)["groups"] for f in g["functions"] if f["file"].startswith("<odd")]
+    shown = (r"\xe8", r"\xe9", r"\xed\xa0\x80", r"\xed\xb0\x80", "\ufffd", r"\xc0\x80", "?")
+    want = {text % odd: i + 1 for i, odd in enumerate(shown) for text in ("<odd %s>:odd", "<odd>:odd %s")}
+    equal("calls of odd names", {"%s:%s" % (f["file"], f["function"]): f["ncalls"] for f in rows}, want)
+    step("names that are no UTF-8")
+
+
 def check_becomes():
     """What a process becomes by exec() has other functions, also where they lie in the same places. A thread that is not the
     first one takes its place, and its probes have to be put in anew: calls until then are in no row, which says so."""
@@ -587,6 +604,7 @@ check_threads()
 check_deep()
 check_finalized()
 check_reused()
+check_odd_names()
 check_becomes()
 check_objections()
 check_times()
