@@ -394,13 +394,28 @@ struct dwarf_search {
 	bool is_over;
 };
 
+/*
+ * Whether it is one elsewhere, as an LTO program has what it calls of libraries: there the entry that says so is another
+ * one's abstract origin. C++'s definitions name a declaration, too, as their specification, and are none.
+ */
+static bool is_declaration(Dwarf_Die *die)
+{
+	Dwarf_Attribute attr;
+	Dwarf_Die origin;
+
+	if (dwarf_hasattr(die, DW_AT_declaration))
+		return true;
+	return dwarf_formref_die(dwarf_attr(die, DW_AT_abstract_origin, &attr), &origin) &&
+	       dwarf_hasattr(&origin, DW_AT_declaration);
+}
+
 static int check_function(Dwarf_Die *die, void *arg)
 {
 	struct dwarf_search *s = arg;
 	const char *name = dwarf_diename(die), *symbol;
 	Dwarf_Attribute attr;
 
-	if (!name || dwarf_hasattr(die, DW_AT_declaration))
+	if (!name || is_declaration(die))
 		return DWARF_CB_OK;
 	symbol = dwarf_formstring(dwarf_attr_integrate(die, DW_AT_linkage_name, &attr));
 	s->is_over = !s->take(s->self, name, symbol);

@@ -206,6 +206,13 @@ def check_names():
     inlined = re.findall("calls of (.*) in .* cannot be counted: it was inlined", talk)
     equal("what was inlined, and is not meant or has a body",
           [name for name in inlined if not name.startswith("shapes::") or name.startswith("shapes::sum<")], [])
+    # Nor is what a program built with LTO merely calls; what it inlines is.
+    with open(path("lto.c"), "w") as f:
+        f.write("#include <stdlib.h>\nstatic int twice(int n) { return n + n; }\n"
+                "int main(int argc, char **argv) { return twice(argc) + rand_r(&(unsigned){ 1 }) == 0; }\n")
+    run("gcc", "-O2", "-g", "-flto", "-fno-fat-lto-objects", "-o", path("lto"), path("lto.c"))
+    _, talk = names_counted(path("lto"), "twic*", "rand_*")
+    equal("what LTO inlined", re.findall("calls of (.*) in %s cannot be counted: it was inlined" % path("lto"), talk), ["twice"])
     process = start_target(target, "spin", "1", ready="ready", stdin=subprocess.PIPE)
     for pattern, said in (("no_such_function", "no function 'no_such_function'"),
                           ("no_such_*", "no function is named like that"),
