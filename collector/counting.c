@@ -236,7 +236,7 @@ static void tell_missed(const struct counting *c)
 	if (i < c->missed.nr)
 		str_addf(&names, " and %zu more", c->missed.nr - i);
 	if (i)
-		log_warn("calls in %s are not counted: gone before that could be searched", names.s);
+		log_warn("calls in %s are not counted: the file, or its process, was gone before it could be searched", names.s);
 	str_release(&names);
 }
 

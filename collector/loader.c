@@ -198,6 +198,7 @@ static int ask(char *interp, char *program, struct str *ret_answer)
  *	linux-vdso.so.1 (0x00007ffe...)
  *	libz.so.1 => /lib/x86_64-linux-gnu/libz.so.1 (0x00007f...)
  *	libnone.so => not found
+ *	./lib/libx.so (0x00007f...)
  *	/lib64/ld-linux-x86-64.so.2 (0x00007f...)
  */
 char *loader_path_of_line(const char *line)
@@ -205,7 +206,8 @@ char *loader_path_of_line(const char *line)
 	const char *arrow = strstr(line, " => "), *path = arrow ? arrow + 4 : line + strspn(line, " \t");
 	const char *end = strstr(path, " (0x");
 
-	return *path == '/' && end ? xstrndup(path, (size_t)(end - path)) : NULL;
+	/* The kernel's own has a name, and no path. */
+	return end && memchr(path, '/', (size_t)(end - path)) ? xstrndup(path, (size_t)(end - path)) : NULL;
 }
 
 static void add_paths(struct str *answer, struct loader_libraries *ret)

@@ -29,7 +29,7 @@ char *loader_program(const char *path, char **ret_argument);
  * -EIO: its loader is none that can be asked, or does not say.
  */
 int loader_list(const char *program, struct loader_libraries *ret);
-/* What is in a line of the loader's: a path that it found a library by, owned by the caller; NULL: none. */
+/* What is in a line of the loader's: a path that it found a library by, which may be relative; the caller's. NULL: none. */
 char *loader_path_of_line(const char *line);
 void loader_libraries_release(struct loader_libraries *l);
 

@@ -111,6 +111,16 @@ def check_libraries():
         wperf("record", "-o", file, "--marker", "func:getppid" + module, "--calls", "getppid" + module, "--", script)
         got = [(g["requests"], g["calls"], g["exact"]) for g in report(file)["groups"] if g["calls"]]
         equal("requests and calls of getppid" + module, got, [(1000, 1000, True)])
+    os.mkdir(path("near"))
+    source = "int work(int n) { return n; }"
+    run("gcc", "-O1", "-shared", "-fPIC", "-x", "c", "-", "-o", path("near/libnear.so"), input=source, stdin=None)
+    main = "int work(int); int main(void) { for (int i = 0; i < 1000; i++) work(i); }"
+    # What is linked with a path is looked for by that; the other one by its name.
+    for name, linked, where in (("by_path", ["near/libnear.so"], {}), ("by_name", ["-Lnear", "-lnear"], {"LD_LIBRARY_PATH": "near"})):
+        run("gcc", "-O1", "-x", "c", "-", "-x", "none", "-o", name, *linked, input=main, stdin=None, cwd=scratch)
+        wperf("record", "-o", file, "--marker", "none", "--calls", "work", "--", "./" + name, cwd=scratch, env=dict(os.environ, **where))
+        got = [(g["calls"], g["exact"]) for g in report(file)["groups"] if g["calls"]]
+        equal("calls of a library found " + name, got, [(1000, True)])
     step("a command's libraries: 1000 calls")
 
 

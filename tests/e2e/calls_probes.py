@@ -344,7 +344,7 @@ def check_unmet():
         done = wperf("record", "-o", path("unmet.data"), "--calls", "inside@plugin.so*", "--", "/usr/bin/python3", "-c", gone)
         if "no call was counted" not in done.stderr:
             break
-    has("code that is gone", done.stderr, "calls in %s (deleted) are not counted: gone before that could be searched" % plugin)
+    has("code that is gone", done.stderr, "calls in %s (deleted) are not counted: the file, or its process, was gone before it could be searched" % plugin)
     has("code that is gone", done.stderr, "--calls inside@plugin.so*: no function was named like that in what could be searched")
     done = wperf("record", "-o", path("unmet.data"), "--calls", "python", "--", "/bin/true")
     has("without Python", done.stderr, "--calls python: the target ran no Python that can be counted")
