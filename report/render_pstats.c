@@ -76,10 +76,27 @@ static void add_float(struct str *b, double v)
 	str_add_bytes(b, &bits, sizeof(bits));
 }
 
+/* A byte that is no UTF-8, or what looks like one that is written as such. */
+static bool is_like_byte(const char *s, size_t len)
+{
+	if (len && !utf8_len(s, len))
+		return true;
+	return len >= 3 && s[0] == 'x' && memchr("89abcdef", s[1], 8) && memchr("0123456789abcdef", s[2], 16);
+}
+
+static size_t nr_backslashes(const char *s, size_t len)
+{
+	size_t nr = 0;
+
+	while (nr < len && s[nr] == '\\')
+		nr++;
+	return nr;
+}
+
 /*
- * As in tables: what a terminal would obey and what is no UTF-8 is escaped, since pstats prints
- * names as they are. But no two texts look the same here, or one function would replace the other:
- * U+0080 to U+009F are \u0080 to \u009f, and \x80 to \x9f are bytes.
+ * A name stands as it is, so that the function has the key that cProfile gives it: pstats makes one table of several
+ * profiles by that. Bytes that are no UTF-8 are \xNN. No two names may come out the same, or one function would replace
+ * the other: backslashes before such a byte, or before what looks like one, are doubled.
  */
 static void add_text(struct str *b, const char *s, size_t len)
 {
@@ -87,11 +104,13 @@ static void add_text(struct str *b, const char *s, size_t len)
 	size_t at, n;
 
 	for (at = 0; at < len; at += n) {
-		n = utf8_len(s + at, len - at);
-		if (n == 2 && (uint8_t)s[at] == 0xc2 && (uint8_t)s[at + 1] < 0xa0)
-			str_addf(&text, "\\u00%02x", (uint8_t)s[at + 1]);
+		n = s[at] == '\\' ? nr_backslashes(s + at, len - at) : utf8_len(s + at, len - at);
+		if (s[at] == '\\' && is_like_byte(s + at + n, len - at - n))
+			str_add_bytes(&text, s + at, n);
+		if (n)
+			str_add_bytes(&text, s + at, n);
 		else
-			str_add_escaped(&text, s + at, n ? n : 1);
+			str_addf(&text, "\\x%02x", (uint8_t)s[at]);
 		n = n ? n : 1;
 	}
 	str_add_char(b, 'u');

@@ -156,7 +156,7 @@ START_TEST(every_function_has_a_key_of_its_own)
 {
 	static const char *const names[] = { "a\x9b", "a\xc2\x9b", "a\\x9b", "a\\u009b", "a\n", "a\\n",
 					     "caf\xc3\xa9", "\xf0\x9f\x90\x8d", "\xed\xb2\x80", "", "\x1b[2J",
-					     "\xff\xfe" };
+					     "\xff\xfe", "a\\\x9b", "a\\\\x9b", "C:\\app\\x.py", "a\\x9B" };
 	struct fake_profile f;
 	struct run r = { 0 };
 	struct group *g;
@@ -170,10 +170,18 @@ START_TEST(every_function_has_a_key_of_its_own)
 	for (i = 0; i < r.out.len; i++)
 		nr += r.out.s[i] == '\n';
 	ck_assert_uint_eq(nr, 3 + 2 * ARRAY_LEN(names));
+	/* Names are as Python's profilers have them, other than bytes that are no text. */
 	ck_assert_has(&r.out, "\ta\\x9b\t");
+	ck_assert_has(&r.out, "\t'a\\x9b'\t");
+	ck_assert_has(&r.out, "\ta\\\\x9b\t");
+	ck_assert_has(&r.out, "\ta\\\\\\x9b\t");
+	ck_assert_has(&r.out, "\ta\\\\\\\\x9b\t");
 	ck_assert_has(&r.out, "\ta\\u009b\t");
+	ck_assert_has(&r.out, "\ta\\n\t");
+	ck_assert_has(&r.out, "\t'a\\n'\t");
+	ck_assert_has(&r.out, "\tC:\\app\\x.py\t");
 	ck_assert_has(&r.out, "\t\\xed\\xb2\\x80\t");
-	ck_assert_has(&r.out, "\t\\x1b[2J\t");
+	ck_assert_has(&r.out, "\t'\\x1b[2J'\t");
 	run_release(&r);
 }
 END_TEST

@@ -5,7 +5,8 @@
 
 Each file is what marshal itself would write for the dictionary that is in it, byte by byte; pstats
 loads it and prints its tables, callers and callees. To stdout, a line a function in the order of the
-file, fields separated by tabs (floats as float.hex() has them), and below it its callers:
+file, fields separated by tabs (floats as float.hex() has them; names that are not printable as repr() has them), and
+below it its callers:
 
     FILE LINE NAME CALLS PRIMITIVE_CALLS TOTTIME CUMTIME
     < FILE LINE NAME CALLS PRIMITIVE_CALLS TOTTIME CUMTIME
@@ -21,9 +22,13 @@ import pstats
 import sys
 
 
+def shown(text):
+    return text if text.isprintable() else repr(text)
+
+
 def line(mark, func, nc, cc, tt, ct):
     file, number, name = func
-    fields = [file, str(number), name, str(nc), str(cc), tt.hex(), ct.hex()]
+    fields = [shown(file), str(number), shown(name), str(nc), str(cc), tt.hex(), ct.hex()]
     print(mark + "\t".join(fields))
 
 
