@@ -11,6 +11,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <math.h>
 #include <string.h>
 
@@ -39,6 +40,7 @@ struct spec {
 struct piece {
 	char *text;
 	int field; /* -1: none */
+	char conversion; /* r, s, a: the field becomes text first; 0: none */
 	struct spec spec;
 };
 
@@ -167,24 +169,41 @@ static int no_field(const char *what, const char *name, const struct pyformat_fi
 	return e->code;
 }
 
+/* Behind the name: "", or !r. False: it is none. */
+static bool take_conversion(const char *at, size_t len, char *ret)
+{
+	*ret = len ? at[1] : '\0';
+	return !len || (len == 2 && strchr("rsa", at[1]));
+}
+
+static enum pyformat_kind kind_of(const struct pyformat_field *fields, const struct piece *p)
+{
+	return p->conversion ? PYFORMAT_TEXT : fields[p->field].kind;
+}
+
 /* inner: what stands between the braces. */
-static int parse_field(const char *what, char *inner, const struct pyformat_field *fields,
+static int parse_field(const char *what, const char *inner, const struct pyformat_field *fields,
 		       size_t nr, struct piece *ret_piece, struct err *e)
 {
-	char *colon = strchrnul(inner, ':');
-	const char *spec = *colon ? colon + 1 : colon, *wrong;
-	bool has_z;
+	size_t len = strcspn(inner, "!:"), len_all = len + (inner[len] == '!' ? strcspn(inner + len, ":") : 0);
+	const char *spec = inner + len_all + (inner[len_all] == ':'), *wrong = NULL;
+	char *name = xstrndup(inner, len);
+	bool has_z = false;
+	int err = 0;
 
-	*colon = '\0';
-	ret_piece->field = field_find(fields, nr, inner);
+	ret_piece->field = field_find(fields, nr, name);
 	if (ret_piece->field < 0)
-		return no_field(what, inner, fields, nr, e);
-	wrong = parse_spec(spec, fields[ret_piece->field].kind, &ret_piece->spec, &has_z);
-	if (!wrong)
-		wrong = check_spec(&ret_piece->spec, fields[ret_piece->field].kind, has_z);
+		err = no_field(what, name, fields, nr, e);
+	else if (!take_conversion(inner + len, len_all - len, &ret_piece->conversion))
+		wrong = "behind a ! stands r, s or a";
+	else
+		wrong = parse_spec(spec, kind_of(fields, ret_piece), &ret_piece->spec, &has_z);
+	if (!err && !wrong)
+		wrong = check_spec(&ret_piece->spec, kind_of(fields, ret_piece), has_z);
 	if (wrong)
-		return err_set(e, -EINVAL, "%s: {%s:%s}: %s", what, inner, spec, wrong);
-	return 0;
+		err = err_set(e, -EINVAL, "%s: {%s}: %s", what, inner, wrong);
+	free(name);
+	return err;
 }
 
 static int parse_braces(const char *what, const char **at, const struct pyformat_field *fields,
@@ -438,25 +457,47 @@ static void add_float(struct str *b, const struct spec *s, double value)
 	str_release(&text);
 }
 
-static void add_value(struct str *b, const struct spec *s, enum pyformat_kind kind,
+/* As Python's repr(), str() or ascii() has it: of numbers all are the same. */
+static void add_converted(struct str *b, char conversion, enum pyformat_kind kind, const struct pyformat_value *value)
+{
+	if (kind == PYFORMAT_INTEGER)
+		str_addf(b, "%" PRIu64, value->integer);
+	else if (kind == PYFORMAT_FLOAT)
+		str_add_repr_double(b, value->real);
+	else if (conversion == 's')
+		str_add(b, value->text);
+	else if (conversion == 'r')
+		str_add_repr(b, value->text, strlen(value->text));
+	else
+		str_add_ascii(b, value->text, strlen(value->text));
+}
+
+static void add_unknown(struct str *b, const struct spec *s, bool is_text)
+{
+	char align = !is_text ? '>' : s->align ? s->align : '<';
+
+	add_text(b, &(struct spec){ .width = s->width, .precision = -1, .align = align }, "-");
+}
+
+static void add_value(struct str *b, const struct piece *p, enum pyformat_kind kind,
 		      const struct pyformat_value *value)
 {
-	bool is_text = kind == PYFORMAT_TEXT;
+	const struct spec *s = &p->spec;
+	struct str text = { 0 };
 
-	if (!value->is_known)
-		add_text(b,
-			 &(struct spec){ .width = s->width,
-					 .precision = -1,
-					 .align = is_text && s->align ? s->align
-						  : is_text	      ? '<'
-								      : '>' },
-			 "-");
-	else if (is_text)
+	if (!value->is_known) {
+		add_unknown(b, s, p->conversion || kind == PYFORMAT_TEXT);
+	} else if (p->conversion) {
+		add_converted(&text, p->conversion, kind, value);
+		add_text(b, s, str_cstr(&text));
+	} else if (kind == PYFORMAT_TEXT) {
 		add_text(b, s, value->text);
-	else if (kind == PYFORMAT_INTEGER && !is_one_of(s->type, "eEfFgG%"))
+	} else if (kind == PYFORMAT_INTEGER && !is_one_of(s->type, "eEfFgG%")) {
 		add_integer(b, s, value->integer);
-	else
+	} else {
 		add_float(b, s, kind == PYFORMAT_INTEGER ? (double)value->integer : value->real);
+	}
+	str_release(&text);
 }
 
 void pyformat_add(struct str *b, const struct pyformat *f, const struct pyformat_value *values)
@@ -464,6 +505,6 @@ void pyformat_add(struct str *b, const struct pyformat *f, const struct pyformat
 	vec_each(&f->pieces, it) {
 		str_add(b, it->text);
 		if (it->field >= 0)
-			add_value(b, &it->spec, f->fields[it->field].kind, &values[it->field]);
+			add_value(b, it, f->fields[it->field].kind, &values[it->field]);
 	}
 }

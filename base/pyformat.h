@@ -5,9 +5,9 @@
  *	"{method}.{path}.{elapsed:.0f}ms.{time:.0f}.prof"
  *
  * Fields have names; what stands behind the colon is Python's format specification of text, of
- * integers that are not negative and of such floats (Python/formatter_unicode.c of Python 3.11).
- * Not taken are conversions ("!r"), parts of fields ("{path[0]}"), fields within a specification,
- * and characters by their number (":c"). A value that is not known is shown as "-", as wide as asked
+ * integers that are not negative and of such floats (Python/formatter_unicode.c of Python 3.11), and before it may
+ * stand a conversion ("!r", "!s", "!a"). Not taken are parts of fields ("{path[0]}"), fields within a specification,
+ * and characters by their number (":c"), which may be any. A value that is not known is shown as "-", as wide as asked
  * for.
  */
 #ifndef BASE_PYFORMAT_H

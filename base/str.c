@@ -161,12 +161,12 @@ static void add_code(struct str *b, uint32_t code)
 /* What is escaped besides controls and bytes that are no text. */
 struct escaping {
 	char quote;		/* 0: none */
-	bool has_backslash, has_invisible;
+	bool has_backslash, has_invisible, has_foreign;	/* those beyond ASCII are foreign */
 };
 
 static bool is_escaped(uint32_t code, const struct escaping *how)
 {
-	return is_control(code) || (how->has_invisible && is_invisible(code));
+	return is_control(code) || (how->has_invisible && is_invisible(code)) || (how->has_foreign && code >= 0x80);
 }
 
 static void add_escaped(struct str *b, const uint8_t *p, size_t len, const struct escaping *how)
@@ -200,7 +200,7 @@ void str_add_line(struct str *b, const char *text)
 	add_escaped(b, (const uint8_t *)text, strlen(text), &(struct escaping){ 0 });
 }
 
-void str_add_repr(struct str *b, const void *bytes, size_t len)
+static void add_quoted(struct str *b, const void *bytes, size_t len, bool has_foreign)
 {
 	bool has_single = len && memchr(bytes, '\'', len);
 	bool has_double = len && memchr(bytes, '"', len);
@@ -208,9 +208,21 @@ void str_add_repr(struct str *b, const void *bytes, size_t len)
 
 	str_add_char(b, quote);
 	add_escaped(b, bytes, len,
-		    &(struct escaping){
-			    .quote = quote, .has_backslash = true, .has_invisible = true });
+		    &(struct escaping){ .quote = quote,
+					.has_backslash = true,
+					.has_invisible = true,
+					.has_foreign = has_foreign });
 	str_add_char(b, quote);
+}
+
+void str_add_repr(struct str *b, const void *bytes, size_t len)
+{
+	add_quoted(b, bytes, len, false);
+}
+
+void str_add_ascii(struct str *b, const void *bytes, size_t len)
+{
+	add_quoted(b, bytes, len, true);
 }
 
 bool str_starts(const char *s, const char *prefix)

@@ -30,6 +30,8 @@ void str_add_escaped(struct str *b, const void *bytes, size_t len);
 void str_add_line(struct str *b, const char *text);
 /* Adds what Python's repr() prints for the string: quotes included. */
 void str_add_repr(struct str *b, const void *bytes, size_t len);
+/* What its ascii() prints. */
+void str_add_ascii(struct str *b, const void *bytes, size_t len);
 const char *str_cstr(const struct str *b);
 /* Gives the text to the caller, who frees it, and leaves the string empty. Never NULL. */
 char *str_take(struct str *b);

@@ -34,6 +34,7 @@ static const struct {
 	{ "{elapsed}", "12.5", "-" },
 	{ "{elapsed:010.2f} {status:05d} {method:*^7}", "0000012.50 00200 **GET**",
 	  "         -     -    -   " },
+	{ "{method!r:>6}|{status!s:5}|{elapsed!a}", " 'GET'|200  |12.5", "     -|-    |-" },
 };
 
 START_TEST(fields_become_values)
@@ -62,7 +63,11 @@ static const struct {
 	{ "a{method", "-F: a { without its }: {method", "" },
 	{ "a}b", "-F: a } without its {: }b", "" },
 	{ "{method:{status}}", "-F: a { without its }: {method:{status}}", "" },
-	{ "{method!r}", "-F: there is no {method!r}", "The fields are {method}, {status}, {elapsed}." },
+	{ "{pid!r}", "-F: there is no {pid}", "The fields are {method}, {status}, {elapsed}." },
+	{ "{method!}", "-F: {method!}: behind a ! stands r, s or a", "" },
+	{ "{method!x:5}", "-F: {method!x:5}: behind a ! stands r, s or a", "" },
+	{ "{method!rs}", "-F: {method!rs}: behind a ! stands r, s or a", "" },
+	{ "{status!r:d}", "-F: {status!r:d}: it is text, which has no such type", "" },
 	{ "{elapsed:.f}", "-F: {elapsed:.f}: a precision is missing", "" },
 	{ "{elapsed:1000}", "-F: {elapsed:1000}: the width is too large", "" },
 	{ "{elapsed:.99999999999999999999f}",

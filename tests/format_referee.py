@@ -19,10 +19,15 @@ import sys
 SEED = 20240229
 NR_EACH = 4000
 
-TEXTS = ["", "GET", "user.17", "ä", "日本語", "\U0001f40d.x", "a" * 40]
+TEXTS = ["", "GET", "user.17", "ä", "日本語", "\U0001f40d.x", "a" * 40, "it's", "it's \"so\"", "a\\b", "\xa0\u200b\x7f\x9b"]
 INTEGERS = [0, 1, 9, 10, 200, 404, 999, 1000, 1234567, 2**31, 2**53 + 1, 2**64 - 1]
 FLOATS = [0.0, 0.5, 1.5, 2.5, 1.0, 5.0, 9.5, 9.995, 10.0, 99.95, 100.0, 1234.5678, 1700000000.1234567, 1e15,
           1e16, 123456789012345678.0, 1e22, 1e-4, 1e-5, 0.00012345, 3.14159, 1e100, 2.0**-1074, 1 / 3]
+
+
+def random_field(rng, kind):
+    conversion = rng.choice([""] * 6 + ["!r", "!s", "!a", "!", "!x", "!rr"])
+    return "v" + conversion + ":" + random_spec(rng, "text" if conversion and rng.random() < 0.9 else kind)
 
 
 def random_spec(rng, kind):
@@ -56,7 +61,7 @@ def main():
     rng = random.Random(SEED)
     for kind in ("text", "integer", "float"):
         for _ in range(NR_EACH):
-            value, template = random_value(rng, kind), "<{v:%s}>{{}}" % random_spec(rng, kind)
+            value, template = random_value(rng, kind), "<{%s}>{{}}" % random_field(rng, kind)
             try:
                 result = "=" + template.format(v=value)
             except ValueError:
