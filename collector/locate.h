@@ -136,8 +136,8 @@ bool locate_is_nop(struct locate *l, const struct probe_site *site);
 bool locate_file_is_go(const struct locate_file *f);
 /*
  * Puts in the place of each return probe probes on the function's own exits. Returns how many were
- * not replaced: their function's length is not known, or what its code is: exits_find(). may_return: nor where what is
- * called last goes on behind an exit, whose end the return alone tells.
+ * not replaced: their function's length is not known, or what its code is: exits_find(). may_return: nor, but for Go's,
+ * where what is called last goes on behind an exit, whose end the return alone tells.
  */
 size_t locate_exits(struct locate *l, struct probe_sites *sites, bool may_return);
 

@@ -333,7 +333,7 @@ size_t locate_exits(struct locate *l, struct probe_sites *sites, bool may_return
 		struct locate_file *f = site->is_return ? file_of(l, site) : NULL;
 		struct exits x = { 0 };
 
-		if (f && find_exits(&x, f, site) && !(may_return && nr_tail_calls(&x))) {
+		if (f && find_exits(&x, f, site) && !(may_return && !site->is_go && nr_tail_calls(&x))) {
 			vec_each(&x.at, exit) {
 				vec_push(&out.sites, *site);
 				vec_last(&out.sites)->off = exit->off;

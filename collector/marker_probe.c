@@ -117,15 +117,17 @@ static bool is_filtered(const struct marker_target *target)
  */
 static int avoid_return_probes(struct probe_marker *m, const struct marker_target *target, struct err *e)
 {
+	bool has_returns = false;
 	const char *why;
 
 	vec_each(&m->ends.sites, site) {
+		has_returns |= site->is_return;
 		if (!site->is_return || site->is_go)
 			continue;
 		vec_push(&m->calls.sites, *site);
 		vec_last(&m->calls.sites)->is_return = false;
 	}
-	if (!m->calls.sites.nr)
+	if (!has_returns)
 		return 0;
 	why = locate_no_returns(&m->locate);
 	if (!why && is_filtered(target))
