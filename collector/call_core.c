@@ -276,11 +276,21 @@ static void write_mark(struct call_core *c, uint32_t pid, uint32_t tid, const vo
 		    &(struct writer_mark){ .pid = pid, .tid = tid, .time = monotonic_ns(), .bytes = bytes, .len = len });
 }
 
-void call_core_write_partial(struct call_core *c, uint32_t pid, uint32_t tid)
+static void write_flags(struct call_core *c, uint32_t pid, uint32_t tid, unsigned short flags)
 {
-	const struct call_counts head = { .magic = CALL_MARK_MAGIC, .flags = CALL_IS_PARTIAL };
+	const struct call_counts head = { .magic = CALL_MARK_MAGIC, .flags = flags };
 
 	write_mark(c, pid, tid, &head, sizeof(head));
+}
+
+void call_core_write_partial(struct call_core *c, uint32_t pid, uint32_t tid)
+{
+	write_flags(c, pid, tid, CALL_IS_PARTIAL);
+}
+
+void call_core_write_uncounted(struct call_core *c, uint32_t pid)
+{
+	write_flags(c, pid, pid, CALL_IS_PARTIAL | CALL_IS_UNCOUNTED);
 }
 
 /* Threads that an iterator told of, one after the other. */

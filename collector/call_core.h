@@ -80,6 +80,8 @@ struct call_programs call_core_programs(const struct call_core *c);
 void call_core_see(struct call_core *c, const struct record *mark);
 /* Some calls of the thread, up to now, were not counted. */
 void call_core_write_partial(struct call_core *c, uint32_t pid, uint32_t tid);
+/* Nor will any of this process be, until it runs another program. */
+void call_core_write_uncounted(struct call_core *c, uint32_t pid);
 /* After the last mark. */
 void call_core_write_rest(struct call_core *c);
 

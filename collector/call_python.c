@@ -77,6 +77,7 @@ static int search(struct call_python *p, struct err *e)
 		if (found && found != -ENOEXEC) {
 			err = found;
 			*e = why;
+			file.why_refused = xstrdup(why.what);
 		}
 		p->nr_usable += !found;
 		if (!found) {
@@ -88,6 +89,16 @@ static int search(struct call_python *p, struct err *e)
 		vec_push(&p->files, file);
 	}
 	return err;
+}
+
+/* Of the files from this one on. */
+static void tell_refused(const struct call_python *p, size_t first)
+{
+	size_t i;
+
+	for (i = first; i < p->files.nr; i++)
+		if (p->files.at[i].why_refused)
+			log_warn("%s: its calls are not counted", p->files.at[i].why_refused);
 }
 
 static int locate_target(struct call_python *p, const struct marker_target *target, struct err *e)
@@ -121,8 +132,10 @@ int call_python_prepare(struct call_python **ret_python, const struct marker_tar
 			e,
 			"It looks for python* and libpython* among the files that the target maps");
 	}
-	if (p->nr_usable)
+	if (p->nr_usable) {
+		tell_refused(p, 0);
 		err = 0;
+	}
 	if (err)
 		call_python_free(p);
 	else
@@ -325,6 +338,38 @@ static int attach_process(struct call_python *p, uint32_t pid, struct err *e)
 	return err;
 }
 
+static bool is_refused(const struct call_python *p, const struct locate_file *mapped)
+{
+	vec_each(&p->files, f)
+		if (f->why_refused && f->dev == mapped->dev && f->inode == mapped->inode)
+			return true;
+	return false;
+}
+
+static bool maps_refused(const struct call_python *p, uint32_t pid)
+{
+	struct locate mapped = { 0 };
+	struct err e = { 0 };
+	bool is_any = false;
+
+	if (!locate_process(&mapped, (int)pid, &e))
+		vec_each(&mapped.files, f)
+			is_any |= is_refused(p, f);
+	locate_release(&mapped);
+	return is_any;
+}
+
+/* What runs a Python that cannot be counted is no part of what is exact. */
+static void tell_uncounted(struct call_python *p, uint32_t pid)
+{
+	bool has_refused = false;
+
+	vec_each(&p->files, f)
+		has_refused |= f->why_refused != NULL;
+	if (has_refused && maps_refused(p, pid))
+		call_core_write_uncounted(p->core, pid);
+}
+
 int call_python_attach(struct call_python *p, const struct pids *pids,
 		       const struct sampler *sampler, struct writer *w, struct err *e)
 {
@@ -341,6 +386,7 @@ int call_python_attach(struct call_python *p, const struct pids *pids,
 		if (err && err != -ESRCH)
 			return err;
 		nr_attached += !err;
+		tell_uncounted(p, *pid);
 	}
 	return nr_attached ? 0 : err;
 }
@@ -375,13 +421,15 @@ static void attach_later(struct call_python *p, uint32_t pid)
 void call_python_follow(struct call_python *p, uint32_t pid)
 {
 	bool is_new = !pids_has(&p->pids, pid);
+	size_t nr_files = p->files.nr;
 	struct err e = { 0 };
 
 	if (!locate_process(&p->locate, (int)pid, &e) && search(p, &e))
-		log_warn("%s", e.what);
+		tell_refused(p, nr_files);
 	attach_later(p, pid);
 	if (is_new)
 		call_core_write_partial(p->core, pid, pid);
+	tell_uncounted(p, pid);
 }
 
 bool call_python_knows(const struct call_python *p, const struct writer_mmap *m)
@@ -395,7 +443,7 @@ bool call_python_knows(const struct call_python *p, const struct writer_mmap *m)
 bool call_python_map(struct call_python *p, const struct writer_mmap *m)
 {
 	struct err e = { 0 };
-	size_t nr_usable = p->nr_usable;
+	size_t nr_usable = p->nr_usable, nr_files = p->files.nr;
 	struct stat st;
 	int is_new;
 
@@ -404,13 +452,23 @@ bool call_python_map(struct call_python *p, const struct writer_mmap *m)
 	is_new = locate_mapped(&p->locate, m->pid, m->path, mapped_file_find(m, &st));
 	if (is_new <= 0)
 		return !is_new;
-	if (search(p, &e))
-		log_warn("%s", e.what);
+	if (search(p, &e)) {
+		tell_refused(p, nr_files);
+		tell_uncounted(p, m->pid);
+	}
 	if (p->nr_usable == nr_usable)
 		return true;
 	attach_later(p, m->pid);
 	call_core_write_partial(p->core, m->pid, m->pid);
 	return true;
+}
+
+bool call_python_refuses(const struct call_python *p, const char *path)
+{
+	vec_each(&p->files, f)
+		if (f->why_refused && !strcmp(f->module, path))
+			return true;
+	return false;
 }
 
 /* That it was in when it ended: another one may come to have its pid. */
@@ -515,6 +573,7 @@ void call_python_free(struct call_python *p)
 		python_places_release(&f->places);
 		if (f->fd >= 0)
 			close(f->fd);
+		free(f->why_refused);
 	}
 	vec_release(&p->files);
 	pids_release(&p->pids);

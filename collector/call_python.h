@@ -24,6 +24,7 @@ struct python_file {
 	int fd;				/* while another one may take its path; -1: it has no places */
 	uint64_t dev, inode;
 	struct python_places places;	/* none: it was looked at, and is no Python that can be counted */
+	char *why_refused;		/* of a Python that cannot be; else NULL */
 };
 
 struct python_attached {
@@ -65,6 +66,8 @@ int call_python_attach(struct call_python *p, const struct pids *pids, const str
 void call_python_follow(struct call_python *p, uint32_t pid);
 /* A process has mapped code. False: the file may be Python, and cannot be had, or no longer. */
 bool call_python_map(struct call_python *p, const struct writer_mmap *m);
+/* That file is a Python that cannot be counted: whoever maps it is to be followed. */
+bool call_python_refuses(const struct call_python *p, const char *path);
 /* That file cannot be Python, or was looked at. */
 bool call_python_knows(const struct call_python *p, const struct writer_mmap *m);
 /* By the name of the file. */

@@ -280,6 +280,8 @@ void counting_see(struct counting *c, const struct record *rec)
 	case PERF_RECORD_MMAP2:
 		if (rec->mmap.prot & PROT_EXEC && !is_no_file(rec->mmap.path))
 			note_mapping(c, rec);
+		if (c->python && call_python_refuses(c->python, rec->mmap.path))
+			counting_follow(c, rec->pid);
 		break;
 	}
 }

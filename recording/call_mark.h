@@ -26,6 +26,7 @@
 enum call_flags {
 	CALL_IS_PARTIAL = 1,	/* there were calls since the thread's last mark that are in no row */
 	CALL_IS_LATE = 2,	/* some of the rows are of a time before that mark */
+	CALL_IS_UNCOUNTED = 4,	/* nor will any of the process be, until it runs another program */
 };
 
 /* Most rows in one record. */

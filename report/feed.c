@@ -225,6 +225,21 @@ static void find_owner(struct feed *f, struct feed_sample *s)
 	s->request = attribute_sample(&f->attribute, s->thread, s->weight);
 }
 
+static void give_row(struct feed *f, const struct feed_calls *c)
+{
+	if (f->listener.calls && !f->listener.calls(f->listener.self, c))
+		f->tallies.nr_calls_nameless += c->row->ncalls;
+}
+
+/* What the thread has done, for the request or outside of one, had calls that nobody counts. */
+static void tell_uncounted(struct feed *f, uint32_t thread, const struct open_request *request)
+{
+	struct feed_calls none = { .session = &f->session, .tree = &f->calls, .thread = thread, .request = request };
+
+	if (f->session.processes.at[f->session.threads.at[thread].process].is_uncounted)
+		give_row(f, &none);
+}
+
 static void feed_sample(struct feed *f, const struct record *r)
 {
 	struct feed_sample s = { .session = &f->session, .record = r };
@@ -237,6 +252,7 @@ static void feed_sample(struct feed *f, const struct record *r)
 	note_depth(f, &r->sample.chain);
 	if (f->listener.sample)
 		f->listener.sample(f->listener.self, &s);
+	tell_uncounted(f, s.thread, s.request);
 }
 
 /* ---- counted calls ---- */
@@ -261,12 +277,6 @@ bool feed_calls_stack(const struct feed_calls *c, struct stacks *stacks, struct 
 		stacks->locations.at[stacks->nodes.at[node].location].is_inexact = true;
 	*ret = (struct stack_weight){ .node = node, .ncalls = c->row->ncalls, .self_ns = c->row->self_ns };
 	return true;
-}
-
-static void give_row(struct feed *f, const struct feed_calls *c)
-{
-	if (f->listener.calls && !f->listener.calls(f->listener.self, c))
-		f->tallies.nr_calls_nameless += c->row->ncalls;
 }
 
 /*
@@ -321,6 +331,8 @@ static bool take_calls(struct feed *f, const struct record *r)
 	calls.request = attribute_calls(&f->attribute, calls.thread);
 	calls.is_late = head.flags & CALL_IS_LATE || has_moved_on(f, calls.thread);
 	f->tallies.nr_calls_late += calls.is_late;
+	if (head.flags & CALL_IS_UNCOUNTED)
+		f->session.processes.at[f->session.threads.at[calls.thread].process].is_uncounted = true;
 	if (head.flags & CALL_IS_PARTIAL) {
 		f->tallies.nr_calls_partial++;
 		give_row(f, &calls);
@@ -378,6 +390,7 @@ static void request_ended(void *self, const struct open_request *r)
 {
 	struct feed *f = self;
 
+	tell_uncounted(f, r->thread, r);
 	if (f->listener.request_ended)
 		f->listener.request_ended(f->listener.self, &f->session, r);
 }

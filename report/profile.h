@@ -113,8 +113,8 @@ struct group {
 	X(calls_elsewhere,                                                                          \
 	  "function's calls were not counted in each recording, or file, that has it: its numbers are marked ~",   \
 	  "functions' calls were not counted in each recording, or file, that has them: their numbers are marked ~")  \
-	X(calls_partial, "time calls were not counted yet: numbers of that time are marked ~",      \
-	  "times calls were not counted yet: numbers of those times are marked ~")                 \
+	X(calls_partial, "time calls were not counted: numbers of that time are marked ~",          \
+	  "times calls were not counted: numbers of those times are marked ~")                     \
 	X(unmatched_ends, "end of a request without its begin",                                    \
 	  "ends of requests without their begin")                                                  \
 	X(unfinished, "request without an end", "requests without an end")                         \

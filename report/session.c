@@ -247,8 +247,10 @@ static void take_comm(struct session *s, const struct record *r)
 	if (r->pid == r->tid || r->comm.is_exec)
 		set_name(s, &p->name, name);
 	strings_drop(s->strings, name);
-	if (r->comm.is_exec)
+	if (r->comm.is_exec) {
 		space_clear(&p->space);
+		p->is_uncounted = false;
+	}
 }
 
 /* ---- mappings ---- */

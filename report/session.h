@@ -33,6 +33,7 @@ struct process {
 	uint32_t nr_threads;	/* known and not ended */
 	uint32_t nr_kept;	/* known, ended or not */
 	uint32_t unknown;	/* session_unknown_thread(), which is none of these; UINT32_MAX: not needed yet */
+	bool is_uncounted;	/* set by who reads marks of calls: CALL_IS_UNCOUNTED; an exec clears it */
 };
 
 struct thread {

@@ -26,6 +26,7 @@ Suite *check_calls_suite(void);
  *	C11:2*5		thread 11 called node 2 5 times; C11:2*5+7: and spent 7 ms in it
  *	Z11:2*5		the same, late
  *	P11		thread 11 had calls that were not counted
+ *	U11		nor will any of its process be, until K11: it runs another program
  *	B11:/a E11	a request begins and ends on thread 11; B11:/a#7 E12#7: with an id
  *	S11		a sample on thread 11, 1 ms, of app.so
  *	X12		the thread ends
@@ -105,6 +106,12 @@ static void build_word(struct recording_builder *b, uint64_t time, const char *w
 		break;
 	case 'P':
 		builder_calls(b, time, 10, tid, CALL_IS_PARTIAL, NULL, 0);
+		break;
+	case 'U':
+		builder_calls(b, time, 10, tid, CALL_IS_PARTIAL | CALL_IS_UNCOUNTED, NULL, 0);
+		break;
+	case 'K':
+		builder_comm(b, time, 10, tid, "server", true);
 		break;
 	case 'S':
 		builder_sample(b, time, 10, tid, (uint64_t[]){ 0x1010 }, 1);
@@ -285,6 +292,12 @@ static const struct {
 	{ "F1:f F2:g N1<0:1 N2<0:2 B11:/a C11:1*3 P11 C11:2*2 E11 B11:/b C11:1*1 E11", NULL,
 	  "/a ~5: f ~3, g ~2 | /b 1: f 1", 0, 0, 1 },
 	{ "F1:f N1<0:1 P11 C11:1*1 B11:/b C11:1*1 E11", NULL, "/b 1: f 1 | (outside) ~1: f ~1", 0, 0, 1 },
+	/* or of which process, whatever it does */
+	{ "F1:f N1<0:1 B11:/a C11:1*1 E11 U11 B11:/a C11:1*3 E11 B11:/b C11:1*4 E11 C11:1*5", NULL,
+	  "/a ~4: f ~4 | /b ~4: f ~4 | (outside) ~5: f ~5", 0, 0, 1 },
+	{ "F1:f N1<0:1 B11:/b U12 C11:1*2 E11 C11:1*1", NULL, "/b ~2: f ~2 | (outside) ~1: f ~1", 0, 0, 1 },
+	{ "F1:f N1<0:1 U11 B11:/a C11:1*3 E11 K11 B11:/b C11:1*4 E11 B11:/c S11 C11:1*1 E11", NULL,
+	  "/c 1 1ms: 0x1010 - 1 1, f 1 | /a ~3: f ~3 | /b 4: f 4", 0, 0, 1 },
 	/* they came late, and may be another request's: so may others of that function be */
 	{ "F1:f F2:g N1<0:1 N2<0:2 B11:/a C11:1*3 C11:2*1 E11 B11:/b Z11:1*3 E11", NULL,
 	  "/a ~4: f ~3, g 1 | /b ~3: f ~3", 0, 1, 0 },

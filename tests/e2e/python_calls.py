@@ -458,6 +458,38 @@ def check_family():
     step("%d children that come while wperf attaches" % nr)
 
 
+def check_beside(without, other):
+    """Beside a Python that can be counted another one is none of what is exact: it was there, or comes while recording."""
+    process = start_target(PYTHON, path("program.py"), ready="ready", stdin=subprocess.PIPE)
+    recording = Recording("-p", "%d,%d" % (process.pid, other.pid), "--calls", "python", "--marker", "none")
+    for each in (process, other):
+        each.stdin.write("threads plain\n")
+        each.stdin.flush()
+        equal("what a target said", each.stdout.readline(), "[]\n")
+    recording.stop()
+    for each in (process, other):
+        each.stdin.close()
+        equal("exit status of a target", each.wait(PATIENCE), 0)
+    has("what wperf says of the other", recording.talk, "%s: it was built without USDT probes: its calls are not counted" % without)
+    alone, together = counted(recording.file, "--by", "process"), counted(recording.file, "--by", "none")
+    equal("calls of the one", numbers(alone)["recursive"], (36, 8))
+    equal("rows of the one that are not exact", {name for name, f in alone.items() if not f["exact"]}, set())
+    equal("rows of both that are exact", {name for name, f in together.items() if f["exact"]}, set())
+    equal("whether the table of both is", [g["exact"] for g in report(recording.file, "--by", "none")["groups"]], [False])
+
+    # One that comes while recording.
+    begins = "import subprocess; subprocess.run(['%s', '-c', 'input()'])" % without
+    recording = Recording("--calls", "python", "--marker", "none", "--", PYTHON, "-c", begins, stdin=subprocess.PIPE,
+                          env=dict(os.environ, PYTHONHOME="/usr"))
+    said = "%s: it was built without USDT probes: its calls are not counted" % without
+    wait_until("wperf says it of the other", lambda: said in recording.read_talk())
+    recording.process.stdin.write(b"\n")
+    recording.process.stdin.close()
+    recording.wait()
+    equal("times that it is said", recording.talk.count(said), 1)
+    equal("whether the table is exact", [g["exact"] for g in report(recording.file, "--by", "none")["groups"]], [False])
+
+
 def check_refused():
     other = start("sleep", "60")
     said = wperf("record", "--calls", "python", "-p", str(other.pid), "-o", path("none.data"), status=None)
@@ -470,11 +502,12 @@ def check_refused():
     with open(without, "wb") as f:
         f.write(bytes.replace(b"function__return\0", b"function__rexxxx\0"))
     os.chmod(without, 0o755)
-    other = start(without, "-c", "import time; time.sleep(60)")
+    other = start_target(without, path("program.py"), ready="ready", stdin=subprocess.PIPE, env=dict(os.environ, PYTHONHOME="/usr"))
     said = wperf("record", "--calls", "python", "-p", str(other.pid), "-o", path("none.data"), status=None)
     equal("exit status without USDT", said.returncode, USAGE)
     has("without USDT", said.stderr, "it was built without USDT probes")
     has("without USDT", said.stderr, "--with-dtrace")
+    check_beside(without, other)
     step("what cannot be counted is said")
 
 
