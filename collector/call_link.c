@@ -4,13 +4,12 @@
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <linux/perf_event.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/log.h"
+#include "collector/kernel_number.h"
 #include "collector/privileges.h"
 #include "collector/target.h"
 #include "collector/unkilled.h"
@@ -98,29 +97,6 @@ int call_link_ask(int multi_fd)
 
 /* ---- one by one ---- */
 
-static int uprobe_pmu_type(void)
-{
-	FILE *f = fopen("/sys/bus/event_source/devices/uprobe/type", "re");
-	int type = -1;
-
-	if (f) {
-		if (fscanf(f, "%d", &type) != 1)
-			type = -1;
-		fclose(f);
-	}
-	return type;
-}
-
-static void raise_nofile(size_t nr)
-{
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur >= nr)
-		return;
-	limit.rlim_cur = limit.rlim_max < nr ? limit.rlim_max : nr;
-	setrlimit(RLIMIT_NOFILE, &limit);
-}
-
 /*
  * The event's process is where the kernel puts the breakpoint. The BPF program runs for each of its
  * threads, whichever the event's own is (kernel/trace/trace_uprobe.c: __uprobe_perf_func()).
@@ -160,12 +136,9 @@ static int attach_each(void *self)
 
 static int attach_singles(struct link_call *c)
 {
-	size_t nr_open = 64;
-
-	c->pmu_type = uprobe_pmu_type();
+	c->pmu_type = (int)kernel_number(KERNEL_UPROBE_TYPE, -1);
 	if (c->pmu_type < 0)
 		return -EOPNOTSUPP;
-	raise_nofile(nr_open + 2 * c->nr);
 	return unkilled_call(attach_each, c);
 }
 

@@ -3,7 +3,6 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -12,6 +11,7 @@
 #include "base/alloc.h"
 #include "base/str.h"
 #include "base/vec.h"
+#include "collector/kernel_number.h"
 #include "collector/pfm.h"
 
 /* perf's spellings of the generic events that libpfm4 spells otherwise. */
@@ -46,19 +46,6 @@ static const struct {
 	{ "emulation-faults", PERF_TYPE_SOFTWARE, PERF_COUNT_SW_EMULATION_FAULTS },
 };
 
-static uint64_t read_number(const char *path)
-{
-	FILE *f = fopen(path, "re");
-	unsigned long long value = 0;
-
-	if (f) {
-		if (fscanf(f, "%llu", &value) != 1)
-			value = 0;
-		fclose(f);
-	}
-	return value;
-}
-
 #define MAX_PRECISE "/sys/bus/event_source/devices/cpu/caps/max_precise"
 
 /* "p" for each step of precision, "P" for as much as the CPU has. */
@@ -67,7 +54,7 @@ static unsigned int precision(const char *modifier)
 	unsigned int nr = 0;
 
 	if (strchr(modifier, 'P'))
-		nr = (unsigned int)read_number(MAX_PRECISE);
+		nr = (unsigned int)kernel_number(MAX_PRECISE, 0);
 	else
 		for (; *modifier; modifier++)
 			nr += *modifier == 'p';
@@ -275,5 +262,5 @@ const char *event_default(struct perf_event_attr *attr)
 
 uint64_t event_max_freq_hz(void)
 {
-	return read_number("/proc/sys/kernel/perf_event_max_sample_rate");
+	return (uint64_t)kernel_number(KERNEL_SAMPLE_RATE_MAX, 0);
 }

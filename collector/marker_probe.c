@@ -8,7 +8,6 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
-#include <stdio.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -16,6 +15,7 @@
 #include "collector/bpf_object.h"
 #include "collector/call_core.h"
 #include "collector/descriptors.h"
+#include "collector/kernel_number.h"
 #include "collector/locate.h"
 #include "collector/marker.h"
 #include "collector/privileges.h"
@@ -257,19 +257,6 @@ static bool probe_repeats(const void *self, const void *earlier)
 
 /* ---- attaching ---- */
 
-static int uprobe_pmu_type(void)
-{
-	FILE *f = fopen("/sys/bus/event_source/devices/uprobe/type", "re");
-	int type = -1;
-
-	if (f) {
-		if (fscanf(f, "%d", &type) != 1)
-			type = -1;
-		fclose(f);
-	}
-	return type;
-}
-
 /* The uprobe PMU's attr: kernel/events/core.c, "uprobe" format: config:0 return, config:32-63 counter. */
 static int open_uprobe(int type, const struct probe_site *site)
 {
@@ -384,7 +371,7 @@ static int attach_each(void *self)
 
 static int attach_sites(struct probe_marker *m, bool is_unwound, struct err *e)
 {
-	struct attach_call call = { m, uprobe_pmu_type(), is_unwound, e };
+	struct attach_call call = { m, (int)kernel_number(KERNEL_UPROBE_TYPE, -1), is_unwound, e };
 
 	if (call.pmu_type >= 0)
 		return unkilled_call(attach_each, &call);

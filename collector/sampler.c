@@ -2,7 +2,6 @@
 #include "collector/sampler.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -11,6 +10,7 @@
 
 #include "base/log.h"
 #include "collector/cpus.h"
+#include "collector/kernel_number.h"
 #include "collector/privileges.h"
 
 enum {
@@ -31,19 +31,6 @@ enum {
 static long perf_event_open(struct perf_event_attr *attr, int pid, int cpu)
 {
 	return syscall(SYS_perf_event_open, attr, pid, cpu, -1, PERF_FLAG_FD_CLOEXEC);
-}
-
-static long read_number(const char *path, long missing)
-{
-	FILE *f = fopen(path, "re");
-	long value = missing;
-
-	if (f) {
-		if (fscanf(f, "%ld", &value) != 1)
-			value = missing;
-		fclose(f);
-	}
-	return value;
 }
 
 static struct perf_event_attr sampling_attr(const struct sampler_config *c)
@@ -95,7 +82,7 @@ static struct perf_event_attr marks_attr(void)
 
 static int explain_permission(int error, struct err *e)
 {
-	long paranoid = read_number("/proc/sys/kernel/perf_event_paranoid", 2);
+	long paranoid = kernel_number("/proc/sys/kernel/perf_event_paranoid", 2);
 
 	err_set(e, error, "cannot sample: %m (kernel.perf_event_paranoid is %ld)", paranoid);
 	if (paranoid > 2)
@@ -106,7 +93,7 @@ static int explain_permission(int error, struct err *e)
 
 static int explain(const struct sampler_config *c, int error, struct err *e)
 {
-	long max_hz = read_number("/proc/sys/kernel/perf_event_max_sample_rate", 0);
+	long max_hz = kernel_number(KERNEL_SAMPLE_RATE_MAX, 0);
 	struct rlimit files = { 0 };
 
 	switch (error) {
