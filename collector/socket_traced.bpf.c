@@ -125,6 +125,9 @@ static struct conn *add_conn(const struct transfer *t, struct sock *sk, enum dir
 	return c;
 }
 
+/* This program for reads is attached last: what was read before, behind a write that was seen, is nothing unseen. */
+static volatile __u32 has_reads;
+
 static __always_inline void moved(struct transfer *t, struct sock *sk, enum direction direction)
 {
 	struct telling telling = { .ctx = t->ctx,
@@ -134,7 +137,9 @@ static __always_inline void moved(struct transfer *t, struct sock *sk, enum dire
 				   .bytes = t->bytes };
 	const struct tcp_sock *tcp = tcp_of(sk);
 
-	if (tcp) {
+	if (direction == DIRECTION_IN && !has_reads)
+		has_reads = 1;
+	if (tcp && has_reads) {
 		t->read_seq = read_seq_of(sk, tcp);
 		t->has_read_seq = 1;
 	}

@@ -19,6 +19,7 @@
 #include "report/protocol.h"
 
 #define PATH_LEN_MAX 1024
+#define METHOD_LEN_MAX 64
 /* More than a method, a path and the version: an absolute-form has an authority, too. */
 #define REQUEST_LINE_MAX 1280
 /* All other lines say what matters early: a status, a length, a coding. */
@@ -155,7 +156,7 @@ static void name(struct http1 *h, struct http1_request r, const struct exchange_
 		http1_kinds_set(&h->kinds, h->nr_began, HTTP1_CONNECT);
 	else if (r.is_head)
 		http1_kinds_set(&h->kinds, h->nr_began, HTTP1_HEAD);
-	l->named(l->self, h->nr_began, (const char *)r.method.s, r.method.len,
+	l->named(l->self, h->nr_began, (const char *)r.method.s, min_len(r.method.len, METHOD_LEN_MAX),
 		 (const char *)r.path.s, min_len(r.path.len, PATH_LEN_MAX));
 }
 

@@ -33,7 +33,7 @@ static void ignore_name(void *self, uint64_t nr, const char *method, size_t meth
 	(void)nr;
 	(void)method;
 	(void)path;
-	assert(method_len <= 32 && path_len <= 1024);
+	assert(method_len <= 64 && path_len <= 1024);
 }
 
 static void ignore(void *self)
