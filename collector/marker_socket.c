@@ -286,6 +286,15 @@ static int attach_programs(struct socket_marker *m, struct err *e)
 	return err;
 }
 
+static void tell_whole(const struct socket_marker *m)
+{
+	const struct bpf_program *whole = bpf_object__find_program_by_name(m->object, "socket_whole");
+	LIBBPF_OPTS(bpf_test_run_opts, options);
+
+	if (whole)
+		bpf_prog_test_run_opts(bpf_program__fd(whole), &options);
+}
+
 /* Those that are made from now on socket_fork sees. */
 static void look_for_threads(struct socket_marker *m, const struct follow *follow)
 {
@@ -323,9 +332,11 @@ static int socket_attach(void *self, const struct marker_ways *ways, struct err 
 		return err;
 	writer_note_marker(ways->writer, &note);
 	err = attach_programs(m, e);
-	if (!err)
-		look_for_threads(m, ways->follow);
-	return err;
+	if (err)
+		return err;
+	tell_whole(m);
+	look_for_threads(m, ways->follow);
+	return 0;
 }
 
 /* ---- counts ---- */

@@ -125,8 +125,16 @@ static struct conn *add_conn(const struct transfer *t, struct sock *sk, enum dir
 	return c;
 }
 
-/* This program for reads is attached last: what was read before, behind a write that was seen, is nothing unseen. */
-static volatile __u32 has_reads;
+/* Not before reads are seen, too: what was read in between, behind a write that was seen, is nothing unseen. */
+static volatile __u32 is_whole;
+
+/* Run by the collector when all programs are attached. */
+SEC("raw_tp")
+int socket_whole(void *ctx)
+{
+	is_whole = 1;
+	return 0;
+}
 
 static __always_inline void moved(struct transfer *t, struct sock *sk, enum direction direction)
 {
@@ -137,9 +145,7 @@ static __always_inline void moved(struct transfer *t, struct sock *sk, enum dire
 				   .bytes = t->bytes };
 	const struct tcp_sock *tcp = tcp_of(sk);
 
-	if (direction == DIRECTION_IN && !has_reads)
-		has_reads = 1;
-	if (tcp && has_reads) {
+	if (tcp && is_whole) {
 		t->read_seq = read_seq_of(sk, tcp);
 		t->has_read_seq = 1;
 	}

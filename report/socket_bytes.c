@@ -383,7 +383,8 @@ static struct chunk own_bytes(struct connection *c, const struct chunk *b)
 
 	if (nr > b->len)
 		nr = b->len;
-	own.bytes += nr;
+	if (nr)
+		own.bytes += nr;
 	own.len -= nr;
 	own.total -= nr;
 	c->has_read |= own.total;
