@@ -69,50 +69,14 @@ double feed_seconds_per_weight(const struct feed *f, const char **ret_unit)
 
 /* ---- depth ---- */
 
-/*
- * The kernel walks up to a limit (kernel.perf_event_max_stack, unless the event has its own) and
- * does not say where it stopped short: a chain as long as the limit is taken for cut. A longer one
- * shows that it was not the limit, or that the chain is not the kernel's.
- */
-static uint32_t depth_limit(const struct event_desc *event)
-{
-	return event->attr.sample_max_stack ? event->attr.sample_max_stack : PERF_MAX_STACK_DEPTH;
-}
-
-static void note_depth(struct feed *f, const struct callchain *chain)
-{
-	uint32_t limit = depth_limit(f->event);
-	uint64_t i, nr_frames = 0;
-
-	if (chain->nr < limit || f->event->attr.exclude_callchain_user)
-		return;
-	for (i = 0; i < chain->nr; i++)
-		nr_frames += callchain_at(chain, i) < PERF_CONTEXT_MAX;
-	f->nr_at_limit += nr_frames == limit;
-	f->is_limit_unknown |= nr_frames > limit;
-}
-
-static bool has_unwound(const struct unwind_tally *t)
-{
-	size_t i;
-
-	for (i = 0; i < UNWIND_NR_STOPS; i++)
-		if (t->nr_stops[i])
-			return true;
-	return false;
-}
-
-/* Stacks that the recorder unwound are cut by nothing, and may be that deep by chance. */
 static void end_depth(struct feed *f)
 {
-	bool is_kernels = !f->is_limit_unknown && !has_unwound(&f->session.stacks);
+	uint64_t nr_cut = depth_nr_cut(&f->depth, &f->session.stacks);
 
-	if (f->nr_at_limit && is_kernels) {
-		f->tallies.nr_cut_stacks += f->nr_at_limit;
+	f->tallies.nr_cut_stacks += nr_cut;
+	if (nr_cut)
 		f->tallies.cut_at_frames = depth_limit(f->event);
-	}
-	f->nr_at_limit = 0;
-	f->is_limit_unknown = false;
+	f->depth = (struct depth){ 0 };
 }
 
 /* ---- samples ---- */
@@ -249,7 +213,7 @@ static void feed_sample(struct feed *f, const struct record *r)
 	if (!s.request || !s.request->is_held)
 		count_samples(f, 1, s.request);
 	f->input_weight += s.weight;
-	note_depth(f, &r->sample.chain);
+	depth_note(&f->depth, f->event, &r->sample.chain);
 	if (f->listener.sample)
 		f->listener.sample(f->listener.self, &s);
 	tell_uncounted(f, s.thread, s.request);

@@ -18,6 +18,7 @@
 #include "recording/call_mark.h"
 #include "report/attribute.h"
 #include "report/call_tree.h"
+#include "report/depth.h"
 #include "report/dying.h"
 #include "report/profile.h"
 #include "report/weights.h"
@@ -76,8 +77,7 @@ struct feed {
 	uint64_t nr_read;			/* samples and marks */
 	uint64_t input_weight;
 	uint64_t input_begin_ns, input_end_ns;
-	uint64_t nr_at_limit;			/* stacks as deep as the kernel walks */
-	bool is_limit_unknown;
+	struct depth depth;
 	/* of all */
 	uint32_t nr_inputs;
 	struct tallies tallies;
