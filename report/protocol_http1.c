@@ -14,6 +14,7 @@
  */
 #include <assert.h>
 
+#include "report/http1_begin.h"
 #include "report/http1_kinds.h"
 #include "report/http1_partial.h"
 #include "report/protocol.h"
@@ -160,35 +161,9 @@ static void name(struct http1 *h, struct http1_request r, const struct exchange_
 		 (const char *)r.path.s, min_len(r.path.len, PATH_LEN_MAX));
 }
 
-/*
- * Servers take more than the RFC has (nginx long methods, gunicorn any target), or answer that they do not: where a
- * request is due, a line of text with a version is one.
- */
-static enum recognition recognize_any(struct http1_line line, bool is_whole)
+static enum http1_place place_of(const struct http1 *h)
 {
-	if (!http1_line_is_text(line))
-		return RECOGNIZED_NOT;
-	if (!is_whole)
-		return RECOGNIZED_MAYBE;
-	return http1_line_has_version(line) ? RECOGNIZED : RECOGNIZED_NOT;
-}
-
-/*
- * is_whole: else more of it is to come. Where it is not sure that a message begins here, its version says so: who has
- * asked with one does not go on with HTTP/0.9.
- */
-static enum recognition recognize_request(const struct http1 *h, struct http1_line line, bool is_whole)
-{
-	enum recognition r = http1_line_recognize(line.s, line.len, h->is_synced);
-	bool is_due = h->is_synced || !h->nr_began;
-
-	if (r == RECOGNIZED_NOT && is_due)
-		return recognize_any(line, is_whole);
-	if (r != RECOGNIZED || is_due || line.is_cut)
-		return r;
-	if (!is_whole)
-		return RECOGNIZED_MAYBE;
-	return http1_line_request(line).has_version ? RECOGNIZED : RECOGNIZED_NOT;
+	return h->is_synced ? HTTP1_SYNCED : h->nr_began ? HTTP1_UNSURE : HTTP1_FIRST;
 }
 
 /* Of a request line that is not complete: what is there may be known to begin one. */
@@ -198,7 +173,7 @@ static void take_request_part(struct http1 *h, const struct exchange_listener *l
 	enum recognition r = RECOGNIZED;
 
 	if (!h->is_reading)
-		r = recognize_request(h, line, false);
+		r = http1_begin_of_line(line, false, place_of(h));
 	if (r == RECOGNIZED_NOT)
 		lose(h, &h->in);
 	else if (r == RECOGNIZED && !h->is_reading)
@@ -223,7 +198,7 @@ static void take_request_line(struct http1 *h, struct http1_line line,
 	if (!line.len)
 		return;
 	if (!h->is_reading) {
-		if (recognize_request(h, line, true) == RECOGNIZED)
+		if (http1_begin_of_line(line, true, place_of(h)) == RECOGNIZED)
 			begin(h, l);
 		else
 			lose(h, &h->in);
@@ -491,16 +466,6 @@ static void take_unwritten(struct http1 *h, uint64_t nr, const struct exchange_l
 		take_unasked(h, l);
 }
 
-static enum recognition recognize(const uint8_t *bytes, size_t len)
-{
-	enum recognition is = http1_line_recognize(bytes, len, false);
-	struct http1_line line;
-
-	if (is == RECOGNIZED_NOT && http1_line_next(&bytes, &len, &line))
-		return recognize_any(line, true);
-	return is;
-}
-
 /* Whether a body goes on here, nobody knows: where it ends did not travel. */
 static bool is_in_lost_body(const struct http1 *h)
 {
@@ -597,7 +562,7 @@ static void http1_inbound(void *parser, const struct chunk *c, const struct exch
 		return;
 	if (h->has_written)
 		begin_exchange(h, c, l);
-	else if (h->in.at == AT_LOST && recognize(c->bytes, c->len) == RECOGNIZED)
+	else if (h->in.at == AT_LOST && http1_begin_of_read(c->bytes, c->len) == RECOGNIZED)
 		take_unplaced(h, c, l);
 	left = skip_rest(h, c);
 	take_bytes(h, &h->in, &left, l);
@@ -642,7 +607,7 @@ static void http1_closed(void *parser, const struct exchange_listener *l)
 const struct protocol protocol_http1 = {
 	.name = "http",
 	.parser_size = sizeof(struct http1),
-	.recognize = recognize,
+	.recognize = http1_begin_of_read,
 	.inbound = http1_inbound,
 	.outbound = http1_outbound,
 	.closed = http1_closed,
