@@ -33,7 +33,6 @@
 #include "report/protocol.h"
 #include "report/turns.h"
 
-
 #define PATH_MAX_BYTES	1024
 #define STATEMENTS_MAX	256
 #define STATEMENT_BYTES 65536
