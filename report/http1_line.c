@@ -4,6 +4,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "report/intake.h"
+
 #define METHOD_LEN_MAX 32	/* twice the longest registered one, UPDATEREDIRECTREF */
 #define AUTHORITY_LEN_MAX 255	/* a host name's, RFC 1035, 2.3.4 */
 
@@ -22,11 +24,6 @@ static bool is_upper(uint8_t c)
 	return c >= 'A' && c <= 'Z';
 }
 
-static bool is_one_of(uint8_t c, const char *set)
-{
-	return c && strchr(set, c);
-}
-
 static bool is_alnum(uint8_t c)
 {
 	return is_digit(c) || is_upper(c & ~0x20);
@@ -35,13 +32,13 @@ static bool is_alnum(uint8_t c)
 /* RFC 9110, 5.6.2. */
 static bool is_token(uint8_t c)
 {
-	return is_alnum(c) || is_one_of(c, "!#$%&'*+-.^_`|~");
+	return is_alnum(c) || byte_is_one_of(c, "!#$%&'*+-.^_`|~");
 }
 
 /* Of a name, or of an IPv6 address in brackets: RFC 3986, 3.2.2. */
 static bool is_host(uint8_t c)
 {
-	return is_alnum(c) || is_one_of(c, "-._~%!$&'()*+,;=[]");
+	return is_alnum(c) || byte_is_one_of(c, "-._~%!$&'()*+,;=[]");
 }
 
 static struct http1_line line_from(struct http1_line line, size_t at)
@@ -271,7 +268,7 @@ static struct http1_line path_of(struct http1_line target)
 
 	if (!at)
 		return target;
-	while (at < target.len && !is_one_of(target.s[at], "/?#"))
+	while (at < target.len && !byte_is_one_of(target.s[at], "/?#"))
 		at++;
 	if (at < target.len ? target.s[at] == '/' : target.is_cut)
 		return line_from(target, at);

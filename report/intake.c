@@ -150,6 +150,11 @@ void body_release(struct body *b)
 	held_release(&b->kept);
 }
 
+struct piece piece_of(const char *s)
+{
+	return (struct piece){ (const uint8_t *)s, strlen(s) };
+}
+
 bool piece_is(struct piece p, const char *text)
 {
 	return p.len == strlen(text) && !memcmp(p.s, text, p.len);
@@ -197,4 +202,9 @@ bool piece_number(struct piece p, uint64_t *ret)
 	}
 	*ret = n;
 	return true;
+}
+
+bool byte_is_one_of(uint8_t c, const char *set)
+{
+	return c && strchr(set, c);
 }

@@ -65,6 +65,8 @@ bool body_take(struct body *b, struct intake *in);
 struct piece body_kept(const struct body *b);
 void body_release(struct body *b);
 
+/* A string's bytes, lent as it is. */
+struct piece piece_of(const char *s);
 bool piece_is(struct piece p, const char *text);
 /* The next word, up to a blank, which is skipped with those before it. False: none was left. */
 bool piece_word(struct piece *left, struct piece *ret);
@@ -72,6 +74,9 @@ bool piece_word(struct piece *left, struct piece *ret);
 bool piece_cstr(struct piece *left, struct piece *ret);
 /* 1 to 18 decimal digits and nothing else, so that sums do not overflow. */
 bool piece_number(struct piece p, uint64_t *ret);
+
+/* Is c, which is not NUL, in the string? */
+bool byte_is_one_of(uint8_t c, const char *set);
 
 static inline uint16_t load_be16(const uint8_t *s)
 {

@@ -11,38 +11,23 @@
  * Every request ends with ReadyForQuery ('Z'), in the order of asking:
  *   (startup)		StartupMessage to the first ReadyForQuery, authentication in between
  *   Query		path: the statement
- *   extended query	the messages up to Sync, also if Sync is all: "(sync)"
+ *   extended query	the messages up to Sync, also if Sync is all: see postgres_batch.h
  *   FunctionCall	"(function call)"
  * What is copied belongs to the request that copies. Terminate, SSLRequest, GSSENCRequest and
  * CancelRequest are none. Where the server takes up encryption, nothing more is understood.
- *
- * An extended query's path is the statement of the first portal that it executes; BEGIN, which
- * drivers send ahead of the first statement of a transaction, is one only if it is alone. " ..."
- * follows where a different statement was executed too. Nothing executed: "PREPARE" and the text
- * that it parses, or "(bind)", "(describe)", "(close)". An empty statement: "(empty)". One that was parsed before
- * anybody listened: "(execute NAME)". Where the messages behind large parameters did not travel, what was bound
- * counts as executed.
  */
 #include <string.h>
 
 #include "base/alloc.h"
 #include "report/intake.h"
 #include "report/outstanding.h"
+#include "report/postgres_batch.h"
 #include "report/postgres_messages.h"
-#include "report/prepared.h"
 #include "report/protocol.h"
 #include "report/turns.h"
 
-#define PATH_MAX_BYTES	1024
-#define STATEMENTS_MAX	256
-#define STATEMENT_BYTES 65536
-/* Named portals are cursors: few are open at a time. */
-#define PORTALS_MAX 8
 /* Types of messages that a request begins with. */
 #define ASKING "QFPBDECS"
-
-/* What a batch of the extended query had so far: its path, if nothing is executed. */
-enum batch { BATCH_NONE, BATCH_SYNC, BATCH_CLOSE, BATCH_DESCRIBE, BATCH_BIND, BATCH_PARSE };
 
 struct postgres {
 	struct turns turns;
@@ -52,10 +37,7 @@ struct postgres {
 	struct body body;
 	uint8_t type;	  /* of the message whose body is read; 0: none is */
 	bool is_copied;	  /* CopyDone or CopyFail was the last message */
-	enum batch batch; /* BATCH_NONE: the open request, if any, is no extended query */
-	bool has_more;	  /* a different statement was executed too */
-	struct text *executed, *parsed, *bound; /* NULL: none */
-	struct prepared statements, portals;
+	struct postgres_batch batch; /* the open request's, if it is an extended query */
 	/* What is written. */
 	bool is_opaque, awaits_encryption;
 	struct held answer_head;
@@ -64,97 +46,29 @@ struct postgres {
 	bool is_in_answer;
 };
 
-static bool is_one_of(uint8_t type, const char *types)
+/* ---- messages of the client ---- */
+
+static void name_request(const struct postgres *p, struct piece path, const struct exchange_listener *l)
 {
-	return type && strchr(types, type);
-}
+	size_t len = path.len < POSTGRES_PATH_MAX ? path.len : POSTGRES_PATH_MAX;
 
-static struct piece piece_of(const char *s)
-{
-	return (struct piece){ (const uint8_t *)s, strlen(s) };
-}
-
-/* ---- a batch of the extended query ---- */
-
-static void clear_batch(struct postgres *p)
-{
-	text_drop(p->executed);
-	text_drop(p->parsed);
-	text_drop(p->bound);
-	p->executed = p->parsed = p->bound = NULL;
-	p->batch = BATCH_NONE;
-	p->has_more = false;
-}
-
-static bool is_same(const struct text *a, const struct text *b)
-{
-	return a == b || (a->len == b->len && !memcmp(a->s, b->s, a->len));
-}
-
-/* BEGIN or START TRANSACTION, whatever comes behind. */
-static bool is_begin(const struct text *t)
-{
-	return (t->len >= 5 && !strncasecmp(t->s, "BEGIN", 5) &&
-		(t->len == 5 ||
-		 !is_one_of((uint8_t)(t->s[5] | 0x20), "abcdefghijklmnopqrstuvwxyz_"))) ||
-	       (t->len >= 17 && !strncasecmp(t->s, "START TRANSACTION", 17));
-}
-
-static void executes(struct postgres *p, struct text *t)
-{
-	if (!p->executed || (is_begin(p->executed) && !p->has_more)) {
-		text_drop(p->executed);
-		p->executed = text_hold(t);
-	} else if (!is_same(p->executed, t)) {
-		p->has_more = true;
-	}
-}
-
-static void name_request(const struct postgres *p, struct piece a, struct piece b,
-			 const struct exchange_listener *l)
-{
-	char path[PATH_MAX_BYTES];
-	size_t len = a.len < sizeof(path) - b.len ? a.len : sizeof(path) - b.len;
-
-	if (len)
-		memcpy(path, a.s, len);
-	if (b.len)
-		memcpy(path + len, b.s, b.len);
-	l->named(l->self, p->asked.open, "", 0, path, len + b.len);
-}
-
-static struct piece text_piece(const struct text *t)
-{
-	return (struct piece){ (const uint8_t *)t->s, t->len };
+	l->named(l->self, p->asked.open, "", 0, (const char *)path.s, len);
 }
 
 static void name_batch(const struct postgres *p, const struct exchange_listener *l)
 {
-	static const char *const names[] = { "",	   "(sync)", "(close)",
-					     "(describe)", "(bind)", "(parse)" };
-	struct piece text;
+	char path[POSTGRES_PATH_MAX];
 
-	if (p->executed) {
-		name_request(p, text_piece(p->executed), piece_of(p->has_more ? " ..." : ""), l);
-	} else if (p->parsed && p->parsed->len) {
-		text = text_piece(p->parsed);
-		text.len = text.len < PATH_MAX_BYTES - 8 ? text.len : PATH_MAX_BYTES - 8;
-		name_request(p, piece_of("PREPARE "), text, l);
-	} else {
-		name_request(p, piece_of(names[p->batch]), piece_of(""), l);
-	}
+	l->named(l->self, p->asked.open, "", 0, path, postgres_batch_path(&p->batch, path));
 }
-
-/* ---- messages of the client ---- */
 
 /* Of a batch whose end was not seen: what it has bound is what it executes. */
 static void leave_place(struct postgres *p, const struct exchange_listener *l)
 {
-	if (!p->executed && p->bound)
-		executes(p, p->bound);
-	if (p->asked.open && p->batch != BATCH_NONE)
+	postgres_batch_lose_end(&p->batch);
+	if (p->asked.open && p->batch.kind != BATCH_NONE)
 		name_batch(p, l);
-	clear_batch(p);
+	postgres_batch_clear(&p->batch);
 	p->type = 0;
 	p->is_copied = false;
 	held_drop(&p->head);
@@ -171,7 +85,7 @@ static bool is_in_request(const struct postgres *p)
 {
 	if (p->asked.open)
 		return !p->asked.nr_asked;
-	return p->asked.nr_asked == 1 && is_one_of(p->answer_type, "GW");
+	return p->asked.nr_asked == 1 && byte_is_one_of(p->answer_type, "GW");
 }
 
 /* The head of a message did not travel. */
@@ -185,7 +99,7 @@ static void lose_head(struct postgres *p, uint64_t nr_unknown, const struct exch
 
 static void end_request(struct postgres *p, const struct exchange_listener *l)
 {
-	clear_batch(p);
+	postgres_batch_clear(&p->batch);
 	if (!outstanding_asked(&p->asked, 0))
 		lose_place(p, 0, l);
 }
@@ -196,139 +110,17 @@ static void end_batch(struct postgres *p, const struct exchange_listener *l)
 	end_request(p, l);
 }
 
-static bool is_blank(struct piece p)
+static void take_query(struct postgres *p, struct piece payload, const struct exchange_listener *l)
 {
-	size_t i;
+	struct piece statement = postgres_statement_of(payload);
 
-	for (i = 0; i < p.len; i++)
-		if (!is_one_of(p.s[i], " \t\r\n\f"))
-			return false;
-	return true;
-}
-
-/* What a message has up to a NUL, or as much of it as travelled. */
-static struct piece statement_of(struct piece left)
-{
-	struct piece statement = left;
-
-	return piece_cstr(&left, &statement) && is_blank(statement) ? piece_of("(empty)") : statement;
-}
-
-static void take_query(struct postgres *p, struct piece left, const struct exchange_listener *l)
-{
-	struct piece statement = statement_of(left);
-	struct text *t;
-
-	if (p->batch == BATCH_NONE) {
-		name_request(p, statement, piece_of(""), l);
+	if (p->batch.kind == BATCH_NONE) {
+		name_request(p, statement, l);
 		end_request(p, l);
 		return;
 	}
-	/* It takes the place of the Sync that the batch lacks. */
-	t = text_new(statement);
-	executes(p, t);
-	text_drop(t);
+	postgres_batch_query(&p->batch, statement);
 	end_batch(p, l);
-}
-
-static void take_parse(struct postgres *p, struct piece left)
-{
-	struct piece name;
-	struct text *t;
-
-	if (!piece_cstr(&left, &name))
-		return;
-	p->statements.max = STATEMENTS_MAX;
-	p->statements.max_bytes = STATEMENT_BYTES;
-	t = text_new(statement_of(left));
-	prepared_set(&p->statements, name, t);
-	if (!p->parsed)
-		p->parsed = text_hold(t);
-	text_drop(t);
-}
-
-/* A statement that was parsed before anybody listened, or is no longer remembered. */
-static struct text *unknown_statement(struct piece name)
-{
-	char path[PREPARED_NAME_MAX + 16] = "(execute ";
-	size_t len = strlen(path), i;
-
-	if (!name.len || name.len > PREPARED_NAME_MAX)
-		return text_new(piece_of("(execute)"));
-	for (i = 0; i < name.len; i++)
-		path[len++] = (char)name.s[i];
-	path[len++] = ')';
-	return text_new((struct piece){ (const uint8_t *)path, len });
-}
-
-static void take_bind(struct postgres *p, struct piece left)
-{
-	struct piece portal, statement;
-	struct text *t;
-
-	if (!piece_cstr(&left, &portal))
-		return;
-	if (piece_cstr(&left, &statement)) {
-		t = prepared_find(&p->statements, statement);
-		t = t ? text_hold(t) : unknown_statement(statement);
-	} else {
-		t = unknown_statement(piece_of(""));
-	}
-	p->portals.max = PORTALS_MAX;
-	p->portals.max_bytes = STATEMENT_BYTES;
-	prepared_set(&p->portals, portal, t);
-	text_drop(p->bound);
-	p->bound = t;
-}
-
-static void take_execute(struct postgres *p, struct piece left)
-{
-	struct piece portal = { 0 };
-	struct text *t = NULL;
-
-	if (piece_cstr(&left, &portal))
-		t = prepared_find(&p->portals, portal);
-	t = t ? text_hold(t) : unknown_statement(piece_of(""));
-	executes(p, t);
-	text_drop(t);
-}
-
-static void take_close(struct postgres *p, struct piece left)
-{
-	struct piece kind = { left.s, left.len ? 1 : 0 }, name;
-
-	if (!left.len)
-		return;
-	left.s++;
-	left.len--;
-	if (piece_cstr(&left, &name))
-		prepared_set(piece_is(kind, "S") ? &p->statements : &p->portals, name, NULL);
-}
-
-static void take_extended(struct postgres *p, struct piece payload)
-{
-	switch (p->type) {
-	case 'P':
-		take_parse(p, payload);
-		break;
-	case 'B':
-		take_bind(p, payload);
-		break;
-	case 'E':
-		take_execute(p, payload);
-		break;
-	case 'C':
-		take_close(p, payload);
-		break;
-	}
-}
-
-static enum batch batch_of(uint8_t type)
-{
-	static const char types[] = "SCDBP";
-	const char *at = type ? strchr(types, type) : NULL;
-
-	return at ? (enum batch)(BATCH_SYNC + (at - types)) : BATCH_NONE;
 }
 
 /* A message of which all has come. */
@@ -341,8 +133,8 @@ static void take_message(struct postgres *p, const struct exchange_listener *l)
 	if (type == 'Q') {
 		take_query(p, body_kept(&p->body), l);
 	} else if (type == 'F') {
-		if (p->batch == BATCH_NONE)
-			name_request(p, piece_of("(function call)"), piece_of(""), l);
+		if (p->batch.kind == BATCH_NONE)
+			name_request(p, piece_of("(function call)"), l);
 		else
 			name_batch(p, l);
 		end_request(p, l);
@@ -351,8 +143,8 @@ static void take_message(struct postgres *p, const struct exchange_listener *l)
 		 */
 		if (p->asked.open || !is_copied)
 			end_batch(p, l);
-	} else if (is_one_of(type, "PBDEC")) {
-		take_extended(p, body_kept(&p->body));
+	} else {
+		postgres_batch_take(&p->batch, type, body_kept(&p->body));
 	}
 	p->type = 0;
 }
@@ -360,16 +152,13 @@ static void take_message(struct postgres *p, const struct exchange_listener *l)
 /* The first byte of a message was read: does a request begin? */
 static void begin_message(struct postgres *p, uint8_t type, const struct exchange_listener *l)
 {
-	if (!is_one_of(type, ASKING) || (type == 'S' && p->is_copied && !p->asked.open))
+	if (!byte_is_one_of(type, ASKING) || (type == 'S' && p->is_copied && !p->asked.open))
 		return;
 	if (!p->asked.open) {
 		outstanding_begin(&p->asked, l);
-		p->batch = BATCH_NONE;
+		p->batch.kind = BATCH_NONE;
 	}
-	if (batch_of(type) > p->batch)
-		p->batch = batch_of(type);
-	else if (type == 'E' && p->batch == BATCH_NONE)
-		p->batch = BATCH_SYNC;
+	postgres_batch_begin_message(&p->batch, type);
 }
 
 /* Of a payload, what has the names and the statement. */
@@ -417,7 +206,7 @@ static bool take_untyped(struct postgres *p, struct piece head, const struct exc
 		/* Not at its very first byte, which could be an SSLRequest's. */
 		if (!p->asked.open)
 			outstanding_begin(&p->asked, l);
-		name_request(p, piece_of("(startup)"), piece_of(""), l);
+		name_request(p, piece_of("(startup)"), l);
 		end_request(p, l);
 	} else if (code != POSTGRES_CODE_CANCEL) {
 		return false;
@@ -487,7 +276,7 @@ static bool is_exchange_over(const struct postgres *p)
 static bool is_asked_anew(const struct postgres *p, const struct chunk *c)
 {
 	return !p->turns.is_placed && !p->turns.is_answer_lost && !is_answer_partial(p) &&
-	       p->answer_type == 'Z' && !p->asked.nr_asked && !p->asked.open && c->len && is_one_of(*c->bytes, ASKING) &&
+	       p->answer_type == 'Z' && !p->asked.nr_asked && !p->asked.open && c->len && byte_is_one_of(*c->bytes, ASKING) &&
 	       postgres_recognize(c->bytes, c->len) == RECOGNIZED;
 }
 
@@ -528,7 +317,7 @@ static void end_answer(struct postgres *p, const struct exchange_listener *l)
 
 static bool is_server_type(uint8_t type)
 {
-	return is_one_of(type, "RKSvZTtDCI123nNAEsGHWdcV");
+	return byte_is_one_of(type, "RKSvZTtDCI123nNAEsGHWdcV");
 }
 
 static bool step_out_head(struct postgres *p, struct intake *in)
@@ -620,13 +409,11 @@ static void postgres_release(void *parser)
 {
 	struct postgres *p = parser;
 
-	clear_batch(p);
+	postgres_batch_release(&p->batch);
 	outstanding_release(&p->asked);
 	held_release(&p->head);
 	held_release(&p->answer_head);
 	body_release(&p->body);
-	prepared_release(&p->statements);
-	prepared_release(&p->portals);
 }
 
 const struct protocol protocol_postgres = {

@@ -6,11 +6,6 @@
 
 Suite *check_prepared_suite(void);
 
-static struct piece piece_of(const char *s)
-{
-	return (struct piece){ (const uint8_t *)s, strlen(s) };
-}
-
 static void set(struct prepared *p, const char *name, const char *text)
 {
 	struct text *t = text_new(piece_of(text));
