@@ -4,6 +4,7 @@
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <linux/perf_event.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -226,4 +227,47 @@ int call_link_find_patched(struct call_place *places, size_t nr, const struct pa
 		places[i].code.is_patched = ranges.at[i].is_patched;
 	vec_release(&ranges);
 	return nr_marked;
+}
+
+const char *call_link_path(int fd, char ret[CALL_LINK_PATH_SIZE])
+{
+	snprintf(ret, CALL_LINK_PATH_SIZE, "/proc/self/fd/%d", fd);
+	return ret;
+}
+
+bool call_attachments_have(const struct call_attachments *a, uint32_t pid, size_t file)
+{
+	vec_each(&a->at, it)
+		if (it->pid == pid && it->file == file)
+			return true;
+	return false;
+}
+
+bool call_attachments_hang_at(const struct call_attachments *a, uint32_t task)
+{
+	vec_each(&a->at, it)
+		if (it->link.task == task)
+			return true;
+	return false;
+}
+
+void call_attachments_detach(struct call_attachments *a, uint32_t pid)
+{
+	size_t i = 0;
+
+	while (i < a->at.nr) {
+		if (a->at.at[i].pid != pid) {
+			i++;
+			continue;
+		}
+		call_link_release(&a->at.at[i].link);
+		vec_remove(&a->at, i, 1);
+	}
+}
+
+void call_attachments_release(struct call_attachments *a)
+{
+	vec_each(&a->at, it)
+		call_link_release(&it->link);
+	vec_release(&a->at);
 }

@@ -34,6 +34,18 @@ struct call_link {
 	uint32_t task;	/* the thread by which the kernel knows the process: when it has ended, calls may be missed */
 };
 
+/* The probes on one file in one process; file: an index that the owner knows. */
+struct call_attached {
+	uint32_t pid;
+	size_t file;
+	struct call_link link;
+};
+
+/* Valid when zeroed. */
+struct call_attachments {
+	VEC(struct call_attached) at;
+};
+
 struct call_programs {
 	int multi_fd;	/* loaded to expect CALL_LINK_MULTI_TYPE; negative: none */
 	int single_fd;
@@ -57,5 +69,16 @@ int call_link_attach(struct call_link *l, const struct call_programs *programs, 
 void call_link_release(struct call_link *l);
 /* Marks the places whose code the process has changed, and returns how many, or an error: patched_find(). */
 int call_link_find_patched(struct call_place *places, size_t nr, const struct patched_file *file, uint32_t pid);
+
+/* A path that opens what the descriptor has open, for as long as it has. */
+#define CALL_LINK_PATH_SIZE 32
+const char *call_link_path(int fd, char ret[CALL_LINK_PATH_SIZE]);
+
+bool call_attachments_have(const struct call_attachments *a, uint32_t pid, size_t file);
+/* Is one of them there for as long as this thread only? See struct call_link. */
+bool call_attachments_hang_at(const struct call_attachments *a, uint32_t task);
+void call_attachments_detach(struct call_attachments *a, uint32_t pid);
+/* All of them. */
+void call_attachments_release(struct call_attachments *a);
 
 #endif

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -59,12 +58,6 @@ static void places_release(struct places *p)
 	vec_release(&p->ids);
 }
 
-static const char *path_of(const struct call_file *f, char ret[32])
-{
-	snprintf(ret, 32, "/proc/self/fd/%d", f->fd);
-	return ret;
-}
-
 static bool is_final(int error)
 {
 	return error == -ESRCH || error == -EPERM || error == -EACCES || error == -EMFILE;
@@ -79,10 +72,10 @@ static int attach_range(struct call_native *n, struct call_attached *a, const st
 {
 	const struct call_file *file = &n->files.at[a->file];
 	struct call_link link = { 0 };
-	char path[32];
+	char path[CALL_LINK_PATH_SIZE];
 	int err;
 
-	err = call_link_attach(&link, &n->programs, path_of(file, path), p->at.at + from, to - from, a->pid, e);
+	err = call_link_attach(&link, &n->programs, call_link_path(file->fd, path), p->at.at + from, to - from, a->pid, e);
 	if (!err) {
 		vec_each(&link.fds, fd)
 			vec_push(&a->link.fds, *fd);
@@ -121,8 +114,8 @@ static void say_patched(struct call_native *n, const struct call_attached *a, si
 static int leave_patched(struct call_native *n, const struct call_attached *a, struct places *p, struct err *e)
 {
 	const struct call_file *f = &n->files.at[a->file];
-	char path[32];
-	const struct patched_file file = { path_of(f, path), f->dev, f->inode };
+	char path[CALL_LINK_PATH_SIZE];
+	const struct patched_file file = { call_link_path(f->fd, path), f->dev, f->inode };
 	int nr_patched = call_link_find_patched(p->at.at, p->at.nr, &file, a->pid);
 	size_t i, nr = 0;
 
@@ -153,7 +146,7 @@ static int attach_file(struct call_native *n, uint32_t pid, size_t file, struct 
 		err = attach_range(n, &a, &p, 0, p.at.nr, e);
 	places_release(&p);
 	if (a.link.fds.nr)
-		vec_push(&n->attached, a);
+		vec_push(&n->attached.at, a);
 	return err;
 }
 
@@ -294,29 +287,12 @@ void call_native_miss(struct call_native *n, const char *path)
 
 bool call_native_hangs_at(const struct call_native *n, uint32_t task)
 {
-	vec_each(&n->attached, a)
-		if (a->link.task == task)
-			return true;
-	return false;
-}
-
-static void detach(struct call_native *n, uint32_t pid)
-{
-	size_t i = 0;
-
-	while (i < n->attached.nr) {
-		if (n->attached.at[i].pid != pid) {
-			i++;
-			continue;
-		}
-		call_link_release(&n->attached.at[i].link);
-		vec_remove(&n->attached, i, 1);
-	}
+	return call_attachments_hang_at(&n->attached, task);
 }
 
 void call_native_doubt(struct call_native *n, uint32_t pid)
 {
-	vec_each(&n->attached, a)
+	vec_each(&n->attached.at, a)
 		if (a->pid == pid)
 			doubt_file(n, a->file);
 }
@@ -324,7 +300,7 @@ void call_native_doubt(struct call_native *n, uint32_t pid)
 void call_native_attach_again(struct call_native *n, uint32_t pid)
 {
 	call_native_doubt(n, pid);
-	detach(n, pid);
+	call_attachments_detach(&n->attached, pid);
 	attach_later(n, pid, 0);
 }
 
@@ -332,7 +308,7 @@ void call_native_forget(struct call_native *n, uint32_t pid)
 {
 	size_t i;
 
-	detach(n, pid);
+	call_attachments_detach(&n->attached, pid);
 	for (i = 0; i < n->pids.at.nr; i++)
 		if (n->pids.at.at[i] == pid)
 			vec_remove(&n->pids.at, i--, 1);
@@ -351,13 +327,6 @@ static int attach_all(struct call_native *n, struct err *e)
 	return 0;
 }
 
-static void detach_all(struct call_native *n)
-{
-	vec_each(&n->attached, a)
-		call_link_release(&a->link);
-	n->attached.nr = 0;
-}
-
 /* One process after the other, so that it takes no more descriptors than there are; meanwhile calls are missed. */
 static void replace_each(struct call_native *n, const struct err *why)
 {
@@ -366,7 +335,7 @@ static void replace_each(struct call_native *n, const struct err *why)
 	for (i = 0; i < n->functions.nr; i++)
 		note_function(n, i, FUNCTION_IS_INEXACT);
 	vec_each(&n->pids.at, pid) {
-		detach(n, *pid);
+		call_attachments_detach(&n->attached, *pid);
 		attach_later(n, *pid, 0);
 	}
 	log_warn("calls are missing that were made while probes were replaced: %s", why->what);
@@ -378,26 +347,22 @@ static void replace_each(struct call_native *n, const struct err *why)
  */
 static void replace_all(struct call_native *n)
 {
-	VEC(struct call_attached) old = { 0 };
+	struct call_attachments old = n->attached;
 	struct err e = { 0 };
 	int err;
 
-	memcpy(&old, &n->attached, sizeof(old));
-	memset(&n->attached, 0, sizeof(n->attached));
+	n->attached = (struct call_attachments){ 0 };
 	call_core_prepare_generation(n->core);
 	err = attach_all(n, &e);
 	if (err) {
-		detach_all(n);
-		vec_release(&n->attached);
-		memcpy(&n->attached, &old, sizeof(old));
+		call_attachments_release(&n->attached);
+		n->attached = old;
 		call_core_keep_generation(n->core);
 		replace_each(n, &e);
 		return;
 	}
 	call_core_next_generation(n->core);
-	vec_each(&old, a)
-		call_link_release(&a->link);
-	vec_release(&old);
+	call_attachments_release(&old);
 }
 
 void call_native_take_off(struct call_native *n, const size_t *functions, size_t nr)
@@ -424,8 +389,7 @@ void call_native_free(struct call_native *n)
 {
 	if (!n)
 		return;
-	detach_all(n);
-	vec_release(&n->attached);
+	call_attachments_release(&n->attached);
 	vec_each(&n->patterns, p) {
 		free(p->name);
 		free(p->module);

@@ -51,13 +51,6 @@ struct call_function {
 	bool is_patched;	/* in one of the processes: it was said, and has no probe there */
 };
 
-/* The probes on one file in one process. */
-struct call_attached {
-	uint32_t pid;
-	size_t file;		/* index in call_native.files */
-	struct call_link link;
-};
-
 struct call_native {
 	VEC(struct call_pattern) patterns;
 	struct locate locate;
@@ -67,7 +60,7 @@ struct call_native {
 	size_t nr_left_out;			/* that there was no room for */
 	bool has_newcomers;			/* some began, or were found, after their first calls */
 	bool has_told_failure;			/* probes that came late could not be attached */
-	VEC(struct call_attached) attached;
+	struct call_attachments attached;	/* by their files' indexes in files */
 	struct pids pids;			/* where they are attached */
 	struct call_core *core;			/* lent, as is the writer */
 	struct writer *writer;

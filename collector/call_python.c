@@ -4,7 +4,6 @@
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -53,12 +52,6 @@ static void tell_places(const struct python_file *f)
 	str_release(&places);
 }
 
-static const char *path_of(const struct python_file *f, char ret[32])
-{
-	snprintf(ret, 32, "/proc/self/fd/%d", f->fd);
-	return ret;
-}
-
 /* Looks at files that were not looked at. The last reason why one cannot be counted; 0: none. */
 static int search(struct call_python *p, struct err *e)
 {
@@ -67,13 +60,13 @@ static int search(struct call_python *p, struct err *e)
 	vec_each(&p->locate.files, f) {
 		struct python_file file = { .module = f->module, .dev = f->dev, .inode = f->inode };
 		struct err why = { 0 };
-		char path[32];
+		char path[CALL_LINK_PATH_SIZE];
 		int found;
 
 		if (!call_python_wants(f->module) || is_searched(p, f))
 			continue;
 		file.fd = open(f->open_path, O_RDONLY | O_CLOEXEC);
-		found = python_places_find(path_of(&file, path), f->module, &file.places, &why);
+		found = python_places_find(call_link_path(file.fd, path), f->module, &file.places, &why);
 		if (found && found != -ENOEXEC) {
 			err = found;
 			*e = why;
@@ -288,19 +281,11 @@ static void describe(void *self, uint32_t id, struct writer *w)
 
 /* ---- processes ---- */
 
-static bool is_attached(const struct call_python *p, uint32_t pid, size_t file)
-{
-	vec_each(&p->attached, a)
-		if (a->pid == pid && a->file == file)
-			return true;
-	return false;
-}
-
 /* What is seen at one of the places means nothing without the others. */
 static int check_patched(const struct python_file *f, uint32_t pid, struct err *e)
 {
-	char path[32];
-	const struct patched_file file = { path_of(f, path), f->dev, f->inode };
+	char path[CALL_LINK_PATH_SIZE];
+	const struct patched_file file = { call_link_path(f->fd, path), f->dev, f->inode };
 	int nr = call_link_find_patched(f->places.at.at, f->places.at.nr, &file, pid);
 
 	if (nr < 0)
@@ -320,18 +305,18 @@ static int attach_process(struct call_python *p, uint32_t pid, struct err *e)
 	if (p->is_off)
 		return 0;
 	for (i = 0; i < p->files.nr && !err; i++) {
-		struct python_attached a = { .pid = pid, .file = i };
+		struct call_attached a = { .pid = pid, .file = i };
 		const struct python_file *f = &p->files.at[i];
-		char path[32];
+		char path[CALL_LINK_PATH_SIZE];
 
-		if (!f->places.at.nr || is_attached(p, pid, i))
+		if (!f->places.at.nr || call_attachments_have(&p->attached, pid, i))
 			continue;
 		err = check_patched(f, pid, e);
 		if (!err)
-			err = call_link_attach(&a.link, &p->programs, path_of(f, path), f->places.at.at, f->places.at.nr,
+			err = call_link_attach(&a.link, &p->programs, call_link_path(f->fd, path), f->places.at.at, f->places.at.nr,
 					       pid, e);
 		if (!err)
-			vec_push(&p->attached, a);
+			vec_push(&p->attached.at, a);
 	}
 	if (!err && !pids_has(&p->pids, pid))
 		vec_push(&p->pids.at, pid);
@@ -488,30 +473,13 @@ static void forget_frames(const struct call_python *p, uint32_t pid)
 
 bool call_python_hangs_at(const struct call_python *p, uint32_t task)
 {
-	vec_each(&p->attached, a)
-		if (a->link.task == task)
-			return true;
-	return false;
-}
-
-static void detach(struct call_python *p, uint32_t pid)
-{
-	size_t i = 0;
-
-	while (i < p->attached.nr) {
-		if (p->attached.at[i].pid != pid) {
-			i++;
-			continue;
-		}
-		call_link_release(&p->attached.at[i].link);
-		vec_remove(&p->attached, i, 1);
-	}
+	return call_attachments_hang_at(&p->attached, task);
 }
 
 void call_python_attach_again(struct call_python *p, uint32_t pid)
 {
 	call_python_doubt(p);
-	detach(p, pid);
+	call_attachments_detach(&p->attached, pid);
 	attach_later(p, pid);
 }
 
@@ -520,7 +488,7 @@ void call_python_forget(struct call_python *p, uint32_t pid)
 	size_t i;
 
 	forget_frames(p, pid);
-	detach(p, pid);
+	call_attachments_detach(&p->attached, pid);
 	for (i = 0; i < p->pids.at.nr; i++)
 		if (p->pids.at.at[i] == pid)
 			vec_remove(&p->pids.at, i--, 1);
@@ -534,9 +502,7 @@ void call_python_mark_lost(struct call_python *p)
 
 void call_python_take_off(struct call_python *p)
 {
-	vec_each(&p->attached, a)
-		call_link_release(&a->link);
-	p->attached.nr = 0;
+	call_attachments_release(&p->attached);
 	python_cost_end(p);
 	p->is_off = true;
 	call_python_doubt(p);
@@ -566,9 +532,7 @@ void call_python_free(struct call_python *p)
 	if (!p)
 		return;
 	python_cost_end(p);
-	vec_each(&p->attached, a)
-		call_link_release(&a->link);
-	vec_release(&p->attached);
+	call_attachments_release(&p->attached);
 	vec_each(&p->files, f) {
 		python_places_release(&f->places);
 		if (f->fd >= 0)

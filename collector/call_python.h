@@ -27,17 +27,11 @@ struct python_file {
 	char *why_refused;		/* of a Python that cannot be; else NULL */
 };
 
-struct python_attached {
-	uint32_t pid;
-	size_t file;			/* index in call_python.files */
-	struct call_link link;
-};
-
 struct call_python {
 	struct locate locate;
 	VEC(struct python_file) files;	/* that were looked at */
 	size_t nr_usable;		/* of them, that have places */
-	VEC(struct python_attached) attached;
+	struct call_attachments attached;	/* by their files' indexes in files */
 	struct pids pids;		/* that were looked at */
 	struct call_core *core;		/* lent, as is the writer */
 	struct writer *writer;

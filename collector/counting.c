@@ -138,16 +138,11 @@ static void note_end(struct counting *c, uint32_t pid, uint32_t tid, uint64_t ti
 }
 
 /* No record tells of one that has ended before the events were enabled: no longer is it the first that lives. */
-static void look_at_threads(struct counting *c)
+static void look_at_threads(struct counting *c, const struct call_attachments *attached)
 {
-	if (c->native)
-		vec_each(&c->native->attached, a)
-			if (process_live_task(a->pid) != a->link.task)
-				note_end(c, a->pid, a->link.task, 0);
-	if (c->python)
-		vec_each(&c->python->attached, a)
-			if (process_live_task(a->pid) != a->link.task)
-				note_end(c, a->pid, a->link.task, 0);
+	vec_each(&attached->at, a)
+		if (process_live_task(a->pid) != a->link.task)
+			note_end(c, a->pid, a->link.task, 0);
 }
 
 void counting_start(struct counting *c)
@@ -155,7 +150,10 @@ void counting_start(struct counting *c)
 	if (!c)
 		return;
 	call_core_start(c->core);
-	look_at_threads(c);
+	if (c->native)
+		look_at_threads(c, &c->native->attached);
+	if (c->python)
+		look_at_threads(c, &c->python->attached);
 }
 
 /* As the kernel writes what has no path. */
