@@ -7,9 +7,8 @@
 
 #include "base/log.h"
 #include "collector/maps.h"
-#include "report/report.h"
 #include "tests/harness.h"
-#include "tests/recording_builder.h"
+#include "tests/report_rig.h"
 
 Suite *check_calls_suite(void);
 
@@ -127,21 +126,9 @@ static void build_word(struct recording_builder *b, uint64_t time, const char *w
 	}
 }
 
-struct fixture {
-	struct recording_builder b;
-	struct endpoint_options endpoints;
-	struct selection_options selection_options;
-	struct selection *selection;
-	struct strings strings;
-	struct report_options options;
-	struct report report;
-	const struct profile *p;
-	struct str text;
-};
-
-static void setup(struct fixture *f)
+static void setup(struct report_rig *f)
 {
-	*f = (struct fixture){ 0 };
+	*f = (struct report_rig){ 0 };
 	log_set_level(LOG_QUIET);
 	builder_init(&f->b, NULL);
 	builder_comm(&f->b, 0, 10, 10, "server", false);
@@ -151,7 +138,7 @@ static void setup(struct fixture *f)
 	f->options.resolve.wants_callers = true;
 }
 
-static void build(struct fixture *f, const char *script)
+static void build(struct report_rig *f, const char *script)
 {
 	char *words = xstrdup(script), *rest = words, *word;
 	uint64_t time = 0;
@@ -161,37 +148,7 @@ static void build(struct fixture *f, const char *script)
 	free(words);
 }
 
-static void run(struct fixture *f)
-{
-	struct reader *reader;
-	struct err e = { 0 };
-	const void *bytes;
-	size_t len;
-
-	ck_assert_msg(!selection_new(&f->selection_options, &f->selection, &e), "%s", e.what);
-	f->options.selection = f->selection;
-	f->options.strings = &f->strings;
-	f->options.endpoints = &f->endpoints;
-	report_init(&f->report, &f->options);
-	bytes = builder_finish(&f->b, &len);
-	ck_assert_int_eq(reader_open_bytes(bytes, len, &reader, &e), 0);
-	ck_assert_msg(!report_reader(&f->report, reader, "test", &e), "%s", e.what);
-	reader_free(reader);
-	f->p = report_finish(&f->report);
-}
-
-static void teardown(struct fixture *f)
-{
-	report_release(&f->report);
-	selection_free(f->selection);
-	selection_options_release(&f->selection_options);
-	endpoint_options_release(&f->endpoints);
-	strings_release(&f->strings);
-	builder_release(&f->b);
-	str_release(&f->text);
-}
-
-static const char *name_of(const struct fixture *f, uint32_t function)
+static const char *name_of(const struct report_rig *f, uint32_t function)
 {
 	return strings_text(&f->strings, f->p->functions.at[function].name);
 }
@@ -213,7 +170,7 @@ static void add_calls(struct str *b, uint64_t ncalls, uint64_t primitive, bool i
  * "/a ~14/5 9ms: fib 13/4 7 9 (main 1, fib 12/3), main 1 2 9 ()": calls, time; and of each function its
  * calls, ms of its own and below, and callers. What there is nothing of is left out.
  */
-static const char *text_of(struct fixture *f)
+static const char *text_of(struct report_rig *f)
 {
 	str_clear(&f->text);
 	vec_each(&f->p->groups, g) {
@@ -319,32 +276,32 @@ static const struct {
 
 START_TEST(calls_are_summed)
 {
-	struct fixture f;
+	struct report_rig f;
 
 	setup(&f);
 	build(&f, cases[_i].script);
 	f.options.resolve.root = cases[_i].root;
-	run(&f);
+	report_rig_run(&f);
 	ck_assert_str_eq(text_of(&f), cases[_i].want);
 	ck_assert_uint_eq(f.p->tallies.nr_calls_nameless, cases[_i].nr_nameless);
 	ck_assert_uint_eq(f.p->tallies.nr_calls_late, cases[_i].nr_late);
 	ck_assert_uint_eq(f.p->tallies.nr_calls_partial, cases[_i].nr_partial);
-	teardown(&f);
+	report_rig_release(&f);
 }
 END_TEST
 
 /* --native: both, in seconds. */
 START_TEST(sampled_rows_stand_beside_timed_ones)
 {
-	struct fixture f;
+	struct report_rig f;
 
 	setup(&f);
 	build(&f, "T1:f N1<0:1 B11:/a C11:1*2+5 S11 S11 E11");
 	f.options.resolve.is_native = true;
-	run(&f);
+	report_rig_run(&f);
 	ck_assert_str_eq(text_of(&f), "/a 2 7ms: f 2 5 5, 0x10 - 2 2");
 	ck_assert_str_eq(f.p->unit, "seconds");
-	teardown(&f);
+	report_rig_release(&f);
 }
 END_TEST
 
@@ -368,20 +325,20 @@ static const struct {
 
 START_TEST(tables_without_timed_calls_have_their_samples)
 {
-	struct fixture f;
+	struct report_rig f;
 
 	setup(&f);
 	build(&f, beside[_i].script);
 	f.options.by = beside[_i].by;
-	run(&f);
+	report_rig_run(&f);
 	ck_assert_str_eq(text_of(&f), beside[_i].want);
 	ck_assert_uint_eq(f.p->tallies.nr_filtered, beside[_i].nr_left_out);
-	teardown(&f);
+	report_rig_release(&f);
 }
 END_TEST
 
 /* "main 2 (fib 3 (fib 4))": ms of each node, and what it called. */
-static void add_tree(struct fixture *f, const struct stack_tree *t, uint32_t caller)
+static void add_tree(struct report_rig *f, const struct stack_tree *t, uint32_t caller)
 {
 	const char *separator = "";
 	size_t i;
@@ -401,15 +358,15 @@ static void add_tree(struct fixture *f, const struct stack_tree *t, uint32_t cal
 /* For renderers that draw stacks: where the time of calls was counted, it is theirs. */
 START_TEST(timed_calls_are_stacks)
 {
-	struct fixture f;
+	struct report_rig f;
 
 	setup(&f);
 	build(&f, "T1:main T2:fib N1<0:1 N2<1:2 N3<2:2 N4<?:2 B11:/a C11:1*1+2 C11:2*1+3 C11:3*4+4 C11:4*1+1 S11 E11");
 	f.options.resolve.wants_trees = true;
-	run(&f);
+	report_rig_run(&f);
 	add_tree(&f, &f.p->groups.at[0].tree, 0);
 	ck_assert_str_eq(str_cstr(&f.text), "main 2 (fib 3 (fib 4 ())), fib 1 ()");
-	teardown(&f);
+	report_rig_release(&f);
 }
 END_TEST
 
@@ -429,7 +386,7 @@ static const struct {
 
 START_TEST(calls_are_where_samples_would_be)
 {
-	struct fixture f;
+	struct report_rig f;
 
 	setup(&f);
 	build(&f, "F1:f N1<0:1 B11:/a B12:/b C11:1*1 E11 C12:1*2 C11:1*4 E12");
@@ -438,9 +395,9 @@ START_TEST(calls_are_where_samples_would_be)
 	if (group_cases[_i].path)
 		vec_push(&f.selection_options.path, group_cases[_i].path);
 	f.selection_options.slowest = group_cases[_i].slowest;
-	run(&f);
+	report_rig_run(&f);
 	ck_assert_str_eq(text_of(&f), group_cases[_i].want);
-	teardown(&f);
+	report_rig_release(&f);
 }
 END_TEST
 
@@ -470,7 +427,7 @@ START_TEST(counted_and_sampled_is_one_row)
 	struct maps maps = { 0 };
 	struct maps_entry m;
 	struct err e = { 0 };
-	struct fixture f;
+	struct report_rig f;
 
 	ck_assert_int_eq(maps_read(&maps, getpid(), &e), 0);
 	m = mapping_of(&maps, addr);
@@ -482,9 +439,9 @@ START_TEST(counted_and_sampled_is_one_row)
 	builder_function(&f.b, &note);
 	builder_nodes(&f.b, &node, 1);
 	builder_calls(&f.b, 2, 10, 10, 0, &row, 1);
-	run(&f);
+	report_rig_run(&f);
 	ck_assert_str_eq(text_of(&f), "(outside) 7 1ms: check_calls_counted 7 1 1");
-	teardown(&f);
+	report_rig_release(&f);
 	maps_release(&maps);
 }
 END_TEST
@@ -495,16 +452,16 @@ START_TEST(counted_without_a_file_has_its_name)
 	const struct note_function note = { .id = 1, .file = "/no/such/app.so", .off = 0x20, .name = "work" };
 	const struct note_node node = { .node = 1, .function = 1 };
 	const struct call_row row = { .node = 1, .ncalls = 7 };
-	struct fixture f;
+	struct report_rig f;
 
 	setup(&f);
 	builder_function(&f.b, &note);
 	builder_nodes(&f.b, &node, 1);
 	builder_calls(&f.b, 2, 10, 10, 0, &row, 1);
-	run(&f);
+	report_rig_run(&f);
 	ck_assert_str_eq(text_of(&f), "(outside) 7: work 7");
 	ck_assert_str_eq(strings_text(&f.strings, f.p->functions.at[0].std_name), "app.so:0(work)");
-	teardown(&f);
+	report_rig_release(&f);
 }
 END_TEST
 
@@ -514,7 +471,7 @@ START_TEST(cut_counts_are_left_out)
 	const struct note_function note = { .id = 1, .flags = FUNCTION_IS_NAMED, .file = "f", .name = "f" };
 	const struct note_node node = { .node = 1, .function = 1 };
 	const struct call_row row = { .node = 1, .ncalls = 7 };
-	struct fixture f;
+	struct report_rig f;
 	char *head;
 
 	setup(&f);
@@ -525,9 +482,9 @@ START_TEST(cut_counts_are_left_out)
 	head = f.b.bytes.s + f.b.bytes.len - 4 - sizeof(row) - sizeof(struct call_counts);
 	head[offsetof(struct call_counts, nr)] = 9;
 	builder_calls(&f.b, 3, 10, 10, 0, &row, 1);
-	run(&f);
+	report_rig_run(&f);
 	ck_assert_str_eq(text_of(&f), "(outside) 14: f 14");
-	teardown(&f);
+	report_rig_release(&f);
 }
 END_TEST
 
@@ -536,7 +493,7 @@ START_TEST(calls_are_conserved)
 {
 	uint64_t state = (uint64_t)_i + 1, nr_calls = 0, in_groups = 0, in_functions = 0;
 	struct str script = { 0 };
-	struct fixture f;
+	struct report_rig f;
 	int i;
 
 	str_add(&script, TREE "N6<5:1 N7<6:3");
@@ -565,7 +522,7 @@ START_TEST(calls_are_conserved)
 	setup(&f);
 	build(&f, str_cstr(&script));
 	f.options.by = (enum group_by)(_i % NR_GROUP_BYS);
-	run(&f);
+	report_rig_run(&f);
 	vec_each(&f.p->groups, g) {
 		in_groups += g->calls == COUNT_UNKNOWN ? 0 : g->calls;
 		vec_each(&g->functions, s) {
@@ -579,7 +536,7 @@ START_TEST(calls_are_conserved)
 	}
 	ck_assert_uint_eq(in_groups, nr_calls);
 	ck_assert_uint_eq(in_functions, nr_calls);
-	teardown(&f);
+	report_rig_release(&f);
 	str_release(&script);
 }
 END_TEST
@@ -589,7 +546,7 @@ START_TEST(nothing_of_notes_is_trusted)
 {
 	uint64_t state = (uint64_t)_i + 77, nr_calls = 0, in_groups = 0;
 	struct str script = { 0 };
-	struct fixture f;
+	struct report_rig f;
 	int i;
 
 	str_add(&script, "B11:/a");
@@ -621,12 +578,12 @@ START_TEST(nothing_of_notes_is_trusted)
 	}
 	setup(&f);
 	build(&f, str_cstr(&script));
-	run(&f);
+	report_rig_run(&f);
 	vec_each(&f.p->groups, g)
 		in_groups += g->calls == COUNT_UNKNOWN ? 0 : g->calls;
 	ck_assert_uint_eq(in_groups + f.p->tallies.nr_calls_nameless, nr_calls);
 	ck_assert_uint_gt(in_groups, 0);
-	teardown(&f);
+	report_rig_release(&f);
 	str_release(&script);
 }
 END_TEST

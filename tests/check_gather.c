@@ -5,29 +5,17 @@
 #include <stdio.h>
 
 #include "base/log.h"
-#include "report/report.h"
-#include "tests/recording_builder.h"
+#include "tests/report_rig.h"
 
 Suite *check_gather_suite(void);
 
-struct fixture {
-	struct recording_builder b;
-	struct endpoint_options endpoints;
-	struct selection_options selection_options;
-	struct selection *selection;
-	struct strings strings;
-	struct report_options options;
-	struct report report;
-	const struct profile *p;
-};
-
 /* As many requests as there are, each of a path that no other has: the last is the slowest. */
-static void setup(struct fixture *f, size_t nr_requests, const char *path)
+static void setup(struct report_rig *f, size_t nr_requests, const char *path)
 {
 	uint64_t time = 1;
 	size_t i;
 
-	*f = (struct fixture){ .options = { .by = BY_ENDPOINT } };
+	*f = (struct report_rig){ .options = { .by = BY_ENDPOINT } };
 	log_set_level(LOG_QUIET);
 	builder_init(&f->b, NULL);
 	builder_marker(&f->b, 1, MARKER_HAS_LABEL, "handle");
@@ -43,34 +31,7 @@ static void setup(struct fixture *f, size_t nr_requests, const char *path)
 	}
 }
 
-static void run(struct fixture *f)
-{
-	struct reader *reader;
-	struct err e = { 0 };
-	const void *bytes;
-	size_t len;
-
-	ck_assert_msg(!selection_new(&f->selection_options, &f->selection, &e), "%s", e.what);
-	f->options.selection = f->selection;
-	f->options.strings = &f->strings;
-	f->options.endpoints = &f->endpoints;
-	report_init(&f->report, &f->options);
-	bytes = builder_finish(&f->b, &len);
-	ck_assert_int_eq(reader_open_bytes(bytes, len, &reader, &e), 0);
-	ck_assert_msg(!report_reader(&f->report, reader, "test", &e), "%s", e.what);
-	reader_free(reader);
-	f->p = report_finish(&f->report);
-}
-
-static void teardown(struct fixture *f)
-{
-	report_release(&f->report);
-	selection_free(f->selection);
-	strings_release(&f->strings);
-	builder_release(&f->b);
-}
-
-static const struct group *group_of(const struct fixture *f, const char *path)
+static const struct group *group_of(const struct report_rig *f, const char *path)
 {
 	vec_each(&f->p->groups, g)
 		if (!strcmp(strings_text(&f->strings, g->path), path))
@@ -98,15 +59,15 @@ START_TEST(memory_is_that_of_tables)
 	size_t nr_strings[2], i;
 
 	for (i = 0; i < 2; i++) {
-		struct fixture f;
+		struct report_rig f;
 
 		setup(&f, nr_requests[i], "/user/");
 		f.options.by = sums[_i].by;
 		f.selection_options.slowest = sums[_i].slowest;
-		run(&f);
+		report_rig_run(&f);
 		ck_assert_uint_eq(f.p->groups.nr, sums[_i].nr_groups);
 		nr_strings[i] = f.strings.text.nr;
-		teardown(&f);
+		report_rig_release(&f);
 	}
 	ck_assert_uint_eq(nr_strings[0], nr_strings[1]);
 }
@@ -114,13 +75,13 @@ END_TEST
 
 START_TEST(slowest_keep_their_names)
 {
-	struct fixture f;
+	struct report_rig f;
 
 	setup(&f, 500, "/user/");
 	f.options.by = BY_REQUEST;
 	f.selection_options.slowest = "3";
 	f.endpoints.keeps_raw = true;
-	run(&f);
+	report_rig_run(&f);
 	ck_assert_uint_eq(f.p->groups.nr, 3);
 	ck_assert_uint_eq(f.p->tallies.nr_other, 0);
 	ck_assert_uint_eq(f.p->tallies.nr_filtered, 249);
@@ -131,14 +92,14 @@ START_TEST(slowest_keep_their_names)
 		ck_assert_str_eq(strings_text(&f.strings, g->path), want);
 		ck_assert_uint_ge(g->request_id, 498);
 	}
-	teardown(&f);
+	report_rig_release(&f);
 }
 END_TEST
 
 /* The last request has no sample, and takes the place of one that has: nothing of that may be left in memory. */
 START_TEST(slowest_without_samples_push_out)
 {
-	struct fixture f;
+	struct report_rig f;
 
 	setup(&f, 1, "/sampled/");
 	builder_begin(&f.b, 100, 10, 11, 1, "/a");
@@ -148,21 +109,21 @@ START_TEST(slowest_without_samples_push_out)
 	builder_round(&f.b);
 	f.options.by = BY_REQUEST;
 	f.selection_options.slowest = "1";
-	run(&f);
+	report_rig_run(&f);
 	ck_assert_uint_eq(f.p->groups.nr, 1);
 	ck_assert_str_eq(strings_text(&f.strings, f.p->groups.at[0].path), "/a");
 	ck_assert_uint_eq(f.p->tallies.nr_filtered, 1);
-	teardown(&f);
+	report_rig_release(&f);
 }
 END_TEST
 
 START_TEST(endpoints_beyond_the_limit_are_one)
 {
 	const struct group *other;
-	struct fixture f;
+	struct report_rig f;
 
 	setup(&f, ENDPOINTS_MAX + 10, "/page-");
-	run(&f);
+	report_rig_run(&f);
 	ck_assert_uint_eq(f.p->groups.nr, ENDPOINTS_MAX + 1);
 	ck_assert_ptr_nonnull(group_of(&f, "/page-1"));
 	ck_assert_ptr_nonnull(group_of(&f, "/page-10000"));
@@ -173,21 +134,21 @@ START_TEST(endpoints_beyond_the_limit_are_one)
 	ck_assert_uint_eq(other->nr_samples, 5);
 	ck_assert_uint_eq(f.p->tallies.nr_other, 10);
 	ck_assert_uint_eq(f.p->tallies.nr_in_requests, (ENDPOINTS_MAX + 10) / 2);
-	teardown(&f);
+	report_rig_release(&f);
 }
 END_TEST
 
 /* Who asks for each request gets them all. */
 START_TEST(requests_have_no_limit)
 {
-	struct fixture f;
+	struct report_rig f;
 
 	setup(&f, ENDPOINTS_MAX + 10, "/page-");
 	f.options.by = BY_REQUEST;
-	run(&f);
+	report_rig_run(&f);
 	ck_assert_uint_eq(f.p->groups.nr, ENDPOINTS_MAX + 10);
 	ck_assert_uint_eq(f.p->tallies.nr_other, 0);
-	teardown(&f);
+	report_rig_release(&f);
 }
 END_TEST
 

@@ -4,8 +4,7 @@
 #include <stdio.h>
 
 #include "base/log.h"
-#include "report/report.h"
-#include "tests/recording_builder.h"
+#include "tests/report_rig.h"
 
 Suite *check_profile_suite(void);
 
@@ -52,48 +51,12 @@ static void add_stack(struct recording_builder *b, uint64_t time, uint32_t pid, 
 	builder_raw_sample(b, time, pid, tid, PERF_RECORD_MISC_USER, chain, nr);
 }
 
-struct fixture {
-	struct recording_builder b;
-	struct endpoint_options endpoints;
-	struct selection_options selection_options;
-	struct selection *selection;
-	struct strings strings;
-	struct report_options options;
-	struct report report;
-	const struct profile *p;
-	struct str text;
-};
-
-static void setup(struct fixture *f)
+static void setup(struct report_rig *f)
 {
-	*f = (struct fixture){ 0 };
+	*f = (struct report_rig){ 0 };
 	builder_init(&f->b, NULL);
 	/* That this machine's kernel is not the recorded one is known. */
 	log_set_level(LOG_QUIET);
-}
-
-static void begin(struct fixture *f)
-{
-	struct err e = { 0 };
-
-	ck_assert_msg(!selection_new(&f->selection_options, &f->selection, &e), "%s", e.what);
-	f->options.selection = f->selection;
-	f->options.strings = &f->strings;
-	f->options.endpoints = &f->endpoints;
-	report_init(&f->report, &f->options);
-}
-
-static void feed(struct fixture *f)
-{
-	struct reader *reader;
-	struct err e = { 0 };
-	const void *bytes;
-	size_t len;
-
-	bytes = builder_finish(&f->b, &len);
-	ck_assert_int_eq(reader_open_bytes(bytes, len, &reader, &e), 0);
-	ck_assert_msg(!report_reader(&f->report, reader, "test", &e), "%s", e.what);
-	reader_free(reader);
 }
 
 static const struct group *check_group(const struct group *g)
@@ -132,37 +95,26 @@ static void check_conservation(const struct profile *p)
 	ck_assert_uint_eq(in_groups + t->nr_filtered, t->nr_samples);
 }
 
-static void finish(struct fixture *f)
+static void finish(struct report_rig *f)
 {
-	f->p = report_finish(&f->report);
+	report_rig_finish(f);
 	check_conservation(f->p);
 }
 
-static void run(struct fixture *f)
+static void run(struct report_rig *f)
 {
-	begin(f);
-	feed(f);
+	report_rig_begin(f);
+	report_rig_feed(f);
 	finish(f);
 }
 
-static void teardown(struct fixture *f)
-{
-	report_release(&f->report);
-	selection_free(f->selection);
-	selection_options_release(&f->selection_options);
-	endpoint_options_release(&f->endpoints);
-	strings_release(&f->strings);
-	builder_release(&f->b);
-	str_release(&f->text);
-}
-
-static const char *text_of(const struct fixture *f, uint32_t id)
+static const char *text_of(const struct report_rig *f, uint32_t id)
 {
 	return strings_text(&f->strings, id);
 }
 
 /* "a 1/3" for each function: samples of its own, samples with it on the stack; by name. */
-static const char *functions_of(struct fixture *f, const struct group *g)
+static const char *functions_of(struct report_rig *f, const struct group *g)
 {
 	str_clear(&f->text);
 	vec_each(&g->functions, s) {
@@ -177,7 +129,7 @@ static const char *functions_of(struct fixture *f, const struct group *g)
 }
 
 /* "path 2r 5s" for each group: its requests and samples. */
-static const char *groups_of(struct fixture *f)
+static const char *groups_of(struct report_rig *f)
 {
 	str_clear(&f->text);
 	vec_each(&f->p->groups, g)
@@ -227,7 +179,7 @@ static void add_stacks(struct recording_builder *b, const char *stacks)
 
 START_TEST(profile_sums_functions)
 {
-	struct fixture f;
+	struct report_rig f;
 
 	setup(&f);
 	add_stacks(&f.b, stack_cases[_i].stacks);
@@ -237,14 +189,14 @@ START_TEST(profile_sums_functions)
 	ck_assert_uint_eq(f.p->groups.nr, 1);
 	ck_assert_str_eq(functions_of(&f, &f.p->groups.at[0]), stack_cases[_i].want);
 	ck_assert_uint_eq(f.p->tallies.nr_filtered, stack_cases[_i].nr_filtered);
-	teardown(&f);
+	report_rig_release(&f);
 }
 END_TEST
 
 START_TEST(profile_shows_the_kernel_by_name_or_address)
 {
 	const struct group *g;
-	struct fixture f;
+	struct report_rig f;
 	uint64_t nr_kernel = 0;
 
 	setup(&f);
@@ -262,7 +214,7 @@ START_TEST(profile_shows_the_kernel_by_name_or_address)
 		ck_assert(str_starts(text_of(&f, fn->std_name), "[kernel]:0("));
 	}
 	ck_assert_uint_eq(nr_kernel, 2);
-	teardown(&f);
+	report_rig_release(&f);
 }
 END_TEST
 
@@ -270,7 +222,7 @@ START_TEST(profile_knows_callers)
 {
 	const struct group *g;
 	const struct function_sums *c;
-	struct fixture f;
+	struct report_rig f;
 
 	setup(&f);
 	f.options.resolve.wants_callers = true;
@@ -292,13 +244,13 @@ START_TEST(profile_knows_callers)
 	ck_assert_uint_eq(c->callers.at[2].self, 1 * MS);
 	ck_assert_uint_eq(c->ncalls, COUNT_UNKNOWN);
 	ck_assert_uint_eq(g->calls, COUNT_UNKNOWN);
-	teardown(&f);
+	report_rig_release(&f);
 }
 END_TEST
 
 START_TEST(profile_names_what_has_no_symbol)
 {
-	struct fixture f;
+	struct report_rig f;
 
 	setup(&f);
 	builder_mmap(&f.b, 0, 10, 0x400000, 0x1000, 0x2000, "/no/such/dir/lib.so.1");
@@ -309,7 +261,7 @@ START_TEST(profile_names_what_has_no_symbol)
 	ck_assert_str_eq(text_of(&f, f.p->functions.at[0].module), "/no/such/dir/lib.so.1");
 	ck_assert(str_starts(text_of(&f, f.p->functions.at[1].std_name), "[unknown]:0(0x998fff)") ||
 		  str_starts(text_of(&f, f.p->functions.at[1].std_name), "[unknown]:0(0x999000)"));
-	teardown(&f);
+	report_rig_release(&f);
 }
 END_TEST
 
@@ -317,7 +269,7 @@ END_TEST
 
 START_TEST(profile_tells_processes_apart)
 {
-	struct fixture f;
+	struct report_rig f;
 
 	setup(&f);
 	add_process(&f.b, 10, "one");
@@ -328,14 +280,14 @@ START_TEST(profile_tells_processes_apart)
 	add_stack(&f.b, 3, 10, 10, "ab");
 	run(&f);
 	ck_assert_str_eq(functions_of(&f, &f.p->groups.at[0]), "a 0/2, b 2/2, other 1/1");
-	teardown(&f);
+	report_rig_release(&f);
 }
 END_TEST
 
 /* The same addresses, before and after: dlopen, a mapping replaced, exec. */
 START_TEST(profile_follows_mappings)
 {
-	struct fixture f;
+	struct report_rig f;
 
 	setup(&f);
 	builder_mmap(&f.b, 0, 10, 0x1000, 0x1000, 0, "/no/such/first");
@@ -355,14 +307,14 @@ START_TEST(profile_follows_mappings)
 		str_addf(&f.text, "%s ", text_of(&f, f.p->functions.at[s->function].std_name));
 	ck_assert_str_eq(str_cstr(&f.text), "[unknown]:0(0x1010) [unknown]:0(0x5010) first:0(0x10) "
 					    "late:0(0x10) second:0(0x10) third:0(0x10) ");
-	teardown(&f);
+	report_rig_release(&f);
 }
 END_TEST
 
 /* Rings one after the other, as recorders write them; marks are in another than samples. */
 START_TEST(profile_does_not_depend_on_the_order_of_rings)
 {
-	struct fixture f;
+	struct report_rig f;
 
 	setup(&f);
 	add_process(&f.b, 10, "server");
@@ -379,7 +331,7 @@ START_TEST(profile_does_not_depend_on_the_order_of_rings)
 	builder_round(&f.b);
 	run(&f);
 	ck_assert_str_eq(groups_of(&f), "/x 1r 1s, /y 1r 1s, (outside) 0r 2s");
-	teardown(&f);
+	report_rig_release(&f);
 }
 END_TEST
 
@@ -438,7 +390,7 @@ static const struct {
 
 START_TEST(profile_groups_and_selects)
 {
-	struct fixture f;
+	struct report_rig f;
 
 	setup(&f);
 	add_requests(&f.b);
@@ -451,7 +403,7 @@ START_TEST(profile_groups_and_selects)
 	ck_assert_str_eq(groups_of(&f), group_cases[_i].want);
 	ck_assert_uint_eq(f.p->tallies.nr_filtered, group_cases[_i].nr_filtered);
 	ck_assert_uint_eq(f.p->tallies.nr_samples, 7);
-	teardown(&f);
+	report_rig_release(&f);
 }
 END_TEST
 
@@ -467,7 +419,7 @@ static const struct {
 
 START_TEST(profile_knows_whose_last_samples_are)
 {
-	struct fixture f;
+	struct report_rig f;
 
 	setup(&f);
 	add_process(&f.b, 10, "web");
@@ -490,14 +442,14 @@ START_TEST(profile_knows_whose_last_samples_are)
 	ck_assert_str_eq(groups_of(&f), ended_cases[_i].want);
 	ck_assert_uint_eq(f.p->tallies.nr_samples, 7);
 	ck_assert_uint_eq(f.p->tallies.nr_in_requests, 1);
-	teardown(&f);
+	report_rig_release(&f);
 }
 END_TEST
 
 START_TEST(profile_keeps_times_of_requests)
 {
 	const struct group *g;
-	struct fixture f;
+	struct report_rig f;
 
 	setup(&f);
 	add_requests(&f.b);
@@ -513,7 +465,7 @@ START_TEST(profile_keeps_times_of_requests)
 	ck_assert_str_eq(f.p->unit, "seconds");
 	ck_assert_str_eq(f.p->event, "cpu-clock");
 	ck_assert_double_eq_tol(profile_seconds(f.p, g->weight), 0.004, 1e-9);
-	teardown(&f);
+	report_rig_release(&f);
 }
 END_TEST
 
@@ -542,27 +494,27 @@ static void add_info(struct recording_builder *b, const char *key, const char *v
 
 START_TEST(profile_is_as_long_as_its_recordings)
 {
-	struct fixture f;
+	struct report_rig f;
 
 	setup(&f);
 	add_requests(&f.b);
 	add_info(&f.b, "begin_ns", times[_i].begin_ns);
 	add_info(&f.b, "end_ns", "7");
 	add_info(&f.b, "end_ns", times[_i].end_ns);
-	begin(&f);
-	feed(&f);
-	feed(&f);
+	report_rig_begin(&f);
+	report_rig_feed(&f);
+	report_rig_feed(&f);
 	finish(&f);
 	ck_assert_uint_eq(f.p->begin_ns, times[_i].want_begin_ns);
 	ck_assert_uint_eq(f.p->duration_ns, 2 * times[_i].want_duration_ns);
-	teardown(&f);
+	report_rig_release(&f);
 }
 END_TEST
 
 START_TEST(profile_says_which_request)
 {
 	const struct group *g;
-	struct fixture f;
+	struct report_rig f;
 
 	setup(&f);
 	add_requests(&f.b);
@@ -573,52 +525,52 @@ START_TEST(profile_says_which_request)
 	ck_assert_uint_eq(g->begin_ns, 13);
 	ck_assert_uint_eq(g->end_ns, 43);
 	ck_assert_uint_eq(g->tid, 11);
-	teardown(&f);
+	report_rig_release(&f);
 }
 END_TEST
 
 START_TEST(profile_merges_recordings)
 {
-	struct fixture f;
+	struct report_rig f;
 
 	setup(&f);
 	add_requests(&f.b);
 	f.options.by = _i ? BY_THREAD : BY_ENDPOINT;
-	begin(&f);
-	feed(&f);
-	feed(&f);
+	report_rig_begin(&f);
+	report_rig_feed(&f);
+	report_rig_feed(&f);
 	finish(&f);
 	ck_assert_str_eq(groups_of(&f), _i ? "web/10 4r 6s, api/20 0r 4s, worker/11 2r 4s" :
 					     "/user/{id} 4r 8s, /list 2r 2s, (outside) 0r 4s");
 	ck_assert_uint_eq(f.p->tallies.nr_unfinished, 2);
-	teardown(&f);
+	report_rig_release(&f);
 }
 END_TEST
 
 /* The first recording's process is another one than the second's of that pid. */
 START_TEST(profile_keeps_recordings_apart)
 {
-	struct fixture f;
+	struct report_rig f;
 
 	setup(&f);
 	builder_mmap(&f.b, 0, 10, 0x1000, 0x1000, 0, "/no/such/first");
 	builder_sample(&f.b, 1, 10, 10, (uint64_t[]){ 0x1010 }, 1);
-	begin(&f);
-	feed(&f);
+	report_rig_begin(&f);
+	report_rig_feed(&f);
 	builder_release(&f.b);
 	builder_init(&f.b, NULL);
 	builder_mmap(&f.b, 0, 10, 0x1000, 0x1000, 0, "/no/such/second");
 	builder_sample(&f.b, 1, 10, 10, (uint64_t[]){ 0x1010 }, 1);
-	feed(&f);
+	report_rig_feed(&f);
 	finish(&f);
 	ck_assert_uint_eq(f.p->groups.at[0].functions.nr, 2);
-	teardown(&f);
+	report_rig_release(&f);
 }
 END_TEST
 
 START_TEST(profile_without_markers_is_one_table)
 {
-	struct fixture f;
+	struct report_rig f;
 
 	setup(&f);
 	add_stacks(&f.b, "ab ac");
@@ -626,19 +578,19 @@ START_TEST(profile_without_markers_is_one_table)
 	ck_assert_str_eq(groups_of(&f), "(all) 0r 2s");
 	ck_assert(!f.p->groups.at[0].is_outside);
 	ck_assert(!f.p->has_markers);
-	teardown(&f);
+	report_rig_release(&f);
 }
 END_TEST
 
 START_TEST(profile_of_nothing_is_empty)
 {
-	struct fixture f;
+	struct report_rig f;
 
 	setup(&f);
 	run(&f);
 	ck_assert_uint_eq(f.p->groups.nr, 0);
 	ck_assert_uint_eq(f.p->tallies.nr_samples, 0);
-	teardown(&f);
+	report_rig_release(&f);
 }
 END_TEST
 
@@ -650,7 +602,7 @@ static const struct perf_event_attr cycles_at_100_hz = { .type = PERF_TYPE_HARDW
 							 .sample_freq = 100 };
 
 /* Two samples of 3 and 1 million events; info: an INFO note's value, NULL for none. */
-static void add_events(struct fixture *f, const struct perf_event_attr *attr, const char *info)
+static void add_events(struct report_rig *f, const struct perf_event_attr *attr, const char *info)
 {
 	struct str note = { 0 };
 
@@ -699,21 +651,21 @@ static const struct {
 
 START_TEST(profile_makes_no_time_of_events)
 {
-	struct fixture f;
+	struct report_rig f;
 	size_t i;
 
 	setup(&f);
-	begin(&f);
+	report_rig_begin(&f);
 	for (i = 0; i < 2; i++) {
 		add_events(&f, time_cases[_i].attr, time_cases[_i].info[i]);
-		feed(&f);
+		report_rig_feed(&f);
 	}
 	finish(&f);
 	ck_assert_str_eq(f.p->unit, time_cases[_i].unit);
 	ck_assert_double_eq_tol(profile_seconds(f.p, f.p->groups.at[0].weight), time_cases[_i].total,
 				1e-9);
 	ck_assert_double_eq(f.p->freq_hz, 100);
-	teardown(&f);
+	report_rig_release(&f);
 }
 END_TEST
 
@@ -723,7 +675,7 @@ START_TEST(profile_knows_the_shortest_period_of_a_clock)
 	struct perf_event_attr clock = { .type = PERF_TYPE_SOFTWARE,
 					 .config = PERF_COUNT_SW_TASK_CLOCK,
 					 .sample_period = 1000 };
-	struct fixture f;
+	struct report_rig f;
 
 	setup(&f);
 	builder_release(&f.b);
@@ -734,7 +686,7 @@ START_TEST(profile_knows_the_shortest_period_of_a_clock)
 	builder_sample(&f.b, 2, 1, 1, (uint64_t[]){ 0x1010 }, 1);
 	run(&f);
 	ck_assert_uint_eq(f.p->groups.at[0].weight, 30000);
-	teardown(&f);
+	report_rig_release(&f);
 }
 END_TEST
 
@@ -773,7 +725,7 @@ START_TEST(profile_counts_stacks_cut_by_the_kernel)
 					.freq = 1,
 					.sample_freq = 1000 };
 	static const char tally[] = "stacks_root\0\3\0\0\0\0\0\0\0";
-	struct fixture f;
+	struct report_rig f;
 	size_t i;
 
 	setup(&f);
@@ -788,7 +740,7 @@ START_TEST(profile_counts_stacks_cut_by_the_kernel)
 	run(&f);
 	ck_assert_uint_eq(f.p->tallies.nr_cut_stacks, depth_cases[_i].want);
 	ck_assert_uint_eq(f.p->tallies.cut_at_frames, depth_cases[_i].want_frames);
-	teardown(&f);
+	report_rig_release(&f);
 }
 END_TEST
 
@@ -798,7 +750,7 @@ START_TEST(profile_takes_time_from_the_clock)
 	struct perf_event_attr faults = { .type = PERF_TYPE_SOFTWARE,
 					  .config = PERF_COUNT_SW_PAGE_FAULTS,
 					  .sample_period = 1 };
-	struct fixture f;
+	struct report_rig f;
 
 	setup(&f);
 	builder_release(&f.b);
@@ -811,7 +763,7 @@ START_TEST(profile_takes_time_from_the_clock)
 	ck_assert_str_eq(f.p->event, "cpu-clock");
 	ck_assert_str_eq(f.p->unit, "seconds");
 	ck_assert_uint_eq(f.p->tallies.nr_samples, 2);
-	teardown(&f);
+	report_rig_release(&f);
 }
 END_TEST
 
@@ -820,7 +772,7 @@ START_TEST(profile_counts_where_there_is_no_time)
 	struct perf_event_attr faults = { .type = PERF_TYPE_SOFTWARE,
 					  .config = PERF_COUNT_SW_PAGE_FAULTS,
 					  .sample_period = 7 };
-	struct fixture f;
+	struct report_rig f;
 
 	setup(&f);
 	builder_release(&f.b);
@@ -832,7 +784,7 @@ START_TEST(profile_counts_where_there_is_no_time)
 	ck_assert_str_eq(f.p->unit, "page-faults");
 	ck_assert_double_eq_tol(profile_seconds(f.p, f.p->groups.at[0].weight), 14, 1e-9);
 	ck_assert_double_eq(f.p->freq_hz, 0);
-	teardown(&f);
+	report_rig_release(&f);
 }
 END_TEST
 
@@ -897,7 +849,7 @@ static void add_random(struct recording_builder *b, uint64_t seed)
 START_TEST(profile_conserves_samples)
 {
 	static const char *const roots[] = { NULL, "b", "kernel" };
-	struct fixture f;
+	struct report_rig f;
 	unsigned int by;
 
 	for (by = 0; by < NR_GROUP_BYS; by++) {
@@ -911,7 +863,7 @@ START_TEST(profile_conserves_samples)
 		if (_i % 7 == 1)
 			f.selection_options.slowest = "5";
 		run(&f);
-		teardown(&f);
+		report_rig_release(&f);
 	}
 }
 END_TEST
