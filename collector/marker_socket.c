@@ -139,7 +139,7 @@ static void add_listening(struct socket_marker *m, uint32_t pid, const char *tab
 	fclose(f);
 }
 
-/* Each network namespace once: the tables are long. */
+/* Each network namespace once: the tables are long. Which one it is may not be looked at; the tables may. */
 static void find_listening(struct socket_marker *m, const struct pids *pids)
 {
 	VEC(ino_t) seen = { 0 };
@@ -151,9 +151,9 @@ static void find_listening(struct socket_marker *m, const struct pids *pids)
 
 		snprintf(path, sizeof(path), "/proc/%u/ns/net", *pid);
 		if (stat(path, &st))
-			continue;
+			st.st_ino = 0;
 		vec_each(&seen, ino)
-			is_known |= *ino == st.st_ino;
+			is_known |= *ino == st.st_ino && *ino;
 		if (is_known)
 			continue;
 		vec_push(&seen, st.st_ino);

@@ -3,6 +3,7 @@
 
 #include <bpf/btf.h>
 #include <dirent.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -79,7 +80,10 @@ static void add_unix_listeners(inodes *to, uint32_t pid)
 	fclose(f);
 }
 
-/* Who has a ring of io_uring may move bytes by it, or read files: its calls are counted. */
+/*
+ * Who has a ring of io_uring may move bytes by it, or read files: its calls are counted. So are those of who may have
+ * anything, as others' processes do to whom has no CAP_SYS_PTRACE.
+ */
 static bool needs_calls(uint32_t pid, const inodes *listeners)
 {
 	char path[64], link[64];
@@ -91,7 +95,9 @@ static bool needs_calls(uint32_t pid, const inodes *listeners)
 
 	snprintf(path, sizeof(path), "/proc/%u/fd", pid);
 	dir = opendir(path);
-	while (dir && !has && (d = readdir(dir))) {
+	if (!dir)
+		return errno == EACCES || errno == EPERM;
+	while (!has && (d = readdir(dir))) {
 		len = readlinkat(dirfd(dir), d->d_name, link, sizeof(link) - 1);
 		link[len > 0 ? len : 0] = '\0';
 		has |= !strcmp(link, "anon_inode:[io_uring]");
@@ -100,8 +106,7 @@ static bool needs_calls(uint32_t pid, const inodes *listeners)
 		vec_each(listeners, l)
 			has |= *l == inode;
 	}
-	if (dir)
-		closedir(dir);
+	closedir(dir);
 	return has;
 }
 

@@ -212,15 +212,15 @@ def children(pid):
 # ---- recordings ----
 
 class Recording:
-    """wperf record in the background; what it said is in .talk once it has ended."""
+    """wperf record in the background; what it said is in .talk once it has ended. under: what starts it."""
     count = 0
 
-    def __init__(self, *args, output=None, **options):
+    def __init__(self, *args, output=None, under=(), **options):
         Recording.count += 1
         self.file = output or path("%d.data" % Recording.count)
         self.talk_file = path("%d.err" % Recording.count)
         with open(self.talk_file, "w") as talk:
-            self.process = start(WPERF, "record", "-v", "-o", self.file, *map(str, args),
+            self.process = start(*under, WPERF, "record", "-v", "-o", self.file, *map(str, args),
                                  stderr=talk, **options)
         wait_until("wperf record attaches", self.is_attached)
 

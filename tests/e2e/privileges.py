@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Without privileges: own processes are sampled in user space, which is said; all else is refused with
 what would help."""
+import http.client
 import resource
 
 from lib import *
@@ -99,3 +100,24 @@ for limit in (5, 9, 24, 40):
               "Raise the limit (ulimit -n).\n" % limit)
 stop(process)
 step("descriptors: 90 for 100 threads, and too few for anything")
+
+# What requests need, and no more: what another user's process has open may not be looked at. A connection that was there
+# before, and one that comes.
+if os.geteuid() == 0:
+    server = start_target(os.path.join(BUILD, "examples/server"), ready=r"listening on 127\.0\.0\.1:(\d+)")
+    old = http.client.HTTPConnection("127.0.0.1", int(server.ready[1]), timeout=PATIENCE)
+    old.connect()
+    caps = "-all,+perfmon,+bpf"
+    recording = Recording("-p", server.pid, output=folder + "/few.data",
+                          under=("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", "--inh-caps", caps,
+                                 "--ambient-caps", caps))
+    for connection in old, http.client.HTTPConnection("127.0.0.1", int(server.ready[1]), timeout=PATIENCE):
+        for _ in range(20):
+            connection.request("GET", "/user/7")
+            connection.getresponse().read()
+        connection.close()
+    wait_until_idle(server.pid)
+    recording.stop()
+    equal("requests of another user's server", requests_by_path(report(recording.file)).get("/user/{id}"), 40)
+    stop(server)
+    step("CAP_PERFMON and CAP_BPF alone: 40 requests of another user's server")
