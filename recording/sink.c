@@ -4,12 +4,14 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <linux/perf_event.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -39,7 +41,7 @@ static int cannot_rename(const struct sink *s, const char *old, int error, struc
 	return e->code;
 }
 
-/* An empty file is nobody's loss. */
+/* An empty file is nobody's loss; a link is, whatever it leads to. */
 static int set_old_aside(struct sink *s, bool is_empty, struct err *e)
 {
 	char *old;
@@ -77,6 +79,24 @@ static int open_device(const char *path, const struct stat *st, struct err *e)
 	return cannot_write(path, err, e);
 }
 
+/* As /dev/stdout does, which names a descriptor and no place for a file: openat2(2), RESOLVE_NO_MAGICLINKS. */
+static bool leads_to_descriptor(const char *path)
+{
+	struct open_how how = { .flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_NO_MAGICLINKS };
+	long fd = syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof(how));
+
+	if (fd < 0)
+		return errno == ELOOP;
+	close((int)fd);
+	return false;
+}
+
+static int refuse_descriptor(const char *path, struct err *e)
+{
+	err_set(e, -EINVAL, "cannot write %s: it is a link to what a process has open", path);
+	return err_remedy(e, "-o - writes a stream, to stdout.");
+}
+
 /*
  * The file is always a new one: root must not write through a link that somebody left in a shared
  * folder. Returns the descriptor, or a negative errno.
@@ -84,12 +104,16 @@ static int open_device(const char *path, const struct stat *st, struct err *e)
 static int open_file(struct sink *s, struct err *e)
 {
 	struct stat st;
+	bool is_link;
 	int fd, err;
 
 	if (!stat(s->path, &st)) {
 		if (!S_ISREG(st.st_mode))
 			return open_device(s->path, &st, e);
-		err = set_old_aside(s, !st.st_size, e);
+		if (leads_to_descriptor(s->path))
+			return refuse_descriptor(s->path, e);
+		is_link = !lstat(s->path, &st) && S_ISLNK(st.st_mode);
+		err = set_old_aside(s, !is_link && !st.st_size, e);
 		if (err)
 			return err;
 	}

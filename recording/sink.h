@@ -52,8 +52,8 @@ struct sink {
 
 /*
  * "-" is stdout. An existing regular file with something in it becomes PATH.old; a device is written as it
- * is. Negative errno: open(2)'s and rename(2)'s, or -ESPIPE for what is a pipe; then the old file is back, and *s is
- * zeroed.
+ * is. Negative errno: open(2)'s and rename(2)'s, -ESPIPE for what is a pipe, or -EINVAL for a link to what a process has
+ * open, /dev/stdout; then the old file is back, and *s is zeroed.
  */
 int sink_open(struct sink *s, const char *path, const struct sink_patience *patience,
 	      struct err *e);

@@ -2,6 +2,7 @@
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -173,6 +174,43 @@ START_TEST(links_are_not_written_through)
 	write_to(path, "ours");
 	expect_text(path, "ours");
 	expect_text(theirs, "theirs");
+}
+END_TEST
+
+START_TEST(links_are_not_lost)
+{
+	const char *path = harness_path("out.data"), *file = harness_file("file", "", 0);
+	char target[PATH_MAX];
+
+	ck_assert_int_eq(symlink(file, path), 0);
+	write_to(path, "ours");
+	expect_text(path, "ours");
+	ck_assert_int_gt(readlink(harness_path("out.data.old"), target, sizeof(target)), 0);
+	expect_text(file, "");
+}
+END_TEST
+
+/* As /dev/stdout is: it would be taken from everybody. */
+START_TEST(links_to_descriptors_are_left)
+{
+	const char *link = harness_path("stdout"), *file = harness_file("file", "text", 4);
+	int fd = open(file, O_WRONLY);
+	char *descriptor = xasprintf("/proc/self/fd/%d", fd);
+	char target[PATH_MAX];
+	struct sink s;
+	struct err e;
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(symlink(descriptor, link), 0);
+	ck_assert_int_eq(sink_open(&s, link, &for_ever, &e), -EINVAL);
+	ck_assert_ptr_nonnull(strstr(e.what, "what a process has open"));
+	ck_assert_ptr_nonnull(strstr(e.remedy, "-o -"));
+	ck_assert_int_eq(ftruncate(fd, 0), 0);
+	ck_assert_int_eq(sink_open(&s, link, &for_ever, &e), -EINVAL);
+	ck_assert_int_eq(readlink(link, target, sizeof(target)), (int)strlen(descriptor));
+	ck_assert(!exists(harness_path("stdout.old")));
+	free(descriptor);
+	close(fd);
 }
 END_TEST
 
@@ -562,6 +600,8 @@ static TCase *names_tcase(void)
 	tcase_add_test(tc, old_recording_that_cannot_be_kept_is_not_lost);
 	tcase_add_test(tc, path_that_cannot_be_written_is_named);
 	tcase_add_test(tc, links_are_not_written_through);
+	tcase_add_test(tc, links_are_not_lost);
+	tcase_add_test(tc, links_to_descriptors_are_left);
 	tcase_add_test(tc, abandoned_file_leaves_all_as_it_was);
 	return tc;
 }
