@@ -504,6 +504,12 @@ static int feed_records(struct feed *f, struct order *o, const char *path, struc
 	return 0;
 }
 
+/* Its recorder was killed, or found no room: what it says as its last word is missing. */
+static bool lacks_end(const struct feed *f)
+{
+	return f->session.begin_ns && !f->session.end_ns && !f->unread.code;
+}
+
 int feed_reader(struct feed *f, struct reader *reader, const char *name, struct err *e)
 {
 	struct order order;
@@ -513,7 +519,7 @@ int feed_reader(struct feed *f, struct reader *reader, const char *name, struct 
 	begin_input(f, reader);
 	err = feed_records(f, &order, name, e);
 	end_input(f);
-	f->is_truncated |= reader_is_truncated(reader);
+	f->is_truncated |= reader_is_truncated(reader) || (!err && lacks_end(f));
 	if (!err)
 		warn_of_input(f, name, reader, &order);
 	describe_input(f, name, reader);

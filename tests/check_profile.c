@@ -511,6 +511,28 @@ START_TEST(profile_is_as_long_as_its_recordings)
 }
 END_TEST
 
+/* The last word of a recorder that was killed, or found no room; others' recordings have none. */
+static const struct {
+	const char *begin_ns, *end_ns;
+	bool is_truncated;
+} last_words[] = { { "1", "100", false }, { "1", NULL, true }, { NULL, NULL, false } };
+
+START_TEST(recording_without_its_last_word_is_truncated)
+{
+	struct report_rig f;
+
+	setup(&f);
+	add_requests(&f.b);
+	add_info(&f.b, "begin_ns", last_words[_i].begin_ns);
+	add_info(&f.b, "end_ns", last_words[_i].end_ns);
+	report_rig_begin(&f);
+	report_rig_feed(&f);
+	finish(&f);
+	ck_assert_int_eq(f.p->is_truncated, last_words[_i].is_truncated);
+	report_rig_release(&f);
+}
+END_TEST
+
 START_TEST(profile_says_which_request)
 {
 	const struct group *g;
@@ -884,6 +906,7 @@ Suite *check_profile_suite(void)
 	tcase_add_loop_test(tc, profile_knows_whose_last_samples_are, 0, ARRAY_LEN(ended_cases));
 	tcase_add_test(tc, profile_keeps_times_of_requests);
 	tcase_add_loop_test(tc, profile_is_as_long_as_its_recordings, 0, ARRAY_LEN(times));
+	tcase_add_loop_test(tc, recording_without_its_last_word_is_truncated, 0, ARRAY_LEN(last_words));
 	tcase_add_test(tc, profile_says_which_request);
 	tcase_add_loop_test(tc, profile_merges_recordings, 0, 2);
 	tcase_add_test(tc, profile_keeps_recordings_apart);

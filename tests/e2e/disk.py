@@ -15,6 +15,8 @@ EAGER = ("-F", "5000", "--marker", "func:work", "-p", PID)
 
 def check_readable(what, file):
     profile = report(file)
+    equal(what + ": truncated", profile["recording"]["truncated"], True)
+    has(what, profile["talk"], "the recording is truncated")
     check(profile["tallies"]["samples"] > 0, what + ": no sample is left")
     check(samples_of(profile, "burn") > 0, what + ": no function is named")
     if has_perf():

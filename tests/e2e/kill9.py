@@ -48,6 +48,22 @@ check(samples_of(profile, "burn") > 0, "no function is named")
 check(sum(g["requests"] for g in profile["groups"]) > 0, "no request is left")
 step("%d samples of the killed recording" % profile["tallies"]["samples"])
 
+# A stream that ends between two records.
+read, write = os.pipe()
+recorder = start(WPERF, "record", "-v", "--marker", "func:work", "-o", "-", "-p", str(process.pid), stdout=write,
+                 stderr=open(path("stream.err"), "w"))
+os.close(write)
+reporter = start(WPERF, "report", "-i", "-", "--format", "json", stdin=read, stdout=subprocess.PIPE,
+                 stderr=subprocess.PIPE, text=True)
+os.close(read)
+wait_until("it attaches", lambda: "wperf: attached\n" in open(path("stream.err")).read())
+let_work(process.pid, 0.3)
+recorder.send_signal(signal.SIGKILL)
+out, talk = reporter.communicate(timeout=PATIENCE)
+equal("a stream: truncated", json.loads(out)["recording"]["truncated"], True)
+has("what report says of a stream", talk, "the recording is truncated")
+step("the stream of a killed recorder is truncated")
+
 again = Recording("-p", process.pid, "--marker", "func:work")
 let_work(process.pid, 0.1)
 again.stop()
