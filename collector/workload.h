@@ -22,7 +22,7 @@ struct workload {
 /* w is zeroed but for what is set before. argv[0] is looked up in PATH. -ENOENT: it is not
    there, or no program (the message says which). */
 int workload_prepare(struct workload *w, char *const argv[], struct err *e);
-/* Lets it exec; the errno of an exec that failed. */
+/* Lets it exec; the errno of an exec that failed. One that a signal has ended before is no error: it has ended. */
 int workload_start(struct workload *w, char *const argv[], struct err *e);
 /*
  * Takes the status when it has ended; true then. Does not wait. The process stays a zombie until the

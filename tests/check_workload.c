@@ -167,6 +167,27 @@ START_TEST(nothing_runs_before_it_is_started)
 }
 END_TEST
 
+/* Ctrl-C while all is being attached. */
+START_TEST(ended_before_its_start_it_has_run)
+{
+	const char *path = harness_path("ran");
+	char *argv[] = { "touch", (char *)path, NULL };
+	struct signals signals;
+	struct workload w = { .signals = &signals };
+	struct err e;
+
+	signals_open(&signals);
+	ck_assert_int_eq(workload_prepare(&w, argv, &e), 0);
+	ck_assert_int_eq(kill((pid_t)w.pid, SIGTERM), 0);
+	ck_assert(harness_wait_until(has_ended, &w));
+	ck_assert_int_eq(workload_start(&w, argv, &e), 0);
+	ck_assert_int_eq(workload_exit_status(&w), 128 + SIGTERM);
+	ck_assert_int_ne(access(path, F_OK), 0);
+	workload_release(&w);
+	signals_release(&signals);
+}
+END_TEST
+
 START_TEST(released_without_a_start_it_ends)
 {
 	char *argv[] = { "sleep", "100", NULL };
@@ -277,6 +298,7 @@ Suite *check_workload_suite(void)
 	tcase_add_test(tc, what_has_ended_is_there_until_the_release);
 	tcase_add_loop_test(tc, it_has_the_signals_that_we_were_started_with, 0, 2);
 	tcase_add_test(tc, nothing_runs_before_it_is_started);
+	tcase_add_test(tc, ended_before_its_start_it_has_run);
 	tcase_add_test(tc, released_without_a_start_it_ends);
 	tcase_add_test(tc, running_command_is_ended);
 	tcase_add_loop_test(tc, program_that_is_none_is_told_before_the_start, 0,
