@@ -138,6 +138,8 @@ static void take_info(struct session *s, struct cursor payload)
 			set_epoch_ns = parse_time(value);
 		else if (!strcmp(key, "end_ns"))
 			s->end_ns = parse_time(value);
+	if (s->symbolizer && begin_epoch_ns)
+		symbolizer_set_begin(s->symbolizer, begin_epoch_ns);
 	wall_clock_set(&s->wall_clock, s->begin_ns, begin_epoch_ns);
 	wall_clock_set(&s->wall_clock, set_ns, set_epoch_ns);
 }

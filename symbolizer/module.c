@@ -11,6 +11,7 @@
 #include "base/demangle.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "base/units.h"
 #include "symbolizer/elf_symbols.h"
 
 #define DELETED " (deleted)"
@@ -124,8 +125,16 @@ static int open_vdso(const struct module *m, const char **ret_path)
 	return elf_file_copy(image, ehdr.e_shoff + (size_t)ehdr.e_shnum * ehdr.e_shentsize);
 }
 
+/* Since the recording began: rename(2) leaves the time of the last change of a file's bytes as it is. */
+static bool is_newer(const struct module *m, const struct stat *st)
+{
+	uint64_t begin_ns = m->baggage->begin_epoch_ns;
+
+	return begin_ns && (uint64_t)st->st_ctim.tv_sec * NS_PER_SEC + (uint64_t)st->st_ctim.tv_nsec > begin_ns;
+}
+
 /* The file as mapped; a deleted one only if what has its name now is the same build. */
-static int open_path(const struct module *m, char **ret_path)
+static int open_path(struct module *m, char **ret_path)
 {
 	size_t len = strlen(m->key.path);
 	struct stat st;
@@ -144,8 +153,10 @@ static int open_path(const struct module *m, char **ret_path)
 	fd = open(*ret_path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	if (fd < 0)
 		return -errno;
-	if (!fstat(fd, &st) && S_ISREG(st.st_mode))
+	if (!fstat(fd, &st) && S_ISREG(st.st_mode)) {
+		m->is_newer = is_newer(m, &st);
 		return fd;
+	}
 	close(fd);
 	return -ENOENT;
 }
@@ -196,16 +207,17 @@ static void open_elf_module(struct module *m)
 
 	if (!ret) {
 		m->state = MODULE_OPEN;
-		if (!m->key.build_id)
-			log_debug("%s: no build-id was recorded: what is there now is used",
-				  m->key.path);
+		if (!m->key.build_id && m->is_newer)
+			log_warn("%s has been changed or replaced since the recording began, and no build-id was recorded: "
+				 "its functions may have the names of others",
+				 m->key.path);
 		return;
 	}
 	m->state = e.code == -ESTALE ? MODULE_WRONG_BUILD_ID : MODULE_MISSING;
 	if (e.code)
 		log_warn("%s; its functions stay addresses", e.what);
 	else
-		log_verbose("%s: no such file: its functions stay addresses", m->key.path);
+		log_warn("%s: no such file: its functions stay addresses", m->key.path);
 }
 
 void module_open(struct module *m)

@@ -35,6 +35,7 @@ struct baggage {
 	VEC(struct travelled) items;
 	VEC(struct kernel_code) kernel_code;
 	VEC(uint32_t) self_contained;	/* recordings: see symbolizer_set_self_contained() */
+	uint64_t begin_epoch_ns;	/* of the first of them; 0: not known */
 };
 
 enum module_state {
@@ -53,6 +54,7 @@ struct module {
 	uint32_t path;				/* string id */
 	enum module_state state;
 	struct elf_file file;			/* .mod is NULL where no file may be used */
+	bool is_newer;				/* what has its path now was put there since the recording began */
 	bool has_names;				/* debug and symbols have been looked for */
 	struct debug_info *debug;		/* NULL: none */
 	struct symtab symbols;			/* of file */

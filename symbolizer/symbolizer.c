@@ -127,6 +127,12 @@ void symbolizer_set_self_contained(struct symbolizer *s)
 	vec_push(&s->baggage.self_contained, s->recording);
 }
 
+void symbolizer_set_begin(struct symbolizer *s, uint64_t epoch_ns)
+{
+	if (!s->baggage.begin_epoch_ns || epoch_ns < s->baggage.begin_epoch_ns)
+		s->baggage.begin_epoch_ns = epoch_ns;
+}
+
 uint32_t symbolizer_module(struct symbolizer *s, const struct module_key *key)
 {
 	struct module_key whole = *key;

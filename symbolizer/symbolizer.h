@@ -85,6 +85,11 @@ void symbolizer_next_recording(struct symbolizer *s);
  * what has their names in this machine's /tmp is somebody else's.
  */
 void symbolizer_set_self_contained(struct symbolizer *s);
+/*
+ * When it began, in ns since 1970: a file without a build-id that has been changed since, or put in its place, is used
+ * with a warning. Of several recordings, the first counts.
+ */
+void symbolizer_set_begin(struct symbolizer *s, uint64_t epoch_ns);
 /* The module's id: equal keys give equal ids. key's pointers are copied. */
 uint32_t symbolizer_module(struct symbolizer *s, const struct module_key *key);
 /*

@@ -73,6 +73,20 @@ equal("replaced after the recording, warnings:\n" + profile["talk"],
       sum("replaced-later" in line for line in profile["talk"].splitlines()), 1)
 step("a program replaced after the recording: hex and one warning")
 
+os.unlink(program)
+has("a program that is gone", report(file)["talk"], program + ": no such file: its functions stay addresses\n")
+
+# Nothing tells one build from another. By rename(2), whose file keeps the time of the last change of its bytes.
+unmarked = build("e2e_files.c", "-DSPIN=spin_old", "-Wl,--build-id=none", output="unmarked")
+replacement = copy(unmarked, "replacement")
+process = start_loop(unmarked, "loop")
+file = record(process)
+has_changed = "has been changed or replaced since the recording began"
+check(has_changed not in report(file)["talk"], "a program without a build-id is said to have changed")
+os.rename(replacement, unmarked)
+has("a program without a build-id, replaced", report(file)["talk"], unmarked + " " + has_changed)
+step("a program that is gone, and one without a build-id: said")
+
 
 
 def is_held(pid, file):
