@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "collector/progress.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "base/str.h"
@@ -43,21 +46,29 @@ void progress_begin(struct progress *p)
 	p->own_cpu_s_at_begin = own_cpu_seconds();
 }
 
+/* Of the terminal; what does not fit would stay there as a line of its own. */
+static int room_in_line(void)
+{
+	struct winsize size;
+
+	return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) || !size.ws_col ? INT_MAX : size.ws_col - 1;
+}
+
 void progress_show(struct progress *p, uint64_t now_ns)
 {
 	const struct drain *d = p->drain;
+	struct str line = { 0 };
 
 	if (!p->is_on_terminal || now_ns < p->next_ns)
 		return;
 	p->next_ns = now_ns + NS_PER_SEC;
-	fprintf(stderr, CLEAR_LINE "%.0f s, %llu samples, ", elapsed_seconds(p, now_ns),
-		(unsigned long long)d->nr_samples);
+	str_addf(&line, "%.0f s, %llu samples, ", elapsed_seconds(p, now_ns), (unsigned long long)d->nr_samples);
 	if (p->has_markers)
-		fprintf(stderr, "%s%llu requests, ", p->is_estimate ? "~" : "",
-			(unsigned long long)d->nr_ends);
-	fprintf(stderr, "%llu lost, own CPU %.1f %%", (unsigned long long)d->nr_lost,
-		own_cpu_pct(p, now_ns));
+		str_addf(&line, "%s%llu requests, ", p->is_estimate ? "~" : "", (unsigned long long)d->nr_ends);
+	str_addf(&line, "%llu lost, own CPU %.1f %%", (unsigned long long)d->nr_lost, own_cpu_pct(p, now_ns));
+	fprintf(stderr, CLEAR_LINE "%.*s", room_in_line(), str_cstr(&line));
 	fflush(stderr);
+	str_release(&line);
 }
 
 void progress_end(struct progress *p, uint64_t now_ns)
@@ -85,7 +96,7 @@ void progress_summarize(const struct progress *p, const char *output, uint64_t n
 	log_info("%llu samples, %s%llu lost in %.1f s, own CPU %.1f %%: %s (%s)",
 		 (unsigned long long)d->nr_samples, str_cstr(&requests),
 		 (unsigned long long)d->nr_lost, elapsed_seconds(p, p->end_ns),
-		 p->own_cpu_pct_at_end, strcmp(output, "-") ? output : "stdout", str_cstr(&size));
+		 p->own_cpu_pct_at_end, strcmp(output, "-") ? output : "a stream", str_cstr(&size));
 	if (d->nr_throttled)
 		log_warn("the kernel throttled sampling %llu times: lower -F, or see "
 			 "kernel.perf_cpu_time_max_percent",

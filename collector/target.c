@@ -85,6 +85,9 @@ int process_check(uint32_t *pid, struct err *e)
 	leader = strtoul(tgid, NULL, 10);
 	if (leader)
 		*pid = (uint32_t)leader;
+	/* A zombie, which only its parent has not asked about. */
+	if (!process_live_task(*pid))
+		return err_set(e, -ESRCH, "pid %u has ended", *pid);
 	return 0;
 }
 

@@ -259,6 +259,21 @@ START_TEST(users_are_told)
 }
 END_TEST
 
+START_TEST(who_has_ended_is_told)
+{
+	uint32_t child = (uint32_t)fork(), pid = child;
+	siginfo_t info;
+	struct err e = { 0 };
+
+	if (!child)
+		_exit(0);
+	ck_assert_int_eq(waitid(P_PID, child, &info, WEXITED | WNOWAIT), 0);
+	ck_assert_int_eq(process_check(&pid, &e), -ESRCH);
+	ck_assert_ptr_nonnull(strstr(e.what, " has ended"));
+	ck_assert_int_eq(waitpid((pid_t)child, NULL, 0), (pid_t)child);
+}
+END_TEST
+
 /* A number that the kernel gives to nobody: PID_MAX_LIMIT is 2^22. */
 START_TEST(nobody_is_told_by_number)
 {
@@ -296,6 +311,7 @@ Suite *check_target_suite(void)
 	tcase_add_test(tc, process_outlives_its_first_thread);
 	tcase_add_test(tc, users_are_told);
 	tcase_add_test(tc, threads_belong_to_their_process);
+	tcase_add_test(tc, who_has_ended_is_told);
 	tcase_add_test(tc, nobody_is_told_by_number);
 	tcase_add_test(tc, inner_pid_of_ours_is_our_pid);
 	suite_add_tcase(s, tc);
