@@ -147,18 +147,30 @@ static bool is_cut(const struct intake *in)
 	return in->unknown && !(in->known && memchr(in->at, '\n', in->known));
 }
 
-/* A line goes on in bytes that did not travel, as that of a get with hundreds of keys. */
+/* Its line is as long as its keys are many, and it cannot ask for "noreply". */
+static bool takes_many_keys(struct piece name)
+{
+	return piece_is(name, "get") || piece_is(name, "gets") || piece_is(name, "gat") || piece_is(name, "gats");
+}
+
+/*
+ * A line goes on in bytes that did not travel: that of a get with hundreds of keys; behind any other one, which may want
+ * no answer, there are more requests.
+ */
 static void lose_line(struct memcached *m, const struct intake *in, const struct exchange_listener *l)
 {
 	struct intake known = { in->at, in->known, 0 };
 	struct piece line, word;
+	bool is_in_request = false;
 
 	intake_line(&known, &m->line, LINE_KEEP, &line);
 	line = (struct piece){ m->line.bytes.at, m->line.bytes.nr };
-	if (m->asked.open && piece_word(&line, &word) && line.len && memcached_is_command(word))
+	if (m->asked.open && piece_word(&line, &word) && line.len && memcached_is_command(word)) {
 		name_request(m, word, l);
+		is_in_request = takes_many_keys(word) && !m->asked.nr_asked;
+	}
 	leave_place(m);
-	turns_lose_head(&m->turns, !m->asked.nr_asked, in->unknown, l);
+	turns_lose_head(&m->turns, is_in_request, in->unknown, l);
 }
 
 static bool read_header(struct memcached *m, const uint8_t *h, const struct exchange_listener *l)

@@ -122,11 +122,16 @@ static void lose_place(struct redis *r, uint64_t nr_unknown, const struct exchan
 	turns_lose_place(&r->turns, nr_unknown, l);
 }
 
-/* The head of an argument did not travel. */
+static bool is_silenced(const struct redis *r)
+{
+	return r->is_silent || r->is_next_silent || r->mode != MODE_ANSWERS;
+}
+
+/* The head of an argument did not travel. Who gets no answer does not wait for it. */
 static void lose_arg(struct redis *r, uint64_t nr_unknown, const struct exchange_listener *l)
 {
 	leave_place(r);
-	turns_lose_head(&r->turns, !r->asked.nr_asked, nr_unknown, l);
+	turns_lose_head(&r->turns, !r->asked.nr_asked && !is_silenced(r), nr_unknown, l);
 }
 
 static void lose_answer(struct redis *r)
@@ -169,7 +174,7 @@ static bool set_silence(struct redis *r)
 
 static bool is_answered(struct redis *r)
 {
-	bool was_silent = r->is_silent || r->is_next_silent;
+	bool was_silenced = is_silenced(r);
 
 	r->is_next_silent = false;
 	if (is_word(&r->words[0], "RESET")) {
@@ -179,7 +184,7 @@ static bool is_answered(struct redis *r)
 	}
 	if (is_word(&r->words[0], "CLIENT") && is_word(&r->words[1], "REPLY"))
 		return set_silence(r);
-	return !was_silent && r->mode == MODE_ANSWERS;
+	return !was_silenced;
 }
 
 static void end_request(struct redis *r, const struct exchange_listener *l)
