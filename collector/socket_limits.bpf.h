@@ -25,8 +25,11 @@ static enum speech speech_of(__u32 first)
 	/* A proxy's header, ahead of what mostly is HTTP: report/proxy_header.h. */
 	if (first == LETTERS('\r', '\n', '\r', '\n'))
 		return SPEECH_HTTP;
-	/* PostgreSQL's messages and memcached's commands begin with a letter, a length with 0; FastCGI's version is 1. */
-	return (a >= 'A' && a <= 'Z') || (a >= 'a' && a <= 'z') || a <= 1 ? SPEECH_WHOLE : SPEECH_UNKNOWN;
+	/*
+	 * PostgreSQL's messages and memcached's commands begin with a letter, a length with 0; FastCGI's version is 1,
+	 * memcached's magic byte 0x80.
+	 */
+	return (a >= 'A' && a <= 'Z') || (a >= 'a' && a <= 'z') || a <= 1 || a == 0x80 ? SPEECH_WHOLE : SPEECH_UNKNOWN;
 }
 
 /*
@@ -74,13 +77,23 @@ static __u32 least(__u64 a, __u32 b)
 	return a < b ? a : b;
 }
 
-/* How many bytes of this read travel. */
+/*
+ * How many bytes of this read travel. HTTP's body, in reads of any size, has the rest of the exchange's budget. In other
+ * protocols requests may want no answer, so each read may begin with one: what travels whole costs nothing, and of a long
+ * one, when all is spent, the beginning still travels.
+ */
 static __u32 spend(struct conn *c, __u64 bytes)
 {
 	__u32 want;
 
 	if (bytes > c->limit)
 		c->limit = c->limit_max;
+	if (c->speech == SPEECH_RESP || c->speech == SPEECH_WHOLE) {
+		if (bytes <= c->limit)
+			return bytes;
+		if (!c->budget)
+			return SOCKET_DATA_USUAL;
+	}
 	want = least(bytes, c->limit < c->budget ? c->limit : c->budget);
 	c->budget -= want;
 	return want;

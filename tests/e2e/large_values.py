@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Redis's answers that are one long string, and those of a protocol that nobody knows: their first bytes travel, and no
-more. Answers of many values, of several commands, and errors are known to their ends."""
+more. Answers of many values, of several commands, and errors are known to their ends. What wants no answer is known
+whatever came before it."""
 import collections
 import socket
 
@@ -88,3 +89,60 @@ with open(recording.file, "rb") as f:
     check(b"never recorded" not in f.read(), "the recording has an answer that nobody can read beyond its first bytes")
 step("unknown: %d exchanges" % len(got))
 stop(server)
+
+# ---- what wants no answer ----
+
+# Says of each read how long it was, and answers what ends like one of these.
+QUIET = r"""
+import socket
+ANSWERS = {b"get k\r\n": b"END\r\n", b"ON\r\n": b"+OK\r\n", bytes([0x80, 10]) + bytes(22): bytes([0x81, 10]) + bytes(22)}
+listener = socket.create_server(("127.0.0.1", 0))
+print("listening on", listener.getsockname()[1], flush=True)
+while True:
+    connection = listener.accept()[0]
+    while got := connection.recv(16384):
+        print(len(got), flush=True)
+        for end in ANSWERS:
+            if got.endswith(end):
+                connection.sendall(ANSWERS[end])
+    connection.close()
+"""
+
+
+def noreply(size):
+    return b"set k 0 0 %d noreply\r\n%s\r\n" % (size, b"v" * size)
+
+
+def setq(size):
+    """Of memcached's binary protocol: a quiet set, of a key of one byte and eight bytes of extras."""
+    return struct.pack(">BBHBBHIIQ", 0x80, 0x11, 1, 8, 0, 0, 9 + size, 0, 0) + bytes(8) + b"k" + b"v" * size
+
+
+def read_alone(server, connection, what):
+    """In reads of their own: what comes next is sent when they are over."""
+    connection.sendall(what)
+    nr = 0
+    while nr < len(what):
+        nr += int(server.stdout.readline())
+
+
+for way in "traces", "calls":
+    os.environ["WPERF_SOCKETS"] = way
+    server = start_target("/usr/bin/python3", "-c", QUIET, ready=r"listening on (\d+)")
+    for what, before, quiet, last, want in (
+            ("noreply", noreply(1), noreply, b"get k\r\n", {"set": 217, "get": 1}),
+            ("quiet binary", setq(1), setq, b"\x80\x0a" + bytes(22), {"set": 217, "noop": 1}),
+            ("CLIENT REPLY OFF", command(b"CLIENT", b"REPLY", b"OFF"), lambda size: command(b"SET", b"k", b"v" * size),
+             command(b"CLIENT", b"REPLY", b"ON"), {"set": 216, "client reply": 2})):
+        with recorded(server.pid) as recording, socket.create_connection(("127.0.0.1", int(server.ready[1])), PATIENCE) as connection:
+            read_alone(server, connection, before)
+            for size in 200 * [10] + 10 * [1500] + 5 * [8000] + [100]:
+                read_alone(server, connection, quiet(size))
+            read_alone(server, connection, last)
+            while not connection.recv(100).endswith((b"END\r\n", b"OK\r\n", bytes(22))):
+                pass
+        got = collections.Counter(r["path"].lower() for r in requests_of(recording))
+        equal("requests, %s by %s" % (what, way), got, want)
+        check_clean(what, report(recording.file))
+        step("%s by %s: %d requests" % (what, way, sum(want.values())))
+    stop(server)
