@@ -76,23 +76,52 @@ static void init_conn(struct conn *c, const struct place *p, int role, int is_ne
 	c->limit = c->limit_max = c->limit_out = SOCKET_DATA_USUAL;
 }
 
+struct moved_bytes {
+	__u64 in, out;
+};
+
+/* The end of what comes is among what came, and once it is read, with the last bytes mostly, among that. */
+static struct moved_bytes moved_by_tcp(const struct sock *sk)
+{
+	const struct tcp_sock *tcp = (const struct tcp_sock *)sk;
+	__u32 unread = BPF_CORE_READ(tcp, rcv_nxt) - BPF_CORE_READ(tcp, copied_seq);
+	int has_read_end = !unread && BPF_CORE_READ(sk, __sk_common.skc_flags) & 1UL << SOCK_DONE;
+
+	return (struct moved_bytes){ BPF_CORE_READ(tcp, bytes_received) - unread - has_read_end,
+				     BPF_CORE_READ(tcp, bytes_sent) };
+}
+
+/* Where the kernel does not count what was read, what has come stands for it. */
+static struct moved_bytes moved_by_mptcp(const struct sock *sk)
+{
+	const struct mptcp_sock *mptcp = (const struct mptcp_sock *)sk;
+
+	if (bpf_core_field_exists(mptcp->bytes_consumed))
+		return (struct moved_bytes){ BPF_CORE_READ(mptcp, bytes_consumed), BPF_CORE_READ(mptcp, bytes_sent) };
+	if (bpf_core_field_exists(mptcp->bytes_received))
+		return (struct moved_bytes){ BPF_CORE_READ(mptcp, bytes_received), BPF_CORE_READ(mptcp, bytes_sent) };
+	return (struct moved_bytes){ ~0ULL, ~0ULL };
+}
+
 /*
  * That nothing moved on it before these bytes, as TCP's own counts have it: its first sight is its
  * beginning then, whenever it was accepted.
  */
 static int is_untouched(const struct place *p, enum direction direction, __u64 bytes)
 {
-	struct tcp_sock *tcp = (struct tcp_sock *)sock_of(p);
 	struct sock *sk = sock_of(p);
-	__u64 in, out;
+	__u16 protocol = BPF_CORE_READ(sk, sk_protocol);
+	struct moved_bytes moved;
 
-	if (BPF_CORE_READ(sk, __sk_common.skc_family) == AF_UNIX ||
-	    BPF_CORE_READ(sk, sk_protocol) != IPPROTO_TCP)
+	if (BPF_CORE_READ(sk, __sk_common.skc_family) == AF_UNIX)
 		return 0;
-	in = BPF_CORE_READ(tcp, bytes_received) -
-	     (__u32)(BPF_CORE_READ(tcp, rcv_nxt) - BPF_CORE_READ(tcp, copied_seq));
-	out = BPF_CORE_READ(tcp, bytes_sent);
-	return direction == DIRECTION_IN ? in == bytes && !out : !in && out <= bytes;
+	if (protocol == IPPROTO_TCP)
+		moved = moved_by_tcp(sk);
+	else if (protocol == IPPROTO_MPTCP)
+		moved = moved_by_mptcp(sk);
+	else
+		return 0;
+	return direction == DIRECTION_IN ? moved.in == bytes && !moved.out : !moved.in && moved.out <= bytes;
 }
 
 static void fill_unix_name(struct sock *sk, struct socket_name *name)

@@ -19,6 +19,7 @@ enum {
 	SOCK_STREAM = 1,
 	SOCK_SEQPACKET = 5,
 	IPPROTO_TCP = 6,
+	IPPROTO_MPTCP = 262,
 	TCP_SYN_SENT = 2,
 	TCP_FIN_WAIT1 = 4,
 	TCP_LAST_ACK = 9,
@@ -114,6 +115,10 @@ struct sock {
 struct tcp_sock {
 	__u32 rcv_nxt, copied_seq;	/* of the bytes that came, and of those that were read */
 	__u64 bytes_received, bytes_sent;
+};
+
+struct mptcp_sock {
+	__u64 bytes_received, bytes_consumed, bytes_sent;
 };
 
 struct sockaddr_un {

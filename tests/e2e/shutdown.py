@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Answers that last until the server shuts its half of the connection: they are whole then, though neither side closes,
-and what the client says after it is no request. And connections that are closed by a dup2(2) over them. Both ways of
+and what the client says after it is no request. Clients that shut theirs before the server has read what they ask for. And connections that are closed by a dup2(2) over them. Both ways of
 seeing a server's connections, TCP and Unix sockets."""
 import collections
 import socket
@@ -62,3 +62,48 @@ for way, name in ("traces", "tcp"), ("calls", "tcp"), ("calls", path("socket")):
     equal("requests", got, {("/shut", 200, True): NR, ("/dup", 200, True): NR})
     stop(server)
     step("%s, by %s: %d requests" % (name if name == "tcp" else "Unix", way, 2 * NR))
+
+# ---- the client's end is there before its request is read ----
+
+# Each connection is accepted behind a line from its stdin; what it speaks nobody knows.
+LATE = """
+import socket, sys
+listening = socket.create_server(("127.0.0.1", 0)) if sys.argv[1] == "tcp" else socket.socket(socket.AF_INET, socket.SOCK_STREAM, 262)
+if sys.argv[1] != "tcp":
+    listening.bind(("127.0.0.1", 0))
+    listening.listen()
+print(listening.getsockname()[1], flush=True)
+for line in sys.stdin:
+    client, _ = listening.accept()
+    while client.recv(4096):
+        pass
+    client.sendall(b"answer")
+    client.close()
+"""
+
+
+def protocols():
+    yield "tcp", 0
+    try:
+        socket.socket(socket.AF_INET, socket.SOCK_STREAM, 262).close()
+        yield "mptcp", 262
+    except OSError:
+        pass
+
+
+for way, (name, protocol) in itertools.product(("traces", "calls"), protocols()):
+    os.environ["WPERF_SOCKETS"] = way
+    server = start_target("/usr/bin/python3", "-c", LATE, name, ready=r"(\d+)", stdin=subprocess.PIPE)
+    with recorded(server.pid) as recording:
+        for _ in range(NR):
+            with socket.socket(socket.AF_INET, socket.SOCK_STREAM, protocol) as client:
+                client.settimeout(PATIENCE)
+                client.connect(("127.0.0.1", int(server.ready[1])))
+                client.sendall(b"example.com\r\n")
+                client.shutdown(socket.SHUT_WR)
+                server.stdin.write("go\n")
+                server.stdin.flush()
+                equal("answer", client.recv(100), b"answer")
+    check_counts("%s, by %s, shut by clients first" % (name, way), recording, {"tcp:" + server.ready[1]: NR},
+                 key=lambda request: request["path"])
+    stop(server)
