@@ -79,13 +79,19 @@ static void note_mark(struct connection *c, const struct mark *m)
 	c->is_quiet = false;
 }
 
+/* Who waits for an outgoing one may connect its socket again, to hear that it is there: that is the same one. */
+static bool is_another(const struct connection *c, const struct socket_mark *m)
+{
+	return m->flags & SOCKET_IS_NEW && !(c->is_outgoing && m->flags & SOCKET_IS_OUTGOING);
+}
+
 static void open_connection(struct socket_requests *s, const struct mark *m, struct worker *w)
 {
 	struct connection *c = connections_find(&s->connections, m->head.conn);
 	struct socket_name name = { 0 };
 
 	/* Told of twice: the kernel's memory of it was needed for others. */
-	if (c && m->head.flags & SOCKET_IS_NEW) {
+	if (c && is_another(c, &m->head)) {
 		/* Its close was not seen, and its inode's number is another one's now. */
 		socket_bytes_close(s, c, m);
 		c = NULL;

@@ -304,6 +304,9 @@ static const struct {
 	/* a proxy: what comes from the connection that it opened is for the request that asked */
 	{ "new 11 5;in 11 5 GET /a;up 11 9;out 11 9;wait 11;sample 11;in 11 9;sample 11;out 11 5 200;wait 11",
 	  "GET /a 200 2-9 s1 c6", 1 },
+	/* ... and whose socket it connects once more, to hear whether it is there */
+	{ "new 11 5;new 11 6;in 11 5 GET /a;up 11 9;in 11 6 GET /b;wait 11;up 11 9;out 11 9;wait 11;in 11 9;sample 11;wait 11;"
+	  "out 11 6 200;out 11 5 200;wait 11", "GET /b 200 5-13 c1, GET /a 200 3-14 s1 c7", 0 },
 	/* ... in a pool: what it asks for is what it answers next */
 	{ "fork 12;new 11 5;new 11 6;up 12 9;in 11 5 GET /a;in 11 6 GET /b;wait 11;sample 12;out 12 5 200;sample 12;"
 	  "out 12 9;wait 12;sample 12;in 12 9;sample 12;sample 12;out 12 6 200;wait 12",
