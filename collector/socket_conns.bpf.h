@@ -39,10 +39,13 @@ static int role_of_unix(struct sock *sk)
 	return peer && BPF_CORE_READ((struct unix_sock *)peer, addr) ? ROLE_OUTGOING : ROLE_NONE;
 }
 
+/* What was accepted has its listener's backlog, also when nobody listens there any more; one of 0 is rare. */
 static int role_of_inet(struct sock *sk)
 {
 	__u16 port = BPF_CORE_READ(sk, __sk_common.skc_num);
 
+	if (BPF_CORE_READ(sk, sk_max_ack_backlog))
+		return ROLE_SERVED;
 	return bpf_map_lookup_elem(&listening, &port) ? ROLE_SERVED : ROLE_OUTGOING;
 }
 

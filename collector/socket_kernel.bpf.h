@@ -110,6 +110,7 @@ struct sock {
 	struct sock_common __sk_common;
 	struct socket *sk_socket;
 	unsigned short sk_protocol;
+	unsigned int sk_max_ack_backlog;	/* a listener's, of which who is accepted is a copy; else 0 */
 };
 
 struct tcp_sock {

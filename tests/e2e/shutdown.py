@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Answers that last until the server shuts its half of the connection: they are whole then, though neither side closes,
-and what the client says after it is no request. Clients that shut theirs before the server has read what they ask for. And connections that are closed by a dup2(2) over them. Both ways of
-seeing a server's connections, TCP and Unix sockets."""
+and what the client says after it is no request. Clients that shut theirs before the server has read what they ask for. A
+server that has stopped listening, and serves those that it has. And connections that are closed by a dup2(2) over them.
+Both ways of seeing a server's connections, TCP and Unix sockets."""
 import collections
 import socket
 
@@ -107,3 +108,28 @@ for way, (name, protocol) in itertools.product(("traces", "calls"), protocols())
     check_counts("%s, by %s, shut by clients first" % (name, way), recording, {"tcp:" + server.ready[1]: NR},
                  key=lambda request: request["path"])
     stop(server)
+
+# ---- nobody listens any more ----
+
+DRAINING = """
+import socket
+listening = socket.create_server(("127.0.0.1", 0))
+print(listening.getsockname()[1], flush=True)
+client, _ = listening.accept()
+listening.close()
+print("closed", flush=True)
+while client.recv(1000):
+    client.sendall(b"HTTP/1.1 200 OK\\r\\nContent-Length: 0\\r\\n\\r\\n")
+"""
+
+for way in "traces", "calls":
+    os.environ["WPERF_SOCKETS"] = way
+    server = start_target("/usr/bin/python3", "-c", DRAINING, ready=r"(\d+)")
+    with socket.create_connection(("127.0.0.1", int(server.ready[1])), PATIENCE) as client:
+        equal("server", server.stdout.readline(), "closed\n")
+        with recorded(server.pid) as recording:
+            for _ in range(NR):
+                client.sendall(b"GET /a HTTP/1.1\r\n\r\n")
+                has("answer", client.recv(1000).decode(), "200 OK")
+        check_counts("draining, by " + way, recording, {("GET", "/a", 200): NR})
+    server.wait(PATIENCE)
