@@ -194,7 +194,7 @@ static int socket_prepare(const struct marker_spec *spec, uint32_t id,
 static int set_config(const struct socket_marker *m, struct bpf_object *object)
 {
 	struct bpf_map *constants = bpf_object__find_map_by_name(object, ".rodata");
-	struct socket_config config = { .only_port = m->spec->port };
+	struct socket_config config = { .only_port = m->spec->port, .is_http = m->spec->is_http };
 	uint64_t monotonic_ns, epoch_ns;
 	size_t i;
 
@@ -312,7 +312,7 @@ static int socket_attach(void *self, const struct marker_ways *ways, struct err 
 	struct socket_marker *m = self;
 	const struct note_marker note = {
 		.id = m->id,
-		.flags = MARKER_IS_SOCKETS | (m->spec->is_http ? MARKER_IS_HTTP : 0),
+		.flags = MARKER_IS_SOCKETS,
 		.spec = m->spec->text,
 		.name = "",
 	};

@@ -54,6 +54,7 @@ enum socket_call {
 struct socket_config {
 	unsigned char call_of[SOCKET_MAX_SYSCALLS];	/* enum socket_call, by number */
 	unsigned int only_port;		/* connections accepted on this one alone; 0: on all */
+	unsigned int is_http;		/* of these, the requests of HTTP alone */
 	unsigned long long realtime_ns;	/* how far CLOCK_REALTIME is ahead of CLOCK_MONOTONIC */
 };
 

@@ -297,7 +297,7 @@ static void fill_mark(const struct telling *t, struct socket_mark *m)
 	if (!c)
 		return;
 	m->flags |= (c->role == ROLE_OUTGOING ? SOCKET_IS_OUTGOING : 0) |
-		    (c->is_new ? SOCKET_IS_NEW : 0);
+		    (c->is_new ? SOCKET_IS_NEW : 0) | (config.is_http ? SOCKET_IS_HTTP : 0);
 	m->more_in_bytes = c->more_in_bytes;
 	c->more_in_bytes = 0;
 }

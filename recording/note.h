@@ -50,7 +50,6 @@ enum marker_flags {
 	MARKER_HAS_LABEL = 1,	/* its begin marks carry a label */
 	MARKER_HAS_ID = 2,	/* begin and end are joined by the marks' id, not by thread */
 	MARKER_IS_SOCKETS = 8,	/* requests are exchanges on connections: struct socket_mark */
-	MARKER_IS_HTTP = 16,	/* ... of HTTP, and of nothing else */
 	MARKER_IS_CALL = 4,	/* a request is one call of a function: marks carry the stack pointer */
 };
 

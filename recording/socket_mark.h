@@ -40,6 +40,7 @@ enum socket_mark_flags {
 	SOCKET_IS_NEW = 2,	/* known since its accept(2) or connect(2): nothing came before */
 	SOCKET_IS_ANSWER = 8,	/* the first bytes out after bytes in, or at all */
 	SOCKET_IS_LEFT = 16,	/* a SOCKET_CLOSE: the thread is done with what it did; where no wait may be seen */
+	SOCKET_IS_HTTP = 32,	/* its requests count if they are HTTP's; else whatever they are */
 	SOCKET_DATA_LOST = 4,	/* the bytes could not be read, or no buffer was free: len is 0 */
 };
 

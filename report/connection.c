@@ -47,6 +47,7 @@ struct connection *connections_add(struct connections *cs, const struct socket_m
 	*c = (struct connection){ .inode = m->conn,
 				  .is_outgoing = m->flags & SOCKET_IS_OUTGOING,
 				  .is_complete = m->flags & SOCKET_IS_NEW,
+				  .is_http = m->flags & SOCKET_IS_HTTP,
 				  .name = name,
 				  .owner = { .slot = NO_SLOT } };
 	if (cs->free_places.nr) {

@@ -24,6 +24,7 @@ struct connection {
 	uint64_t inode;
 	bool is_outgoing;
 	bool is_complete;	/* all bytes since its first one have been seen */
+	bool is_http;		/* no request was asked for but HTTP's */
 	bool is_opaque;		/* no request can be known of it, or none was asked for */
 	bool has_read;		/* bytes of its own, no proxy's */
 	bool is_out;		/* the last bytes were the server's */

@@ -217,14 +217,6 @@ static bool is_http2(const struct connection *c, const struct chunk *b)
 	return !c->is_complete && http2_frames_recognize(b) == RECOGNIZED;
 }
 
-static bool wants_http_only(const struct socket_requests *s)
-{
-	vec_each(&s->session->markers, m)
-		if (m->flags & MARKER_IS_SOCKETS && !(m->flags & MARKER_IS_HTTP))
-			return false;
-	return s->session->markers.nr;
-}
-
 static struct exchange_listener listener_of(struct feeding *f)
 {
 	return (struct exchange_listener){ .self = f,
@@ -346,7 +338,7 @@ static void recognize(struct feeding *f, const struct chunk *b)
 		return;
 	}
 	p = protocol_of(b->bytes, b->len);
-	if (p != &protocol_http1 && wants_http_only(f->s)) {
+	if (p != &protocol_http1 && c->is_http) {
 		c->is_opaque = c->is_complete || c->is_out;
 		return;
 	}
@@ -359,7 +351,7 @@ static void recognize(struct feeding *f, const struct chunk *b)
 	if (p || !c->protocol)
 		connection_speak(c, p ? p : &protocol_unknown);
 	c->is_guess = is_guessed;
-	if (is_guessed && b->total == b->len && is_too_few(p, b->bytes, b->len) && !wants_http_only(f->s)) {
+	if (is_guessed && b->total == b->len && is_too_few(p, b->bytes, b->len) && !c->is_http) {
 		c->guessed_ns = f->ns;
 		keep_first(c, b);
 	}

@@ -78,7 +78,7 @@ static void add_bytes(struct str *b, const struct word *w)
 		str_add(b, w->text);
 }
 
-static void build_mark(struct recording_builder *b, uint64_t time, const struct word *w)
+static void build_mark(struct recording_builder *b, uint16_t flags, uint64_t time, const struct word *w)
 {
 	static const char *const kinds[] = { [SOCKET_IN] = "in",
 					     [SOCKET_OUT] = "out",
@@ -90,7 +90,7 @@ static void build_mark(struct recording_builder *b, uint64_t time, const struct 
 					     [SOCKET_IDLE] = "idle",
 					     [SOCKET_RETURNED] = "return" };
 	struct socket_name name = { .family = AF_INET, .local_port = 80 };
-	struct socket_mark m = { .conn = w->conn, .cpu_ns = time, .ns = time };
+	struct socket_mark m = { .conn = w->conn, .cpu_ns = time, .ns = time, .flags = flags };
 	unsigned int added = w->text[0] == '+' ? (unsigned int)atoi(w->text + 1) : 0, i;
 	uint32_t pid = w->tid / 10 * 10;
 	struct str bytes = { 0 };
@@ -119,7 +119,7 @@ static void build_mark(struct recording_builder *b, uint64_t time, const struct 
 	str_release(&bytes);
 }
 
-static void build_word(struct recording_builder *b, uint64_t time, const char *line)
+static void build_word(struct recording_builder *b, uint16_t flags, uint64_t time, const char *line)
 {
 	struct word w = { 0 };
 
@@ -140,21 +140,22 @@ static void build_word(struct recording_builder *b, uint64_t time, const char *l
 	else if (!strcmp(w.what, "probe"))
 		builder_begin(b, time, w.tid / 10 * 10, w.tid, 1, "/p");
 	else if (strcmp(w.what, "-"))
-		build_mark(b, time, &w);
+		build_mark(b, w.conn == 6 ? 0 : flags, time, &w);
 }
 
-static void build(struct recording_builder *b, uint32_t flags, const char *script)
+/* flags: of marks, but for those of connection 6. */
+static void build(struct recording_builder *b, uint16_t flags, const char *script)
 {
 	char *lines = xstrdup(script), *rest = lines, *line;
 	uint64_t time = 0;
 
 	builder_init(b, NULL);
-	builder_marker(b, 0, MARKER_IS_SOCKETS | flags, "");
+	builder_marker(b, 0, MARKER_IS_SOCKETS, "");
 	while ((line = strsep(&rest, ";")) != NULL) {
 		if (!strncmp(line, "later ", 6))
 			time += (uint64_t)atoi(line + 6) * MS;
 		else
-			build_word(b, ++time, line);
+			build_word(b, flags, ++time, line);
 	}
 	free(lines);
 }
@@ -193,7 +194,7 @@ static void add_request(void *self, const struct session *session, const struct 
 }
 
 /* forgets_ended: indexes of threads and processes that have ended are used again. */
-static void run_as(struct outcome *o, uint32_t flags, bool forgets_ended, const char *script)
+static void run_as(struct outcome *o, uint16_t flags, bool forgets_ended, const char *script)
 {
 	struct endpoint_options endpoints = { 0 };
 	struct feed_listener listener = { .self = o, .request_ended = add_request };
@@ -215,7 +216,7 @@ static void run_as(struct outcome *o, uint32_t flags, bool forgets_ended, const 
 	builder_release(&b);
 }
 
-static void run(struct outcome *o, uint32_t flags, const char *script)
+static void run(struct outcome *o, uint16_t flags, const char *script)
 {
 	run_as(o, flags, false, script);
 }
@@ -713,9 +714,10 @@ START_TEST(http_alone_is_taken_where_asked_for)
 {
 	struct outcome o;
 
-	run(&o, MARKER_IS_HTTP,
-	    "new 11 5;new 11 6;in 11 5 \x01?;sample 11;out 11 5 x;wait 11;in 11 6 GET /a;out 11 6 200;wait 11");
-	ck_assert_str_eq(str_cstr(&o.text), "GET /a 200 7-8 c2");
+	run(&o, SOCKET_IS_HTTP,
+	    "new 11 5;new 11 6;new 11 7;in 11 5 \x01?;sample 11;out 11 5 x;wait 11;in 11 7 GET /a;out 11 7 200;wait 11;"
+	    "in 11 6 \x01?;out 11 6 x;wait 11;close 11 6");
+	ck_assert_str_eq(str_cstr(&o.text), "GET /a 200 8-9 c2, tcp:80 11-12 c2");
 	ck_assert_uint_eq(o.feed.tallies.nr_outside, 1);
 	outcome_release(&o);
 }
@@ -776,7 +778,7 @@ END_TEST
 /* Bytes in the middle look like some protocol's; what follows does not. */
 static const struct {
 	const char *script, *want;
-	uint32_t flags;
+	uint16_t flags;
 } guesses[] = {
 	/* one byte: memcached's, HTTP's */
 	{ "old 11 5;in 11 5 g;out 11 5 \x01;in 11 5 \x01?;out 11 5 x;wait 11;close 11 5", "tcp:80 2-3 c2, tcp:80 4-5 c2",
@@ -790,7 +792,7 @@ static const struct {
 	{ "old 11 5;in 11 5 %5100100000410d;out 11 5 200;in 11 5 GET /a;out 11 5 200;wait 11",
 	  "tcp:80 2-3 c2, GET /a 200 4-5 c2", 0 },
 	{ "old 11 5;in 11 5 %5100100000410d;out 11 5 200;in 11 5 GET /a;out 11 5 200;wait 11", "GET /a 200 4-5 c2",
-	  MARKER_IS_HTTP },
+	  SOCKET_IS_HTTP },
 	/* asked again, wrong again, and right at last */
 	{ "old 11 5;in 11 5 g;out 11 5 x;in 11 5 %5100100000410d;out 11 5 x;in 11 5 DEL k\r\n;out 11 5 :0\r\n;"
 	  "in 11 5 DEL k\r\n;out 11 5 :-1\r\n;wait 11",
