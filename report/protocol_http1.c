@@ -569,12 +569,23 @@ static void http1_inbound(void *parser, const struct chunk *c, const struct exch
 	take_unread(h, left.total - left.len, l);
 }
 
+/* Behind the answer to the only request that is known to wait, of which the rest of the head did not travel. */
+static bool is_another_answer(const struct http1 *h, const struct chunk *c)
+{
+	uint32_t status;
+
+	return h->out.at == AT_LOST && nr_outstanding(h) == 1 && c->len &&
+	       http1_line_status((struct http1_line){ c->bytes, c->len, false }, &status);
+}
+
 static void http1_outbound(void *parser, const struct chunk *c, const struct exchange_listener *l)
 {
 	struct http1 *h = parser;
 
 	if (!c->total || h->out.at == AT_OPAQUE)
 		return;
+	if (is_another_answer(h, c))
+		take_unasked(h, l);
 	h->has_written = true;
 	if (h->out.at == AT_STRAY)
 		h->out.at = AT_START;
