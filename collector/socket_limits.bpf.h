@@ -32,6 +32,13 @@ static enum speech speech_of(__u32 first)
 	return (a >= 'A' && a <= 'Z') || (a >= 'a' && a <= 'z') || a <= 1 || a == 0x80 ? SPEECH_WHOLE : SPEECH_UNKNOWN;
 }
 
+/* A request with a body: not one of Redis's inline commands, as PING is, many of which may be there. */
+static int has_body(__u32 first)
+{
+	return first == LETTERS('P', 'O', 'S', 'T') || first == LETTERS('P', 'U', 'T', ' ') ||
+	       first == LETTERS('P', 'A', 'T', 'C');
+}
+
 /*
  * By the first four bytes of an exchange. HTTP's methods begin with two capitals: of these requests the
  * first bytes will do, unless a read has more of them than a request has, which several at once may:
@@ -45,7 +52,7 @@ static void set_limits(struct conn *c, __u32 first)
 	c->speech = speech_of(first);
 	if (!first || a == TLS_HANDSHAKE || a == TLS_DATA)
 		return;
-	c->limit_max = c->speech == SPEECH_HTTP && a == 'P' ? HEAD_BYTES : SOCKET_DATA_MAX;
+	c->limit_max = has_body(first) ? HEAD_BYTES : SOCKET_DATA_MAX;
 	if (c->speech != SPEECH_HTTP)
 		c->limit = c->limit_max;
 	if (c->speech == SPEECH_WHOLE)

@@ -17,8 +17,22 @@ def benchmark(server, nr, *options):
     return recording
 
 
+def check_inline(server):
+    """A pipeline of commands in lines of a word: more than 1 KiB, and less than 4, of each read travels."""
+    nr_at_once = 400
+    with recorded(server.pid) as recording:
+        connection, lines = dial(server.port)
+        for _ in range(5):
+            connection.sendall(nr_at_once * b"PING\r\n")
+            for _ in range(nr_at_once):
+                equal("answer", lines.readline(), b"+PONG\r\n")
+        connection.close()
+    check_counts("redis, inline", recording, {"PING": 5 * nr_at_once}, key=lambda request: request["path"])
+
+
 def check_redis():
     server = redis()
+    check_inline(server)
     for options, nr in (((), 3000), (("-P", "16"), 16000)):
         what = " ".join(("redis",) + options)
         recording = benchmark(server, nr, *options)
