@@ -78,6 +78,9 @@ static const struct {
 	{ SYS_accept4, CALL_ACCEPT },
 	{ SYS_connect, CALL_CONNECT },
 	{ SYS_close, CALL_CLOSE },
+#ifdef SYS_close_range
+	{ SYS_close_range, CALL_CLOSE_RANGE },
+#endif
 	{ SYS_dup3, CALL_DUP },
 #ifdef SYS_dup2
 	{ SYS_dup2, CALL_DUP },

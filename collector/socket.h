@@ -46,6 +46,7 @@ enum socket_call {
 	CALL_FUTEX,		/* word, operation, value, timeout behind a pointer */
 	CALL_SHUTDOWN,		/* fd, how */
 	CALL_DUP,		/* fd, the one that is closed before */
+	CALL_CLOSE_RANGE,	/* the first fd, the last one, flags */
 	CALL_IO_SUBMIT,		/* context, count, pointers to iocbs */
 	NR_SOCKET_CALLS,
 };

@@ -138,6 +138,38 @@ static void closing(void *ctx, struct task_struct *task, struct thread *thread, 
 		tell_closed(&t);
 }
 
+struct closes {
+	void *ctx;
+	struct task_struct *task;
+	struct thread *thread;
+	__u32 first;
+};
+
+static long closes_one(__u32 i, struct closes *c)
+{
+	closing(c->ctx, c->task, c->thread, c->first + i, CALL_CLOSE);
+	return 0;
+}
+
+/* Which with a flag closes none now, or none that another process has, too. Before Linux 5.17 it is not looked at. */
+static void closing_range(void *ctx, struct task_struct *task, struct thread *thread, const struct pt_regs *regs)
+{
+	struct closes c = { ctx, task, thread, regs->di };
+	struct files_struct *files = task->files;
+	__u32 end = regs->si;
+	struct fdtable *table;
+
+	if (!files || !bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_loop))
+		return;
+	table = files->fdt;
+	if (!table || !table->max_fds)
+		return;
+	if (end > table->max_fds - 1)
+		end = table->max_fds - 1;
+	if (c.first <= end && !(__u32)regs->dx)
+		bpf_loop(end - c.first + 1, closes_one, &c, 0);
+}
+
 static __always_inline void writes(void *ctx, struct task_struct *task, struct thread *thread, __u32 fd)
 {
 	struct place place;
@@ -237,6 +269,10 @@ int BPF_PROG(socket_enter, struct pt_regs *regs, long nr)
 	if (call == CALL_CLOSE || call == CALL_SHUTDOWN || call == CALL_DUP) {
 		if (call == CALL_CLOSE || regs->si != (call == CALL_DUP ? regs->di : SHUT_RD))
 			closing(ctx, task, thread, call == CALL_DUP ? regs->si : regs->di, call);
+		return 0;
+	}
+	if (call == CALL_CLOSE_RANGE) {
+		closing_range(ctx, task, thread, regs);
 		return 0;
 	}
 	if (call >= CALL_IO_URING) {

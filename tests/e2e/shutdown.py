@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Answers that last until the server shuts its half of the connection: they are whole then, though neither side closes,
 and what the client says after it is no request. Clients that shut theirs before the server has read what they ask for. A
-server that has stopped listening, and serves those that it has. And connections that are closed by a dup2(2) over them.
-Both ways of seeing a server's connections, TCP and Unix sockets."""
+server that has stopped listening, and serves those that it has. And connections that are closed by a dup2(2) over them, or by
+close_range(2). Both ways of seeing a server's connections, TCP and Unix sockets."""
 import collections
 import socket
 
@@ -12,7 +12,7 @@ from clients import *
 NR = 20
 
 SERVER = """
-import os, socket, sys, threading
+import ctypes, os, socket, sys, threading
 def serve(client):
     head = b""
     while b"\\r\\n\\r\\n" not in head:
@@ -20,6 +20,10 @@ def serve(client):
     client.sendall(b"HTTP/1.0 200 OK\\r\\n\\r\\nas long as it is")
     if b"/dup" in head:
         os.dup2(0, client.fileno())
+        return
+    if b"/range" in head:
+        fd = client.detach()
+        ctypes.CDLL(None).syscall(436, fd, fd, 0)
         return
     client.shutdown(socket.SHUT_WR)
     while client.recv(1000):
@@ -45,7 +49,7 @@ def ask(address, target):
     while more := connection.recv(1000):
         answer += more
     check(answer.endswith(b"as long as it is"), "the server answers")
-    if target != b"/dup":
+    if target == b"/shut":
         connection.sendall(b"GET /never HTTP/1.0\r\n\r\n")
     return connection
 
@@ -56,13 +60,13 @@ for way, name in ("traces", "tcp"), ("calls", "tcp"), ("calls", path("socket")):
     said = server.stdout.readline()
     address = ("127.0.0.1", int(said)) if name == "tcp" else name
     recording = Recording("-p", server.pid)
-    connections = [ask(address, target) for target in (b"/shut", b"/dup") * NR]
+    connections = [ask(address, target) for target in (b"/shut", b"/dup", b"/range") * NR]
     time.sleep(0.2)
     recording.stop()
     got = collections.Counter((r["path"], r["status"], r["elapsed"] is not None) for r in requests_of(recording))
-    equal("requests", got, {("/shut", 200, True): NR, ("/dup", 200, True): NR})
+    equal("requests", got, {("/shut", 200, True): NR, ("/dup", 200, True): NR, ("/range", 200, True): NR})
     stop(server)
-    step("%s, by %s: %d requests" % (name if name == "tcp" else "Unix", way, 2 * NR))
+    step("%s, by %s: %d requests" % (name if name == "tcp" else "Unix", way, 3 * NR))
 
 # ---- the client's end is there before its request is read ----
 
