@@ -37,6 +37,12 @@ static int explain(const char *name, int error, struct err *e)
 	return e->code = -EPERM;
 }
 
+struct btf *bpf_object_kernel_btf(void)
+{
+	libbpf_set_print(print_debug);
+	return btf__load_vmlinux_btf();
+}
+
 int bpf_object_open_embedded(const char *name, const uint8_t *begin, const uint8_t *end,
 			     const struct bpf_shared_map *shared, struct bpf_object **ret_object,
 			     struct err *e)

@@ -3,6 +3,7 @@
 #ifndef COLLECTOR_BPF_OBJECT_H
 #define COLLECTOR_BPF_OBJECT_H
 
+#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <stdint.h>
 
@@ -24,6 +25,8 @@ struct bpf_shared_map {
 	int fd;
 };
 
+/* The kernel's, to be freed; NULL: it has none, which libbpf tells at -vv as all it has to say. */
+struct btf *bpf_object_kernel_btf(void);
 /* Opens an embedded object: its maps and constants can be set until bpf_object_load(). */
 int bpf_object_open_embedded(const char *name, const uint8_t *begin, const uint8_t *end,
 			     const struct bpf_shared_map *shared, struct bpf_object **ret_object,

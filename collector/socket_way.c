@@ -11,6 +11,7 @@
 
 #include "base/str.h"
 #include "base/vec.h"
+#include "collector/bpf_object.h"
 
 /* ---- what the kernel can ---- */
 
@@ -42,7 +43,7 @@ static bool can_trace(bool *ret_sees_sends)
 {
 	static const char *const needed[] = { "sock_recv_length", "sock_send_length",
 					      "inet_sock_set_state", "tcp_destroy_sock" };
-	struct btf *btf = btf__load_vmlinux_btf();
+	struct btf *btf = bpf_object_kernel_btf();
 	bool can = btf && !has_member(btf, "proto_ops", "sendpage");
 	size_t i;
 

@@ -64,3 +64,12 @@ for way, (*_, missing) in WAYS.items():
         has(way, errors[0], missing)
         has(way, errors[1], "--marker none samples without")
     step(way + ": " + said[0])
+
+# Of a server that runs, it matters what the kernel's BTF has: libbpf has a word about its absence, too.
+process = start_target(forks, "forever", ready="call")
+prefix, _, missing = WAYS["no BTF"]
+talk = run(*prefix, WPERF, "record", "--duration", "0.3", "-o", path("without.data"), "-p", str(process.pid)).stderr
+equal("lines that are not ours", [line for line in talk.splitlines() if not line.startswith("wperf: ")], [])
+equal("lines that say what is missing:\n" + talk, len(lines_with(talk, missing)), 1)
+stop(process)
+step("no BTF, and a process that runs: one line")
