@@ -258,7 +258,8 @@ static int prepare_markers(struct attachment *a, struct err *e)
 
 static int attach_markers(struct attachment *a, struct err *e)
 {
-	const struct marker_ways ways = { a->follow, &a->sampler, a->writer, counting_core(a->counting) };
+	const struct marker_ways ways = { a->follow, &a->processes, &a->sampler, a->writer,
+					  counting_core(a->counting) };
 	int err;
 
 	vec_each(&a->markers, m) {

@@ -28,6 +28,7 @@ struct call_core;
 /* What marks come from and go to; lent while the marker is attached. */
 struct marker_ways {
 	struct follow *follow;
+	const struct pids *pids;	/* the processes that were followed first */
 	const struct sampler *sampler;
 	struct writer *writer;
 	const struct call_core *calls;	/* whose counts go ahead of marks; NULL: none are counted */

@@ -43,7 +43,6 @@ static const struct {
 struct socket_marker {
 	const struct marker_spec *spec;
 	uint32_t id;
-	VEC(uint16_t) listening;	/* ports of the target's network namespaces, when prepared */
 	enum socket_way way;
 	bool sees_sends;
 	struct bpf_object *object;
@@ -117,14 +116,15 @@ static void socket_release(void *self)
 	for (i = 0; i < ARRAY_LEN(m->links); i++)
 		bpf_link__destroy(m->links[i]);
 	bpf_object__close(m->object);
-	vec_release(&m->listening);
 	free(m);
 }
 
 /* ---- who listens ---- */
 
+typedef VEC(uint16_t) ports;
+
 /* /proc/PID/net/tcp: "sl: LOCAL:PORT REMOTE:PORT STATE ...", in hexadecimal (proc_pid_net(5)). */
-static void add_listening(struct socket_marker *m, uint32_t pid, const char *table)
+static void add_listening(ports *to, uint32_t pid, const char *table)
 {
 	enum { LISTEN = 0x0a };
 	unsigned int port, state;
@@ -138,12 +138,12 @@ static void add_listening(struct socket_marker *m, uint32_t pid, const char *tab
 	while (fgets(line, sizeof(line), f))
 		if (sscanf(line, " %*d: %*[0-9A-Fa-f]:%x %*[0-9A-Fa-f]:%*x %x", &port, &state) == 2 &&
 		    state == LISTEN)
-			vec_push(&m->listening, (uint16_t)port);
+			vec_push(to, (uint16_t)port);
 	fclose(f);
 }
 
 /* Each network namespace once: the tables are long. Which one it is may not be looked at; the tables may. */
-static void find_listening(struct socket_marker *m, const struct pids *pids)
+static void find_listening(ports *to, const struct pids *pids)
 {
 	VEC(ino_t) seen = { 0 };
 
@@ -160,8 +160,8 @@ static void find_listening(struct socket_marker *m, const struct pids *pids)
 		if (is_known)
 			continue;
 		vec_push(&seen, st.st_ino);
-		add_listening(m, *pid, "tcp");
-		add_listening(m, *pid, "tcp6");
+		add_listening(to, *pid, "tcp");
+		add_listening(to, *pid, "tcp6");
 	}
 	vec_release(&seen);
 }
@@ -186,7 +186,6 @@ static int socket_prepare(const struct marker_spec *spec, uint32_t id,
 	m->id = id;
 	m->way = socket_way_choose(target->program ? NULL : target->pids, &m->sees_sends);
 	m->nr_cpus = libbpf_num_possible_cpus();
-	find_listening(m, target->pids);
 	*ret_self = m;
 	return 0;
 }
@@ -239,15 +238,20 @@ static int load(struct socket_marker *m, const struct marker_ways *ways, struct 
 	return err;
 }
 
-static int tell_listening(struct socket_marker *m, struct err *e)
+/* Who begins to listen from the attach on, the programs see. */
+static int tell_listening(struct socket_marker *m, const struct pids *pids, struct err *e)
 {
-	int fd = bpf_object__find_map_fd_by_name(m->object, "listening");
+	int fd = bpf_object__find_map_fd_by_name(m->object, "listening"), err = 0;
+	ports listening = { 0 };
 	uint8_t yes = 1;
 
-	vec_each(&m->listening, port)
-		if (bpf_map_update_elem(fd, port, &yes, BPF_ANY))
-			return err_set(e, -errno, "cannot tell the BPF program of port %u: %m", *port);
-	return 0;
+	find_listening(&listening, pids);
+	vec_push(&listening, SOCKET_ALL_PORTS);
+	vec_each(&listening, port)
+		if (!err && bpf_map_update_elem(fd, port, &yes, BPF_ANY))
+			err = err_set(e, -errno, "cannot tell the BPF program of port %u: %m", *port);
+	vec_release(&listening);
+	return err;
 }
 
 /* What the kernel has no place for, it does not permit. */
@@ -289,15 +293,6 @@ static int attach_programs(struct socket_marker *m, struct err *e)
 	return err;
 }
 
-static void tell_whole(const struct socket_marker *m)
-{
-	const struct bpf_program *whole = bpf_object__find_program_by_name(m->object, "socket_whole");
-	LIBBPF_OPTS(bpf_test_run_opts, options);
-
-	if (whole)
-		bpf_prog_test_run_opts(bpf_program__fd(whole), &options);
-}
-
 /* Those that are made from now on socket_fork sees. */
 static void look_for_threads(struct socket_marker *m, const struct follow *follow)
 {
@@ -328,16 +323,16 @@ static int socket_attach(void *self, const struct marker_ways *ways, struct err 
 		return err;
 	m->cpus_fd = bpf_object__find_map_fd_by_name(m->object, "cpus");
 	m->settle_fd = bpf_program__fd(bpf_object__find_program_by_name(m->object, "socket_settle"));
-	err = tell_listening(m, e);
-	if (!err)
-		err = marker_give_rings(m->object, ways->sampler, e);
+	err = marker_give_rings(m->object, ways->sampler, e);
 	if (err)
 		return err;
 	writer_note_marker(ways->writer, &note);
 	err = attach_programs(m, e);
 	if (err)
 		return err;
-	tell_whole(m);
+	err = tell_listening(m, ways->pids, e);
+	if (err)
+		return err;
 	look_for_threads(m, ways->follow);
 	return 0;
 }

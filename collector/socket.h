@@ -11,6 +11,8 @@
 /* Connections that are told apart at a time, where system calls are watched; those used least recently make room. */
 #define SOCKET_MAX_CONNS 65536
 #define SOCKET_MAX_PORTS 4096
+/* No port: it stands among those on which somebody listens when they are complete. */
+#define SOCKET_ALL_PORTS 0
 /* Of a transfer's bytes travel so many where that will do, else up to SOCKET_DATA_MAX. */
 #define SOCKET_DATA_USUAL 256
 /* A CPU's: marks are made at the same moment by threads that preempted each other. */

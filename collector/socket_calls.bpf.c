@@ -306,7 +306,7 @@ static int moved_on(struct transfer *t, __u32 fd, enum direction direction)
 		tell_closed(&telling);
 		telling.conn = 0;
 	}
-	if (!telling.conn && (telling.conn = make_conn(place.key)))
+	if (!telling.conn && knows_listening() && (telling.conn = make_conn(place.key)))
 		init_conn(telling.conn, &place, role_of(&place), is_untouched(&place, direction, t->bytes));
 	if (!telling.conn || telling.conn->role == ROLE_NONE)
 		return 0;

@@ -49,6 +49,17 @@ static int role_of_inet(struct sock *sk)
 	return bpf_map_lookup_elem(&listening, &port) ? ROLE_SERVED : ROLE_OUTGOING;
 }
 
+/*
+ * All programs are attached then, too: what was read before that, behind a write that was seen, is nothing unseen. And
+ * without it a connection that was accepted looks like one of the target's own.
+ */
+static int knows_listening(void)
+{
+	__u16 all = SOCKET_ALL_PORTS;
+
+	return bpf_map_lookup_elem(&listening, &all) != 0;
+}
+
 /* Of a connection that was there before us. */
 static int role_of(const struct place *p)
 {

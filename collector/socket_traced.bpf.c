@@ -117,23 +117,12 @@ static struct conn *add_conn(const struct transfer *t, struct sock *sk, enum dir
 	struct place place;
 	struct conn *c;
 
-	if (!place_of(sk, &place))
+	if (!knows_listening() || !place_of(sk, &place))
 		return 0;
 	c = make_conn(sk);
 	if (c)
 		init_conn(c, &place, role_of(&place), is_untouched(&place, direction, t->bytes));
 	return c;
-}
-
-/* Not before reads are seen, too: what was read in between, behind a write that was seen, is nothing unseen. */
-static volatile __u32 is_whole;
-
-/* Run by the collector when all programs are attached. */
-SEC("raw_tp")
-int socket_whole(void *ctx)
-{
-	is_whole = 1;
-	return 0;
 }
 
 static __always_inline void moved(struct transfer *t, struct sock *sk, enum direction direction)
@@ -145,7 +134,7 @@ static __always_inline void moved(struct transfer *t, struct sock *sk, enum dire
 				   .bytes = t->bytes };
 	const struct tcp_sock *tcp = tcp_of(sk);
 
-	if (tcp && is_whole) {
+	if (tcp) {
 		t->read_seq = read_seq_of(sk, tcp);
 		t->has_read_seq = 1;
 	}

@@ -40,6 +40,7 @@ static const struct script {
 	{ "not_seen", { CAN_BPF }, "gcc /usr/bin/python3" },
 	{ "guesses", { CAN_BPF }, "/usr/bin/python3" },
 	{ "shutdown", { CAN_BPF }, "/usr/bin/python3" },
+	{ "late_listeners", { CAN_BPF }, "/usr/bin/python3" },
 	{ "real_http", { CAN_BPF }, "nginx wrk node /usr/bin/python3 /usr/bin/gunicorn" },
 	{ "real_databases", { CAN_BPF },
 	  "redis-server redis-benchmark memcached pgbench runuser /usr/lib/postgresql/*/bin/postgres" },
