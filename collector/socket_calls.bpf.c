@@ -87,14 +87,11 @@ int BPF_PROG(socket_switch, _Bool preempt, struct task_struct *prev, struct task
 static void accepted(struct task_struct *task, __u32 fd)
 {
 	struct place place;
-	struct sock *sk;
 	struct conn *c;
 
 	if (!find_socket(task, fd, &place))
 		return;
-	sk = sock_of(&place);
-	if (BPF_CORE_READ(sk, __sk_common.skc_family) != AF_UNIX)
-		listens(sk);
+	listens(sock_of(&place));
 	c = make_conn(place.key);
 	if (c)
 		init_conn(c, &place, ROLE_SERVED, 1);

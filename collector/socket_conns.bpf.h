@@ -39,10 +39,25 @@ static int role_of_unix(struct sock *sk)
 	return peer && BPF_CORE_READ((struct unix_sock *)peer, addr) ? ROLE_OUTGOING : ROLE_NONE;
 }
 
+static int is_inet(struct sock *sk)
+{
+	__u16 family = BPF_CORE_READ(sk, __sk_common.skc_family);
+
+	return family == AF_INET || family == AF_INET6;
+}
+
+/* Its own, also when the client has reset it: skc_num is 0 then. 0: it has none. */
+static __u16 port_of(struct sock *sk)
+{
+	struct inet_sock *inet = (struct inet_sock *)sk;
+
+	return is_inet(sk) ? bpf_ntohs(BPF_CORE_READ(inet, inet_sport)) : 0;
+}
+
 /* What was accepted has its listener's backlog, also when nobody listens there any more; one of 0 is rare. */
 static int role_of_inet(struct sock *sk)
 {
-	__u16 port = BPF_CORE_READ(sk, __sk_common.skc_num);
+	__u16 port = port_of(sk);
 
 	if (BPF_CORE_READ(sk, sk_max_ack_backlog))
 		return ROLE_SERVED;
@@ -64,21 +79,17 @@ static int knows_listening(void)
 static int role_of(const struct place *p)
 {
 	struct sock *sk = sock_of(p);
-	__u16 family = BPF_CORE_READ(sk, __sk_common.skc_family);
 
 	if (!is_stream(p) || BPF_CORE_READ(sk, __sk_common.skc_state) == TCP_LISTEN)
 		return ROLE_NONE;
-	if (family == AF_UNIX)
+	if (BPF_CORE_READ(sk, __sk_common.skc_family) == AF_UNIX)
 		return role_of_unix(sk);
-	return family == AF_INET || family == AF_INET6 ? role_of_inet(sk) : ROLE_NONE;
+	return is_inet(sk) ? role_of_inet(sk) : ROLE_NONE;
 }
 
 static int is_asked_for(const struct place *p, int role)
 {
-	struct sock *sk = sock_of(p);
-
-	return role != ROLE_SERVED || !config.only_port ||
-	       BPF_CORE_READ(sk, __sk_common.skc_num) == config.only_port;
+	return role != ROLE_SERVED || !config.only_port || port_of(sock_of(p)) == config.only_port;
 }
 
 /* Of one just made, all zero. */
@@ -174,7 +185,7 @@ static void tell_open(struct telling *t, struct sock *sk)
 	if (name->family == AF_UNIX) {
 		fill_unix_name(sk, name);
 	} else {
-		name->local_port = BPF_CORE_READ(sk, __sk_common.skc_num);
+		name->local_port = port_of(sk);
 		name->peer_port = bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport));
 	}
 	end_mark(t->ctx, b, sizeof(*name));

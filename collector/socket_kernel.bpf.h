@@ -95,7 +95,6 @@ struct task_struct {
 struct sock_common {
 	unsigned short skc_family;
 	volatile unsigned char skc_state;
-	unsigned short skc_num;
 	__be16 skc_dport;
 	unsigned long skc_flags;
 };
@@ -111,6 +110,10 @@ struct sock {
 	struct socket *sk_socket;
 	unsigned short sk_protocol;
 	unsigned int sk_max_ack_backlog;	/* a listener's, of which who is accepted is a copy; else 0 */
+};
+
+struct inet_sock {
+	__be16 inet_sport;
 };
 
 struct tcp_sock {

@@ -281,12 +281,12 @@ static void connected(void *ctx, struct task_struct *task, struct thread *thread
 
 /* ---- who listens ---- */
 
-static void listens(const struct sock *sk)
+static void listens(struct sock *sk)
 {
-	__u16 port = BPF_CORE_READ(sk, __sk_common.skc_num);
+	__u16 port = port_of(sk);
 	__u8 yes = 1;
 
-	if (!bpf_map_lookup_elem(&listening, &port))
+	if (port && !bpf_map_lookup_elem(&listening, &port))
 		bpf_map_update_elem(&listening, &port, &yes, BPF_ANY);
 }
 

@@ -41,6 +41,7 @@ static const struct script {
 	{ "guesses", { CAN_BPF }, "/usr/bin/python3" },
 	{ "shutdown", { CAN_BPF }, "/usr/bin/python3" },
 	{ "late_listeners", { CAN_BPF }, "/usr/bin/python3" },
+	{ "resets", { CAN_BPF }, "/usr/bin/python3" },
 	{ "real_http", { CAN_BPF }, "nginx wrk node /usr/bin/python3 /usr/bin/gunicorn" },
 	{ "real_databases", { CAN_BPF },
 	  "redis-server redis-benchmark memcached pgbench runuser /usr/lib/postgresql/*/bin/postgres" },
