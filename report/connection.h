@@ -31,7 +31,7 @@ struct connection {
 	bool is_claimed;	/* somebody has begun to answer what was read last */
 	uint32_t reader;	/* thread that did */
 	uint32_t pid;		/* of its last mark */
-	bool is_quiet;		/* none has come since marks were lost */
+	bool is_quiet;		/* none has come since marks were lost, or room was made */
 	uint32_t name;		/* what a request is called that says no name */
 	const struct protocol *protocol;	/* NULL: no bytes yet */
 	bool is_guess;		/* the protocol: no answer has shown yet that they speak it */

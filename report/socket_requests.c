@@ -64,11 +64,29 @@ static void take_outgoing(struct socket_requests *s, struct connection *c, const
 		worker_work_on(&s->workers, w, connection_owner(c, s->open));
 }
 
+/* Some ends pass no mark: by tracepoints those of Unix sockets. Who has had none while so many others came goes. */
+static void make_room(struct socket_requests *s)
+{
+	enum { CAME = 32768 };
+
+	vec_each(&s->connections.all, c) {
+		if (*c && (*c)->is_quiet) {
+			socket_bytes_give_up(s, *c);
+			connections_remove(&s->connections, *c);
+		} else if (*c) {
+			(*c)->is_quiet = true;
+		}
+	}
+	s->nr_connections_max = connections_nr(&s->connections) + CAME;
+}
+
 static struct connection *add_connection(struct socket_requests *s, const struct mark *m)
 {
-	struct connection *c =
-		connections_add(&s->connections, &m->head, strings_id(s->session->strings, "tcp"));
+	struct connection *c;
 
+	if (connections_nr(&s->connections) >= s->nr_connections_max)
+		make_room(s);
+	c = connections_add(&s->connections, &m->head, strings_id(s->session->strings, "tcp"));
 	s->nr_served += !c->is_outgoing;
 	return c;
 }

@@ -48,6 +48,7 @@ struct socket_requests {
 	const struct endpoint_options *endpoints;
 	struct open_requests *open;
 	struct connections connections;
+	size_t nr_connections_max;	/* with that many, room is made for others */
 	struct workers workers;
 	VEC(struct ended_process) ended;	/* whose connections are still theirs, oldest first */
 	uint64_t nr_served;		/* connections that were not the target's own to another server */

@@ -1053,6 +1053,28 @@ START_TEST(those_whose_close_was_lost_are_forgotten)
 }
 END_TEST
 
+/* Nobody sees the closes of Unix sockets where tracepoints are looked at. */
+START_TEST(those_without_a_close_are_forgotten)
+{
+	enum { NR = 200000, NR_KEPT = 20, KEPT_MAX = 2 * 32768 + 1 };
+	struct str script = { 0 };
+	struct outcome o;
+	unsigned int i;
+
+	str_add(&script, "new 11 5");
+	for (i = 0; i < NR; i++) {
+		if (i % (NR / NR_KEPT) == 0)
+			str_add(&script, ";in 11 5 GET /a;out 11 5 200");
+		str_addf(&script, ";new 12 %u7", i + 1);
+	}
+	run(&o, 0, str_cstr(&script));
+	ck_assert_uint_eq(o.feed.nr_requests, NR_KEPT);
+	ck_assert_uint_le(o.nr_places, KEPT_MAX);
+	str_release(&script);
+	outcome_release(&o);
+}
+END_TEST
+
 Suite *check_socket_requests_suite(void)
 {
 	Suite *s = suite_create("socket_requests");
@@ -1075,6 +1097,7 @@ Suite *check_socket_requests_suite(void)
 	tcase_add_loop_test(tc, random_bytes_have_no_names, 0, 2);
 	tcase_add_loop_test(tc, http2_is_known_by_its_frames, 0, ARRAY_LEN(http2_cases));
 	tcase_add_test(tc, those_whose_close_was_lost_are_forgotten);
+	tcase_add_test(tc, those_without_a_close_are_forgotten);
 	tcase_add_loop_test(tc, memory_is_what_is_open, 0, 2);
 	suite_add_tcase(s, tc);
 	return s;
