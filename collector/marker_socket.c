@@ -356,6 +356,7 @@ static struct socket_counts sum_counts(const struct socket_marker *m)
 			sum.nr_threads += each[i].counts.nr_threads;
 			sum.nr_calls_unseen += each[i].counts.nr_calls_unseen;
 			sum.nr_threads_32_bit += each[i].counts.nr_threads_32_bit;
+			sum.nr_ends_unseen += each[i].counts.nr_ends_unseen;
 		}
 	free(each);
 	return sum;
@@ -369,7 +370,8 @@ static void socket_counts(const void *self, struct marker_counts *ret)
 				       .nr_ends = sum.nr_ends,
 				       .nr_unsent = sum.nr_unsent,
 				       .nr_calls_unseen = sum.nr_calls_unseen,
-				       .nr_threads_32_bit = sum.nr_threads_32_bit };
+				       .nr_threads_32_bit = sum.nr_threads_32_bit,
+				       .nr_ends_unseen = sum.nr_ends_unseen };
 }
 
 static void tend_waking(struct socket_marker *m)

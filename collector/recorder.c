@@ -326,6 +326,7 @@ static struct marker_counts count_marks(const struct recorder *r)
 		sum.nr_unsent += counts.nr_unsent;
 		sum.nr_calls_unseen += counts.nr_calls_unseen;
 		sum.nr_threads_32_bit += counts.nr_threads_32_bit;
+		sum.nr_ends_unseen += counts.nr_ends_unseen;
 		if (m->spec.kind == MARKER_SPEC_AUTO)
 			continue;
 		if (!counts.nr_begins)
@@ -377,6 +378,8 @@ static void write_tallies(struct recorder *r, const struct marker_counts *marks)
 	tell(marks->nr_unsent, "marks found no room in a ring: requests may be missing, or wrong");
 	tell(marks->nr_calls_unseen, "calls whose transfers are not looked at (io_uring's, io_submit, or others): requests may be missing");
 	tell(marks->nr_threads_32_bit, "threads of 32-bit programs, whose connections are not looked at: requests are not seen");
+	tell(marks->nr_ends_unseen, "connections of Unix sockets, whose ends were not seen: answers that last until then have no end. "
+				    "With WPERF_SOCKETS=calls in the environment they have");
 	tell(nr_not_followed, "processes were not followed: there were too many at a time");
 	tell(kept.nr_unreachable, "files could not be copied: their functions may stay addresses");
 }

@@ -69,6 +69,7 @@ struct socket_counts {
 	unsigned long long nr_threads;	/* that processes of the target made */
 	unsigned long long nr_calls_unseen;	/* that may move bytes which no mark tells of, or transfers by such */
 	unsigned long long nr_threads_32_bit;	/* whose calls have other numbers and arguments: they are not looked at */
+	unsigned long long nr_ends_unseen;	/* accepted connections that end at no tracepoint */
 };
 
 /* What there is of each CPU: together, since a transfer needs both. */

@@ -111,6 +111,14 @@ static __u32 read_seq_of(const struct sock *sk, const struct tcp_sock *tcp)
 	return sk->__sk_common.skc_flags & 1UL << SOCK_DONE && tcp->rcv_nxt == seq ? seq - 1 : seq;
 }
 
+static void count_end_unseen(const struct conn *c, const struct sock *sk)
+{
+	struct socket_counts *n = count();
+
+	if (n && c->role == ROLE_SERVED && sk->__sk_common.skc_family == AF_UNIX)
+		n->nr_ends_unseen++;
+}
+
 /* Of a connection that was there before us, or was accepted. */
 static struct conn *add_conn(const struct transfer *t, struct sock *sk, enum direction direction)
 {
@@ -120,8 +128,10 @@ static struct conn *add_conn(const struct transfer *t, struct sock *sk, enum dir
 	if (!knows_listening() || !place_of(sk, &place))
 		return 0;
 	c = make_conn(sk);
-	if (c)
-		init_conn(c, &place, role_of(&place), is_untouched(&place, direction, t->bytes));
+	if (!c)
+		return 0;
+	init_conn(c, &place, role_of(&place), is_untouched(&place, direction, t->bytes));
+	count_end_unseen(c, sk);
 	return c;
 }
 
