@@ -108,6 +108,8 @@ static __u32 spend(struct conn *c, __u64 bytes)
 
 /* Bytes that are looked at together. */
 enum { BLOCK_BYTES = 64 };
+/* Of the line that says a chunk's size: eight digits, and its end. */
+enum { CHUNK_SIZE_BYTES = 10 };
 
 enum heads {
 	HEADS_NONE,	/* of none the end was read: it is longer, or this is a body, or not HTTP */
@@ -161,15 +163,15 @@ static int find_empty_line(struct mark_room *m)
 	return 0;
 }
 
-/* Not static: so it is verified by itself, and once. */
-__noinline int find_heads(struct mark_room *m)
+/* From that byte on; where the head ends is left in `room`. Not static: so it is verified by itself, and once. */
+__noinline int find_heads(struct mark_room *m, __u32 from)
 {
 	const char *next;
 	__u32 end;
 
 	if (!m)
 		return HEADS_NONE;
-	m->mark.room = 0;
+	m->mark.room = from;
 	if (!find_empty_line(m))
 		return HEADS_NONE;
 	end = *(volatile __u32 *)&m->mark.room;
@@ -179,6 +181,29 @@ __noinline int find_heads(struct mark_room *m)
 	if (end < m->mark.len && next[0] >= 'A' && next[0] <= 'Z' && next[1] >= 'A' && next[1] <= 'Z')
 		return HEADS_SEVERAL;
 	return HEADS_ONE;
+}
+
+/*
+ * Of HTTP's answer, whose usual bytes were read: its head goes on behind them, and says there how long the answer is, or the
+ * size of a chunk may.
+ */
+static int has_long_head(const struct conn *c, struct mark_room *m)
+{
+	if (c->speech != SPEECH_HTTP || *(const __u32 *)m->bytes != LETTERS('H', 'T', 'T', 'P'))
+		return 0;
+	return find_heads(m, 0) == HEADS_NONE || m->mark.room > SOCKET_DATA_USUAL - CHUNK_SIZE_BYTES;
+}
+
+/* All of it that may travel was read: the head does, and the size of a chunk behind it. */
+static void cut_behind_head(struct mark_room *m)
+{
+	__u32 len;
+
+	if (find_heads(m, SOCKET_DATA_USUAL - BLOCK_BYTES) == HEADS_NONE)
+		return;
+	len = m->mark.room + CHUNK_SIZE_BYTES;
+	if (len < m->mark.len)
+		m->mark.len = len;
 }
 
 /* Of a word's bytes, the high bits of those that are `byte`; above one of them another may be taken for it. */
@@ -224,7 +249,7 @@ static void limit_answer(struct conn *c, struct socket_mark *m, int is_first)
 			c->limit_out = c->limit_max;
 		return;
 	}
-	heads = find_heads((struct mark_room *)m);
+	heads = find_heads((struct mark_room *)m, 0);
 	if (heads == HEADS_SEVERAL || (heads == HEADS_NONE && is_first && c->limit == c->limit_max))
 		c->limit_out = c->limit_max;
 }

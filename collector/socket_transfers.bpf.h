@@ -170,6 +170,10 @@ static void tell_answer(const struct transfer *t, struct telling *telling)
 	if (want < t->bytes && is_of_many_values(c, m)) {
 		want = least(t->bytes, c->limit_max);
 		gather((struct mark_room *)m, &t->at, want);
+	} else if (want < t->bytes && want == SOCKET_DATA_USUAL && has_long_head(c, (struct mark_room *)m)) {
+		want = least(t->bytes, SOCKET_DATA_MAX);
+		gather((struct mark_room *)m, &t->at, want);
+		cut_behind_head((struct mark_room *)m);
 	}
 	end_bytes(telling->ctx, b, want);
 }

@@ -65,6 +65,7 @@ static const struct script {
 	{ "calls_many", { CAN_BPF }, "gcc" },
 	{ "large_values", { CAN_BPF }, "/usr/bin/python3 redis-server" },
 	{ "early_answers", { CAN_BPF }, "/usr/bin/python3" },
+	{ "long_heads", { CAN_BPF }, "/usr/bin/python3" },
 	{ "calls_merged", { CAN_BPF }, "gcc /usr/bin/python3" },
 	{ "calls_callgrind", { CAN_BPF }, "gcc g++ valgrind c++filt" },
 	{ "python_calls", { CAN_BPF }, "/usr/bin/python3 readelf" },
