@@ -615,6 +615,18 @@ static void http1_closed(void *parser, const struct exchange_listener *l)
 	http1_release(h);
 }
 
+/* A stream that lasts until the close goes on; and what is not read to its end is answered only if nothing else is. */
+static void http1_stopped(void *parser, const struct exchange_listener *l)
+{
+	struct http1 *h = parser;
+
+	if (h->out.at != AT_LOST)
+		return;
+	end_oldest(h, l);
+	end_through(h, h->nr_began - h->is_reading, l);
+	h->out.at = AT_START;
+}
+
 const struct protocol protocol_http1 = {
 	.name = "http",
 	.parser_size = sizeof(struct http1),
@@ -622,5 +634,6 @@ const struct protocol protocol_http1 = {
 	.inbound = http1_inbound,
 	.outbound = http1_outbound,
 	.closed = http1_closed,
+	.stopped = http1_stopped,
 	.release = http1_release,
 };

@@ -271,6 +271,12 @@ static const struct {
 	/* an answer in many pieces, of which those that do not travel come with the wait */
 	{ "new 11 5;in 11 5 GET /a;out 11 5 200+9;out 11 5 +5;sample 11;out 11 5 +4;wait 11",
 	  "GET /a 200 2-6 s1 c5", 0 },
+	/* where the answer ends did not travel: before the recording did, if who wrote has turned to something else */
+	{ "new 11 5;in 11 5 GET /a;out 11 5 +99;out 11 5 +99;wait 11", "GET /a 2-4 c3", 0 },
+	{ "new 11 5;in 11 5 GET /a;out 11 5 +99", "GET /a 2-? c1", 0 },
+	/* ... of what is not read to its end, nobody knows; and what lasts until the close goes on */
+	{ "new 11 5;in 11 5 GET /a HTTP/1.1\r\n\r\nGET /b HTT;out 11 5 +99;wait 11", "GET /a 2-3 c0, tcp:80 2-? c0", 0 },
+	{ "new 11 5;in 11 5 GET /a;out 11 5 HTTP/1.1 200 OK\r\n\r\nx;wait 11", "GET /a 200 2-? c2", 0 },
 	/* one loop, two connections; answered in another order than asked: for the last one it was woken */
 	{ "new 11 5;new 11 6;in 11 5 GET /a;wait 11;sample 11;in 11 6 GET /b;sample 11;out 11 6 200;"
 	  "wait 11;sample 11;out 11 5 200;sample 11;wait 11",
@@ -884,7 +890,8 @@ static const struct {
 	{ "new 11 5;in 11 5 GET /a HTTP/1.1\r\n\r\nGET /a HTTP/1.1\r\n\r\n;out 11 5 200;out 11 5 +99;wait 11;close 11 5",
 	  "GET /a 200 2-3 c1, GET /a 2-4 c2", 1 },
 	{ "new 11 5;in 11 5 GET /a;out 11 5 +99;wait 11;close 11 5", "GET /a 2-3 c2", 1 },
-	{ "new 11 5;in 11 5 GET /a;out 11 5 +99;wait 11", "GET /a 2-? c2", 0 },
+	{ "new 11 5;in 11 5 GET /a;out 11 5 +99;wait 11", "GET /a 2-3 c2", 1 },
+	{ "new 11 5;in 11 5 GET /a;out 11 5 +99", "GET /a 2-? c1", 0 },
 	{ "new 11 5;in 11 5 \x01?;out 11 5 +99;wait 11;close 11 5", "tcp:80 2-3 c2", 0 },
 	{ "new 11 5;in 11 5 get k\r\n;out 11 5 +99;wait 11;close 11 5", "get 2-3 c2", 0 },
 };
