@@ -452,12 +452,31 @@ static void lose_answer(struct http1 *h, const struct exchange_listener *l)
 		lose(h, s);
 }
 
+/*
+ * Of a write, behind a chunk whose bytes are passed: the end of its line, or that and the last chunk. Else it may be
+ * anything.
+ */
+static uint64_t pass_chunk_end(struct http1 *h, uint64_t nr, const struct exchange_listener *l)
+{
+	static const char line_end[] = "\r\n", last[] = "\r\n0\r\n\r\n";
+	bool is_last = nr == sizeof(last) - 1;
+
+	if (h->out.line || (nr != sizeof(line_end) - 1 && !is_last))
+		return 0;
+	h->out.at = AT_CHUNK_SIZE;
+	if (is_last)
+		finish(h, &h->out, l);
+	return nr;
+}
+
 static void take_unwritten(struct http1 *h, uint64_t nr, const struct exchange_listener *l)
 {
 	struct side *s = &h->out;
 
 	if (s->at == AT_BODY || s->at == AT_CHUNK)
 		nr -= pass(h, s, nr, l);
+	if (s->at == AT_CHUNK_END)
+		nr -= pass_chunk_end(h, nr, l);
 	if (!nr || s->at >= AT_REST)
 		return;
 	if (nr_outstanding(h))

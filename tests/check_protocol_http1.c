@@ -14,6 +14,7 @@ Suite *check_protocol_http1_suite(void);
 #define GET_A	     "GET /a HTTP/1.1\r\nHost: x\r\n\r\n"
 #define GET_B	     "GET /b HTTP/1.1\r\nHost: x\r\n\r\n"
 #define CHUNKED_A    "POST /a HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
+#define OK_CHUNK     "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n400\r\n"
 #define A_BEGAN	     "1 began; 1 GET /a; "
 #define A_OK	     "1 status 200; 1 ended; "
 #define B_BEGAN	     "2 began; 2 GET /b; "
@@ -268,6 +269,12 @@ static const struct script cut[] = {
 			     32768),
 		     OUT("\r\n0\r\n\r\n" OK_EMPTY) },
 	  .want = "1 began; 1 POST /a; " B_BEGAN A_OK B_OK },
+	/* ... and what is behind a chunk by what there can be */
+	{ .steps = { IN(GET_A GET_B), OUT_CUT(OK_CHUNK "x", 1023 + 2), OUT("1\r\nx\r\n"), OUT_CUT("400\r\n", 1024 + 7),
+		     OUT_CUT(OK_CHUNK, 1024 + 7) },
+	  .want = A_BEGAN B_BEGAN A_OK B_OK },
+	{ .steps = { IN(GET_A), OUT_CUT(OK_CHUNK, 1024 + 6), OUT("0\r\n\r\n"), IN(GET_B) },
+	  .want = A_BEGAN A_OK B_BEGAN },
 	{ .steps = { IN_CUT("POST /a HTTP/1.1\r\nContent-Length: 9\r\n\r\n", 109), IN(GET_B),
 		     OUT(OK_BODY), IN(GET_B) },
 	  .want = "1 began; 1 POST /a; " A_OK B_BEGAN,

@@ -21,10 +21,16 @@ def head_of(size, framing):
     return begin + (size - len(begin + end)) * b"x" + end
 
 def answer(connection, size, way):
-    if way == b"chunked":
-        head = head_of(size, b"Transfer-Encoding: chunked")
-        connection.sendall(head + b"%x\r\n" % len(BODY) + BODY)
-        connection.sendall(b"\r\n0\r\n\r\n")
+    if way.startswith(b"chunk"):
+        head = head_of(size, b"Transfer-Encoding: chunked") + b"%x\r\n" % len(BODY)
+        if way == b"chunked":
+            connection.sendall(head + BODY)
+            connection.sendall(b"\r\n0\r\n\r\n")
+        elif way == b"chunks":
+            connection.sendall(head + BODY + b"\r\n")
+            connection.sendall(b"0\r\n\r\n")
+        else:
+            connection.sendall(head + BODY + b"\r\n0\r\n\r\n")
         return
     head = head_of(size, b"Content-Length: %d" % len(BODY))
     if way == b"one":
@@ -50,7 +56,7 @@ while True:
 """
 ASK = 100
 SIZES = (150, *range(250, 264), 319, 320, 600, 1999, 4000)
-WAYS = ("one", "parts", "two", "chunked")
+WAYS = ("one", "parts", "two", "chunked", "chunks", "chunk")
 ASKS = [(size, way) for way in WAYS for size in SIZES]
 
 
@@ -63,7 +69,7 @@ def ask(connection, *asks):
         for size, way in asks:
             head = b"".join(iter(file.readline, b"\r\n")) + b"\r\n"
             equal("length of a head", len(head), size)
-            length = int(file.readline(), 16) + len(b"\r\n0\r\n\r\n") if way == "chunked" else int(head.split()[-1])
+            length = int(file.readline(), 16) + len(b"\r\n0\r\n\r\n") if way.startswith("chunk") else int(head.split()[-1])
             equal("length of a body", len(file.read(length)), length)
 
 
