@@ -64,5 +64,6 @@ const struct protocol protocol_unknown = {
 	.inbound = inbound,
 	.outbound = outbound,
 	.closed = closed,
+	.stopped = closed,
 	.release = release,
 };
