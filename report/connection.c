@@ -95,8 +95,22 @@ void connection_set_name(struct connection *c, const struct socket_name *n,
 	c->name = strings_id_n(strings, str_cstr(text), text->len);
 }
 
+/* What the new parser has still to tell of is there already. */
+static void number_from_1(struct connection *c)
+{
+	if (!connection_is_owing(c))
+		return;
+	c->queue.at[0] = c->queue.at[c->head];
+	c->queue.nr = 1;
+	c->head = 0;
+	c->first_nr = 1;
+}
+
 void connection_guess(struct connection *c, const struct protocol *p)
 {
+	number_from_1(c);
+	c->belief = BELIEF_GUESS;
+	c->is_refuted = false;
 	if (c->protocol)
 		c->protocol->release(c->parser);
 	free(c->parser);
@@ -106,11 +120,10 @@ void connection_guess(struct connection *c, const struct protocol *p)
 
 void connection_speak(struct connection *c, const struct protocol *p)
 {
+	connection_clear_queue(c);
 	connection_guess(c, p);
-	c->is_guess = false;
 	vec_release(&c->guessed_by);
 	c->in_since_ns = 0;
-	connection_clear_queue(c);
 }
 
 /* ---- its queue ---- */

@@ -20,6 +20,13 @@
 #include "report/open_requests.h"
 #include "report/protocol.h"
 
+/* Why a connection is taken to speak its protocol. */
+enum belief {
+	BELIEF_GUESS,	/* bytes looked like it; of the unknown one: they may be the rest of what was underway */
+	BELIEF_FIRST,	/* its first bytes do */
+	BELIEF_SURE,	/* a request with a name was answered */
+};
+
 struct connection {
 	uint64_t inode;
 	bool is_outgoing;
@@ -34,7 +41,8 @@ struct connection {
 	bool is_quiet;		/* none has come since marks were lost, or room was made */
 	uint32_t name;		/* what a request is called that says no name */
 	const struct protocol *protocol;	/* NULL: no bytes yet */
-	bool is_guess;		/* the protocol: no answer has shown yet that they speak it */
+	enum belief belief;
+	bool is_refuted;	/* it was not sure, and an answer was none of the protocol's */
 	VEC(uint8_t) guessed_by;	/* too few bytes to say, nothing was written since; none: they were enough */
 	uint64_t guessed_ns;	/* the first of these came then */
 	void *parser;
@@ -75,7 +83,7 @@ void connection_set_name(struct connection *c, const struct socket_name *n,
 
 /* Begins with a new parser and an empty queue; NULL: without either. */
 void connection_speak(struct connection *c, const struct protocol *p);
-/* The guess was another one's: begins with a new parser, to which the request that has begun is its first. */
+/* Begins with a new parser, to which the request that has begun is its first. */
 void connection_guess(struct connection *c, const struct protocol *p);
 
 static inline bool connection_is_owing(const struct connection *c)

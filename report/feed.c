@@ -363,6 +363,11 @@ static void held_given(void *self, const struct open_request *held, const struct
 {
 	struct feed *f = self;
 
+	/* Withdrawn: they were counted as its own. */
+	if (held->request.id) {
+		f->tallies.nr_samples -= held->request.nr_samples;
+		f->tallies.nr_in_requests -= held->request.nr_samples;
+	}
 	if (!to || !to->is_held) {
 		count_samples(f, held->request.nr_samples, to);
 		f->tallies.nr_calls_doubtful += held->call_doubt != CALLS_ARE_SURE;
@@ -378,7 +383,7 @@ static void begin_input(struct feed *f, struct reader *reader)
 	session_init(&f->session, reader, f->symbolizer, f->strings);
 	f->session.input = f->nr_inputs++;
 	f->session.forgets_ended = f->forgets_ended;
-	attribute_init(&f->attribute, &f->session, f->endpoints, &listener, f->nr_requests);
+	attribute_init(&f->attribute, &f->session, f->endpoints, &listener, f->last_id);
 	call_tree_init(&f->calls);
 	f->dying = (struct dying){ 0 };
 	f->event = NULL;
@@ -449,7 +454,8 @@ static void end_input(struct feed *f)
 	end_times(f);
 	end_weights(f);
 	end_depth(f);
-	f->nr_requests = a->open.nr_requests;
+	f->nr_requests += a->open.nr_requests - f->last_id - a->open.nr_withdrawn;
+	f->last_id = a->open.nr_requests;
 	f->nr_served += a->by_bytes.nr_served;
 	vec_each(&s->markers, m)
 		f->has_sockets |= (m->flags & MARKER_IS_SOCKETS) != 0;

@@ -87,6 +87,7 @@ struct feed {
 	uint64_t begin_ns;			/* the earliest */
 	uint64_t duration_ns;			/* the sum */
 	uint64_t nr_requests;
+	uint64_t last_id;	/* of a request */
 	uint64_t nr_served;	/* connections that were served */
 	bool has_sockets;	/* they were looked at */
 	bool has_markers, is_truncated, has_event, is_clock;

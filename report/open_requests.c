@@ -68,6 +68,15 @@ void open_requests_drop(struct open_requests *o, uint32_t held)
 	vec_push(&o->free_slots, held);
 }
 
+void open_requests_withdraw(struct open_requests *o, uint32_t slot)
+{
+	o->slots.at[slot].is_open = false;
+	o->slots.at[slot].is_held = true;
+	open_requests_give(o, slot, NO_SLOT);
+	open_requests_drop(o, slot);
+	o->nr_withdrawn++;
+}
+
 void open_requests_close(struct open_requests *o, uint32_t slot, uint64_t end_ns)
 {
 	struct open_request *r = &o->slots.at[slot];

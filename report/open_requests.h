@@ -62,7 +62,7 @@ struct request_listener {
 	void *self;
 	/* A request ended: what it had is final. Lent for the call. */
 	void (*ended)(void *self, const struct open_request *r);
-	/* What was held is this one's; NULL: no request's. It is empty from now on. */
+	/* What was held, or a request that is withdrawn had, is this one's; NULL: no request's. It is empty from now on. */
 	void (*given)(void *self, const struct open_request *held, const struct open_request *to);
 };
 
@@ -71,6 +71,7 @@ struct open_requests {
 	VEC(uint32_t) free_slots;
 	struct request_listener listener;
 	uint64_t nr_requests;	/* the last id */
+	uint64_t nr_withdrawn;	/* of these */
 	uint64_t nr_unfinished;
 };
 
@@ -86,6 +87,8 @@ uint32_t open_requests_hold(struct open_requests *o, uint32_t thread);
 /* What was held goes to that slot; NO_SLOT: it is outside of all. */
 void open_requests_give(struct open_requests *o, uint32_t held, uint32_t to);
 void open_requests_drop(struct open_requests *o, uint32_t held);
+/* It was none. It stands in no list any more; what it had is outside of all. */
+void open_requests_withdraw(struct open_requests *o, uint32_t slot);
 /* end_ns 0: it is closed without having ended. It stands in no list any more. */
 void open_requests_close(struct open_requests *o, uint32_t slot, uint64_t end_ns);
 

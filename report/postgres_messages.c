@@ -39,10 +39,14 @@ static bool is_length(uint8_t type, uint32_t len)
 	}
 }
 
-static enum recognition recognize_untyped(const uint8_t *bytes, size_t len)
+enum recognition postgres_recognize_first(const uint8_t *bytes, size_t len)
 {
 	uint32_t message, code;
 
+	if (!len)
+		return RECOGNIZED_MAYBE;
+	if (bytes[0])
+		return RECOGNIZED_NOT;
 	if (len >= 4) {
 		message = load_be32(bytes);
 		if (message < POSTGRES_UNTYPED_HEAD || message > POSTGRES_STARTUP_MAX)
@@ -63,10 +67,8 @@ enum recognition postgres_recognize(const uint8_t *bytes, size_t len)
 {
 	uint32_t message;
 
-	if (!len)
-		return RECOGNIZED_MAYBE;
-	if (!bytes[0])
-		return recognize_untyped(bytes, len);
+	if (!len || !bytes[0])
+		return postgres_recognize_first(bytes, len);
 	/* Of 1 GB at most, a length's first byte is no letter: this tells text from messages. */
 	if (!postgres_is_client_type(bytes[0]) || (len > 1 && bytes[1] > POSTGRES_MESSAGE_MAX >> 24))
 		return RECOGNIZED_NOT;
@@ -75,7 +77,7 @@ enum recognition postgres_recognize(const uint8_t *bytes, size_t len)
 	message = load_be32(bytes + 1);
 	if (!is_length(bytes[0], message))
 		return RECOGNIZED_NOT;
-	if (len > (size_t)message + 1 && bytes[message + 1] && !postgres_is_client_type(bytes[message + 1]))
+	if (len > (size_t)message + 1 && !postgres_is_client_type(bytes[message + 1]))
 		return RECOGNIZED_NOT;
-	return RECOGNIZED;
+	return byte_is_one_of(bytes[0], "dcfpHX") ? RECOGNIZED_REST : RECOGNIZED;
 }

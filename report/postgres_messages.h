@@ -21,6 +21,8 @@
 
 /* A message's first byte, after the start-up, that clients send. */
 bool postgres_is_client_type(uint8_t type);
+/* Of a connection's first bytes: its first message has no type. */
+enum recognition postgres_recognize_first(const uint8_t *bytes, size_t len);
 enum recognition postgres_recognize(const uint8_t *bytes, size_t len);
 
 #endif

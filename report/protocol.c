@@ -12,13 +12,18 @@ static const struct protocol *const protocols[] = {
 	&protocol_memcached,
 };
 
-const struct protocol *protocol_of(const uint8_t *bytes, size_t len)
+static enum recognition recognize(const struct protocol *p, const uint8_t *bytes, size_t len, bool is_first)
+{
+	return is_first && p->recognize_first ? p->recognize_first(bytes, len) : p->recognize(bytes, len);
+}
+
+const struct protocol *protocol_of(const uint8_t *bytes, size_t len, bool is_first)
 {
 	const struct protocol *maybe = NULL;
 	size_t i;
 
 	for (i = 0; i < ARRAY_LEN(protocols); i++) {
-		enum recognition is = protocols[i]->recognize(bytes, len);
+		enum recognition is = recognize(protocols[i], bytes, len, is_first);
 
 		if (is == RECOGNIZED)
 			return protocols[i];

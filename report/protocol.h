@@ -3,7 +3,7 @@
  * The bytes of a connection to its requests: pure functions, one parser a connection. Bytes come
  * in the order in which the server read and wrote them; the listener is told what they say.
  *
- *	p = protocol_of(first inbound bytes, len);
+ *	p = protocol_of(first inbound bytes, len, true);
  *	parser = xcalloc(1, p->parser_size);
  *	p->inbound(parser, &chunk, &listener);		what the server read
  *	p->outbound(parser, &chunk, &listener);		what the server wrote
@@ -66,6 +66,8 @@ struct exchange_listener {
 	void (*unanswered)(void *self, uint64_t nr);
 	/* So many inbound bytes did not travel, and there may be requests among them. */
 	void (*skipped)(void *self, uint64_t nr_bytes);
+	/* What was written is no answer of the protocol's: its requests may be another one's. */
+	void (*foreign)(void *self);
 	/* The server has taken up encryption: nothing more is understood, and nothing more is told. */
 	void (*encrypted)(void *self);
 };
@@ -82,6 +84,8 @@ struct protocol {
 	size_t parser_size;	/* bytes; all zero is a parser's first state */
 	/* Do a connection's inbound bytes, at the beginning of an exchange, begin like this one's? */
 	enum recognition (*recognize)(const uint8_t *bytes, size_t len);
+	/* The same where none of the connection's bytes before was its own; NULL: by recognize. */
+	enum recognition (*recognize_first)(const uint8_t *bytes, size_t len);
 	void (*inbound)(void *parser, const struct chunk *c, const struct exchange_listener *l);
 	void (*outbound)(void *parser, const struct chunk *c, const struct exchange_listener *l);
 	/* The connection was closed: ends what only its end completes. */
@@ -97,9 +101,10 @@ struct protocol {
 
 /*
  * The first in the table that recognizes the bytes; else the first that may, so that a request line
- * split over reads finds its parser, or whose rest they are; NULL: none.
+ * split over reads finds its parser, or whose rest they are; NULL: none. is_first: none of the bytes before was
+ * any's.
  */
-const struct protocol *protocol_of(const uint8_t *bytes, size_t len);
+const struct protocol *protocol_of(const uint8_t *bytes, size_t len, bool is_first);
 
 /* Not in the table: for bytes that nobody recognizes. A request is an exchange, and has no name. */
 extern const struct protocol protocol_unknown;

@@ -466,6 +466,8 @@ static bool step_out(struct fastcgi *f, struct intake *in, const struct exchange
 			q->is_unseen |= taken == TAKEN_UNKNOWN;
 		f->out.is_open = false;
 		turns_lose_answer(&f->turns);
+		if (taken == TAKEN)
+			l->foreign(l->self);
 		return false;
 	}
 	return true;

@@ -346,6 +346,12 @@ static bool is_error_line(struct piece first)
 	       piece_is(first, "SERVER_ERROR");
 }
 
+/* Of no answer: "key=" has the only small letter. */
+static bool is_foreign(uint8_t first)
+{
+	return first != MAGIC_TELL && first != 'k' && !(first >= 'A' && first <= 'Z') && !(first >= '0' && first <= '9');
+}
+
 /* "STORED", "NOT_FOUND", "VERSION 1.6"; a number is incr's and decr's. */
 static bool is_answer_line(struct piece line, struct piece first)
 {
@@ -358,6 +364,22 @@ static bool is_answer_line(struct piece line, struct piece first)
 		if (!(first.s[i] >= 'A' && first.s[i] <= 'Z') && first.s[i] != '_')
 			return false;
 	return true;
+}
+
+/* Other capitals may be those of a later version, or of another protocol. */
+static bool is_known_answer(struct piece first)
+{
+	static const char *const words[] = {
+		"STORED", "NOT_STORED", "EXISTS", "NOT_FOUND", "DELETED", "TOUCHED", "OK", "END", "VERSION",
+		"RESET", "BUSY", "BADCLASS", "UNSAFE", "NOTFULL", "SAME", "NOSPARE", "EMPTY", "BLOCKED",
+		"HD", "EN", "NF", "NS", "EX", "MN", "ME",
+	};
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(words); i++)
+		if (piece_is(first, words[i]))
+			return true;
+	return is_error_line(first) || (*first.s >= '0' && *first.s <= '9');
 }
 
 /* False: the line is no answer. */
@@ -382,6 +404,8 @@ static bool take_answer(struct memcached *m, struct piece line, const struct exc
 	}
 	if (!is_answer_line(line, first))
 		return false;
+	if (!is_known_answer(first))
+		l->foreign(l->self);
 	if (piece_is(first, "MN") || piece_is(first, "EN"))
 		end_silent(m, l);
 	end_answer(m, is_error_line(first), l);
@@ -425,6 +449,8 @@ static bool step_out(struct memcached *m, struct intake *in, const struct exchan
 	if (!in->known && !in->unknown)
 		return false;
 	first = is_fresh ? (in->known ? *in->at : 0) : m->answer_line.bytes.at[0];
+	if (is_fresh && in->known && is_foreign(first))
+		l->foreign(l->self);
 	taken = first == MAGIC_TELL ? intake_bytes(in, &m->answer_line, BINARY_HEAD, &head)
 				    : intake_line(in, &m->answer_line, LINE_KEEP, &head);
 	if (taken == TAKEN_PART)
@@ -436,6 +462,8 @@ static bool step_out(struct memcached *m, struct intake *in, const struct exchan
 	m->opcode = 0xff;
 	if (taken == TAKEN_UNKNOWN || first < ' ' || first > '~' || !take_answer(m, head, l)) {
 		lose_answer(m);
+		if (taken == TAKEN)
+			l->foreign(l->self);
 		return false;
 	}
 	return true;

@@ -320,20 +320,22 @@ static bool is_server_type(uint8_t type)
 	return byte_is_one_of(type, "RKSvZTtDCI123nNAEsGHWdcV");
 }
 
-static bool step_out_head(struct postgres *p, struct intake *in)
+static bool step_out_head(struct postgres *p, struct intake *in, const struct exchange_listener *l)
 {
-	bool is_fresh = in->known && !p->answer_head.bytes.nr;
+	bool is_foreign = in->known && !p->answer_head.bytes.nr && !is_server_type(*in->at);
 	enum taken taken = TAKEN_UNKNOWN;
 	struct piece head;
 	uint32_t len;
 
-	if (!is_fresh || is_server_type(*in->at))
+	if (!is_foreign)
 		taken = intake_bytes(in, &p->answer_head, POSTGRES_TYPED_HEAD, &head);
 	if (taken == TAKEN_PART)
 		return false;
 	len = taken == TAKEN ? load_be32(head.s + 1) : 0;
 	if (len < 4 || len > POSTGRES_MESSAGE_MAX || (head.s[0] == 'Z' && len != 5)) {
 		lose_answer(p);
+		if (is_foreign || taken == TAKEN)
+			l->foreign(l->self);
 		return false;
 	}
 	p->answer_type = head.s[0];
@@ -345,7 +347,7 @@ static bool step_out_head(struct postgres *p, struct intake *in)
 static bool step_out(struct postgres *p, struct intake *in, const struct exchange_listener *l)
 {
 	if (!p->is_in_answer)
-		return (in->known || in->unknown) && step_out_head(p, in);
+		return (in->known || in->unknown) && step_out_head(p, in, l);
 	p->nr_answer_left -= intake_skip(in, p->nr_answer_left);
 	p->is_in_answer = p->nr_answer_left;
 	if (!p->is_in_answer && p->answer_type == 'Z')
@@ -420,6 +422,7 @@ const struct protocol protocol_postgres = {
 	.name = "postgres",
 	.parser_size = sizeof(struct postgres),
 	.recognize = postgres_recognize,
+	.recognize_first = postgres_recognize_first,
 	.inbound = postgres_inbound,
 	.outbound = postgres_outbound,
 	.closed = postgres_closed,

@@ -475,6 +475,7 @@ static bool step_out(struct redis *r, struct intake *in, const struct exchange_l
 {
 	enum taken taken = TAKEN_UNKNOWN;
 	struct piece line;
+	bool is_foreign;
 
 	if (r->nr_bytes) {
 		r->nr_bytes -= intake_skip(in, r->nr_bytes);
@@ -485,7 +486,8 @@ static bool step_out(struct redis *r, struct intake *in, const struct exchange_l
 	}
 	if (!in->known && !in->unknown)
 		return false;
-	if (r->answer_line.bytes.nr || !in->known || is_type(*in->at))
+	is_foreign = in->known && !r->answer_line.bytes.nr && !is_type(*in->at);
+	if (!is_foreign)
 		taken = intake_line(in, &r->answer_line, LINE_KEEP, &line);
 	if (taken == TAKEN_PART)
 		return false;
@@ -493,6 +495,8 @@ static bool step_out(struct redis *r, struct intake *in, const struct exchange_l
 		begin_value(r, *line.s);
 	if (taken == TAKEN_UNKNOWN || !read_value(r, line, l)) {
 		lose_answer(r);
+		if (is_foreign || taken == TAKEN)
+			l->foreign(l->self);
 		return false;
 	}
 	return true;

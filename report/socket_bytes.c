@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "report/handed.h"
+#include "report/http1_line.h"
 #include "report/http2_frames.h"
 #include "report/intake.h"
 #include "report/proxy_header.h"
@@ -15,6 +16,8 @@ struct feeding {
 	const struct record *rec;	/* NULL: at the end */
 	uint64_t ns;
 	bool is_out;			/* the bytes are the server's */
+	bool is_guessed;		/* a parser has begun with bytes that were read before */
+	bool has_begun;			/* a request, with these bytes */
 	VEC(uint32_t) answered;		/* slots, by these bytes */
 };
 
@@ -29,8 +32,8 @@ static void note_answered(struct socket_requests *s, const struct open_request *
 	reader->nr_owed -= reader->nr_owed > 0;
 }
 
-/* It was given up while threads worked on it. */
-static void give_up(struct socket_requests *s, uint32_t slot)
+/* Nobody waits for its answer, or works on it, any more. */
+static void let_go(struct socket_requests *s, uint32_t slot)
 {
 	if (!s->open->slots.at[slot].is_answered)
 		note_answered(s, &s->open->slots.at[slot]);
@@ -41,13 +44,32 @@ static void give_up(struct socket_requests *s, uint32_t slot)
 				w->slot = NO_SLOT;
 			}
 	s->open->slots.at[slot].nr_workers = 0;
+}
+
+/* It was given up while threads worked on it. */
+static void give_up(struct socket_requests *s, uint32_t slot)
+{
+	let_go(s, slot);
 	open_requests_close(s->open, slot, 0);
+}
+
+/* What was taken for a request is none. */
+static void withdraw(struct socket_requests *s, struct connection *c, size_t at)
+{
+	uint32_t slot = c->queue.at[at];
+
+	let_go(s, slot);
+	connection_answered(c, s->open, at);
+	open_requests_withdraw(s->open, slot);
 }
 
 void socket_bytes_give_up(struct socket_requests *s, struct connection *c)
 {
 	size_t i;
 
+	/* Bytes too few to say that a request has begun, and nobody has answered. */
+	if (c->guessed_by.nr && connection_is_owing(c))
+		withdraw(s, c, c->head);
 	for (i = c->head; i < c->queue.nr; i++)
 		if (c->queue.at[i] != NO_SLOT)
 			give_up(s, c->queue.at[i]);
@@ -69,11 +91,17 @@ static void began(void *self, uint64_t nr)
 	const struct record *rec = f->rec;
 	struct open_request like = { .is_by_bytes = true, .nr_on_connection = nr };
 	struct connection *c = f->c;
+	uint64_t begin_ns = c->in_since_ns ? c->in_since_ns : f->ns;
 	size_t at;
 
-	/* By a parser that was a wrong guess. */
-	if (connection_find_request(c, nr, &at))
-		return;
+	c->in_since_ns = 0;
+	f->has_begun = true;
+	/* While nobody knew whose it is; with bytes that were none of it, maybe. */
+	if (connection_find_request(c, nr, &at)) {
+		if (f->s->open->slots.at[c->queue.at[at]].request.begin_ns == begin_ns)
+			return;
+		withdraw(f->s, c, at);
+	}
 	like.thread = session_thread(f->s->session, rec->pid, rec->tid);
 	like.process = f->s->session->threads.at[like.thread].process;
 	workers_get(&f->s->workers, like.thread)->nr_owed++;
@@ -81,10 +109,9 @@ static void began(void *self, uint64_t nr)
 					 .raw_path = c->name,
 					 .begin_pid = rec->pid,
 					 .begin_tid = rec->tid,
-					 .begin_ns = c->in_since_ns ? c->in_since_ns : f->ns,
+					 .begin_ns = begin_ns,
 					 .has_cpu = true };
 	like.request.begin_epoch_ns = session_epoch_ns(f->s->session, like.request.begin_ns);
-	c->in_since_ns = 0;
 	connection_asked(c, f->s->open, nr, open_requests_add(f->s->open, &like)->slot);
 }
 
@@ -112,7 +139,8 @@ static void named(void *self, uint64_t nr, const char *method, size_t method_len
 	}
 	f->c->nr_changes += connection_changes_at(f->c, s->open, at);
 	/* Nobody else has a line like it. */
-	f->c->is_guess &= f->c->protocol != &protocol_http1;
+	if (f->c->protocol == &protocol_http1)
+		f->c->belief = BELIEF_SURE;
 }
 
 static void status(void *self, uint64_t nr, uint32_t status)
@@ -144,7 +172,8 @@ static void end_at(struct feeding *f, uint64_t nr, uint64_t ns)
 	r = &f->s->open->slots.at[c->queue.at[at]];
 	note_answered(f->s, r);
 	handed_answered(&f->s->workers, r->slot, f->ns);
-	c->is_guess &= !f->is_out || r->request.path == c->name;
+	if (f->is_out && r->request.path != c->name && !c->is_refuted)
+		c->belief = BELIEF_SURE;
 	r->is_answered = true;
 	r->answered_ns = c->last_out_ns > r->request.begin_ns ? c->last_out_ns : ns;
 	/* A process that has ended may have read and written behind its EXIT. */
@@ -173,6 +202,13 @@ static void skipped(void *self, uint64_t nr_bytes)
 	struct feeding *f = self;
 
 	f->s->nr_skipped_bytes += nr_bytes;
+}
+
+static void foreign(void *self)
+{
+	struct feeding *f = self;
+
+	f->c->is_refuted |= f->c->belief != BELIEF_SURE;
 }
 
 static void encrypted(void *self)
@@ -228,6 +264,7 @@ static struct exchange_listener listener_of(struct feeding *f)
 					   .ended = ended,
 					   .unanswered = unanswered,
 					   .skipped = skipped,
+					   .foreign = foreign,
 					   .encrypted = encrypted };
 }
 
@@ -253,8 +290,8 @@ static void unname(const struct feeding *f, struct request *r)
 	r->status = 0;
 }
 
-/* It was wrong: of what it was a request of, it is known only that it was answered. */
-static void drop_guess(struct feeding *f)
+/* It was wrong: of what it was a request of, it is known only whether it was answered. */
+static void drop_guess(struct feeding *f, bool is_answered)
 {
 	struct connection *c = f->c;
 	size_t i;
@@ -263,24 +300,34 @@ static void drop_guess(struct feeding *f)
 		if (c->queue.at[i] != NO_SLOT)
 			unname(f, &f->s->open->slots.at[c->queue.at[i]].request);
 	c->nr_changes = 0;
-	while (connection_is_owing(c))
+	while (connection_is_owing(c) && is_answered)
 		ended(f, c->first_nr + c->head);
+	socket_bytes_give_up(f->s, c);
 	connection_speak(c, &protocol_unknown);
+	c->belief = BELIEF_SURE;
 }
 
-static bool is_guess(const struct connection *c, const struct protocol *p, const struct chunk *b)
+/* An exchange begins with these bytes: has the protocol been a wrong guess? */
+static bool is_wrong(const struct connection *c, const struct chunk *b)
 {
-	bool is_first = c->is_complete && !c->protocol;
-
-	return !is_first || p->recognize(b->bytes, b->len) != RECOGNIZED;
+	return c->is_refuted ||
+	       (c->belief == BELIEF_GUESS && c->protocol && c->protocol->recognize(b->bytes, b->len) == RECOGNIZED_NOT);
 }
 
 /* Lines of all protocols are told from each other by fewer. */
 enum { GUESSED_BY_MAX = 256 };
 
-static bool is_too_few(const struct protocol *p, const uint8_t *bytes, size_t len)
+/*
+ * Bytes that do not tell whether they begin a request of the protocol's. The rest of one before does not, but where that
+ * was answered already it was the protocol's own.
+ */
+static bool is_unsure(const struct connection *c, const struct protocol *p, const struct chunk *b)
 {
-	return len <= GUESSED_BY_MAX && p->recognize(bytes, len) == RECOGNIZED_MAYBE;
+	enum recognition is = p->recognize(b->bytes, b->len);
+
+	if (is == RECOGNIZED_REST)
+		return c->protocol || !c->is_out;
+	return is == RECOGNIZED_MAYBE && b->len <= GUESSED_BY_MAX && b->total == b->len;
 }
 
 static void keep_first(struct connection *c, const struct chunk *b)
@@ -292,25 +339,95 @@ static void keep_first(struct connection *c, const struct chunk *b)
 	c->guessed_by.nr += b->len;
 }
 
-/* With more bytes than the guess was made by. Whose they are has those that came before, too. */
-static void guess_again(struct feeding *f, const struct chunk *b)
+static void speak_from_first(struct feeding *f, const struct protocol *p, size_t nr_before)
 {
 	const struct exchange_listener l = listener_of(f);
 	struct connection *c = f->c;
-	size_t nr = c->guessed_by.nr;
-	const struct protocol *p;
+	bool is_first = c->belief == BELIEF_FIRST;
 	uint64_t ns = f->ns;
 
+	f->is_guessed = true;
+	connection_guess(c, p);
+	if (is_first && p->recognize(c->guessed_by.at, c->guessed_by.nr) == RECOGNIZED)
+		c->belief = BELIEF_FIRST;
+	f->ns = c->guessed_ns;
+	p->inbound(c->parser, &(struct chunk){ c->guessed_by.at, nr_before, nr_before }, &l);
+	f->ns = ns;
+}
+
+/* With more bytes than there were. Whose they are has those that came before, too. */
+static void guess_again(struct feeding *f, const struct chunk *b)
+{
+	struct connection *c = f->c;
+	size_t nr_before = c->guessed_by.nr;
+	const struct protocol *p;
+
 	keep_first(c, b);
-	p = protocol_of(c->guessed_by.at, c->guessed_by.nr);
-	if (p && p != c->protocol) {
-		connection_guess(c, p);
-		f->ns = c->guessed_ns;
-		p->inbound(c->parser, &(struct chunk){ c->guessed_by.at, nr, nr }, &l);
-		f->ns = ns;
-	}
-	if (b->total > b->len || !is_too_few(c->protocol, c->guessed_by.at, c->guessed_by.nr))
-		vec_release(&c->guessed_by);
+	p = protocol_of(c->guessed_by.at, c->guessed_by.nr, c->is_complete);
+	if (p && b->total == b->len && c->guessed_by.nr <= GUESSED_BY_MAX &&
+	    p->recognize(c->guessed_by.at, c->guessed_by.nr) == RECOGNIZED_MAYBE)
+		return;
+	if (p)
+		speak_from_first(f, p, nr_before);
+	vec_release(&c->guessed_by);
+}
+
+/*
+ * What came first of a connection that was there before may have been the rest of a request of the protocol that is known
+ * now, which began before the recording.
+ */
+static void withdraw_rest(struct feeding *f)
+{
+	struct connection *c = f->c;
+
+	if (c->protocol == &protocol_unknown && c->belief == BELIEF_GUESS && connection_is_owing(c))
+		withdraw(f->s, c, c->head);
+}
+
+/* HTTP's answer: what came first was a body's. */
+static bool is_answer_to_rest(const struct connection *c, const struct chunk *b)
+{
+	const struct http1_line line = { .s = b->bytes, .len = b->len };
+
+	return c->protocol == &protocol_unknown && c->belief == BELIEF_GUESS && line.len &&
+	       http1_line_recognize_answer(line) == RECOGNIZED;
+}
+
+static void speak(struct feeding *f, const struct protocol *p, const struct chunk *b)
+{
+	const struct exchange_listener l = listener_of(f);
+	struct connection *c = f->c;
+	bool is_first = c->is_complete && !c->protocol;
+
+	withdraw_rest(f);
+	if (c->protocol)
+		c->protocol->closed(c->parser, &l);
+	connection_speak(c, p);
+	if (is_first && p->recognize(b->bytes, b->len) == RECOGNIZED)
+		c->belief = BELIEF_FIRST;
+}
+
+/* What came in the middle of something, and looks like no beginning, may be the rest of a request. */
+static enum belief belief_in_unknown(const struct connection *c, enum recognition maybe)
+{
+	if (c->is_complete && !c->protocol)
+		return BELIEF_FIRST;
+	return c->protocol || c->is_out || maybe == RECOGNIZED_MAYBE ? BELIEF_SURE : BELIEF_GUESS;
+}
+
+/* p: more bytes may say that they are this one's, until they are answered; NULL: nobody's. */
+static void speak_unknown(struct feeding *f, const struct protocol *p, const struct chunk *b)
+{
+	struct connection *c = f->c;
+	enum belief belief = belief_in_unknown(c, p ? p->recognize(b->bytes, b->len) : RECOGNIZED_NOT);
+
+	if (!c->protocol)
+		connection_speak(c, &protocol_unknown);
+	c->belief = belief;
+	if (!p)
+		return;
+	c->guessed_ns = f->ns;
+	keep_first(c, b);
 }
 
 /*
@@ -320,12 +437,10 @@ static void guess_again(struct feeding *f, const struct chunk *b)
 static void recognize(struct feeding *f, const struct chunk *b)
 {
 	struct connection *c = f->c;
-	const struct exchange_listener l = listener_of(f);
 	const struct protocol *p;
-	bool is_guessed;
 
-	if (c->is_guess && c->is_out && c->protocol->recognize(b->bytes, b->len) == RECOGNIZED_NOT)
-		drop_guess(f);
+	if (c->is_out && is_wrong(c, b))
+		drop_guess(f, true);
 	if (c->guessed_by.nr)
 		guess_again(f, b);
 	if (c->protocol && (c->protocol != &protocol_unknown || !c->is_out))
@@ -334,27 +449,22 @@ static void recognize(struct feeding *f, const struct chunk *b)
 		c->is_opaque = true;
 		f->s->nr_tls += is_tls(b);
 		f->s->nr_http2 += !is_tls(b);
+		withdraw_rest(f);
 		stop_speaking(f);
 		return;
 	}
-	p = protocol_of(b->bytes, b->len);
-	if (p != &protocol_http1 && c->is_http) {
-		c->is_opaque = c->is_complete || c->is_out;
+	p = protocol_of(b->bytes, b->len, c->is_complete);
+	if (c->is_http) {
+		if (p == &protocol_http1)
+			speak(f, p, b);
+		else
+			c->is_opaque = c->is_complete || c->is_out;
 		return;
 	}
-	/* Of what came in the middle of something, nobody knows where the next begins. */
-	if (!p && !c->is_complete && !c->is_out)
-		return;
-	is_guessed = p && is_guess(c, p, b);
-	if (c->protocol == &protocol_unknown && p)
-		c->protocol->closed(c->parser, &l);
-	if (p || !c->protocol)
-		connection_speak(c, p ? p : &protocol_unknown);
-	c->is_guess = is_guessed;
-	if (is_guessed && b->total == b->len && is_too_few(p, b->bytes, b->len) && !c->is_http) {
-		c->guessed_ns = f->ns;
-		keep_first(c, b);
-	}
+	if (p && !is_unsure(c, p, b))
+		speak(f, p, b);
+	else
+		speak_unknown(f, p, b);
 }
 
 /* After the bytes: who was answered by them is shared out, and closed if nobody works on it. */
@@ -407,6 +517,9 @@ void socket_bytes_in(struct socket_requests *s, struct connection *c, const stru
 		c->protocol->inbound(c->parser, &own, &l);
 	else if (!own.len)
 		skip_first(&f, &own);
+	/* What was a request while nobody knew whose it is is none of theirs. */
+	if (f.is_guessed && !f.has_begun && connection_is_owing(c))
+		withdraw(s, c, c->head);
 	c->is_out = false;
 	c->left_ns = 0;
 	settle(&f);
@@ -423,6 +536,10 @@ void socket_bytes_out(struct socket_requests *s, struct connection *c, const str
 	c->is_out = true;
 	c->left_ns = 0;
 	vec_release(&c->guessed_by);
+	if (is_answer_to_rest(c, &m->chunk)) {
+		withdraw_rest(&f);
+		connection_speak(c, NULL);
+	}
 	if (c->protocol)
 		c->protocol->outbound(c->parser, &m->chunk, &l);
 	settle(&f);
@@ -432,10 +549,13 @@ void socket_bytes_close(struct socket_requests *s, struct connection *c, const s
 {
 	struct feeding f = { .s = s, .c = c, .rec = m ? m->rec : NULL, .ns = m ? m->head.ns : 0 };
 	const struct exchange_listener l = listener_of(&f);
+	bool is_over = m || (c->is_out && c->left_ns);
 
+	if (c->is_refuted && !c->is_opaque)
+		drop_guess(&f, is_over);
 	if (c->protocol && !c->is_opaque && m)
 		c->protocol->closed(c->parser, &l);
-	else if (c->protocol && !c->is_opaque && c->protocol->stopped && c->is_out && c->left_ns)
+	else if (c->protocol && !c->is_opaque && c->protocol->stopped && is_over)
 		c->protocol->stopped(c->parser, &l);
 	settle(&f);
 	socket_bytes_give_up(s, c);

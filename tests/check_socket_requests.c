@@ -243,6 +243,7 @@ static const struct {
 	/* in the middle of a body, and of an answer */
 	{ "old 11 5;in 11 5 of a body;out 11 5 200;in 11 5 GET /a;out 11 5 200;wait 11",
 	  "GET /a 200 4-5 c2", 0 },
+	{ "old 11 5;in 11 5 of a body;sample 11;out 11 5 200;sample 11;wait 11;close 11 5", "", 2 },
 	{ "old 11 5;out 11 5 200;sample 11;in 11 5 GET /a;out 11 5 200;wait 11",
 	  "GET /a 200 4-5 c2", 1 },
 	/* answered before its body was read: the bytes that follow are that body, and the next one */
@@ -255,11 +256,14 @@ static const struct {
 	{ "new 11 5;in 11 5 POST /a HTTP/1.1\r\nContent-Length: 4\r\n\r\nbody;out 11 5 201;wait 11;in 11 5 \r\n;wait 11;"
 	  "later 5;in 11 5 GET /b;out 11 5 200;wait 11", "POST /a 201 2-3 c2, GET /b 200 5000007-5000008 c2", 0 },
 	/* a line in pieces begins with the first of them, also before the answer to the one before */
-	{ "new 11 5;in 11 5 G;later 5;in 11 5 ET /a HTTP/1.1\r\n\r\n;out 11 5 200;wait 11", "GET /a 200 2-5000004 c2", 0 },
+	{ "new 11 5;in 11 5 G;later 5;in 11 5 ET /a HTTP/1.1\r\n\r\n;out 11 5 200;wait 11",
+	  "GET /a 200 2-5000004 c5000003", 0 },
 	{ "new 11 5;in 11 5 GET /a HTTP/1.1\r\n\r\nGE;out 11 5 200;later 5;in 11 5 T /b HTTP/1.1\r\n\r\n;out 11 5 200;wait 11",
 	  "GET /a 200 2-3 c5000002, GET /b 200 2-5000005 c2", 0 },
 	/* ... not behind a loss */
 	{ "new 11 5;in 11 5 G;lost;later 5;in 11 5 GET /b;out 11 5 200;wait 11", "GET /b 200 5000004-5000005 c2", 0 },
+	/* ... nor where its connection was closed */
+	{ "new 11 5;in 11 5 G;sample 11;close 11 5;wait 11", "", 1 },
 	/* a proxy has said whose it is, with the first bytes or before them */
 	{ "new 11 5;in 11 5 PROXY TCP4 192.0.2.1 192.0.2.2 56324 80\r\nGET /a HTTP/1.1\r\n\r\n;out 11 5 200;wait 11",
 	  "GET /a 200 2-3 c2", 0 },
@@ -394,7 +398,7 @@ static const struct {
 	{ "new 11 5;in 11 5 GET /a;out 11 5 200;wait 11;in 11 5 GET /b HT;in 11 5 TP/1.1\r\n\r\n;"
 	  "out 11 5 200;wait 11",
 	  "GET /a 200 2-3 c2, GET /b 200 5-7 c3", 0 },
-	{ "new 11 5;in 11 5 G;-;in 11 5 ET /b HTTP/1.1\r\n\r\n;out 11 5 200;wait 11", "GET /b 200 2-5 c2", 0 },
+	{ "new 11 5;in 11 5 G;-;in 11 5 ET /b HTTP/1.1\r\n\r\n;out 11 5 200;wait 11", "GET /b 200 2-5 c4", 0 },
 	/* closed before the answer; closed as the end of the answer */
 	{ "new 11 5;in 11 5 GET /a;close 11 5;wait 11", "GET /a 2-? c1", 0 },
 	{ "new 11 5;in 11 5 GET /a;out 11 5 HTTP/1.0 200 x\r\n\r\nbytes;out 11 5 +9;close 11 5;wait 11",
@@ -438,9 +442,14 @@ static const struct {
 	{ "new 11 5;in 11 5 \x01?;in 11 5 more;out 11 5 x;out 11 5 y;wait 11;in 11 5 \x01!;out 11 5 z;wait 11;"
 	  "close 11 5",
 	  "tcp:80 2-5 c4, tcp:80 7-8 c2", 0 },
-	/* ... where it is not known what the first bytes belong to, from the next exchange on */
+	/* ... of one that was there before, from the first on */
 	{ "old 11 5;in 11 5 \x01?;out 11 5 x;in 11 5 \x01?;out 11 5 y;close 11 5",
-	  "tcp:80 4-5 c2", 0 },
+	  "tcp:80 2-3 c2, tcp:80 4-5 c2", 0 },
+	{ "old 11 5;in 11 5 \x01?;out 11 5 x;close 11 5", "tcp:80 2-3 c2", 0 },
+	/* ... the last one ends where the server waits */
+	{ "new 11 5;in 11 5 \x01?;out 11 5 x;out 11 5 y;wait 11", "tcp:80 2-4 c3", 0 },
+	{ "new 11 5;in 11 5 \x01?;out 11 5 x", "tcp:80 2-? c1", 0 },
+	{ "new 11 5;in 11 5 \x01?;wait 11", "tcp:80 2-? c1", 0 },
 	/* encrypted: nothing can be said */
 	{ "new 11 5;in 11 5 \x16\x03\x01;sample 11;out 11 5 \x16\x03\x03;wait 11", "", 1 },
 	/* its first mark is missing */
@@ -454,6 +463,7 @@ START_TEST(marks_become_requests)
 	run(&o, 0, cases[_i].script);
 	ck_assert_str_eq(str_cstr(&o.text), cases[_i].want);
 	ck_assert_uint_eq(o.feed.tallies.nr_outside, cases[_i].nr_outside);
+	ck_assert_uint_eq(o.feed.tallies.nr_in_requests + o.feed.tallies.nr_outside, o.feed.tallies.nr_samples);
 	outcome_release(&o);
 }
 END_TEST
@@ -789,7 +799,8 @@ static const struct {
 	/* one byte: memcached's, HTTP's */
 	{ "old 11 5;in 11 5 g;out 11 5 \x01;in 11 5 \x01?;out 11 5 x;wait 11;close 11 5", "tcp:80 2-3 c2, tcp:80 4-5 c2",
 	  0 },
-	{ "old 11 5;in 11 5 G;out 11 5 \x01;in 11 5 \x01?;out 11 5 x;wait 11;close 11 5", "tcp:80 4-5 c2", 0 },
+	{ "old 11 5;in 11 5 G;out 11 5 \x01;in 11 5 \x01?;out 11 5 x;wait 11;close 11 5", "tcp:80 2-3 c2, tcp:80 4-5 c2",
+	  0 },
 	{ "new 11 5;in 11 5 g;in 11 5 \x01;out 11 5 \x01;in 11 5 \x01?;out 11 5 x;wait 11;close 11 5",
 	  "tcp:80 2-4 c3, tcp:80 5-6 c2", 0 },
 	/* a line of a body: memcached's; a query of PostgreSQL's */
@@ -818,17 +829,50 @@ static const struct {
 	/* too few bytes: Redis's, HTTP's, PostgreSQL's; with those that follow they are another one's, from the first on */
 	{ "new 11 5;in 11 5 se;later 5;in 11 5 t k 0 0 1\r\nx\r\n;out 11 5 STORED\r\n;wait 11;close 11 5", "set 2-5000004 c5000003",
 	  0 },
-	{ "new 11 5;in 11 5 PI;later 5;in 11 5 NG\r\n;out 11 5 %2b504f4e470d0a;wait 11;close 11 5", "PING 2-5000004 c2", 0 },
+	{ "new 11 5;in 11 5 PI;later 5;in 11 5 NG\r\n;out 11 5 %2b504f4e470d0a;wait 11;close 11 5", "PING 2-5000004 c5000003", 0 },
 	{ "new 11 5;in 11 5 d;later 5;in 11 5 e;in 11 5 lete k\r\n;in 11 5 get k\r\n;out 11 5 DELETED\r\nEND\r\n;wait 11;"
 	  "close 11 5",
-	  "delete 2-5000006 c1, get 5000005-5000006 c1", 0 },
-	{ "new 11 5;in 11 5 Q;later 5;in 11 5 %000000064100;out 11 5 %5a0000000549;wait 11;close 11 5", "A 2-5000004 c2", 0 },
+	  "delete 2-5000006 c2500002, get 5000005-5000006 c2500001", 0 },
+	{ "old 11 5;in 11 5 Q;later 5;in 11 5 %000000064100;out 11 5 %5a0000000549;wait 11;close 11 5", "A 2-5000004 c5000003", 0 },
 	/* an empty array is no request */
 	{ "new 11 5;in 11 5 %2a300d0a;later 5;in 11 5 PING\r\n;out 11 5 %2b504f4e470d0a;wait 11;close 11 5", "PING 5000003-5000004 c2",
 	  0 },
 	/* ... not where some did not travel, or came behind an answer */
 	{ "new 11 5;in 11 5 se;in 11 5 ^t k 0 0 1\r\nx\r\n;out 11 5 x;wait 11;close 11 5", "tcp:80 2-4 c3", 0 },
 	{ "new 11 5;in 11 5 se;out 11 5 x;in 11 5 t k 0 0 1\r\nx\r\n;out 11 5 STORED\r\n;wait 11;close 11 5",
+	  "tcp:80 2-3 c2, tcp:80 4-5 c2", 0 },
+	/* ... nobody's: heads that are read by themselves, lines a byte at a time, words without a line's end */
+	{ "new 11 5;in 11 5 %00000014;in 11 5 \x82key;out 11 5 x;in 11 5 %00000014;in 11 5 \x82key;out 11 5 x;close 11 5",
+	  "tcp:80 2-4 c3, tcp:80 5-7 c3", 0 },
+	{ "new 11 5;in 11 5 RPCM;in 11 5 \x01?;in 11 5 \x82key;out 11 5 x;in 11 5 RPCM;in 11 5 \x01?;out 11 5 x;close 11 5",
+	  "tcp:80 2-5 c4, tcp:80 6-8 c3", 0 },
+	{ "new 11 5;in 11 5 L;in 11 5 O;in 11 5 k;in 11 5 \n;out 11 5 x;in 11 5 L;in 11 5 \n;out 11 5 x;close 11 5",
+	  "tcp:80 2-6 c5, tcp:80 7-9 c3", 0 },
+	{ "new 11 5;in 11 5 STATUS;out 11 5 up;wait 11;in 11 5 STATUS;out 11 5 up;wait 11", "tcp:80 2-3 c2, tcp:80 5-6 c2", 0 },
+	{ "new 11 5;in 11 5 hello world;out 11 5 hello world;close 11 5", "tcp:80 2-3 c2", 0 },
+	/* the rest of what was underway is no request, whatever was read of it */
+	{ "old 11 5;in 11 5 %6400000006aabb;out 11 5 %5a0000000549;in 11 5 %51000000064100;out 11 5 %5a0000000549;wait 11",
+	  "A 4-5 c2", 0 },
+	{ "old 11 5;in 11 5 %6400000006aabb;in 11 5 %6300000004;out 11 5 %5a0000000549;in 11 5 %51000000064100;"
+	  "out 11 5 %5a0000000549;wait 11",
+	  "A 5-6 c2", 0 },
+	/* ... of nobody's protocol it may be one */
+	{ "old 11 5;in 11 5 %6400000006aabb;out 11 5 x;in 11 5 %6400000006aabb;out 11 5 x;wait 11", "tcp:80 2-3 c2, tcp:80 4-5 c2",
+	  0 },
+	/* answers that are none of the protocol's, also to a connection's first bytes */
+	{ "new 11 5;in 11 5 SET k v\n;out 11 5 done\n;in 11 5 SET k v\n;out 11 5 done\n;close 11 5",
+	  "tcp:80 2-3 c2, tcp:80 4-5 c2", 0 },
+	{ "new 11 5;in 11 5 SET k v\n;out 11 5 done\n;wait 11", "tcp:80 2-3 c2", 0 },
+	{ "new 11 5;in 11 5 SET k v\n;out 11 5 done\n", "tcp:80 2-? c1", 0 },
+	{ "new 11 5;in 11 5 get k\n;out 11 5 value of k\n;close 11 5", "tcp:80 2-3 c2", 0 },
+	{ "new 11 5;in 11 5 %800000000000000000000000000000000000000000000000;out 11 5 \x05;close 11 5", "tcp:80 2-3 c2", 0 },
+	{ "old 11 5;in 11 5 %500000000861004100;out 11 5 hello;in 11 5 %500000000861004100;out 11 5 hello;close 11 5",
+	  "tcp:80 2-3 c2, tcp:80 4-5 c2", 0 },
+	{ "old 11 5;in 11 5 %51000000064100;out 11 5 hello;close 11 5", "tcp:80 2-3 c2", 0 },
+	{ "new 11 5;in 11 5 stats\r\n;out 11 5 INSERTED 1\r\n;in 11 5 put 1 0 9 3\r\nabc\r\n;out 11 5 INSERTED 2\r\n;close 11 5",
+	  "stats 2-3 c2, tcp:80 4-5 c2", 0 },
+	/* ... PostgreSQL's begin with a message without a type */
+	{ "new 11 5;in 11 5 %51000000064100;out 11 5 %4400000004;in 11 5 %51000000064100;out 11 5 %4400000004;close 11 5",
 	  "tcp:80 2-3 c2, tcp:80 4-5 c2", 0 },
 };
 

@@ -98,6 +98,12 @@ static void may_begin(void *self)
 	(void)self;
 }
 
+/* What is to be made of that is not the parser's to say. */
+static void foreign(void *self)
+{
+	(void)self;
+}
+
 static struct exchange_listener listener_of(struct exchange *x)
 {
 	return (struct exchange_listener){ .self = x,
@@ -109,6 +115,7 @@ static struct exchange_listener listener_of(struct exchange *x)
 					   .ended = ended,
 					   .unanswered = unanswered,
 					   .skipped = skipped,
+					   .foreign = foreign,
 					   .encrypted = encrypted };
 }
 
