@@ -236,16 +236,22 @@ bool sql_is_statement(const void *text, size_t len)
 		"WITH",	    "VALUES",	"CREATE",    "ALTER",	 "DROP",     "TRUNCATE", "CALL",
 		"DO",	    "EXECUTE",	"PREPARE",   "DECLARE",	 "FETCH",    "EXPLAIN",	 "NOTIFY",
 		"COMMENT",  "ANALYZE",	"VACUUM",    "BEGIN",	 "START",    "COMMIT",	 "ROLLBACK",
-		"ABORT",    "END",	"SAVEPOINT", "RELEASE",	 "LOCK",     "DEALLOCATE",
+		"ABORT",    "END",	"SAVEPOINT", "RELEASE",	 "LOCK",     "DEALLOCATE", "COPY",
 	};
 	struct lexer l = { text, (const char *)text + len };
 	struct token t, after;
 
 	do
 		t = next_token(&l);
-	while (is_other(t, '('));
+	while (is_other(t, '(') || is_other(t, ';'));
 	if (is_word(t, "SET"))
 		return is_assignment(l);
+	if (is_word(t, "LOAD"))
+		return next_token(&l).kind == TOKEN_STRING;
+	if (is_word(t, "SECURITY"))
+		return is_word(next_token(&l), "LABEL");
+	if (is_word(t, "IMPORT"))
+		return is_word(next_token(&l), "FOREIGN");
 	if (!is_one_of(t, verbs, ARRAY_LEN(verbs)))
 		return false;
 	/* Not "update-user", "select.c", "delete.17" nor "DELETE /user". */

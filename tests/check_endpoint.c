@@ -61,6 +61,8 @@ static const struct label_case paths[] = {
 	{ "delete.17", "delete.17" },
 	{ "DELETE /user/17", "DELETE /user/17" },
 	{ "selector 17", "selector 17" },
+	{ "load user 17", "load user 17" },
+	{ "import users 17", "import users 17" },
 	{ "17", "17" },
 };
 
@@ -128,6 +130,13 @@ static const struct label_case statements[] = {
 	{ "SELECT 1 ; -- done\n ;; ", "SELECT ?" },
 	{ "BEGIN; SELECT 1; COMMIT;", "BEGIN; SELECT ?; COMMIT" },
 	{ "SELECT ';'", "SELECT ?" },
+	{ ";select 'x'", ";select ?" },
+	{ "COPY (SELECT 'x') TO STDOUT", "COPY (SELECT ?) TO STDOUT" },
+	{ "copy t from '/tmp/x'", "copy t from ?" },
+	{ "LOAD 'x'", "LOAD ?" },
+	{ "SECURITY LABEL ON TABLE t IS 'x'", "SECURITY LABEL ON TABLE t IS ?" },
+	{ "IMPORT FOREIGN SCHEMA a FROM SERVER s INTO b OPTIONS (p 'x')",
+	  "IMPORT FOREIGN SCHEMA a FROM SERVER s INTO b OPTIONS (p ?)" },
 	{ "BEGIN /*traceparent='00-17'*/", "BEGIN" },
 	{ "COMMIT", "COMMIT" },
 	{ "SAVEPOINT \"s17_x1\"", "SAVEPOINT ?" },
