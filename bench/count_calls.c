@@ -141,7 +141,7 @@ int main(void)
 		return 1;
 	}
 	call_core_start(core);
-	call_place_find(functions, CODE_BYTES, &placement);
+	call_place_find(functions, CODE_BYTES, NULL, &placement);
 	without = ns_of_call();
 	entry = ns_of_hit(core, 0, without);
 	placed = ns_of_hit(core, placement.off, without);

@@ -12,11 +12,12 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "collector/build_id.h"
+#include "collector/call_jumps.h"
 #include "collector/call_native.h"
 #include "collector/signature.h"
 
-/* Of a symbol without a size so many bytes are looked at; longer functions are not read whole. */
-enum { UNKNOWN_SIZE_BYTES = 16, MAX_CODE_BYTES = 1 << 20 };
+/* Of a symbol without a size no more bytes are looked at; longer functions are not read whole. */
+enum { UNKNOWN_SIZE_BYTES = 4096, MAX_CODE_BYTES = 1 << 20 };
 
 /* ---- patterns ---- */
 
@@ -78,14 +79,17 @@ static void say_placement(const struct call_function *f, const struct call_file 
 			    p->text, p->why);
 }
 
-static void place(struct call_function *f, int fd, uint64_t size)
+static void place(struct call_function *f, const struct call_code *code, const struct image_symbol *sym, int fd)
 {
-	size_t len = size && size < MAX_CODE_BYTES ? size : size ? MAX_CODE_BYTES : UNKNOWN_SIZE_BYTES;
-	uint8_t *code = xmalloc(len);
-	ssize_t got = pread(fd, code, len, (off_t)f->off);
+	uint64_t len = image_symbol_size(code->image, sym, sym->size ? MAX_CODE_BYTES : UNKNOWN_SIZE_BYTES);
+	uint8_t *bytes = xmalloc(len);
+	ssize_t got = pread(fd, bytes, len, (off_t)f->off);
+	struct call_jumps jumps;
 
-	call_place_find(code, got > 0 ? (size_t)got : 0, &f->placement);
-	free(code);
+	len = got > 0 ? (uint64_t)got : 0;
+	call_jumps_find(code, sym, len, &jumps);
+	call_place_find(bytes, len, &jumps, &f->placement);
+	free(bytes);
 }
 
 /* What the patterns that mean it have found. */
@@ -133,13 +137,13 @@ static bool is_better_name(const char *name, const char *than)
 	return a < b || (a == b && strcspn(name, "@") < strcspn(than, "@"));
 }
 
-static void add_function(struct call_native *n, struct call_function *f, const struct image *m,
+static void add_function(struct call_native *n, struct call_function *f, const struct call_code *code,
 			 const struct image_symbol *sym, int fd)
 {
 	*f = (struct call_function){
-		.file = n->files.nr - 1, .off = sym->off, .name = sym->name, .is_aliased = is_aliased(m, sym)
+		.file = n->files.nr - 1, .off = sym->off, .name = sym->name, .is_aliased = is_aliased(code->image, sym)
 	};
-	place(f, fd, sym->size);
+	place(f, code, sym, fd);
 	say_placement(f, &n->files.at[f->file]);
 	if (f->placement.kind != CALL_PLACE_NONE)
 		vec_push(&n->functions, *f);
@@ -181,6 +185,7 @@ static void note_indirect(struct call_native *n, const struct image_symbol *sym,
 static void search_symbols(struct call_native *n, const struct locate_file *f, const struct image *m, int fd)
 {
 	struct call_function last = { 0 };
+	struct call_code code = { 0 };
 	uint64_t last_indirect = 0;
 
 	vec_each(&m->symbols, sym) {
@@ -197,12 +202,15 @@ static void search_symbols(struct call_native *n, const struct locate_file *f, c
 			if (last.placement.kind != CALL_PLACE_NONE && is_better_name(sym->name, last.name))
 				vec_last(&n->functions)->name = last.name = sym->name;
 		} else if (has_room(n)) {
-			add_function(n, &last, m, sym, fd);
+			if (!code.image)
+				call_code_open(&code, m, fd);
+			add_function(n, &last, &code, sym, fd);
 			note_found(n, &last);
 		} else {
 			leave_out(n);
 		}
 	}
+	call_code_release(&code);
 }
 
 static bool is_same_file(const struct locate_file *f, int fd)

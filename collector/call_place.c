@@ -5,6 +5,8 @@
 #include <Zydis/Formatter.h>
 #include <string.h>
 
+#include "collector/call_jumps.h"
+
 /* Longer entry blocks are looked at no further: at their end a probe would come late. */
 enum { ENTRY_BYTES_MAX = 256, NOP5_BYTES = 5 };
 
@@ -185,17 +187,21 @@ static bool follow_sp(const struct instruction *i, uint32_t *sp_add)
 	return !writes(i, ZYDIS_REGISTER_RSP);
 }
 
-/* The lowest place in the function that a jump in it leads to; false: not all of it is code. */
-static bool first_target(const ZydisDecoder *decoder, const uint8_t *code, size_t len, size_t *ret_target)
+/* The lowest place in the function that a jump in it leads to. *ret_is_code: all of it is. */
+static size_t first_target(const ZydisDecoder *decoder, const uint8_t *code, size_t len, bool *ret_is_code)
 {
 	size_t at, first = len;
 
+	*ret_is_code = true;
 	for (at = 0; at < len;) {
 		struct instruction i;
 		uint64_t to;
 
-		if (!decode(decoder, code + at, len - at, &i))
-			return false;
+		if (!decode(decoder, code + at, len - at, &i)) {
+			*ret_is_code = false;
+			at++;
+			continue;
+		}
 		at += i.in.length;
 		if (!is_jump(&i) || !is_relative(&i))
 			continue;
@@ -203,8 +209,7 @@ static bool first_target(const ZydisDecoder *decoder, const uint8_t *code, size_
 		if (to < first)
 			first = to;
 	}
-	*ret_target = first;
-	return true;
+	return first;
 }
 
 static void describe(const struct instruction *i, struct call_placement *p)
@@ -434,12 +439,73 @@ static void refuse(struct call_placement *p, const char *why)
 	p->why = why;
 }
 
-void call_place_find(const uint8_t *code, size_t len, struct call_placement *ret)
+/* Where each call comes by once: from begin on, up to end. */
+struct span {
+	size_t begin, end;
+};
+
+/* From begin up to behind what moves the stack pointer first, if the block does. */
+static size_t behind_push(const ZydisDecoder *decoder, const uint8_t *code, size_t len, size_t begin)
+{
+	struct instruction i;
+	uint32_t sp_add = 0;
+	size_t at;
+
+	for (at = begin; at < len && decode(decoder, code + at, len - at, &i); at += i.in.length) {
+		if (ends_block(&i) || !follow_sp(&i, &sp_add))
+			break;
+		if (sp_add)
+			return at + i.in.length;
+	}
+	return begin;
+}
+
+/* What is wrong with its first instruction; NULL: nothing. *ret_doubt: why the span is short; NULL: it is not. */
+static const char *find_span(const ZydisDecoder *decoder, const uint8_t *code, size_t len, const struct call_jumps *jumps,
+			     struct span *ret, const char **ret_doubt)
 {
 	struct check check = { .begin = 0 };
+	uint64_t first;
+	bool is_code;
+
+	*ret = (struct span){ 0, first_target(decoder, code, len, &is_code) };
+	*ret_doubt = is_code ? NULL : "it has bytes that are no code";
+	if (!ret->end && is_code && is_checked(decoder, code, len, &check))
+		*ret = (struct span){ check.known.behind, check.target };
+	if (!ret->end)
+		return "a loop leads back to its first instruction";
+	/* Jumps may lead anywhere but, most likely, to the entry. */
+	if (!is_code)
+		ret->end = 1;
+	first = behind_push(decoder, code, len, ret->begin);
+	if (jumps && jumps->first > first)
+		first = jumps->first;
+	if (jumps && first < ret->end) {
+		ret->end = first;
+		*ret_doubt = "a jump from elsewhere or by a table may lead there";
+	}
+	if (ret->end <= ret->begin)
+		return "a jump from elsewhere or by a table may lead back to its first instruction";
+	return NULL;
+}
+
+const char *call_place_why_repeated(const uint8_t *code, size_t len, const struct call_jumps *jumps)
+{
+	ZydisDecoder decoder;
+	const char *doubt;
+	struct span span;
+
+	if (ZYAN_FAILED(ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64)))
+		return NULL;
+	return find_span(&decoder, code, len, jumps, &span, &doubt);
+}
+
+void call_place_find(const uint8_t *code, size_t len, const struct call_jumps *jumps, struct call_placement *ret)
+{
 	struct instruction first;
 	ZydisDecoder decoder;
-	size_t begin = 0, target;
+	struct span s = { 0, 0 };
+	const char *why;
 
 	*ret = (struct call_placement){ .kind = CALL_PLACE_NONE };
 	if (ZYAN_FAILED(ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64)) ||
@@ -447,21 +513,13 @@ void call_place_find(const uint8_t *code, size_t len, struct call_placement *ret
 		refuse(ret, "its first byte begins no instruction");
 		return;
 	}
-	if (!first_target(&decoder, code, len, &target)) {
-		/* Jumps may lead anywhere but, most likely, to the entry. */
-		target = 1;
-		ret->why = "it has bytes that are no code";
-	} else if (!target && is_checked(&decoder, code, len, &check)) {
-		begin = check.known.behind;
-		target = check.target;
-	} else if (!target) {
-		refuse(ret, "a loop leads back to its first instruction");
-		return;
-	}
-	if (find_fit(&decoder, code, len, begin, target, is_emulated, ret)) {
+	why = find_span(&decoder, code, len, jumps, &s, &ret->why);
+	if (why) {
+		refuse(ret, why);
+	} else if (find_fit(&decoder, code, len, s.begin, s.end, is_emulated, ret)) {
 		ret->kind = CALL_PLACE_EMULATED;
 		ret->why = NULL;
-	} else if (find_fit(&decoder, code, len, begin, target, is_stepped, ret)) {
+	} else if (find_fit(&decoder, code, len, s.begin, s.end, is_stepped, ret)) {
 		ret->kind = CALL_PLACE_STEPPED;
 		ret->why = ret->why ? ret->why : "nothing in its entry block is emulated";
 	} else {

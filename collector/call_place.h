@@ -46,8 +46,16 @@ struct call_placement {
 	char text[64];		/* the instruction; "" where there is none */
 };
 
-/* Pure. code: the whole function, len bytes. */
-void call_place_find(const uint8_t *code, size_t len, struct call_placement *ret);
+struct call_jumps;
+
+/*
+ * Pure. code: the whole function, len bytes. jumps: what else may lead into it (call_jumps.h); NULL: nothing. What that is
+ * cannot be before an instruction that moves the stack pointer: it would move with each round.
+ */
+void call_place_find(const uint8_t *code, size_t len, const struct call_jumps *jumps, struct call_placement *ret);
+
+/* Pure. NULL: a probe on the function's first byte is hit once in each call, or again behind a check. Else why not; static. */
+const char *call_place_why_repeated(const uint8_t *code, size_t len, const struct call_jumps *jumps);
 
 /*
  * Pure. True: with a probe on what the code begins with, the target does something else. is_entry: a function begins there,

@@ -365,6 +365,18 @@ const struct image_symbol *image_symbol_before(const struct image *m, uint64_t o
 	return low ? &m->symbols.at[low - 1] : NULL;
 }
 
+uint64_t image_symbol_size(const struct image *m, const struct image_symbol *sym, uint64_t max)
+{
+	const struct image_symbol *next = sym, *end = m->symbols.at + m->symbols.nr;
+	uint64_t size = sym->size;
+
+	while (!size && next < end && next->off == sym->off)
+		next++;
+	if (!size && next < end)
+		size = next->off - sym->off;
+	return size && size < max ? size : max;
+}
+
 bool image_symbol_vaddr(const struct image *m, const char *name, size_t len, uint64_t *ret_vaddr)
 {
 	int nr = dwfl_module_getsymtab(m->module), i;

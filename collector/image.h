@@ -51,6 +51,8 @@ void image_release(struct image *m);
 
 /* The last symbol that begins at or before off; NULL: there is none. */
 const struct image_symbol *image_symbol_before(const struct image *m, uint64_t off);
+/* The bytes of a function; where they are not known, up to the next symbol. No more than max. */
+uint64_t image_symbol_size(const struct image *m, const struct image_symbol *sym, uint64_t max);
 /* The link-time address of any symbol, data too, by its name in the file. */
 bool image_symbol_vaddr(const struct image *m, const char *name, size_t len, uint64_t *ret_vaddr);
 /*

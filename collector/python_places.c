@@ -222,7 +222,7 @@ static bool add_instruction(struct search *s, unsigned int opcode, struct python
 	code = len ? python_code_at(&s->code, vaddr, len, PF_X) : NULL;
 	if (!code || reg < 0)
 		return false;
-	call_place_find(code, len, &placement);
+	call_place_find(code, len, NULL, &placement);
 	if (placement.kind == CALL_PLACE_NONE || is_jumped_to(s, vaddr, vaddr + placement.off))
 		return false;
 	cookie = PYTHON_COOKIE(reg, false);

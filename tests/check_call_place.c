@@ -118,7 +118,7 @@ START_TEST(probes_go_where_each_call_comes_by_once)
 {
 	struct call_placement p;
 
-	call_place_find(cases[_i].code, cases[_i].len, &p);
+	call_place_find(cases[_i].code, cases[_i].len, NULL, &p);
 	ck_assert_msg(p.kind == cases[_i].kind, "%s: kind %d, not %d", cases[_i].what, p.kind, cases[_i].kind);
 	ck_assert((p.why != NULL) == (p.kind != CALL_PLACE_EMULATED));
 	if (p.kind == CALL_PLACE_NONE)
@@ -224,7 +224,7 @@ START_TEST(any_bytes_will_do)
 			code[i] = (uint8_t)(state >> 56);
 		}
 		len = (state >> 32) % (sizeof(code) + 1);
-		call_place_find(code, len, &p);
+		call_place_find(code, len, NULL, &p);
 		ck_assert(p.kind == CALL_PLACE_NONE || p.off < len);
 	}
 }

@@ -54,6 +54,7 @@
 	X(locate)                                                                                  \
 	X(exits)                                                                                   \
 	X(call_share)                                                                              \
+	X(call_jumps)                                                                              \
 	X(call_place)                                                                              \
 	X(patched)                                                                                 \
 	X(call_link)                                                                                \

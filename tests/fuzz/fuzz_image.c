@@ -46,7 +46,7 @@ static void check_image(const struct image *m, const uint8_t *data, size_t size)
 		assert(strlen(s->name) < size || m->is_stripped);
 		if (i >= NR_NAMES || s->off >= size)
 			continue;
-		call_place_find(data + s->off, s->size < size - s->off ? s->size : size - s->off, &p);
+		call_place_find(data + s->off, s->size < size - s->off ? s->size : size - s->off, NULL, &p);
 		assert(p.kind == CALL_PLACE_NONE || p.off < size - s->off);
 	}
 	vec_each(&m->usdt.sites, u)

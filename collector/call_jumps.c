@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "collector/call_jumps.h"
+
+#include <Zydis/Utils.h>
+#include <stdlib.h>
+#include <string.h>
+
+/*
+ * Where an address is put together is looked for so many instructions before the jump (in libLLVM 14 it takes fewer than
+ * 12). No switch has more entries. Code that
+ * has no name is followed through so many blocks.
+ */
+enum { BLOCK_MAX = 16, TABLE_MAX = 4096, FOLLOWED_MAX = 256 };
+
+#define COLD ".cold"
+
+static int by_name(const void *va, const void *vb)
+{
+	const struct image_symbol *const *a = va, *const *b = vb;
+
+	return strcmp((*a)->name, (*b)->name);
+}
+
+void call_code_open(struct call_code *c, const struct image *image, int fd)
+{
+	*c = (struct call_code){ .image = image };
+	elf_version(EV_CURRENT);
+	c->elf = elf_begin(fd, ELF_C_READ, NULL);
+	if (!c->elf || !python_code_open(&c->bytes, c->elf))
+		return;
+	vec_each(&image->symbols, sym)
+		if (strstr(sym->name, COLD))
+			vec_push(&c->cold, sym);
+	if (c->cold.nr)
+		qsort(c->cold.at, c->cold.nr, sizeof(*c->cold.at), by_name);
+}
+
+void call_code_release(struct call_code *c)
+{
+	vec_release(&c->cold);
+	python_code_release(&c->bytes);
+	elf_end(c->elf);
+	*c = (struct call_code){ 0 };
+}
+
+struct range {
+	uint64_t begin, end;
+};
+
+/* One function, and what is known of it so far. */
+struct search {
+	const struct call_code *c;
+	struct range function;
+	struct call_jumps *found;
+	VEC(struct range) elsewhere;	/* code of the function's that stands there */
+	VEC(uint64_t) starts;		/* places there that jumps lead to, not followed yet */
+	VEC(uint64_t) named;		/* addresses that instructions take: of tables, for some */
+	bool has_sums;			/* it jumps by a table of distances from the table */
+	VEC(uint64_t) disps;		/* and by tables of addresses: what is added to those */
+	struct python_insn last[BLOCK_MAX];
+	unsigned int nr;		/* ever; the last BLOCK_MAX of the block are there */
+	bool is_nameless;		/* what is looked at: it may be another function, which has tables of its own */
+	bool is_end;			/* code does not run on behind the last one */
+};
+
+static bool is_in(const struct range *r, uint64_t vaddr)
+{
+	return vaddr >= r->begin && vaddr < r->end;
+}
+
+static bool is_known(const struct search *s, uint64_t vaddr)
+{
+	vec_each(&s->elsewhere, r)
+		if (is_in(r, vaddr))
+			return true;
+	return is_in(&s->function, vaddr);
+}
+
+static void note(const struct search *s, uint64_t to)
+{
+	if (is_in(&s->function, to) && to - s->function.begin < s->found->first)
+		s->found->first = to - s->function.begin;
+}
+
+/* Another function, or this one. */
+static bool is_function(const struct search *s, uint64_t vaddr)
+{
+	uint64_t off = python_code_off(&s->c->bytes, vaddr);
+	const struct image_symbol *sym = off ? image_symbol_before(s->c->image, off) : NULL;
+
+	return sym && sym->off == off && sym->is_function && !strstr(sym->name, COLD);
+}
+
+/* ---- jumps ---- */
+
+/* What wrote the register last, without another one's value that it took; NULL: that is not known. */
+static const struct python_insn *writer_of(const struct search *s, ZydisRegister r)
+{
+	unsigned int n;
+	ZyanU8 k;
+
+	for (n = s->nr; n && s->nr - n < BLOCK_MAX - 1; n--) {
+		const struct python_insn *i = &s->last[(n - 1) % BLOCK_MAX];
+		const ZydisDecodedOperand *o = i->operands;
+
+		for (k = 0; k < i->in.operand_count; k++, o++)
+			if (o->type == ZYDIS_OPERAND_TYPE_REGISTER && (o->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE) &&
+			    ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64, o->reg.value) == r)
+				break;
+		if (k == i->in.operand_count)
+			continue;
+		if (i->in.mnemonic != ZYDIS_MNEMONIC_MOV || i->operands[1].type != ZYDIS_OPERAND_TYPE_REGISTER)
+			return i;
+		r = ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64, i->operands[1].reg.value);
+	}
+	return NULL;
+}
+
+/* Some instruction has taken the table's address, or it stands in the operand, without a base. */
+static void note_pointers(struct search *s, const ZydisDecodedOperand *from)
+{
+	vec_push(&s->disps, (uint64_t)from->mem.disp.value);
+	if (from->mem.base == ZYDIS_REGISTER_NONE)
+		vec_push(&s->named, 0);
+}
+
+static bool has_index(const ZydisDecodedOperand *o)
+{
+	return o->type == ZYDIS_OPERAND_TYPE_MEMORY && o->mem.index != ZYDIS_REGISTER_NONE;
+}
+
+/* Without an index it leaves the function: by a vtable, the GOT, a pointer that it was given. */
+static void note_indirect(struct search *s, const struct python_insn *jump)
+{
+	const ZydisDecodedOperand *to = &jump->operands[0];
+	const struct python_insn *i;
+
+	if (to->type == ZYDIS_OPERAND_TYPE_MEMORY) {
+		if (has_index(to))
+			note_pointers(s, to);
+		return;
+	}
+	i = to->type == ZYDIS_OPERAND_TYPE_REGISTER ? writer_of(s, to->reg.value) : NULL;
+	if (i && i->in.mnemonic == ZYDIS_MNEMONIC_MOV && has_index(&i->operands[1]))
+		note_pointers(s, &i->operands[1]);
+	else if (i ? i->in.mnemonic == ZYDIS_MNEMONIC_ADD ||
+			     (i->in.mnemonic == ZYDIS_MNEMONIC_LEA && has_index(&i->operands[1])) :
+		     (jump->in.attributes & ZYDIS_ATTRIB_HAS_NOTRACK) != 0)
+		s->has_sums = true;
+}
+
+static bool is_jump(const struct python_insn *i)
+{
+	return i->in.meta.category == ZYDIS_CATEGORY_COND_BR || i->in.meta.category == ZYDIS_CATEGORY_UNCOND_BR;
+}
+
+static void note_jump(struct search *s, const struct python_insn *i)
+{
+	bool is_fixed = i->operands[0].type == ZYDIS_OPERAND_TYPE_IMMEDIATE;
+	uint64_t to = is_fixed ? python_insn_address(i) : 0;
+
+	if (!is_fixed && !s->is_nameless)
+		note_indirect(s, i);
+	else if (is_fixed && !is_in(&s->function, i->vaddr))
+		note(s, to);
+	if (is_fixed && !is_known(s, to) && !is_function(s, to))
+		vec_push(&s->starts, to);
+}
+
+static bool runs_on(const struct python_insn *i)
+{
+	return i->in.meta.category != ZYDIS_CATEGORY_UNCOND_BR && i->in.meta.category != ZYDIS_CATEGORY_RET &&
+	       i->in.mnemonic != ZYDIS_MNEMONIC_UD2 && i->in.mnemonic != ZYDIS_MNEMONIC_HLT;
+}
+
+/* Bytes of it; 0: they are no code. */
+static unsigned int look_at(struct search *s, uint64_t vaddr)
+{
+	struct python_insn *i = &s->last[s->nr % BLOCK_MAX];
+
+	if (!python_insn_at(&s->c->bytes, vaddr, i)) {
+		s->nr = 0;
+		return 0;
+	}
+	if (is_jump(i))
+		note_jump(s, i);
+	else if (i->in.mnemonic == ZYDIS_MNEMONIC_LEA && i->operands[1].mem.base == ZYDIS_REGISTER_RIP)
+		vec_push(&s->named, python_insn_address(i));
+	s->is_end = !runs_on(i);
+	s->nr = s->is_end || i->in.meta.category == ZYDIS_CATEGORY_CALL ? 0 : s->nr + 1;
+	return i->in.length;
+}
+
+/* ---- code ---- */
+
+/* From end to end: what leads to its blocks does not matter. */
+static void look_through(struct search *s, const struct range *r)
+{
+	uint64_t at = r->begin;
+
+	s->nr = 0;
+	while (at < r->end) {
+		unsigned int len = look_at(s, at);
+
+		at += len ? len : 1;
+	}
+}
+
+/* Also those that exceptions alone lead to. */
+static void add_cold(struct search *s, const char *name)
+{
+	size_t len = strlen(name), low = 0, high = s->c->cold.nr, mid;
+
+	while (low < high) {
+		mid = low + (high - low) / 2;
+		if (strcmp(s->c->cold.at[mid]->name, name) < 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	for (; low < s->c->cold.nr && !strncmp(s->c->cold.at[low]->name, name, len); low++) {
+		const struct image_symbol *sym = s->c->cold.at[low];
+
+		if (!strncmp(sym->name + len, COLD, strlen(COLD)))
+			vec_push(&s->elsewhere, (struct range){ sym->vaddr, sym->vaddr + sym->size });
+	}
+}
+
+/* Up to where code ends, or is known. */
+static void follow(struct search *s, uint64_t begin)
+{
+	struct range r = { begin, begin };
+	unsigned int len = 1;
+
+	s->nr = 0;
+	for (s->is_end = false; len && !s->is_end && !is_known(s, r.end); r.end += len)
+		len = look_at(s, r.end);
+	vec_push(&s->elsewhere, r);
+}
+
+static void look_at_code(struct search *s, const char *name)
+{
+	size_t nr, i;
+
+	add_cold(s, name);
+	nr = s->elsewhere.nr;
+	look_through(s, &s->function);
+	for (i = 0; i < nr; i++)
+		look_through(s, &(struct range){ s->elsewhere.at[i].begin, s->elsewhere.at[i].end });
+	s->is_nameless = true;
+	while (s->starts.nr && s->elsewhere.nr < FOLLOWED_MAX)
+		follow(s, s->starts.at[--s->starts.nr]);
+}
+
+/* ---- tables ---- */
+
+static bool read_distance(const struct search *s, uint64_t table, size_t i, uint64_t *ret_to)
+{
+	const void *at = python_code_at(&s->c->bytes, table + i * sizeof(int32_t), sizeof(int32_t), 0);
+	int32_t distance;
+
+	if (!at)
+		return false;
+	memcpy(&distance, at, sizeof(distance));
+	*ret_to = table + (uint64_t)(int64_t)distance;
+	return true;
+}
+
+static bool read_address(const struct search *s, uint64_t table, size_t i, uint64_t *ret_to)
+{
+	return python_code_pointer(&s->c->bytes, table + i * sizeof(uint64_t), ret_to);
+}
+
+/* Whether one of them is a table, of this function's places or of functions: it begins with an address of code. */
+static bool read_tables(const struct search *s, uint64_t disp,
+			bool (*read)(const struct search *s, uint64_t table, size_t i, uint64_t *ret_to))
+{
+	bool is_any = false;
+	uint64_t to;
+	size_t i;
+
+	vec_each(&s->named, named) {
+		uint64_t table = *named + disp;
+
+		is_any |= read(s, table, 0, &to) && python_code_off(&s->c->bytes, to);
+		for (i = 0; i < TABLE_MAX && read(s, table, i, &to) && is_known(s, to); i++)
+			note(s, to);
+	}
+	return is_any;
+}
+
+void call_jumps_find(const struct call_code *c, const struct image_symbol *sym, uint64_t len, struct call_jumps *ret)
+{
+	struct search s = { .c = c, .function = { sym->vaddr, sym->vaddr + len }, .found = ret };
+	bool are_read;
+
+	*ret = (struct call_jumps){ UINT64_MAX };
+	look_at_code(&s, sym->name);
+	are_read = !s.has_sums || read_tables(&s, 0, read_distance);
+	vec_each(&s.disps, disp)
+		are_read &= read_tables(&s, *disp, read_address);
+	if (!are_read)
+		ret->first = 0;
+	vec_release(&s.elsewhere);
+	vec_release(&s.starts);
+	vec_release(&s.named);
+	vec_release(&s.disps);
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Where a function may be jumped into other than from its own bytes to fixed places (those call_place.h sees itself): from
+ * the part that the compiler moved out of its way (NAME.cold), and through tables, as of a switch or of labels.
+ *
+ *	lea     table(%rip), %rdx               jmp     *table(,%rax,8)         jmp     *(%rdx,%rax,8)
+ *	movslq  (%rdx,%rax,4), %rax
+ *	add     %rdx, %rax
+ *	jmp     *%rax
+ *
+ * How long a table is stands nowhere: it is read up to the first entry that leads elsewhere. What stands behind it may be
+ * taken for some more entries, and a jump from a part with no name may be another function's that calls this one last. So
+ * these jumps are no more than possible. Where a table cannot be read they may lead anywhere.
+ */
+#ifndef COLLECTOR_CALL_JUMPS_H
+#define COLLECTOR_CALL_JUMPS_H
+
+#include <libelf.h>
+#include <stdint.h>
+
+#include "base/vec.h"
+#include "collector/image.h"
+#include "collector/python_code.h"
+
+struct call_jumps {
+	uint64_t first;	/* the lowest place that may be jumped to, from the function's first byte on; UINT64_MAX: none */
+};
+
+/* The code of a file. Valid when zeroed, to be released. */
+struct call_code {
+	const struct image *image;	/* lent */
+	struct python_code bytes;
+	VEC(const struct image_symbol *) cold;	/* the parts that were moved away, by name */
+	Elf *elf;
+};
+
+/* fd is lent until it is released. Where the file cannot be read no jumps are found. */
+void call_code_open(struct call_code *c, const struct image *image, int fd);
+void call_code_release(struct call_code *c);
+
+/* Of the function with that symbol, of len bytes. Pure. */
+void call_jumps_find(const struct call_code *c, const struct image_symbol *sym, uint64_t len, struct call_jumps *ret);
+
+#endif

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A file of one segment: two functions, what was moved out of the first one, and its tables. */
+#include <check.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "collector/call_jumps.h"
+#include "collector/call_place.h"
+
+Suite *check_call_jumps_suite(void);
+
+enum { BASE = 0x1000, FUNCTION = 0x1000, OTHER = 0x1040, COLD = 0x1060, TABLE = 0x1080, LEN = 0x100 };
+
+/* lea TABLE(%rip),%rdx behind `at` bytes of the function; movslq (%rdx,%rax,4),%rax; add %rdx,%rax; jmp *%rax */
+#define LEA_TABLE(at) 0x48, 0x8d, 0x15, TABLE - FUNCTION - (at) - 7, 0, 0, 0
+#define BY_SUM 0x48, 0x63, 0x04, 0x82, 0x48, 0x01, 0xd0, 0xff, 0xe0
+/* jmp *(%rdx,%rax,8); jmp *8(%rdx,%rax,8); jmp *TABLE(,%rax,8) */
+#define BY_ADDRESS 0xff, 0x24, 0xc2
+#define BY_ADDRESS_BEHIND 0xff, 0x64, 0xc2, 8
+#define BY_ADDRESS_HERE 0xff, 0x24, 0xc5, 0x80, 0x10, 0, 0
+/* je, jmp COLD, behind `at` bytes of the function; jmp to there from the begin of COLD */
+#define JE_COLD(at) 0x0f, 0x84, COLD - FUNCTION - (at) - 6, 0, 0, 0
+#define JMP_BACK(to) 0xeb, (uint8_t)(FUNCTION + (to) - COLD - 2)
+
+static const struct {
+	const char *what;
+	uint8_t function[32], cold[8];
+	int32_t distances[4];	/* from TABLE; 0: none */
+	uint64_t addresses[4];
+	bool is_moved;		/* the dynamic linker makes them */
+	bool is_stripped;	/* what was moved away has no name */
+	uint64_t first;
+} cases[] = {
+	{ .what = "a jump in it is none from elsewhere", .function = { 0x90, 0xeb, 0xfd }, .first = UINT64_MAX },
+	{ .what = "the cold part goes back", .function = { 0x85, 0xc0, JE_COLD(2), 0xc3 }, .cold = { JMP_BACK(0) }, .first = 0 },
+	{ .what = "not to its begin", .function = { 0x85, 0xc0, JE_COLD(2), 0xc3 }, .cold = { JMP_BACK(2) }, .first = 2 },
+	{ .what = "nothing but an exception leads there", .function = { 0xc3 }, .cold = { JMP_BACK(8) }, .first = 8 },
+	{ .what = "it has no name", .function = { 0x85, 0xc0, JE_COLD(2), 0xc3 }, .cold = { 0x90, 0xeb, 0x9d }, .is_stripped = true,
+	  .first = 0 },
+	{ .what = "nameless, a call before", .function = { 0x85, 0xc0, JE_COLD(2), 0xc3 },
+	  .cold = { 0xe8, 0, 1, 0, 0, 0xeb, 0x9b }, .is_stripped = true, .first = 2 },
+	{ .what = "another function goes on here", .function = { 0x85, 0xc0, 0x74, OTHER - FUNCTION - 4, 0xc3 }, .first = UINT64_MAX },
+	{ .what = "a switch", .function = { LEA_TABLE(0), BY_SUM }, .distances = { -0x70, -0x80 + 12, -0x80 + 7, 0x1000 }, .first = 7 },
+	{ .what = "a switch of a loop", .function = { LEA_TABLE(0), BY_SUM }, .distances = { -0x70, -0x80, 0x1000 }, .first = 0 },
+	{ .what = "one that has a part in the cold", .function = { LEA_TABLE(0), BY_SUM }, .distances = { COLD - TABLE, -0x80 + 3, 0x1000 },
+	  .first = 3 },
+	{ .what = "not a table", .function = { LEA_TABLE(0), BY_SUM }, .distances = { 0x1000 }, .first = 0 },
+	{ .what = "the address is not known", .function = { BY_SUM }, .distances = { -0x70 }, .first = 0 },
+	{ .what = "labels", .function = { LEA_TABLE(0), BY_ADDRESS }, .addresses = { FUNCTION + 9, FUNCTION + 7 }, .first = 7 },
+	{ .what = "labels in a PIE", .function = { LEA_TABLE(0), BY_ADDRESS }, .addresses = { FUNCTION + 9, FUNCTION + 7 }, .is_moved = true,
+	  .first = 7 },
+	{ .what = "labels, an absolute table", .function = { BY_ADDRESS_HERE }, .addresses = { FUNCTION + 3 }, .first = 3 },
+	{ .what = "functions", .function = { LEA_TABLE(0), BY_ADDRESS }, .addresses = { OTHER }, .first = UINT64_MAX },
+	{ .what = "functions in structs", .function = { LEA_TABLE(0), BY_ADDRESS_BEHIND }, .addresses = { 1, OTHER }, .first = UINT64_MAX },
+	{ .what = "labels, nothing of them known", .function = { BY_ADDRESS }, .addresses = { FUNCTION }, .first = 0 },
+	{ .what = "a vtable", .function = { 0xff, 0x60, 0x10 }, .first = UINT64_MAX },
+	{ .what = "a pointer", .function = { 0x48, 0x8b, 0x07, 0xff, 0xe0 }, .first = UINT64_MAX },
+};
+
+static void write_file(int _i, uint8_t file[LEN], struct call_code *c)
+{
+	size_t i;
+
+	memset(file, 0x06, LEN);	/* no instruction */
+	memcpy(file, cases[_i].function, sizeof(cases[_i].function));
+	memcpy(file + OTHER - BASE, "\xeb\xbe", 2);	/* jmp FUNCTION */
+	memcpy(file + COLD - BASE, cases[_i].cold, sizeof(cases[_i].cold));
+	memset(file + TABLE - BASE, 0, LEN - (TABLE - BASE));
+	if (cases[_i].distances[0])
+		memcpy(file + TABLE - BASE, cases[_i].distances, sizeof(cases[_i].distances));
+	for (i = 0; i < ARRAY_LEN(cases[_i].addresses); i++) {
+		uint64_t at = TABLE + i * sizeof(uint64_t), to = cases[_i].addresses[i];
+
+		if (to && cases[_i].is_moved)
+			vec_push(&c->bytes.moved, (struct python_pointer){ at, to });
+		else if (to)
+			memcpy(file + at - BASE, &to, sizeof(to));
+	}
+}
+
+START_TEST(jumps_from_elsewhere_are_found)
+{
+	struct image_symbol symbols[] = { { "f", FUNCTION, 0, 32, true, false, false }, { "other", OTHER, OTHER - BASE, 2, true, false, false },
+					  { "f.cold", COLD, COLD - BASE, 8, true, false, false } };
+	struct image image = { .symbols = { symbols, cases[_i].is_stripped ? 2 : 3, 0 } };
+	struct call_code c = { .image = &image };
+	const struct image_symbol *cold = &symbols[2];
+	struct call_jumps jumps;
+	uint8_t file[LEN];
+
+	write_file(_i, file, &c);
+	c.bytes.bytes = file;
+	c.bytes.len = LEN;
+	vec_push(&c.bytes.segments, (GElf_Phdr){ .p_flags = PF_R | PF_X, .p_vaddr = BASE, .p_filesz = LEN });
+	if (!cases[_i].is_stripped)
+		vec_push(&c.cold, cold);
+	call_jumps_find(&c, &symbols[0], 32, &jumps);
+	ck_assert_msg(jumps.first == cases[_i].first, "%s: to %llx", cases[_i].what, (unsigned long long)jumps.first);
+	call_code_release(&c);
+}
+END_TEST
+
+/* What may lead into the entry block, and where the probe goes then. */
+static const struct {
+	const char *what;
+	uint8_t code[16];
+	size_t len;
+	uint64_t first;
+	enum call_place_kind kind;
+	uint32_t off;
+} places[] = {
+	{ "mov; push; ret: behind the push", { 0x89, 0xf8, 0x55, 0xc3 }, 4, 3, CALL_PLACE_EMULATED, 2 },
+	{ "mov; push; ret: to the begin, so it is no loop", { 0x89, 0xf8, 0x55, 0xc3 }, 4, 0, CALL_PLACE_EMULATED, 2 },
+	{ "sub $8,%rsp; mov; call: to the mov", { 0x48, 0x83, 0xec, 8, 0x89, 0xf8, 0xe8, 0, 0, 0, 0 }, 11, 4, CALL_PLACE_STEPPED, 0 },
+	{ "sub $8,%rsp; mov; call: anywhere", { 0x48, 0x83, 0xec, 8, 0x89, 0xf8, 0xe8, 0, 0, 0, 0 }, 11, 0, CALL_PLACE_STEPPED, 0 },
+	{ "mov; je: behind", { 0x89, 0xf8, 0x74, 0, 0xc3 }, 5, 4, CALL_PLACE_EMULATED, 2 },
+	{ "mov; je: to the je", { 0x89, 0xf8, 0x74, 0, 0xc3 }, 5, 2, CALL_PLACE_STEPPED, 0 },
+	{ "mov; je: anywhere", { 0x89, 0xf8, 0x74, 0, 0xc3 }, 5, 0, CALL_PLACE_NONE, 0 },
+	{ "push; jne push: it is seen here", { 0x55, 0x75, 0xfd, 0xc3 }, 4, UINT64_MAX, CALL_PLACE_NONE, 0 },
+	{ "dec; jne dec; data", { 0xff, 0xcf, 0x75, 0xfc, 0xc3, 0x06, 0x06 }, 7, UINT64_MAX, CALL_PLACE_NONE, 0 },
+	{ "dec; jmp behind the data; data; jne dec", { 0xff, 0xcf, 0xeb, 2, 0x06, 0x06, 0x75, 0xf8, 0xc3 }, 9, UINT64_MAX, CALL_PLACE_NONE, 0 },
+};
+
+START_TEST(no_probe_goes_where_they_lead)
+{
+	const struct call_jumps jumps = { places[_i].first };
+	struct call_placement p;
+
+	call_place_find(places[_i].code, places[_i].len, &jumps, &p);
+	ck_assert_msg(p.kind == places[_i].kind && p.off == places[_i].off, "%s: kind %d at %u", places[_i].what, p.kind, p.off);
+	ck_assert_msg((call_place_why_repeated(places[_i].code, places[_i].len, &jumps) != NULL) == (p.kind == CALL_PLACE_NONE), "%s",
+		      places[_i].what);
+}
+END_TEST
+
+Suite *check_call_jumps_suite(void)
+{
+	Suite *s = suite_create("call_jumps");
+	TCase *tc = tcase_create("call_jumps");
+
+	tcase_add_loop_test(tc, jumps_from_elsewhere_are_found, 0, ARRAY_LEN(cases));
+	tcase_add_loop_test(tc, no_probe_goes_where_they_lead, 0, ARRAY_LEN(places));
+	suite_add_tcase(s, tc);
+	return s;
+}
