@@ -126,6 +126,11 @@ const char *locate_no_returns(const struct locate *l);
  * comes by once: call_place_check(). All sites are functions.
  */
 void locate_entries(struct locate *l, struct probe_sites *sites);
+/*
+ * NULL: the function's first byte is passed once in each call, or it was moved behind a check. Else why a probe there would
+ * take a loop's rounds for calls; static.
+ */
+const char *locate_why_repeated(struct locate *l, const struct probe_site *site);
 /* One that a process has changed the code of in its memory (patched.h), of those of one file; NULL: none. */
 const struct probe_site *locate_patched(const struct probe_site *sites, size_t nr, uint32_t pid);
 /* See call_place_is_changed(). */

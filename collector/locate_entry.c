@@ -4,13 +4,14 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "collector/call_jumps.h"
 #include "collector/call_place.h"
 #include "collector/locate.h"
 #include "collector/patched.h"
 #include "collector/probe.h"
 
-/* Longer functions are taken as they are. */
-enum { MAX_CODE_BYTES = 1 << 20, INSTRUCTION_BYTES_MAX = 15 };
+/* Longer functions are taken as they are. Of a symbol without a size no more bytes are looked at. */
+enum { MAX_CODE_BYTES = 1 << 20, UNKNOWN_SIZE_BYTES = 4096, INSTRUCTION_BYTES_MAX = 15 };
 
 static uint64_t size_of_function(const struct image *m, uint64_t off)
 {
@@ -60,6 +61,39 @@ void locate_entries(struct locate *l, struct probe_sites *sites)
 		if (!check.keeps_arguments)
 			lose_arguments(&site->args);
 	}
+}
+
+static const char *why_repeated(const struct image *m, const struct image_symbol *sym, int fd)
+{
+	uint64_t len = image_symbol_size(m, sym, sym->size ? MAX_CODE_BYTES : UNKNOWN_SIZE_BYTES);
+	uint8_t *bytes = xmalloc(len);
+	ssize_t got = pread(fd, bytes, len, (off_t)sym->off);
+	struct call_code code = { 0 };
+	struct call_jumps jumps;
+	const char *why = NULL;
+
+	call_code_open(&code, m, fd);
+	if (got > 0) {
+		call_jumps_find(&code, sym, (uint64_t)got, &jumps);
+		why = call_place_why_repeated(bytes, (size_t)got, &jumps);
+	}
+	call_code_release(&code);
+	free(bytes);
+	return why;
+}
+
+const char *locate_why_repeated(struct locate *l, const struct probe_site *site)
+{
+	const struct image *m = locate_image_of(l, site);
+	const struct image_symbol *sym = m ? image_symbol_before(m, site->code_off) : NULL;
+	int fd = open(site->open_path, O_RDONLY | O_CLOEXEC);
+	const char *why = NULL;
+
+	if (fd >= 0 && sym && sym->off == site->code_off)
+		why = why_repeated(m, sym, fd);
+	if (fd >= 0)
+		close(fd);
+	return why;
 }
 
 /* The bytes at the probe, as many as an instruction may have. */

@@ -155,6 +155,21 @@ static int check_code(struct probe_marker *m, const struct probe_sites *sites, b
 	return 0;
 }
 
+/* An end may be hit again, since by then there is nothing to end. */
+static int check_begins(struct probe_marker *m, struct err *e)
+{
+	vec_each(&m->begins.sites, site) {
+		const char *why = site->is_return ? NULL : locate_why_repeated(&m->locate, site);
+
+		if (!why)
+			continue;
+		err_set(e, -EOPNOTSUPP, "--marker %s: when %s in %s is called cannot be told: %s", m->spec->text, site->name,
+			site->module, why);
+		return err_remedy(e, "Name another probe: a function that calls it, for one.");
+	}
+	return 0;
+}
+
 /* A probe is put wherever the file is mapped. All sites are of one file. */
 static int check_in_memory(const struct probe_marker *m, const struct probe_site *sites, size_t nr, const struct pids *pids,
 			   struct err *e)
@@ -206,6 +221,8 @@ static int find_sites(struct probe_marker *m, const struct marker_target *target
 	int err;
 
 	err = find_probe(m, &spec->begin, &m->begins, e);
+	if (!err && spec->begin.function)
+		err = check_begins(m, e);
 	if (!err)
 		err = find_probe(m, &spec->end, &m->ends, e);
 	if (!err)

@@ -292,6 +292,73 @@ def check_thunks():
     step("thunks")
 
 
+LOOPS = r"""
+#include <stdio.h>
+volatile long seen, filled;
+__attribute__((cold, noinline)) void fill(void) { filled = 1; }
+__attribute__((noinline)) int by_switch(const unsigned char *p)
+{
+	for (;;)
+		switch (*p++) {
+		case 0: return 0;
+		case 1: case 2: case 9: case 10: continue;
+		case 3: return 3;
+		case 4: seen++; return 4;
+		case 5: return 17;
+		case 6: seen += 3; return 99;
+		case 7: return *p;
+		case 8: return p[1];
+		default: return -1;
+		}
+}
+__attribute__((noinline)) long by_label(const unsigned char *p, long sum)
+{
+	static void *to[] = { &&more, &&less, &&end };
+more:	if (sum > 1000000) return sum;
+	sum += 3; goto *to[*p++];
+less:	sum ^= (long)p & 1; goto *to[*p++];
+end:	return sum;
+}
+__attribute__((noinline)) long by_cold(volatile long *at)
+{
+	while (__builtin_expect(!__atomic_load_n(at, __ATOMIC_ACQUIRE), 0))
+		fill();
+	return (*at)--;
+}
+__attribute__((noinline)) long once(long n) { return n + seen; }
+long by_loop(long n);
+__asm__(".text\n.globl by_loop\n.type by_loop, @function\nby_loop: dec %rdi\njnz by_loop\nmov $5, %eax\nret\n"
+	".byte 6, 6\n.size by_loop, . - by_loop\n");
+int main(void)
+{
+	long sum = 0;
+	for (int i = 0; i < 200; i++)
+		sum += by_switch((unsigned char *)"\1\2\11\12\1\7\5") + by_label((unsigned char *)"\0\1\0\0\1\2", i) +
+		       by_cold(&filled) + once(i) + by_loop(5);
+	return sum == 1;
+}
+"""
+
+
+def check_loops():
+    """A loop's rounds are no calls, however it leads back: each function is counted right, or is not, which is said."""
+    names = ("by_switch", "by_label", "by_cold", "by_loop", "once")
+    with open(path("loops.c"), "w") as f:
+        f.write(LOOPS)
+    for flags in ("-O1", "-O2", "-Os"):
+        program = path("loops" + flags)
+        run("gcc", flags, "-o", program, path("loops.c"))
+        done = wperf("record", "-o", path("loops.data"), "--marker", "none", "--calls", "by_*@loops*", "--calls", "once", "--", program)
+        refused = set(re.findall(r"calls of (\w+) in \S+ are not counted: .*its first instruction", done.stderr))
+        got, inexact = counted(report(path("loops.data")), names)
+        equal("calls of functions with loops, " + flags, (got, inexact), ({name: (200, 200) for name in names if name not in refused}, set()))
+        check("by_loop" in refused and "once" not in refused, "refused: %r" % refused)
+        for name in refused:
+            done = wperf("record", "-o", path("loops.data"), "--marker", "func:" + name, "--", program, status=USAGE)
+            has("a request that begins with a loop", done.stderr, "when %s in %s is called cannot be told: " % (name, program))
+    step("loops from the entry")
+
+
 def check_unmet():
     """What patterns meant that could not be known when recording began: said when it ends."""
     plugin = path("plugin.so")
@@ -408,6 +475,6 @@ def check_overhead():
 
 
 for one in (check_library, check_others, check_killed_midway, check_loss, check_ends, check_names, check_aliases,
-            check_vectors, check_thunks, check_unmet, check_soon, check_go, check_overhead):
+            check_vectors, check_thunks, check_loops, check_unmet, check_soon, check_go, check_overhead):
     if len(sys.argv) < 2 or one.__name__ in sys.argv[1:]:
         one()
