@@ -27,42 +27,50 @@ static const struct suffix {
 	{ ".lto_priv.", true, false, false }, { ".llvm.", true, false, false },
 	{ ".localalias", false, false, false }, { ".cold", false, true, false },
 	{ ".part.", true, true, false },	{ GO_ABI0_SUFFIX, false, false, false },
+	{ ".__uniq.", true, false, false },
 };
 
-static const struct suffix *suffix_at(const char *s, size_t *ret_len)
+/*
+ * The n-th of that name: of GCC a function in another one, of LLVM's link-time optimization static ones. C's names have no
+ * dot before; Go's have, and its f.func1.1 is another function than f.func1.
+ */
+static const struct suffix number_suffix = { ".", true, false, false };
+
+static bool is_suffix(const struct suffix *f, const char *s, size_t *ret_len)
+{
+	size_t len = strlen(f->word), number;
+
+	if (!str_starts(s, f->word))
+		return false;
+	number = strspn(s + len, "0123456789");
+	len += number;
+	*ret_len = len;
+	return f->has_number == (number > 0) && (!s[len] || s[len] == '.' || s[len] == '@');
+}
+
+static const struct suffix *suffix_at(const char *s, bool is_first_dot, size_t *ret_len)
 {
 	size_t i;
 
-	for (i = 0; i < ARRAY_LEN(suffixes); i++) {
-		size_t len = strlen(suffixes[i].word), number;
-
-		if (!str_starts(s, suffixes[i].word))
-			continue;
-		number = strspn(s + len, "0123456789");
-		if (suffixes[i].has_number != (number > 0))
-			continue;
-		len += number;
-		if (s[len] && s[len] != '.' && s[len] != '@')
-			continue;
-		*ret_len = len;
-		return &suffixes[i];
-	}
-	return NULL;
+	for (i = 0; i < ARRAY_LEN(suffixes); i++)
+		if (is_suffix(&suffixes[i], s, ret_len))
+			return &suffixes[i];
+	return is_first_dot && is_suffix(&number_suffix, s, ret_len) ? &number_suffix : NULL;
 }
 
 /* The symbol without version and suffixes, or NULL for a piece of a function. */
 static char *base_symbol(const char *symbol, bool *ret_changed)
 {
-	const char *dot = strchr(symbol + 1, '.');
+	const char *first = strchr(symbol + 1, '.'), *dot = first;
 	size_t len = strcspn(symbol + 1, "@") + 1, n;
 
 	*ret_changed = false;
-	for (; dot; dot = strchr(dot + 1, '.')) {
+	for (; dot && dot < symbol + len; dot = strchr(dot + 1, '.')) {
 		const char *s = dot;
 		const struct suffix *f;
 		bool changed = false;
 
-		while ((f = suffix_at(s, &n)) && !f->is_piece) {
+		while ((f = suffix_at(s, dot == first, &n)) && !f->is_piece) {
 			changed |= f->is_changed;
 			s += n;
 		}

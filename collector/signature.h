@@ -11,6 +11,7 @@
  *	memcpy@@GLIBC_2.14			memcpy		memcpy
  *	_ZN2ns1fIiEEvT_				ns::f<int>	ns::f<int>(int)
  *	parse.isra.0, parse.constprop.3		parse		parse
+ *	handle.1, inner.0, helper.__uniq.77	handle, inner, helper: of several with one name
  *	runtime.futex.abi0			runtime.futex	runtime.futex
  *	parse.cold, parse.part.0		pieces of a function, not the function: no name
  */

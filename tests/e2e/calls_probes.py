@@ -213,6 +213,13 @@ def check_names():
     run("gcc", "-O2", "-g", "-flto", "-fno-fat-lto-objects", "-o", path("lto"), path("lto.c"))
     _, talk = names_counted(path("lto"), "twic*", "rand_*")
     equal("what LTO inlined", re.findall("calls of (.*) in %s cannot be counted: it was inlined" % path("lto"), talk), ["twice"])
+    # A function in a function has a number behind its name.
+    with open(path("nested.c"), "w") as f:
+        f.write("int call(int (*f)(int), int n) { return f(n); }\n"
+                "int main(int argc, char **argv) { int inner(int n) { return n + argc; } return call(inner, 1) == 0; }\n")
+    run("gcc", "-O0", "-g", "-o", path("nested"), path("nested.c"))
+    found, talk = names_counted(path("nested"), "inner")
+    equal("a function in a function", (len(found), "inlined" in talk), (1, False))
     process = start_target(target, "spin", "1", ready="ready", stdin=subprocess.PIPE)
     for pattern, said in (("no_such_function", "no function 'no_such_function'"),
                           ("no_such_*", "no function is named like that"),
