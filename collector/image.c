@@ -199,7 +199,7 @@ static void mark_other_abi(struct image *m)
 				    has_symbol(m, sym->name, strlen(sym->name) - strlen(GO_ABI0_SUFFIX));
 }
 
-/* A function of that symbol, without its "_Z", begins there. */
+/* A function of that symbol, without its "_Z", begins there, or another thunk of it. */
 static bool is_function_at(const struct image *m, uint64_t off, const char *name)
 {
 	size_t low = 0, high = m->symbols.nr, len = strcspn(name, "@");
@@ -213,9 +213,11 @@ static bool is_function_at(const struct image *m, uint64_t off, const char *name
 			high = middle;
 	}
 	for (; low < m->symbols.nr && m->symbols.at[low].off == off; low++) {
-		const char *s = m->symbols.at[low].name;
+		const char *s = m->symbols.at[low].name, *function = thunk_function(s);
 
-		if (str_starts(s, "_Z") && !strncmp(s + 2, name, len) && (!s[2 + len] || s[2 + len] == '@'))
+		if (!function && str_starts(s, "_Z"))
+			function = s + 2;
+		if (function && !strncmp(function, name, len) && (!function[len] || function[len] == '@'))
 			return true;
 	}
 	return false;
@@ -227,8 +229,13 @@ static bool is_passed_on(const struct image *m, int fd, const struct image_symbo
 	size_t len = sym->size && sym->size < THUNK_BYTES ? sym->size : THUNK_BYTES;
 	uint8_t code[THUNK_BYTES];
 	ssize_t got = function ? pread(fd, code, len, (off_t)sym->off) : -1;
+	uint64_t to;
+	size_t at = 0;
 
-	return got > 0 && is_function_at(m, thunk_target(code, (size_t)got, sym->off), function);
+	while (got > 0 && (to = thunk_target(code, (size_t)got, sym->off, &at)))
+		if (is_function_at(m, to, function))
+			return true;
+	return false;
 }
 
 /* What they pass on is a call of the function, which is among the symbols itself. */

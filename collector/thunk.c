@@ -16,48 +16,44 @@ static const char *skip_offset(const char *s)
 	return digits && s[digits] == '_' ? s + digits + 1 : NULL;
 }
 
+/* "hNUMBER_", "vNUMBER_NUMBER_". */
+static const char *skip_call_offset(const char *s)
+{
+	const char *behind = *s == 'h' || *s == 'v' ? skip_offset(s + 1) : NULL;
+
+	return behind && *s == 'v' ? skip_offset(behind) : behind;
+}
+
 const char *thunk_function(const char *symbol)
 {
-	const char *s = NULL;
+	const char *s;
 
-	if (str_starts(symbol, "_ZTh") || str_starts(symbol, "_ZTv"))
-		s = skip_offset(symbol + 4);
-	if (s && symbol[3] == 'v')
-		s = skip_offset(s);
-	return s;
+	if (!str_starts(symbol, "_ZT"))
+		return NULL;
+	if (symbol[3] != 'c')
+		return skip_call_offset(symbol + 3);
+	s = skip_call_offset(symbol + 4);
+	return s ? skip_call_offset(s) : NULL;
 }
 
-static bool may_leave(const ZydisDecodedInstruction *in)
+static bool leads_on(const ZydisDecodedInstruction *in)
 {
-	switch (in->meta.category) {
-	case ZYDIS_CATEGORY_COND_BR:
-	case ZYDIS_CATEGORY_CALL:
-	case ZYDIS_CATEGORY_RET:
-	case ZYDIS_CATEGORY_INTERRUPT:
-	case ZYDIS_CATEGORY_SYSCALL:
-		return true;
-	default:
-		return false;
-	}
+	return in->meta.category == ZYDIS_CATEGORY_COND_BR || in->meta.category == ZYDIS_CATEGORY_UNCOND_BR ||
+	       in->meta.category == ZYDIS_CATEGORY_CALL;
 }
 
-uint64_t thunk_target(const uint8_t *code, size_t len, uint64_t at)
+uint64_t thunk_target(const uint8_t *code, size_t len, uint64_t off, size_t *at)
 {
 	ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
 	ZydisDecodedInstruction in;
 	ZydisDecoder decoder;
-	size_t i;
 
 	if (ZYAN_FAILED(ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64)))
 		return 0;
-	for (i = 0; i < len; i += in.length) {
-		if (ZYAN_FAILED(ZydisDecoderDecodeFull(&decoder, code + i, len - i, &in, operands)) ||
-		    may_leave(&in))
-			return 0;
-		if (in.meta.category == ZYDIS_CATEGORY_UNCOND_BR)
-			return operands[0].type == ZYDIS_OPERAND_TYPE_IMMEDIATE ?
-				       at + i + in.length + (uint64_t)operands[0].imm.value.s :
-				       0;
+	while (*at < len && !ZYAN_FAILED(ZydisDecoderDecodeFull(&decoder, code + *at, len - *at, &in, operands))) {
+		*at += in.length;
+		if (leads_on(&in) && operands[0].type == ZYDIS_OPERAND_TYPE_IMMEDIATE)
+			return off + *at + (uint64_t)operands[0].imm.value.s;
 	}
 	return 0;
 }

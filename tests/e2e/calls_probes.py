@@ -276,10 +276,10 @@ def check_vectors():
 
 def check_thunks():
     """A virtual call through a second base class is one call, and one request."""
-    for flags in ("-O0", "-O2"):
+    for flags in ("-O0", "-O2", "-pg"):
         binary = build("e2e_thunks.cc", flags, output="thunks" + flags)
-        for options, names in ((("--marker", "none", "--calls", "both::*", "--calls", "shared::*"), ("both::far", "shared::far", "both::near", "shared::near")),
-                               (("--marker", "func:both::far"), ()), (("--marker", "func:shared::far"), ())):
+        for options, names in ((("--marker", "none", "--calls", "both::*", "--calls", "shared::*"), ("both::far", "shared::far", "both::near", "shared::near", "both::self", "shared::self")),
+                               (("--marker", "func:both::far"), ()), (("--marker", "func:shared::far"), ()), (("--marker", "func:both::self"), ())):
             process = start_target(binary, ready="ready", stdin=subprocess.PIPE)
             recording = Recording("-p", process.pid, *options)
             process.stdin.write("\n")

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Calls through a second base class, whose thunks either go on to the function or have its body in them:
- * -O2 does the one to far(), which must not be inlined, and the other to near().
+ * -O2 does the one to far(), which must not be inlined, and the other to near(). What self() gives back is adjusted, too.
  *
  * e2e_thunks: "ready", then 100 calls of each for a line of input
  */
@@ -17,17 +17,20 @@ struct first {
 struct second {
 	virtual int far(int n) = 0;
 	virtual int near(int n) = 0;
+	virtual second *self() = 0;
 	int b = 2;
 };
 
 struct both : first, second {
 	noinline int far(int n) override;
 	int near(int n) override;
+	noinline both *self() override;
 };
 
 struct shared : virtual second {
 	noinline int far(int n) override;
 	int near(int n) override;
+	noinline shared *self() override;
 };
 
 int both::far(int n)
@@ -52,9 +55,21 @@ int shared::near(int n)
 	return n ^ b;
 }
 
+both *both::self()
+{
+	__asm__ volatile("" ::: "memory");
+	return this;
+}
+
+shared *shared::self()
+{
+	__asm__ volatile("nop" ::: "memory");
+	return this;
+}
+
 static noinline int call(second *s, int n)
 {
-	return s->far(n) + s->near(n);
+	return s->far(n) + s->near(n) + s->self()->b;
 }
 
 int main(void)
