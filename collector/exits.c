@@ -449,6 +449,30 @@ bool exits_find(struct exits *x, const struct exits_piece *pieces, size_t nr, bo
 	return found;
 }
 
+static bool leads_into(const ZydisDecoder *decoder, const struct exits_piece *from, const struct exits_piece *to)
+{
+	struct instruction i;
+	uint64_t target;
+	size_t at;
+
+	for (at = 0; at < from->len; at += i.in.length) {
+		i.off = from->off + at;
+		if (ZYAN_FAILED(ZydisDecoderDecodeFull(decoder, from->code + at, from->len - at, &i.in, i.operands)))
+			i.in.length = 1;
+		else if (is_jump(&i) && has_target(&i, &target) && target >= to->off && target - to->off < to->len)
+			return true;
+	}
+	return false;
+}
+
+bool exits_are_joined(const struct exits_piece *a, const struct exits_piece *b)
+{
+	ZydisDecoder decoder;
+
+	return !ZYAN_FAILED(ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64)) &&
+	       (leads_into(&decoder, a, b) || leads_into(&decoder, b, a));
+}
+
 void exits_release(struct exits *x)
 {
 	vec_release(&x->at);

@@ -58,4 +58,7 @@ struct exits_piece {
 bool exits_find(struct exits *x, const struct exits_piece *pieces, size_t nr, bool is_caught);
 void exits_release(struct exits *x);
 
+/* Pure. Decoded from end to end, one has a jump into the other. */
+bool exits_are_joined(const struct exits_piece *a, const struct exits_piece *b);
+
 #endif

@@ -160,15 +160,6 @@ bool locate_file_is_go(const struct locate_file *f)
 	return file_is(f, elf_is_go);
 }
 
-/* The function itself, and the part that the compiler moved out of its way: NAME.cold. */
-static bool is_part_of(const struct image_symbol *sym, const struct probe_site *site)
-{
-	size_t len = strlen(site->name);
-
-	return sym->size && (sym->off == site->off || (!strncmp(sym->name, site->name, len) &&
-						       str_starts(sym->name + len, ".cold")));
-}
-
 /* Of one function, and what else is known of it. */
 struct pieces {
 	VEC(struct exits_piece) at;
@@ -194,35 +185,107 @@ static bool is_compiled(const struct pieces *pieces, uint64_t vaddr, uint64_t si
 	return pieces->cfi;
 }
 
-static bool add_piece(struct pieces *pieces, const struct image_symbol *sym)
+/* False: it is too long, or cannot be read. The code is the caller's. */
+static bool read_piece(struct pieces *pieces, const struct image_symbol *sym, struct exits_piece *ret)
 {
-	struct exits_piece p = { .len = sym->size, .off = sym->off, .vaddr = pieces->image->is_fixed ? sym->vaddr : 0 };
 	uint8_t *code;
 
 	if (sym->size > MAX_CODE_BYTES)
 		return false;
-	p.code = code = xmalloc(sym->size);
-	p.is_compiled = is_compiled(pieces, sym->vaddr, sym->size);
-	if (sym->off == pieces->site->off)
-		vec_insert(&pieces->at, 0, p);
-	else
+	ret->code = code = xmalloc(sym->size);
+	ret->len = sym->size;
+	ret->off = sym->off;
+	ret->vaddr = pieces->image->is_fixed ? sym->vaddr : 0;
+	ret->is_compiled = is_compiled(pieces, sym->vaddr, sym->size);
+	if (pread(pieces->fd, code, sym->size, (off_t)sym->off) == (ssize_t)sym->size)
+		return true;
+	free(code);
+	return false;
+}
+
+static bool add_function(struct pieces *pieces)
+{
+	struct exits_piece p;
+
+	vec_each(&pieces->image->symbols, sym) {
+		if (sym->off != pieces->site->off || !sym->size)
+			continue;
+		if (!read_piece(pieces, sym, &p))
+			return false;
 		vec_push(&pieces->at, p);
-	return pread(pieces->fd, code, sym->size, (off_t)sym->off) == (ssize_t)sym->size;
+		return true;
+	}
+	return false;
+}
+
+/* A part that the compiler moved out of the way of a function with one of the names that this one has: NAME.cold. */
+static bool is_cold(const struct pieces *pieces, const struct image_symbol *sym)
+{
+	const struct image_symbol *begin = pieces->image->symbols.at;
+	const struct image_symbol *last = image_symbol_before(pieces->image, pieces->site->off), *f;
+
+	for (f = last; f && f >= begin && f->off == last->off && sym->size; f--) {
+		size_t len = strcspn(f->name, "@");
+
+		if (!strncmp(sym->name, f->name, len) && str_starts(sym->name + len, ".cold"))
+			return true;
+	}
+	return false;
+}
+
+/* *ret_any: there is another function of that name. True: the part is such a one's. */
+static bool is_of_namesake(struct pieces *pieces, const struct exits_piece *cold, bool *ret_any)
+{
+	struct exits_piece p;
+	bool found = false;
+
+	*ret_any = false;
+	vec_each(&pieces->image->symbols, sym) {
+		if (found || sym->off == pieces->site->off || !sym->size || strcmp(sym->name, pieces->site->name))
+			continue;
+		*ret_any = true;
+		if (!read_piece(pieces, sym, &p))
+			continue;
+		found = exits_are_joined(&p, cold);
+		free((void *)p.code);
+	}
+	return found;
+}
+
+/* Static functions of one name are told apart by jumps. False: whose it is is not known; exceptions alone lead there. */
+static bool find_owner(struct pieces *pieces, const struct exits_piece *cold, bool *ret_is_mine)
+{
+	bool has_namesake, is_others;
+
+	*ret_is_mine = exits_are_joined(&pieces->at.at[0], cold);
+	if (*ret_is_mine)
+		return true;
+	is_others = is_of_namesake(pieces, cold, &has_namesake);
+	*ret_is_mine = !has_namesake;
+	return is_others || !has_namesake;
 }
 
 /* The function itself first. */
 static bool add_pieces(struct pieces *pieces)
 {
+	bool is_known = add_function(pieces), is_mine;
 	uint64_t last_off = 0;
+	struct exits_piece p;
 
 	vec_each(&pieces->image->symbols, sym) {
-		if (sym->off == last_off || !is_part_of(sym, pieces->site))
+		if (!is_known || sym->off == last_off || !is_cold(pieces, sym))
 			continue;
 		last_off = sym->off;
-		if (!add_piece(pieces, sym))
-			return false;
+		is_known = read_piece(pieces, sym, &p);
+		if (!is_known)
+			break;
+		is_known = find_owner(pieces, &p, &is_mine);
+		if (is_mine)
+			vec_push(&pieces->at, p);
+		else
+			free((void *)p.code);
 	}
-	return pieces->at.nr && pieces->at.at[0].off == pieces->site->off;
+	return is_known;
 }
 
 static void pieces_release(struct pieces *pieces)

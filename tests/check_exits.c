@@ -189,6 +189,20 @@ START_TEST(pieces_are_one_function)
 }
 END_TEST
 
+START_TEST(pieces_are_joined_by_a_jump)
+{
+	static const uint8_t to_b[] = { 0x06, 0x85, 0xff, 0x0f, 0x84, 0xf7, 0, 0, 0, 0xc3 }, none[] = { 0x90, 0xc3 },
+			     to_a[] = { 0x90, 0xe9, 0x02, 0xff, 0xff, 0xff };
+	const struct exits_piece joined = { .code = to_b, .len = sizeof(to_b), .off = OFF }, alone = { .code = none, .len = sizeof(none), .off = OFF },
+				 b = { .code = none, .len = sizeof(none), .off = OFF + 0x100 },
+				 back = { .code = to_a, .len = sizeof(to_a), .off = OFF + 0xf8 };
+
+	ck_assert(exits_are_joined(&joined, &b) && exits_are_joined(&b, &joined));
+	ck_assert(exits_are_joined(&back, &alone));
+	ck_assert(!exits_are_joined(&alone, &b));
+}
+END_TEST
+
 Suite *check_exits_suite(void)
 {
 	Suite *s = suite_create("exits");
@@ -198,6 +212,7 @@ Suite *check_exits_suite(void)
 	tcase_add_test(tc, no_code_adds_nothing);
 	tcase_add_loop_test(tc, the_rest_is_code_or_nothing, 0, ARRAY_LEN(rests));
 	tcase_add_test(tc, pieces_are_one_function);
+	tcase_add_test(tc, pieces_are_joined_by_a_jump);
 	suite_add_tcase(s, tc);
 	return s;
 }

@@ -108,6 +108,52 @@ def check_calls():
     step("recursion, longjmp, exceptions, nesting, coroutines, threads that end inside, odd exits")
 
 
+TWINS = r"""
+#include <cstdio>
+#include <stdexcept>
+extern volatile int sink;
+__attribute__((cold, noinline)) void rare(int n);
+static __attribute__((noinline)) int handle(int n)
+{
+	if (__builtin_expect(n % 4 == 3, 0)) {
+		rare(n);
+		rare(n + 1);
+	}
+	sink = sink + n;
+	return n + 1;
+}
+int ENTRY(int n) { return handle(n); }
+#ifdef MAIN
+volatile int sink;
+int other(int);
+void rare(int n) { sink = sink + n; if (sink == -1) throw std::runtime_error("rare"); }
+int main()
+{
+	puts("ready");
+	fflush(stdout);
+	getchar();
+	for (int i = 0; i < 100; i++) {
+		ENTRY(i);
+		other(i);
+	}
+}
+#endif
+"""
+
+
+def check_twins():
+    """Two static functions of one name, and a cold part of each: whose it is tell jumps."""
+    with open(path("twins.cc"), "w") as f:
+        f.write(TWINS)
+    for name, *defines in (("one", "-DENTRY=one", "-DMAIN"), ("other", "-DENTRY=other")):
+        run("g++", "-O2", "-c", *defines, "-o", path(name + ".o"), path("twins.cc"))
+    run("g++", "-o", path("twins"), path("one.o"), path("other.o"))
+    for marker in ("func:handle", "begin=handle,end=handle%return"):
+        equal("twins, " + marker, shape(report(record("", marker, program=path("twins")))), (200, 0, 0))
+    step("two functions of one name")
+
+
+check_twins()
 check_pairs()
 check_labels()
 check_many()
