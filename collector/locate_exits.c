@@ -8,13 +8,14 @@
 
 #include "base/log.h"
 #include "base/str.h"
+#include "collector/code_extent.h"
 #include "collector/exits.h"
 #include "collector/locate.h"
 #include "collector/probe.h"
 #include "unwinder/cfi.h"
 
-/* No function that serves requests is longer; it is read whole. */
-enum { MAX_CODE_BYTES = 1 << 20, EXITS_MAX = PROBE_MAX_SITES / 2 };
+/* No function that serves requests is longer; it is read whole. Nor has any more parts without a name, or longer ones. */
+enum { MAX_CODE_BYTES = 1 << 20, EXITS_MAX = PROBE_MAX_SITES / 2, NAMELESS_MAX = 8, NAMELESS_BYTES_MAX = 4096 };
 
 /* Sections of code that catches or cleans up (C++, Rust), and of Go's programs. */
 static const char *const unwinding_sections[] = { ".gcc_except_table", ".gopclntab", ".note.go.buildid" };
@@ -318,15 +319,9 @@ static bool has_frame(const struct pieces *pieces, const struct exit *exit)
 	       (rule->cfa_reg != cfi_arch(pieces->cfi)->sp || rule->cfa_off != sizeof(uint64_t));
 }
 
-/*
- * Where symbols are stripped, cold parts have none: a conditional jump to code that nobody knows leads there,
- * and seldom elsewhere.
- */
 static bool leaves(const struct exit *exit, const struct pieces *pieces)
 {
-	if (exit->is_tail_call && !exit->to)
-		return !has_frame(pieces, exit);
-	return !exit->condition || !pieces->image->is_stripped || is_in_function(pieces->image, exit->to);
+	return !exit->is_tail_call || exit->to || !has_frame(pieces, exit);
 }
 
 static void drop_inner_jumps(struct exits *x, const struct pieces *pieces)
@@ -338,6 +333,58 @@ static void drop_inner_jumps(struct exits *x, const struct pieces *pieces)
 			i++;
 		else
 			vec_remove(&x->at, i, 1);
+}
+
+/*
+ * Where symbols are stripped, cold parts have none: a conditional jump to code that nobody knows leads there, and seldom
+ * elsewhere. If it is a call of another function, that one's returns are this one's.
+ */
+static bool find_nameless(const struct exits *x, const struct pieces *pieces, uint64_t *ret_off)
+{
+	vec_each(&x->at, exit)
+		if (exit->condition && pieces->image->is_stripped && !is_in_function(pieces->image, exit->to)) {
+			*ret_off = exit->to;
+			return true;
+		}
+	return false;
+}
+
+/* Without unwind info, up to the next symbol. */
+static bool add_nameless(struct pieces *pieces, uint64_t off)
+{
+	const struct image_symbol *before = image_symbol_before(pieces->image, off);
+	const struct image_symbol *next = before ? before + 1 : pieces->image->symbols.at;
+	struct image_symbol code = { .off = off, .size = NAMELESS_BYTES_MAX };
+	Elf *elf = elf_begin(pieces->fd, ELF_C_READ, NULL);
+	struct code_extent extent;
+	struct exits_piece p;
+
+	if (next < pieces->image->symbols.at + pieces->image->symbols.nr && next->off - off < code.size)
+		code.size = next->off - off;
+	if (!pieces->cfi || !cfi_vaddr(pieces->cfi, off, &code.vaddr))
+		code.size = 0;
+	else if (code_extent_find(elf, code.vaddr, &extent))
+		code = (struct image_symbol){ .off = off - (code.vaddr - extent.vaddr), .vaddr = extent.vaddr, .size = extent.len };
+	elf_end(elf);
+	if (!code.size || !read_piece(pieces, &code, &p))
+		return false;
+	vec_push(&pieces->at, p);
+	return true;
+}
+
+static bool find_in_pieces(struct exits *x, struct pieces *pieces, bool unwinds)
+{
+	size_t nr = pieces->at.nr + NAMELESS_MAX;
+	uint64_t off;
+
+	while (exits_find(x, pieces->at.at, pieces->at.nr, unwinds)) {
+		if (!find_nameless(x, pieces, &off))
+			return true;
+		vec_release(&x->at);
+		if (pieces->at.nr == nr || !add_nameless(pieces, off))
+			return false;
+	}
+	return false;
 }
 
 /* False: the function's length is not known, or what its code is, or there are too many. One that never returns has none. */
@@ -352,7 +399,7 @@ static bool find_exits(struct exits *x, struct locate_file *f, const struct prob
 		return false;
 	pieces.fd = open(site->open_path, O_RDONLY | O_CLOEXEC);
 	pieces.cfi = cfi_open(fd, &ignored);
-	found = add_pieces(&pieces) && exits_find(x, pieces.at.at, pieces.at.nr, file_is(f, elf_unwinds));
+	found = add_pieces(&pieces) && find_in_pieces(x, &pieces, file_is(f, elf_unwinds));
 	if (found)
 		drop_inner_jumps(x, &pieces);
 	pieces_release(&pieces);

@@ -52,6 +52,7 @@
 	X(image)                                                                                   \
 	X(loader)                                                                                  \
 	X(locate)                                                                                  \
+	X(code_extent)                                                                             \
 	X(exits)                                                                                   \
 	X(call_share)                                                                              \
 	X(call_jumps)                                                                              \

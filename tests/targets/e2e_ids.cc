@@ -138,10 +138,10 @@ static void take_turns()
 __asm__(".text\n.type another, @function\nanother:\nret\n.size another, . - another\n");
 CONDITIONS(CONDITIONAL)
 
-/* As gcc does with what is unlikely: NAME.cold. */
+/* As gcc does with what is unlikely: NAME.cold. It goes back, or leaves the function. */
 __asm__(".globl split\n.type split, @function\nsplit:\n"
 	"test $1, %edi\njne split.cold\n1: ret\n.size split, . - split\n"
-	".type split.cold, @function\nsplit.cold:\njmp 1b\n.size split.cold, . - split.cold\n");
+	".type split.cold, @function\nsplit.cold:\ntest $2, %edi\nje 1b\nret\n.size split.cold, . - split.cold\n");
 extern "C" void split(int i);
 
 static void conditional()
