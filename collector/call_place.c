@@ -166,6 +166,30 @@ static bool is_stepped(const struct instruction *i)
 }
 
 /*
+ * It reads or writes where a pointer says. A fault there that a signal handler mends makes the target come by once more. The
+ * stack, a thread's own data and variables are there.
+ */
+static bool may_fault(const struct instruction *i)
+{
+	ZyanU8 k;
+
+	for (k = 0; k < i->in.operand_count; k++) {
+		const ZydisDecodedOperand *o = &i->operands[k];
+
+		if (o->type == ZYDIS_OPERAND_TYPE_MEMORY && o->mem.type == ZYDIS_MEMOP_TYPE_MEM &&
+		    o->mem.segment != ZYDIS_REGISTER_FS && o->mem.base != ZYDIS_REGISTER_NONE && o->mem.base != ZYDIS_REGISTER_RSP &&
+		    o->mem.base != ZYDIS_REGISTER_RBP && o->mem.base != ZYDIS_REGISTER_RIP)
+			return true;
+	}
+	return false;
+}
+
+static bool is_stepped_once(const struct instruction *i)
+{
+	return is_stepped(i) && !may_fault(i);
+}
+
+/*
  * What an instruction takes from the stack pointer, added to *sp_add. False: that is not known, or it
  * leaves the stack.
  */
@@ -519,7 +543,8 @@ void call_place_find(const uint8_t *code, size_t len, const struct call_jumps *j
 	} else if (find_fit(&decoder, code, len, s.begin, s.end, is_emulated, ret)) {
 		ret->kind = CALL_PLACE_EMULATED;
 		ret->why = NULL;
-	} else if (find_fit(&decoder, code, len, s.begin, s.end, is_stepped, ret)) {
+	} else if (find_fit(&decoder, code, len, s.begin, s.end, is_stepped_once, ret) ||
+		   find_fit(&decoder, code, len, s.begin, s.end, is_stepped, ret)) {
 		ret->kind = CALL_PLACE_STEPPED;
 		ret->why = ret->why ? ret->why : "nothing in its entry block is emulated";
 	} else {

@@ -54,6 +54,12 @@ static const struct {
 	{ "rep cmovz 0(%rip),%eax; ret", { 0xf3, 0x0f, 0x44, 0x05, 0, 0, 0, 0, 0xc3 }, 9, CALL_PLACE_STEPPED, 8, 0 },
 	{ "cmovz 0(%rip),%eax; ret", { 0x0f, 0x44, 0x05, 0, 0, 0, 0, 0xc3 }, 8, CALL_PLACE_STEPPED, 0, 0 },
 	{ "loop behind; push", { 0xe2, 1, 0x55, 0xc3 }, 4, CALL_PLACE_STEPPED, 0, 0 },
+	/* a fault that is mended makes it come by again */
+	{ "mov %rsi,(%rdi); lea; ret", { 0x48, 0x89, 0x37, 0x8d, 0x47, 1, 0xc3 }, 7, CALL_PLACE_STEPPED, 3, 0 },
+	{ "mov %eax,8(%rsp); mov (%rdi),%eax; ret", { 0x89, 0x44, 0x24, 8, 0x8b, 0x07, 0xc3 }, 7, CALL_PLACE_STEPPED, 0, 0 },
+	{ "mov %fs:0x28,%rax; ret", { 0x64, 0x48, 0x8b, 0x04, 0x25, 0x28, 0, 0, 0, 0xc3 }, 10, CALL_PLACE_STEPPED, 0, 0 },
+	{ "mov (%rdi),%eax; test; jne", { 0x8b, 0x07, 0x85, 0xc0, 0x75, 0, 0xc3 }, 7, CALL_PLACE_EMULATED, 4, 0 },
+	{ "mov (%rdi),%eax; jmp *(%rsi)", { 0x8b, 0x07, 0xff, 0x26 }, 4, CALL_PLACE_STEPPED, 0, 0 },
 	/* a 16 bit push is not emulated */
 	{ "push %ax; ret", { 0x66, 0x50, 0xc3 }, 3, CALL_PLACE_STEPPED, 0, 0 },
 	/* a loop comes by more often than calls */
