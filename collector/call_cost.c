@@ -187,7 +187,7 @@ void call_cost_tick(struct call_cost *c, struct call_native *n, uint64_t now_ns)
 	is_too_much = !call_share_add(&c->share, took_ns, taken.ns);
 	most_ns = c->share.most * (double)took_ns;
 	if (is_too_much && !was_unsettled && taken.on_ns > most_ns)
-		take_hottest_off(c, n, taken.on_ns, most_ns, taken.ns / (double)took_ns);
+		take_hottest_off(c, n, taken.on_ns, most_ns, call_share_part(took_ns, taken.ns));
 }
 
 void call_cost_tell(struct call_cost *c, struct call_native *n)

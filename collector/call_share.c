@@ -97,10 +97,15 @@ bool call_share_look(struct call_share *s, const struct pids *pids, uint64_t now
 	return true;
 }
 
+double call_share_part(uint64_t took_ns, double ns)
+{
+	return ns < (double)took_ns ? ns / (double)took_ns : 1;
+}
+
 bool call_share_add(struct call_share *s, uint64_t took_ns, double ns)
 {
 	s->seen_cpu_ns += took_ns;
-	s->seen_ns += ns;
+	s->seen_ns += call_share_part(took_ns, ns) * (double)took_ns;
 	return s->most >= 1 || ns <= s->most * (double)took_ns;
 }
 

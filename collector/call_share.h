@@ -29,6 +29,11 @@ struct call_share {
  * too that have ended if a process of the target has waited for them; 0: nothing, or it is the first look.
  */
 bool call_share_look(struct call_share *s, const struct pids *pids, uint64_t now_ns, uint64_t *ret_took_ns);
+/*
+ * Which part of these ns are. What a hit takes was measured elsewhere and at another time, so it may come out at more than the
+ * whole: then it is that.
+ */
+double call_share_part(uint64_t took_ns, double ns);
 /* Counting took ns of these. False: that is more than it may. */
 bool call_share_add(struct call_share *s, uint64_t took_ns, double ns);
 void call_share_release(struct call_share *s);

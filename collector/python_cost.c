@@ -218,7 +218,7 @@ void python_cost_tick(struct call_python *p, uint64_t now_ns)
 	if (!took_ns || call_share_add(&p->share, took_ns, ns))
 		return;
 	log_warn("counting takes %.1f %% of the target's CPU time: no more calls of Python's functions are counted",
-		 100 * ns / (double)took_ns);
+		 100 * call_share_part(took_ns, ns));
 	call_python_take_off(p);
 }
 

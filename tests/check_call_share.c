@@ -120,6 +120,10 @@ START_TEST(it_looks_once_a_second)
 	ck_assert(call_share_add(&s, 100, 50));
 	ck_assert(!call_share_add(&s, 100, 51));
 	ck_assert_uint_eq(s.seen_cpu_ns, 200);
+	ck_assert(!call_share_add(&s, 100, 103));
+	ck_assert_double_eq(s.seen_ns, 50 + 51 + 100);
+	ck_assert_double_eq(call_share_part(100, 51), 0.51);
+	ck_assert_double_eq(call_share_part(100, 103), 1);
 	end(one);
 	end(other);
 	call_share_release(&s);
