@@ -34,6 +34,7 @@ struct view {	/* of a process's memory, and of the file that is mapped there */
 	uint64_t flags[NR_FLAGS];
 	uint64_t page;		/* address of the one below; 0: none */
 	bool is_read;
+	bool is_gone;		/* the task has ended meanwhile, or begun another program */
 	uint8_t memory[PAGE_BYTES], file[PAGE_BYTES];
 };
 
@@ -50,6 +51,7 @@ static bool is_own_page(struct view *v, uint64_t addr)
 		len = pread(v->pagemap_fd, v->flags, sizeof(v->flags), (off_t)(number * sizeof(uint64_t)));
 		v->first_flag = number;
 		v->nr_flags = len > 0 ? (size_t)len / sizeof(uint64_t) : 0;
+		v->is_gone |= !len;
 		if (!v->nr_flags)
 			return true;
 	}
@@ -66,8 +68,9 @@ static bool read_page(struct view *v, uint64_t addr, uint64_t off)
 		return v->is_read;
 	v->page = addr;
 	memset(v->file, 0, PAGE_BYTES);
-	v->is_read = pread(v->file_fd, v->file, PAGE_BYTES, (off_t)off) >= 0 &&
-		     process_vm_readv((pid_t)v->task, &to, 1, &from, 1, 0) == PAGE_BYTES;
+	v->is_read = process_vm_readv((pid_t)v->task, &to, 1, &from, 1, 0) == PAGE_BYTES;
+	v->is_gone |= !v->is_read && errno == ESRCH;
+	v->is_read &= pread(v->file_fd, v->file, PAGE_BYTES, (off_t)off) >= 0;
 	return v->is_read;
 }
 
@@ -108,7 +111,7 @@ static bool is_changed(struct view *v, const struct maps_entry *m, uint64_t off,
 
 		if (is_own_page(v, page) &&
 		    (!read_page(v, page, page_off) || is_page_changed(v, off - page_off, page_end - page_off)))
-			return true;
+			return !v->is_gone;
 		off = page_end;
 	}
 	return false;
@@ -174,21 +177,36 @@ static void close_view(const struct view *v)
 }
 
 /* The kernel writes breakpoints into all private mappings of the file, executable or not: valid_vma() of uprobes.c. */
-int patched_find(uint32_t pid, const struct patched_file *file, struct patched_range *ranges, size_t nr)
+static int find_in_task(struct view *v, uint32_t pid, const struct patched_file *file, struct patched_range *ranges, size_t nr)
 {
 	struct maps maps = { 0 };
-	struct view v = { .maps = &maps, .task = process_live_task(pid) };
 	struct err e = { 0 };
-	int err = v.task ? maps_read(&maps, (int)pid, &e) : -ESRCH;
+	int err = maps_read(&maps, (int)pid, &e);
 	size_t nr_marked = 0;
 
 	if (err)
 		return is_short_of_descriptors(err) ? err : 0;
-	err = open_view(&v, file->open_path);
+	v->maps = &maps;
+	err = open_view(v, file->open_path);
 	vec_each(&maps.entries, m)
-		if (!err && is_of_file(m, v.task, file))
-			nr_marked += mark_in_mapping(&v, m, ranges, nr);
-	close_view(&v);
+		if (!err && is_of_file(m, v->task, file))
+			nr_marked += mark_in_mapping(v, m, ranges, nr);
+	close_view(v);
 	maps_release(&maps);
 	return err ? err : (int)nr_marked;
+}
+
+int patched_find(uint32_t pid, const struct patched_file *file, struct patched_range *ranges, size_t nr)
+{
+	struct view v = { .is_gone = true };
+	int nr_marked = 0, found;
+
+	while (v.is_gone && (v.task = process_live_task(pid))) {
+		v = (struct view){ .task = v.task };
+		found = find_in_task(&v, pid, file, ranges, nr);
+		if (found < 0)
+			return found;
+		nr_marked += found;
+	}
+	return nr_marked;
 }

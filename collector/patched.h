@@ -25,7 +25,7 @@ struct patched_range {
 
 /*
  * Marks those that the process has otherwise than the file, wherever it maps them, and those of which it cannot be told.
- * Fast where they ascend. How many it has marked; none in a process that is gone. -EMFILE, -ENFILE: there is no
+ * Fast where they ascend. How many it has marked; none in a process that is gone, or ends meanwhile. -EMFILE, -ENFILE: there is no
  * descriptor to look with.
  */
 int patched_find(uint32_t pid, const struct patched_file *file, struct patched_range *ranges, size_t nr);

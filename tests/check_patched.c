@@ -2,13 +2,17 @@
 /* A file that this very process maps, and writes to its copy of. */
 #include <check.h>
 #include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
 #include "collector/patched.h"
+#include "collector/target.h"
 #include "tests/harness.h"
 
 Suite *check_patched_suite(void);
@@ -119,6 +123,51 @@ START_TEST(others_have_nothing)
 }
 END_TEST
 
+/* So that who opens it for reading waits for us. */
+static void wait_until_asleep(pid_t pid)
+{
+	char path[32], text[64], state = 'R';
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	while (state != 'S') {
+		usleep(1000);
+		f = fopen(path, "re");
+		if (fgets(text, sizeof(text), f))
+			state = strrchr(text, ')')[2];
+		fclose(f);
+	}
+}
+
+/* While it is looked at: its file is a pipe, whose opening waits until the process is gone. */
+START_TEST(who_ends_has_changed_nothing)
+{
+	struct mapped m = map(MAP_PRIVATE);
+	struct patched_range r = { PAGE, LEN, false };
+	const char *pipe_path = harness_file("pipe", "", 0);
+	pid_t target = fork(), helper;
+
+	if (!target)
+		for (;;)
+			pause();
+	ck_assert(!unlink(pipe_path) && !mkfifo(pipe_path, 0600));
+	m.file.open_path = pipe_path;
+	helper = fork();
+	if (!helper) {
+		wait_until_asleep(getppid());
+		kill(target, SIGKILL);
+		while (!kill(target, 0) && !process_is_gone((uint32_t)target))
+			usleep(1000);
+		_exit(open(pipe_path, O_WRONLY | O_CLOEXEC) < 0);
+	}
+	ck_assert_int_eq(patched_find((uint32_t)target, &m.file, &r, 1), 0);
+	ck_assert(!r.is_patched);
+	waitpid(target, NULL, 0);
+	waitpid(helper, NULL, 0);
+	munmap(m.at, (PAGES - 1) * PAGE);
+}
+END_TEST
+
 Suite *check_patched_suite(void)
 {
 	Suite *s = suite_create("patched");
@@ -127,6 +176,7 @@ Suite *check_patched_suite(void)
 	tcase_add_loop_test(tc, what_is_written_is_found, 0, ARRAY_LEN(cases));
 	tcase_add_test(tc, each_range_is_marked_once);
 	tcase_add_test(tc, others_have_nothing);
+	tcase_add_test(tc, who_ends_has_changed_nothing);
 	suite_add_tcase(s, tc);
 	return s;
 }
