@@ -17,6 +17,7 @@
 #include "base/alloc.h"
 #include "base/elf_names.h"
 #include "base/str.h"
+#include "collector/plt_stub.h"
 #include "collector/root.h"
 #include "collector/signature.h"
 #include "collector/thunk.h"
@@ -223,7 +224,18 @@ static bool is_function_at(const struct image *m, uint64_t off, const char *name
 	return false;
 }
 
-static bool is_passed_on(const struct image *m, int fd, const struct image_symbol *sym)
+/* What is in libraries is called by way of stubs where others may have it in their place. */
+static bool is_stub_of(Elf *elf, int fd, uint64_t off, uint64_t vaddr, const char *function)
+{
+	uint8_t code[PLT_STUB_BYTES];
+	ssize_t got = pread(fd, code, sizeof(code), (off_t)off);
+	const char *symbol = got > 0 ? plt_stub_function(elf, code, (size_t)got, vaddr) : NULL;
+	size_t len = strcspn(function, "@");
+
+	return symbol && str_starts(symbol, "_Z") && !strncmp(symbol + 2, function, len) && !symbol[2 + len];
+}
+
+static bool is_passed_on(const struct image *m, Elf *elf, int fd, const struct image_symbol *sym)
 {
 	const char *function = sym->is_function ? thunk_function(sym->name) : NULL;
 	size_t len = sym->size && sym->size < THUNK_BYTES ? sym->size : THUNK_BYTES;
@@ -233,13 +245,13 @@ static bool is_passed_on(const struct image *m, int fd, const struct image_symbo
 	size_t at = 0;
 
 	while (got > 0 && (to = thunk_target(code, (size_t)got, sym->off, &at)))
-		if (is_function_at(m, to, function))
+		if (is_function_at(m, to, function) || is_stub_of(elf, fd, to, sym->vaddr + (to - sym->off), function))
 			return true;
 	return false;
 }
 
 /* What they pass on is a call of the function, which is among the symbols itself. */
-static void leave_thunks_out(struct image *m, const char *open_path)
+static void leave_thunks_out(struct image *m, Elf *elf, const char *open_path)
 {
 	int fd = open(open_path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	VEC(struct image_symbol) kept = { 0 };
@@ -247,7 +259,7 @@ static void leave_thunks_out(struct image *m, const char *open_path)
 	if (fd < 0)
 		return;
 	vec_each(&m->symbols, sym)
-		if (!is_passed_on(m, fd, sym))
+		if (!is_passed_on(m, elf, fd, sym))
 			vec_push(&kept, *sym);
 	close(fd);
 	vec_release(&m->symbols);
@@ -308,7 +320,7 @@ static int read_file(struct image *m, const char *open_path, struct err *e)
 		return err_set(e, rc, "%s: not an ELF file for x86-64", open_path);
 	m->is_fixed = ehdr.e_type == ET_EXEC;
 	read_symbols(m, elf, bias);
-	leave_thunks_out(m, open_path);
+	leave_thunks_out(m, elf, open_path);
 	mark_other_abi(m);
 	m->is_stripped = is_stripped(m, elf);
 	return 0;

@@ -296,6 +296,17 @@ def check_thunks():
             equal("calls, " + flags, calls, dict.fromkeys(names, 100))
             if not names:
                 equal("requests, " + flags, list(requests_by_path(profile).values()), [100])
+    # As clang has them in a library: by way of a stub.
+    with open(path("stub.s"), "w") as f:
+        f.write(".globl _ZN1M1hEi, _ZThn8_N1M1hEi\n.type _ZN1M1hEi, @function\n_ZN1M1hEi: push %rbx\n pop %rbx\n ret\n"
+                ".size _ZN1M1hEi, . - _ZN1M1hEi\n.type _ZThn8_N1M1hEi, @function\n_ZThn8_N1M1hEi: sub $8, %rdi\n"
+                " jmp _ZN1M1hEi@PLT\n.size _ZThn8_N1M1hEi, . - _ZThn8_N1M1hEi\n.section .note.GNU-stack\n")
+    with open(path("stub.c"), "w") as f:
+        f.write("void thunk(void *) __asm__(\"_ZThn8_N1M1hEi\");\nint main(void) { for (int i = 0; i < 100; i++) thunk(&i); }\n")
+    run("gcc", "-shared", "-o", path("stub.so"), path("stub.s"))
+    run("gcc", "-o", path("stub"), path("stub.c"), path("stub.so"))
+    done = wperf("record", "-o", path("stub.data"), "--marker", "none", "--calls", "M::h", "--", path("stub"))
+    has("calls by a stub", done.stderr, "wperf: 100 calls counted")
     step("thunks")
 
 
