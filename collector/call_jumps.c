@@ -14,6 +14,8 @@ enum { BLOCK_MAX = 16, TABLE_MAX = 4096, FOLLOWED_MAX = 256 };
 
 #define COLD ".cold"
 
+const struct call_jumps call_jumps_anywhere = { 0 };
+
 static int by_name(const void *va, const void *vb)
 {
 	const struct image_symbol *const *a = va, *const *b = vb;

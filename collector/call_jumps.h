@@ -26,6 +26,8 @@ struct call_jumps {
 	uint64_t first;	/* the lowest place that may be jumped to, from the function's first byte on; UINT64_MAX: none */
 };
 
+extern const struct call_jumps call_jumps_anywhere;
+
 /* The code of a file. Valid when zeroed, to be released. */
 struct call_code {
 	const struct image *image;	/* lent */

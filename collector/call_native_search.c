@@ -79,16 +79,23 @@ static void say_placement(const struct call_function *f, const struct call_file 
 			    p->text, p->why);
 }
 
-static void place(struct call_function *f, const struct call_code *code, const struct image_symbol *sym, int fd)
+/* The file is read whole when the first function needs it: code is zeroed until then. */
+static void place(struct call_function *f, struct call_code *code, const struct image *m, const struct image_symbol *sym, int fd)
 {
-	uint64_t len = image_symbol_size(code->image, sym, sym->size ? MAX_CODE_BYTES : UNKNOWN_SIZE_BYTES);
+	uint64_t len = image_symbol_size(m, sym, sym->size ? MAX_CODE_BYTES : UNKNOWN_SIZE_BYTES);
 	uint8_t *bytes = xmalloc(len);
 	ssize_t got = pread(fd, bytes, len, (off_t)f->off);
 	struct call_jumps jumps;
 
 	len = got > 0 ? (uint64_t)got : 0;
-	call_jumps_find(code, sym, len, &jumps);
-	call_place_find(bytes, len, &jumps, &f->placement);
+	/* What is emulated stands where nothing leads, wherever jumps go. */
+	call_place_find(bytes, len, &call_jumps_anywhere, &f->placement);
+	if (f->placement.kind != CALL_PLACE_EMULATED) {
+		if (!code->image)
+			call_code_open(code, m, fd);
+		call_jumps_find(code, sym, len, &jumps);
+		call_place_find(bytes, len, &jumps, &f->placement);
+	}
 	free(bytes);
 }
 
@@ -137,13 +144,13 @@ static bool is_better_name(const char *name, const char *than)
 	return a < b || (a == b && strcspn(name, "@") < strcspn(than, "@"));
 }
 
-static void add_function(struct call_native *n, struct call_function *f, const struct call_code *code,
+static void add_function(struct call_native *n, struct call_function *f, struct call_code *code, const struct image *m,
 			 const struct image_symbol *sym, int fd)
 {
 	*f = (struct call_function){
-		.file = n->files.nr - 1, .off = sym->off, .name = sym->name, .is_aliased = is_aliased(code->image, sym)
+		.file = n->files.nr - 1, .off = sym->off, .name = sym->name, .is_aliased = is_aliased(m, sym)
 	};
-	place(f, code, sym, fd);
+	place(f, code, m, sym, fd);
 	say_placement(f, &n->files.at[f->file]);
 	if (f->placement.kind != CALL_PLACE_NONE)
 		vec_push(&n->functions, *f);
@@ -202,9 +209,7 @@ static void search_symbols(struct call_native *n, const struct locate_file *f, c
 			if (last.placement.kind != CALL_PLACE_NONE && is_better_name(sym->name, last.name))
 				vec_last(&n->functions)->name = last.name = sym->name;
 		} else if (has_room(n)) {
-			if (!code.image)
-				call_code_open(&code, m, fd);
-			add_function(n, &last, &code, sym, fd);
+			add_function(n, &last, &code, m, sym, fd);
 			note_found(n, &last);
 		} else {
 			leave_out(n);

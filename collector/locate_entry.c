@@ -68,16 +68,16 @@ static const char *why_repeated(const struct image *m, const struct image_symbol
 	uint64_t len = image_symbol_size(m, sym, sym->size ? MAX_CODE_BYTES : UNKNOWN_SIZE_BYTES);
 	uint8_t *bytes = xmalloc(len);
 	ssize_t got = pread(fd, bytes, len, (off_t)sym->off);
+	const char *why = got > 0 ? call_place_why_repeated(bytes, (size_t)got, &call_jumps_anywhere) : NULL;
 	struct call_code code = { 0 };
 	struct call_jumps jumps;
-	const char *why = NULL;
 
-	call_code_open(&code, m, fd);
-	if (got > 0) {
+	if (why) {
+		call_code_open(&code, m, fd);
 		call_jumps_find(&code, sym, (uint64_t)got, &jumps);
 		why = call_place_why_repeated(bytes, (size_t)got, &jumps);
+		call_code_release(&code);
 	}
-	call_code_release(&code);
 	free(bytes);
 	return why;
 }
