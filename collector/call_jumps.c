@@ -7,10 +7,10 @@
 
 /*
  * Where an address is put together is looked for so many instructions before the jump (in libLLVM 14 it takes fewer than
- * 12). No switch has more entries. Code that
- * has no name is followed through so many blocks.
+ * 12). No switch has more entries. Code that has no name is followed through so many blocks. Longer parts are a mistake of
+ * the file's.
  */
-enum { BLOCK_MAX = 16, TABLE_MAX = 4096, FOLLOWED_MAX = 256 };
+enum { BLOCK_MAX = 16, TABLE_MAX = 4096, FOLLOWED_MAX = 256, BLOCK_BYTES_MAX = 4096, COLD_BYTES_MAX = 1 << 20 };
 
 #define COLD ".cold"
 
@@ -223,7 +223,7 @@ static void add_cold(struct search *s, const char *name)
 	for (; low < s->c->cold.nr && !strncmp(s->c->cold.at[low]->name, name, len); low++) {
 		const struct image_symbol *sym = s->c->cold.at[low];
 
-		if (!strncmp(sym->name + len, COLD, strlen(COLD)))
+		if (!strncmp(sym->name + len, COLD, strlen(COLD)) && sym->size < COLD_BYTES_MAX)
 			vec_push(&s->elsewhere, (struct range){ sym->vaddr, sym->vaddr + sym->size });
 	}
 }
@@ -235,7 +235,8 @@ static void follow(struct search *s, uint64_t begin)
 	unsigned int len = 1;
 
 	s->nr = 0;
-	for (s->is_end = false; len && !s->is_end && !is_known(s, r.end); r.end += len)
+	for (s->is_end = false; len && !s->is_end && r.end - begin < BLOCK_BYTES_MAX && !is_known(s, r.end);
+	     r.end += len)
 		len = look_at(s, r.end);
 	vec_push(&s->elsewhere, r);
 }

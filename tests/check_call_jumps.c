@@ -29,12 +29,14 @@ static const struct {
 	uint64_t addresses[4];
 	bool is_moved;		/* the dynamic linker makes them */
 	bool is_stripped;	/* what was moved away has no name */
+	uint64_t cold_size;	/* 0: as long as it is */
 	uint64_t first;
 } cases[] = {
 	{ .what = "a jump in it is none from elsewhere", .function = { 0x90, 0xeb, 0xfd }, .first = UINT64_MAX },
 	{ .what = "the cold part goes back", .function = { 0x85, 0xc0, JE_COLD(2), 0xc3 }, .cold = { JMP_BACK(0) }, .first = 0 },
 	{ .what = "not to its begin", .function = { 0x85, 0xc0, JE_COLD(2), 0xc3 }, .cold = { JMP_BACK(2) }, .first = 2 },
 	{ .what = "nothing but an exception leads there", .function = { 0xc3 }, .cold = { JMP_BACK(8) }, .first = 8 },
+	{ .what = "it would have no end", .function = { 0xc3 }, .cold = { JMP_BACK(8) }, .cold_size = UINT64_MAX / 2, .first = UINT64_MAX },
 	{ .what = "it has no name", .function = { 0x85, 0xc0, JE_COLD(2), 0xc3 }, .cold = { 0x90, 0xeb, 0x9d }, .is_stripped = true,
 	  .first = 0 },
 	{ .what = "nameless, a call before", .function = { 0x85, 0xc0, JE_COLD(2), 0xc3 },
@@ -84,10 +86,12 @@ START_TEST(jumps_from_elsewhere_are_found)
 					  { "f.cold", COLD, COLD - BASE, 8, true, false, false } };
 	struct image image = { .symbols = { symbols, cases[_i].is_stripped ? 2 : 3, 0 } };
 	struct call_code c = { .image = &image };
-	const struct image_symbol *cold = &symbols[2];
+	struct image_symbol *cold = &symbols[2];
 	struct call_jumps jumps;
 	uint8_t file[LEN];
 
+	if (cases[_i].cold_size)
+		cold->size = cases[_i].cold_size;
 	write_file(_i, file, &c);
 	c.bytes.bytes = file;
 	c.bytes.len = LEN;
