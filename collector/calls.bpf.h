@@ -109,15 +109,35 @@ static __always_inline __u32 calls_without_caller(__u32 function)
 	return CALL_LONE | function;
 }
 
-static __always_inline __u32 calls_child(__u32 parent, __u32 function)
+/* 0: there is no room for another one. */
+static __always_inline __u32 calls_find_child(__u32 parent, __u32 function)
 {
 	__u64 key = (__u64)parent << 32 | function;
-	__u32 *id = bpf_map_lookup_elem(&call_children, &key), node;
+	__u32 *id = bpf_map_lookup_elem(&call_children, &key);
 
-	if (id)
-		return *id;
-	node = calls_make_node(parent, function);
+	return id ? *id : calls_make_node(parent, function);
+}
+
+static __always_inline __u32 calls_child(__u32 parent, __u32 function)
+{
+	__u32 node = calls_find_child(parent, function);
+
 	return node ? node : calls_without_caller(function);
+}
+
+/* Who called it is one of several (CALL_SEVERAL; 0: there was no room for their node). */
+static __always_inline __u32 calls_child_of_several(__u32 several, __u32 function)
+{
+	__u32 node = several ? calls_find_child(several, function) : 0, lone = calls_without_caller(function);
+
+	return node ? node : lone;
+}
+
+static __always_inline __u32 calls_parent(__u32 node)
+{
+	struct call_node *n = bpf_map_lookup_elem(&call_nodes, &node);
+
+	return n ? n->parent : 0;
 }
 
 /* ---- stacks ---- */
@@ -159,12 +179,13 @@ static __always_inline __u32 calls_enter(struct call_thread *t, __u32 stack, __u
 	__u32 depth = s->nr_frames, node;
 	struct call_frame *caller = depth ? calls_frame(t, stack, depth - 1) : 0;
 	struct call_frame *frame = calls_frame(t, stack, depth);
+	struct call_frame *deepest = calls_frame(t, stack, calls_room(stack) - 1);
 
 	/* Where there is no room, others may be between, that were not written down. */
 	if (frame && (!depth || caller))
 		node = calls_child(caller ? caller->node : s->root, function);
 	else
-		node = calls_without_caller(function);
+		node = calls_child_of_several(deepest ? calls_find_child(deepest->node, CALL_SEVERAL) : 0, function);
 	s->nr_frames = depth + 1;
 	if (frame) {
 		frame->key = key;

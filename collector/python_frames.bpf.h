@@ -178,8 +178,14 @@ static __always_inline void find_way(struct way *w)
 static __noinline void enter_frame(struct python_thread *p, __u64 frame, __u32 function,
 				   struct python_running *r)
 {
-	if (r->depth >= PYTHON_MAX_DEPTH || (!r->depth && p->nr_untold)) {
+	if (!r->depth && p->nr_untold) {
 		r->node = calls_without_caller(function);
+	} else if (r->depth >= PYTHON_MAX_DEPTH) {
+		r->node = calls_child_of_several(r->depth > PYTHON_MAX_DEPTH ?
+							 calls_parent(r->node) :
+							 calls_find_child(r->node, CALL_SEVERAL),
+						 function);
+		r->depth = PYTHON_MAX_DEPTH + 1;
 	} else {
 		r->node = calls_child(r->node, function);
 		r->depth++;

@@ -20,6 +20,8 @@
 #define CALL_ROOT 0U
 /* In the place of a parent: which function called is not known. */
 #define CALL_UNKNOWN 0x7fffffffU
+/* In the place of a node's function: those that call one another there, and are not told apart. They have no rows. */
+#define CALL_SEVERAL 0U
 /* Or'ed to a function, in the place of a node: that function, whoever called it. It needs no note. */
 #define CALL_LONE 0x80000000U
 

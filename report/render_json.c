@@ -305,7 +305,7 @@ static json_t *function_object(const struct profile *p, const struct table_row *
 	vec_each(&s->callers, it)
 		json_array_append_new(callers, caller_object(p, it, !s->has_no_time));
 	json_object_set_new(o, "callers", callers);
-	json_object_set_new(o, "exact", exact(s->ncalls, s->is_inexact));
+	json_object_set_new(o, "exact", exact(s->ncalls, s->is_inexact || s->is_cum_inexact));
 	return o;
 }
 

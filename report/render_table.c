@@ -115,14 +115,22 @@ static void add_header(struct str *b, const struct profile *p, const struct grou
 	str_add(b, "\n\n");
 }
 
-static void add_per_call(struct str *b, double value, uint64_t nr_calls)
+static void add_value(struct str *b, double value, int decimals, bool is_inexact)
+{
+	char text[48];
+
+	snprintf(text, sizeof(text), "%s%.*f", is_inexact ? "~" : "", decimals, value);
+	str_addf(b, " %8s", text);
+}
+
+static void add_per_call(struct str *b, double value, uint64_t nr_calls, bool is_inexact)
 {
 	if (nr_calls == COUNT_UNKNOWN)
 		str_addf(b, " %8s", "-");
 	else if (!nr_calls)
 		str_addf(b, " %8s", "");
 	else
-		str_addf(b, " %8.3f", value / (double)nr_calls);
+		add_value(b, value / (double)nr_calls, 3, is_inexact);
 }
 
 static void add_row(struct str *b, const struct profile *p, const struct table_row *row)
@@ -146,10 +154,10 @@ static void add_row(struct str *b, const struct profile *p, const struct table_r
 	if (s->has_no_time) {
 		str_addf(b, " %8s %8s %8s %8s ", "-", "-", "-", "-");
 	} else {
-		str_addf(b, " %8.*f", decimals, self);
-		add_per_call(b, self, s->ncalls);
-		str_addf(b, " %8.*f", decimals, cum);
-		add_per_call(b, cum, s->primitive_calls);
+		add_value(b, self, decimals, false);
+		add_per_call(b, self, s->ncalls, false);
+		add_value(b, cum, decimals, s->is_cum_inexact);
+		add_per_call(b, cum, s->primitive_calls, s->is_cum_inexact);
 		str_add_char(b, ' ');
 	}
 	add_text(b, p, row->function->std_name);

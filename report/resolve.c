@@ -262,8 +262,17 @@ static bool cut_at_root(struct resolve *r)
 		return true;
 	while (i > 0 && (r->chain.at[i - 1] == NO_FUNCTION || !r->is_root.at[r->chain.at[i - 1]]))
 		i--;
-	r->chain.nr = i;
+	if (i)
+		r->chain.nr = i;
 	return i > 0;
+}
+
+static bool is_open(const struct resolve *r)
+{
+	vec_each(&r->chain, f)
+		if (*f == NO_FUNCTION)
+			return true;
+	return false;
 }
 
 bool resolve_chain(struct resolve *r, uint32_t node)
@@ -284,5 +293,7 @@ bool resolve_chain(struct resolve *r, uint32_t node)
 	}
 	if (!r->chain.nr)
 		vec_push(&r->chain, function_of_kernel(r));
+	r->is_open = is_open(r);
+	r->is_lone = vec_last(&r->chain)[0] == NO_FUNCTION;
 	return cut_at_root(r);
 }

@@ -51,6 +51,8 @@ struct resolve {
 	VEC(uint32_t) functions;	/* indexes in profile->functions */
 	VEC(bool) is_root;		/* by function */
 	VEC(uint32_t) chain;		/* what resolve_chain() found; innermost first */
+	bool is_open;			/* somewhere on the stack, above --root too, who called is not known: */
+	bool is_lone;			/* not even who is outermost */
 	struct str text;
 };
 
@@ -64,8 +66,8 @@ struct place resolve_place(struct resolve *r, uint32_t location);
 uint32_t resolve_module(struct resolve *r, uint32_t location);
 /*
  * Leaves the node's functions in r->chain: at least one, and indexes in profile->functions; behind
- * the first there may be NO_FUNCTION. False: --root is not on this stack, and the chain says
- * nothing.
+ * the first there may be NO_FUNCTION. False: --root is not on this stack, or where r->is_open, on what is
+ * known of it; the chain is that.
  */
 bool resolve_chain(struct resolve *r, uint32_t node);
 

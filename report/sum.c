@@ -15,7 +15,9 @@ struct shape {
 	bool is_known, is_left_out;
 	bool is_recursive, is_pair_recursive;	/* the innermost function, or pair, is on it again */
 	bool has_pair;				/* its caller is known */
-	bool is_open;				/* somewhere on it who called is not known */
+	bool is_open;				/* somewhere on it, or above --root, who called is not known: */
+	bool is_lone;				/* not even who is outermost; */
+	bool is_of_unknown;			/* who called the innermost */
 };
 
 struct call_total {
@@ -26,9 +28,12 @@ struct call_total {
 /* What is summed up in the group at hand, by function and by pair of a function and its caller. */
 struct function_total {
 	uint64_t nr_samples, nr_cum_samples, self, cum;
+	uint64_t open;		/* of cum: stacks on which somewhere who called is not known */
 	struct call_total calls;
 	bool is_touched;
 	bool is_elsewhere;	/* it has samples where its calls are not counted */
+	bool is_of_unknown;	/* who called it is not known, once: it may be who called others */
+	bool is_unrooted;	/* calls of it are left out, and may be below --root */
 	uint64_t last_stack;	/* number of the last one whose shape has it */
 	uint32_t nr_callers, in_group;	/* of the group at hand */
 };
@@ -55,6 +60,8 @@ struct sum {
 	VEC(uint32_t) touched_pairs;
 	struct hashidx pair_index;
 	uint64_t nr_stacks;
+	uint64_t open;		/* weight of the group's counted stacks on which who called is not known */
+	bool is_lone;		/* of one of these nothing is known but the innermost functions */
 	double ns_per_weight;	/* of the group's samples; 0: they are left out, since calls have their time */
 	uint64_t nr_left_out;
 };
@@ -133,7 +140,6 @@ static void learn_recursion(const struct resolve *r, struct shape *shape)
 	size_t i;
 
 	for (i = 1; i < r->chain.nr; i++) {
-		shape->is_open |= chain[i] == NO_FUNCTION;
 		shape->is_recursive |= chain[i] == chain[0];
 		shape->is_pair_recursive |= i + 1 < r->chain.nr && chain[i] == chain[0] &&
 					    chain[i + 1] == chain[1];
@@ -174,7 +180,12 @@ static void learn_shape(struct sum *t, uint32_t node)
 	t->nr_stacks++;
 	/* A stack without a function of its own would be nobody's row. */
 	shape.is_left_out = !resolve_chain(r, node) || r->chain.at[0] == NO_FUNCTION;
-	if (!shape.is_left_out) {
+	shape.is_open = r->is_open && r->chain.at[0] != NO_FUNCTION;
+	shape.is_lone = r->is_lone;
+	shape.is_of_unknown = r->chain.nr > 1 && r->chain.at[1] == NO_FUNCTION;
+	if (shape.is_left_out && shape.is_open) {
+		add_functions(t, r);
+	} else if (!shape.is_left_out) {
 		learn_recursion(r, &shape);
 		add_functions(t, r);
 		shape.nr_functions = (uint32_t)t->members.nr - shape.first;
@@ -233,19 +244,27 @@ static void count_calls(struct call_total *total, const struct stack_weight *s, 
 	total->is_primitive_unknown |= is_open && s->ncalls;
 }
 
+static struct function_total *touch(struct sum *t, uint32_t function)
+{
+	struct function_total *f = &t->functions.at[function];
+
+	if (!f->is_touched)
+		vec_push(&t->touched, function);
+	f->is_touched = true;
+	return f;
+}
+
 static void count_functions(struct sum *t, const struct shape *shape, const struct stack_weight *s)
 {
 	const uint32_t *ids = t->members.at + shape->first;
 	uint32_t i;
 
 	for (i = 0; i < shape->nr_functions; i++) {
-		struct function_total *f = &t->functions.at[ids[i]];
+		struct function_total *f = touch(t, ids[i]);
 
-		if (!f->is_touched)
-			vec_push(&t->touched, ids[i]);
-		f->is_touched = true;
 		f->nr_cum_samples += s->nr_samples;
 		f->cum += s->weight;
+		f->open += shape->is_open ? s->weight : 0;
 	}
 	t->functions.at[ids[0]].nr_samples += s->nr_samples;
 	t->functions.at[ids[0]].self += s->weight;
@@ -312,12 +331,26 @@ static void add_to_tree(struct sum *t, struct group *g, const struct stack_weigh
 		stack_tree_add(&g->tree, r->chain.at, r->chain.nr, s->nr_samples, s->weight);
 }
 
+/* Of what is left out nobody knows whether it is below --root: what it is missing in then says so. */
+static void count_open(struct sum *t, const struct shape *shape, const struct stack_weight *s)
+{
+	struct function_total *f = touch(t, t->members.at[shape->first]);
+
+	t->open += s->weight;
+	t->is_lone |= shape->is_lone && s->weight;
+	f->is_of_unknown |= shape->is_of_unknown;
+	f->is_unrooted |= shape->is_left_out;
+	f->calls.is_primitive_unknown |= shape->is_left_out && s->ncalls;
+}
+
 static void count_stack(struct sum *t, struct group *g, const struct stack_weight *stack)
 {
 	const struct shape *shape = &t->shapes.at[stack->node];
 	bool has_calls = is_counted(t, stack);
 	struct stack_weight s = in_unit(t, stack, has_calls);
 
+	if (has_calls && shape->is_open)
+		count_open(t, shape, &s);
 	if (shape->is_left_out || (!has_calls && !t->ns_per_weight)) {
 		t->nr_left_out += s.nr_samples;
 		return;
@@ -415,6 +448,14 @@ static bool has_no_time(const struct sum *t, const struct counting *c)
 	return t->profile->has_call_times && !t->ns_per_weight && c->is_counted && !c->is_timed;
 }
 
+/* What nobody knows who called, it may have: it is not above all of that, and may be where that is not known. */
+static bool may_miss_callees(const struct sum *t, uint32_t function)
+{
+	const struct function_total *f = &t->functions.at[function];
+
+	return t->counted.functions.at[function].is_timed && f->open < t->open && (t->is_lone || f->is_of_unknown);
+}
+
 /* It may have been called where nobody counted that: in another of these inputs, or in another file. */
 static bool may_have_more(const struct sum *t, uint32_t function, uint64_t inputs)
 {
@@ -447,13 +488,14 @@ static void move_totals(struct sum *t, struct group *g, const struct weights *w)
 								.ncalls = COUNT_UNKNOWN,
 								.primitive_calls = COUNT_UNKNOWN,
 								.has_no_time = has_no_time(t, counting),
+								.is_cum_inexact = may_miss_callees(t, *id),
 								.nr_samples = f->nr_samples,
 								.nr_cum_samples = f->nr_cum_samples,
 								.self = f->self,
 								.cum = f->cum });
 		if (counting->is_counted && (f->calls.ncalls || !has_more))
 			set_calls(vec_last(&g->functions), &f->calls,
-				  counting->is_inexact || w->is_partial || has_more);
+				  counting->is_inexact || w->is_partial || has_more || f->is_unrooted);
 		if (has_more && f->calls.ncalls)
 			tell_elsewhere(t, *id);
 		add_calls(g, vec_last(&g->functions));
@@ -464,6 +506,8 @@ static void move_totals(struct sum *t, struct group *g, const struct weights *w)
 	vec_each(&t->touched, id)
 		t->functions.at[*id] = (struct function_total){ 0 };
 	t->touched.nr = t->touched_pairs.nr = 0;
+	t->open = 0;
+	t->is_lone = false;
 }
 
 static int by_weight(const void *a, const void *b, void *profile)

@@ -184,7 +184,8 @@ static const char *text_of(struct report_rig *f)
 			if (s->has_no_time)
 				str_add(&f->text, " ? ?");
 			else if (s->cum)
-				str_addf(&f->text, " %" PRIu64 " %" PRIu64, s->self / MS, s->cum / MS);
+				str_addf(&f->text, " %" PRIu64 " %s%" PRIu64, s->self / MS,
+					 s->is_cum_inexact ? "~" : "", s->cum / MS);
 			vec_each(&s->callers, c) {
 				str_addf(&f->text, "%s%s ", c == s->callers.at ? " (" : ", ", name_of(f, c->caller));
 				add_calls(&f->text, c->ncalls, c->primitive_calls, false);
@@ -223,6 +224,21 @@ static const struct {
 	{ "F1:f F2:g N1<?:1 N2<1:2 B11:/a C11:1*3 C11:2*4 E11", NULL, "/a 7/?: f 3/?, g 4/? (f 4/?)", 0, 0, 0 },
 	{ "F1:f F2:g N1<0:1 B11:/a C11:L2*3 C11:1*1 E11", NULL, "/a 4/?: f 1, g 3/?", 0, 0, 0 },
 	{ "F1:f F2:g N1<9:1 N2<1:2 B11:/a C11:1*3 C11:2*2 E11", NULL, "/a 5/?: f 3/?, g 2/? (f 2/?)", 0, 0, 0 },
+	/* then it may be below a function, or not: those of it that are known to be are not all */
+	{ TREE "B11:/a C11:2*2 C11:3*5 C11:L2*7 C11:L3*11 E11", "fib",
+	  "/a ~14/?: fib 14/? (fib 5), leaf ~0/?", 0, 0, 0 },
+	{ "F1:f F2:g F3:h N1<?:1 N2<1:2 N3<2:3 N4<0:3 B11:/a C11:1*3 C11:2*4 C11:3*5 C11:4*6 E11 B11:/b C11:4*1 E11", "g",
+	  "/a ~9/?: f ~0/?, g 4/?, h 5/? (g 5/?)", 0, 0, 0 },
+	/* so may the time of what it calls be missing in that of others, other than those that are on all such stacks */
+	{ "T1:f T2:g T3:h N1<0:1 N2<0:2 B11:/a C11:1*1+1 C11:2*1+2 C11:L3*1+4 E11 B11:/b C11:1*1+1 E11", NULL,
+	  "/a 3/? 7ms: f 1 1 ~1, g 1 2 ~2, h 1/? 4 4 | /b 1 1ms: f 1 1 1", 0, 0, 0 },
+	{ "T1:f T2:g T3:h N1<0:1 N2<0:2 B11:/a C11:1*1+1 C11:2*1+2 C11:L3*1+4 E11", "f",
+	  "/a ~1/? 1ms: f 1 1 ~1, h ~0/?", 0, 0, 0 },
+	/* of several that are between, who called the first is known: what they call is below that one */
+	{ "T1:f T2:g T3:h T4:k N1<0:1 N2<1:0 N3<2:3 N4<2:1 N5<0:2 N6<2:4 N7<5:4 B11:/a C11:1*1+1 C11:3*2+2 C11:4*1+3 C11:5*1+1 "
+	  "C11:6*1+1 C11:7*1+1 E11", NULL, "/a 7/? 9ms: f 2/1 4 7, g 1 1 2, h 2/? 2 ~2, k 2/? 2 ~2 (g 1)", 0, 0, 0 },
+	{ "T1:f T3:h N1<0:1 N2<1:0 N3<2:3 N4<0:3 B11:/a C11:1*1+1 C11:3*2+2 C11:4*9+9 E11", "f",
+	  "/a 3/? 3ms: f 1 1 3, h 2/? 2 2", 0, 0, 0 },
 	/* nobody knows whose calls these are */
 	{ "F1:f N1<0:1 N2<1:7 B11:/a C11:1*3 C11:2*4 C11:9*5 C11:L9*1 E11", NULL, "/a 3: f 3", 10, 0, 0 },
 	/* a parent that is no older than its child would be a loop */

@@ -42,13 +42,12 @@ def check_part():
 
 
 def check_depth():
-    """Below what is told apart the number is still right; how many were primitive is not known."""
+    """Below what is told apart the number is still right, and it is known below whom that is."""
     want, got, _, _, recording = record_mode("deep", 5)
-    equal("deep calls", got["deep"][0], want["deep"][0])
-    equal("primitive calls of what is too deep", got["deep"][1], None)
+    equal("deep calls", got["deep"], want["deep"])
     # 480 of each descent of 400, 500 ... 800 are told apart.
     equal("calls without callers", report(recording.file)["tallies"]["calls_callerless"], 20 + 120 + 220 + 320)
-    has("the table", wperf("report", "-i", recording.file).stdout, " %d/- " % want["deep"][0])
+    has("the table", wperf("report", "-i", recording.file, "--root", "deep").stdout, " %d/%d " % want["deep"])
     step("deeper than is told apart: %d calls" % want["deep"][0])
 
 

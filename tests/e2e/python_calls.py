@@ -68,6 +68,18 @@ def deep():
     recursive(990)
     recursive(2500)
 
+def contexts():
+    made = {"left": []}
+    for i in range(40):
+        exec("def f%d(n):\\n  for i in 3, 5:\\n    if n: left[(%d * i + n * n) %% 40](n - 1)" % (i, i), made)
+        made["left"].append(made["f%d" % i])
+    def first():
+        made["f0"](16)
+    def second():
+        made["f1"](16)
+    first()
+    second()
+
 def reused():
     for i in range(50):
         names = {}
@@ -316,10 +328,31 @@ def check_crowd():
 
 
 def check_deep():
-    _, got, _ = go("deep", "plain")
-    equal("deep calls", numbers(got), {"deep": (1, 1), "recursive": (991 + 2501, None), "leaf": (2, None)})
+    _, got, recording = go("deep", "plain")
+    equal("deep calls", numbers(got), {"deep": (1, 1), "recursive": (991 + 2501, 2), "leaf": (2, None)})
     equal("who calls leaf", callers(got["leaf"]), {"recursive": 1})
+    table = wperf("report", "-i", recording.file, "--root", "deep", "--sort", "calls").stdout
+    equal("calls below deep", re.findall(r"(?m)^ *(\d\S*) .*\((\w+)\)$", table),
+          [("3492/2", "recursive"), ("2/-", "leaf"), ("1", "deep")])
+    has("calls below deep", table, "\n         3495 function calls in ")
     step("deeper than is told apart")
+
+
+def check_contexts():
+    """Beyond the contexts that are told apart who called is not known: what that is missing in is marked."""
+    _, got, recording = go("contexts", "plain")
+    each = ["f%d" % i for i in range(40)]
+    equal("all calls", sum(got[name]["ncalls"] for name in each), 2 * (2 ** 17 - 1))
+    equal("functions whose times are whole", [name for name in each if got[name]["exact"]], [])
+    profile = report(recording.file, "--root", "second")
+    functions = profile["groups"][0]["functions"]
+    check(len(functions) > 2, "below second: %r" % functions)
+    equal("tables below second that are exact", [g["path"] for g in profile["groups"] if g["exact"]], [])
+    equal("rows below second that are exact", [f["function"] for f in functions if f["exact"]], [])
+    table = wperf("report", "-i", recording.file, "--root", "second").stdout
+    check(re.search(r"(?m)^ *1(/-)? .* ~\d+\.\d+ .*\(second\)$", table), "no row of second in:\n" + table)
+    check(re.search(r"(?m)^ *~\d+/- .*\(f7\)$", table), "no row of f7 in:\n" + table)
+    step("more contexts than are told apart")
 
 
 def check_finalized():
@@ -635,6 +668,7 @@ check_greenlets()
 check_crowd()
 check_threads()
 check_deep()
+check_contexts()
 check_finalized()
 check_reused()
 check_odd_names()
