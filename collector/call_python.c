@@ -188,6 +188,19 @@ static struct python_config *map_config(const struct call_python *p)
 	return at == MAP_FAILED ? NULL : at;
 }
 
+static int attach_ends(struct call_python *p, struct err *e)
+{
+	static const char *const names[] = { "python_exec", "python_exit" };
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(names); i++) {
+		p->links[i] = bpf_program__attach(bpf_object__find_program_by_name(p->object, names[i]));
+		if (!p->links[i])
+			return err_set(e, -errno, "cannot attach the BPF program '%s': %m", names[i]);
+	}
+	return 0;
+}
+
 int call_python_load(struct call_python *p, struct call_core *core, struct err *e)
 {
 	int err = open_object(core, &p->object, e);
@@ -197,10 +210,9 @@ int call_python_load(struct call_python *p, struct call_core *core, struct err *
 	p->core = core;
 	p->programs = (struct call_programs){ program_fd(p, "python_hit_multi"),
 					      program_fd(p, "python_hit") };
-	p->exec_link =
-		bpf_program__attach(bpf_object__find_program_by_name(p->object, "python_exec"));
-	if (!p->exec_link)
-		return err_set(e, -errno, "cannot attach the BPF program 'python_exec': %m");
+	err = attach_ends(p, e);
+	if (err)
+		return err;
 	p->config = map_config(p);
 	if (!p->config)
 		return err_set(e, -errno, "cannot map the memory of a BPF program: %m");
@@ -266,7 +278,6 @@ static void describe(void *self, uint32_t id, struct writer *w)
 			.id = id,
 			.flags = FUNCTION_IS_NAMED | FUNCTION_IS_TIMED |
 				 (p->is_inexact ? FUNCTION_IS_INEXACT | FUNCTION_IS_AMISS : 0),
-			.pid = f->pid,
 			.line = f->line,
 			.file = add_text(&file, &f->file, f->file_bytes, sizeof(f->file_bytes)),
 			.name = add_text(&name, &f->name, f->name_bytes, sizeof(f->name_bytes)),
@@ -529,6 +540,8 @@ struct python_hits call_python_hits(const struct call_python *p)
 
 void call_python_free(struct call_python *p)
 {
+	size_t i;
+
 	if (!p)
 		return;
 	python_cost_end(p);
@@ -545,7 +558,8 @@ void call_python_free(struct call_python *p)
 	locate_release(&p->locate);
 	if (p->config)
 		munmap(p->config, sizeof(*p->config));
-	bpf_link__destroy(p->exec_link);
+	for (i = 0; i < ARRAY_LEN(p->links); i++)
+		bpf_link__destroy(p->links[i]);
 	bpf_object__close(p->object);
 	free(p);
 }

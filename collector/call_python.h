@@ -36,7 +36,7 @@ struct call_python {
 	struct call_core *core;		/* lent, as is the writer */
 	struct writer *writer;
 	struct bpf_object *object;
-	struct bpf_link *exec_link;
+	struct bpf_link *links[2];	/* at exec() and at the end of processes */
 	struct call_programs programs;
 	struct python_config *config;	/* the programs' */
 	struct python_meter *meter;	/* of what a hit takes; NULL: it could not be had */

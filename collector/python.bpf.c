@@ -244,4 +244,15 @@ int python_exec(void *ctx)
 	return 0;
 }
 
+/* Of a process the first thread stands for all: what others still call then is looked at once more. */
+SEC("raw_tp/sched_process_exit")
+int python_exit(void *ctx)
+{
+	__u64 id = bpf_get_current_pid_tgid();
+
+	if ((__u32)id == id >> 32 && bpf_task_storage_get(&python_threads, bpf_get_current_task_btf(), 0, 0))
+		forget_codes();
+	return 0;
+}
+
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -3,8 +3,9 @@
  * What the BPF program that counts Python's calls shares with the collector, and where in the memory of
  * CPython 3.11 things lie. Plain integer types only: BPF includes it.
  *
- * A function is a code object. The first time that one is seen it gets an id, and what it is called is
- * copied (struct python_function). A frame is the interpreter's own struct, which tells its code, and the
+ * A function is a code object. The first time that one is seen what it is called is copied (struct python_function), and
+ * gets an id; where that has one it is that one, whichever process it was seen in: so processes that come and go, as
+ * servers' workers do, take no room that is not given back. A frame is the interpreter's own struct, which tells its code, and the
  * frame that it returns to: so who called is looked up, and is right however many greenlets take turns on a
  * thread.
  */
@@ -21,6 +22,8 @@
 #define PYTHON_BUCKETS 128
 #define PYTHON_BUCKET_FRAMES 8
 #define PYTHON_MORE_FRAMES (1 << 16)
+
+#define PYTHON_MIX 0x9e3779b97f4a7c15ULL	/* the golden ratio: odd, and no bits in a row that say nothing */
 
 /* Of Include/internal/pycore_frame.h, Include/cpython/code.h, Include/cpython/unicodeobject.h: 3.11. */
 #define PYTHON_FRAME_CODE 0x20
@@ -55,9 +58,9 @@ struct python_text {
 	unsigned short kind;
 };
 
-/* By id, which counts from CALL_CORE_OTHER_FUNCTIONS. */
+/* By id, which counts from CALL_CORE_OTHER_FUNCTIONS. Compared word by word. */
 struct python_function {
-	unsigned int pid, line;
+	unsigned int line, zero;
 	struct python_text file, name;
 	unsigned char file_bytes[PYTHON_FILE_BYTES];
 	unsigned char name_bytes[PYTHON_NAME_BYTES];

@@ -20,8 +20,6 @@ struct {
 	__type(value, struct python_running);
 } python_more SEC(".maps");
 
-#define PYTHON_MIX 0x9e3779b97f4a7c15ULL
-
 static __always_inline __u64 read_word(__u64 addr)
 {
 	__u64 word = 0;

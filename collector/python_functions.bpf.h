@@ -24,6 +24,15 @@ struct {
 	__type(value, struct python_function);
 } python_functions SEC(".maps");
 
+/* A hash of a function -> its id. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, PYTHON_MAX_FUNCTIONS);
+	__type(key, __u64);
+	__type(value, __u32);
+} python_ids SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
@@ -93,11 +102,9 @@ static __always_inline struct python_code_key code_key(__u64 code_addr)
 	return (struct python_code_key){ .code = code_addr, .pid = bpf_get_current_pid_tgid() >> 32 };
 }
 
-static __noinline void read_function(struct python_function *ret, const struct python_code_key *key,
-				     const struct code_head *code)
+static __noinline void read_function(struct python_function *ret, const struct code_head *code)
 {
 	__builtin_memset(ret, 0, sizeof(*ret));
-	ret->pid = key->pid;
 	ret->line = code->line;
 	read_text(code->file, &ret->file, ret->file_bytes, sizeof(ret->file_bytes));
 	read_text(code->name, &ret->name, ret->name_bytes, sizeof(ret->name_bytes));
@@ -117,6 +124,33 @@ static __noinline int is_function(const struct python_function *f, __u32 id)
 	return 1;
 }
 
+static __noinline __u64 hash_of(const struct python_function *f)
+{
+	const __u64 *words = (const __u64 *)f;
+	__u64 hash = 0;
+	__u32 i;
+
+	for (i = 0; i < sizeof(*f) / sizeof(*words); i++)
+		hash = ((hash ^ hash >> 29) + words[i]) * PYTHON_MIX;
+	return hash ^ hash >> 32;
+}
+
+/* 0: there is no room for another one. */
+static __noinline __u32 make_id(const struct python_function *f, __u64 hash)
+{
+	struct python_config *config;
+	__u32 zero = 0, id;
+
+	config = bpf_map_lookup_elem(&python_config, &zero);
+	if (!config)
+		return 0;
+	id = config->first_function + __sync_fetch_and_add(&config->next_function, 1);
+	if (bpf_map_update_elem(&python_functions, &id, f, BPF_ANY))
+		return 0;
+	bpf_map_update_elem(&python_ids, &hash, &id, BPF_ANY);
+	return id;
+}
+
 /* As it was read. 0: there is no room for another one. */
 static __noinline __u32 make_function(const struct python_function *f, const struct python_code_key *key,
 				      const struct code_head *code, __u64 process)
@@ -125,16 +159,14 @@ static __noinline __u32 make_function(const struct python_function *f, const str
 					 .file = code->file,
 					 .name = code->name,
 					 .line = code->line };
-	struct python_config *config;
-	__u32 zero = 0;
+	__u64 hash = hash_of(f);
+	__u32 *known = bpf_map_lookup_elem(&python_ids, &hash);
 
-	config = bpf_map_lookup_elem(&python_config, &zero);
-	if (!config)
-		return 0;
-	seen.id = config->first_function + __sync_fetch_and_add(&config->next_function, 1);
-	if (bpf_map_update_elem(&python_functions, &seen.id, f, BPF_ANY))
-		return 0;
-	return bpf_map_update_elem(&python_codes, key, &seen, BPF_ANY) ? 0 : seen.id;
+	seen.id = known && is_function(f, *known) ? *known : make_id(f, hash);
+	/* Where there is no room, it is looked at each time. */
+	if (seen.id)
+		bpf_map_update_elem(&python_codes, key, &seen, BPF_ANY);
+	return seen.id;
 }
 
 /*
@@ -151,7 +183,7 @@ static __noinline __u32 look_at_function(struct python_function *f, const struct
 	seen = bpf_map_lookup_elem(&python_codes, key);
 	if (seen && (seen->line != code.line || seen->file != code.file || seen->name != code.name))
 		seen = 0;
-	read_function(f, key, &code);
+	read_function(f, &code);
 	if (!f->file.kind || !f->name.kind)
 		return seen ? seen->id : make_function(f, key, &code, 0);
 	if (!seen || !is_function(f, seen->id))
@@ -178,6 +210,23 @@ static __always_inline void free_code(__u64 code_addr)
 
 	if (seen)
 		seen->process = 0;
+}
+
+struct bpf_map;
+
+static long forget_code(struct bpf_map *map, struct python_code_key *key, struct python_code_seen *seen, __u32 *pid)
+{
+	if (key->pid == *pid)
+		bpf_map_delete_elem(map, key);
+	return 0;
+}
+
+/* The current process ends. */
+static __always_inline void forget_codes(void)
+{
+	__u32 pid = bpf_get_current_pid_tgid() >> 32;
+
+	bpf_for_each_map_elem(&python_codes, forget_code, &pid, 0);
 }
 
 #endif

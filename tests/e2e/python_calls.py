@@ -229,6 +229,31 @@ input()
 calls()
 print("done", flush=True)
 '''
+WORKERS = '''
+import os
+nr, nr_workers = NR
+made = {}
+exec("\\n".join("def f%d(): pass" % i for i in range(nr)), made)
+each = [made["f%d" % i] for i in range(nr)]
+def work():
+    for f in each:
+        f()
+to_worker, to_parent = os.pipe(), os.pipe()
+for i in range(nr_workers):
+    if not os.fork():
+        os.read(to_worker[0], 1)
+        work()
+        os.write(to_parent[1], b"x")
+        os._exit(0)
+print("ready", flush=True)
+input()
+for i in range(nr_workers):
+    os.write(to_worker[1], b"x")
+    os.read(to_parent[0], 1)
+print("done", flush=True)
+input()
+'''
+
 FAMILY = '''
 import os
 import time
@@ -491,6 +516,27 @@ def check_family():
     step("%d children that come while wperf attaches" % nr)
 
 
+def check_workers():
+    """What several processes have is told apart once: together they have more than there is room for."""
+    nr, nr_workers = 25000, 3
+    with open(path("workers.py"), "w") as f:
+        f.write(WORKERS.replace("NR", "%d, %d" % (nr, nr_workers)))
+    process = start_target(PYTHON, path("workers.py"), ready="ready", stdin=subprocess.PIPE)
+    recording = Recording("-p", process.pid, "--calls", "python", "--marker", "none")
+    process.stdin.write("\n")
+    process.stdin.flush()
+    equal("the workers", process.stdout.readline(), "done\n")
+    recording.stop()
+    stop(process)
+    got = counted(recording.file)
+    equal("functions", len(got), nr)
+    equal("calls of each", {(f["ncalls"], f["exact"]) for f in got.values()}, {(nr_workers, True)})
+    equal("who calls each", {tuple(callers(f).items()) for f in got.values()}, {(("work", nr_workers),)})
+    tallies = report(recording.file)["tallies"]
+    equal("calls that are lost, or without callers", (tallies["calls_lost"], tallies["calls_callerless"]), (0, 0))
+    step("%d workers: %d functions, %d calls" % (nr_workers, nr, nr * nr_workers))
+
+
 def check_beside(without, other):
     """Beside a Python that can be counted another one is none of what is exact: it was there, or comes while recording."""
     process = start_target(PYTHON, path("program.py"), ready="ready", stdin=subprocess.PIPE)
@@ -677,6 +723,7 @@ check_objections()
 check_times()
 check_own_time()
 check_family()
+check_workers()
 check_refused()
 check_killed()
 check_another_way()
