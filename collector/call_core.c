@@ -190,6 +190,11 @@ void call_core_stop(struct call_core *c)
 	set_generation(c, 0);
 }
 
+void call_core_stop_time(struct call_core *c)
+{
+	__atomic_store_n(&c->state->untimed_ns, monotonic_ns(), __ATOMIC_RELEASE);
+}
+
 /* 16 bits of a cookie; 0 is none. */
 void call_core_prepare_generation(struct call_core *c)
 {

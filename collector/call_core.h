@@ -63,6 +63,8 @@ int call_core_give_rings(struct call_core *c, const struct sampler *sampler, str
 /* Nothing counts before; after, what came is told. When the events are enabled. */
 void call_core_start(struct call_core *c);
 void call_core_stop(struct call_core *c);
+/* For good: what has time is counted no more, and up to now it has that time. */
+void call_core_stop_time(struct call_core *c);
 /* After the stop and before the events are disabled: a thread that ends then has lost nothing. */
 void call_core_read_rest(struct call_core *c);
 /*

@@ -513,6 +513,8 @@ void call_python_mark_lost(struct call_python *p)
 
 void call_python_take_off(struct call_python *p)
 {
+	/* One after the other: those that are still there would take calls for others'. */
+	call_core_stop_time(p->core);
 	call_attachments_release(&p->attached);
 	python_cost_end(p);
 	p->is_off = true;

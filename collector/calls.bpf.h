@@ -34,14 +34,6 @@ struct {
 	__type(value, struct call_node);
 } call_nodes SEC(".maps");
 
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct call_state);
-} call_state SEC(".maps");
-
 /* ---- the current thread ---- */
 
 /*

@@ -75,6 +75,7 @@ struct call_node {
 struct call_state {
 	unsigned int next_node;		/* from 1; beyond CALLS_MAX_NODES there was no room */
 	unsigned int generation;	/* of the probes: those of another one count nothing */
+	unsigned long long untimed_ns;	/* not 0: from then on nothing is counted that has time, nor the time of it */
 };
 
 /* By CPU. */

@@ -27,6 +27,14 @@ struct {
 	__type(value, struct call_totals);
 } call_totals SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct call_state);
+} call_state SEC(".maps");
+
 /* A section, and so a map, of its own: set by whoever loads the object. */
 const volatile __u32 calls_are_counted SEC(".rodata.calls");
 
@@ -101,9 +109,16 @@ static __always_inline struct call_row *calls_row(void *ctx, struct call_thread 
 static __always_inline void calls_pass_time(void *ctx, struct call_thread *t)
 {
 	__u64 now = bpf_ktime_get_ns();
+	struct call_state *state;
 	struct call_row *row;
+	__u32 zero = 0;
 
-	if (!t->last_ns || t->last_ns >= now)
+	if (!t->last_ns)
+		return;
+	state = bpf_map_lookup_elem(&call_state, &zero);
+	if (state && state->untimed_ns && state->untimed_ns < now)
+		now = state->untimed_ns;
+	if (t->last_ns >= now)
 		return;
 	row = calls_row(ctx, t, t->running);
 	if (!row)

@@ -200,7 +200,7 @@ static __always_inline int see(struct pt_regs *ctx, int is_everywhere)
 		free_code(hit.frame);
 		return 0;
 	}
-	if (!state->generation)
+	if (!state->generation || state->untimed_ns)
 		return 0;
 	hit.probe_ns = config->probe_ns;
 	hit.is_freed_seen = is_everywhere && PYTHON_COOKIE_IS_WITH_FREED(cookie);

@@ -50,7 +50,8 @@ struct function_sums {
 	uint32_t function;	/* index in profile.functions */
 	uint64_t ncalls, primitive_calls;	/* COUNT_UNKNOWN: nothing was counted, or who called is not known */
 	bool is_inexact;	/* there were more calls than these */
-	bool is_cum_inexact;	/* what it called may be missing in cum: who called that is not known */
+	bool is_self_inexact;	/* as is_inexact, of calls that have their time */
+	bool is_cum_inexact;	/* the same, or what it called may be missing in cum: who called that is not known */
 	bool has_no_time;	/* only its calls are known, where others' time was counted: self and cum say nothing */
 	uint64_t nr_samples;	/* innermost frame is the function */
 	uint64_t nr_cum_samples;	/* function anywhere in the chain, once a sample */

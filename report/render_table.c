@@ -110,7 +110,7 @@ static void add_header(struct str *b, const struct profile *p, const struct grou
 	if (g->calls != COUNT_UNKNOWN && g->primitive_calls != COUNT_UNKNOWN &&
 	    g->calls != g->primitive_calls)
 		str_addf(b, " (%" PRIu64 " primitive calls)", g->primitive_calls);
-	str_addf(b, " in %.*f ", render_is_time(p) ? 3 : 0, total);
+	str_addf(b, " in %s%.*f ", g->is_inexact && p->has_call_times ? "~" : "", render_is_time(p) ? 3 : 0, total);
 	str_add_escaped(b, p->unit, strlen(p->unit));
 	str_add(b, "\n\n");
 }
@@ -154,8 +154,8 @@ static void add_row(struct str *b, const struct profile *p, const struct table_r
 	if (s->has_no_time) {
 		str_addf(b, " %8s %8s %8s %8s ", "-", "-", "-", "-");
 	} else {
-		add_value(b, self, decimals, false);
-		add_per_call(b, self, s->ncalls, false);
+		add_value(b, self, decimals, s->is_self_inexact);
+		add_per_call(b, self, s->ncalls, s->is_self_inexact);
 		add_value(b, cum, decimals, s->is_cum_inexact);
 		add_per_call(b, cum, s->primitive_calls, s->is_cum_inexact);
 		str_add_char(b, ' ');

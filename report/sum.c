@@ -389,11 +389,13 @@ static uint64_t primitive_of(const struct call_total *c)
 	return c->is_primitive_unknown ? COUNT_UNKNOWN : c->primitive;
 }
 
-static void set_calls(struct function_sums *s, const struct call_total *c, bool is_inexact)
+static void set_calls(struct function_sums *s, const struct call_total *c, bool is_inexact, bool is_timed)
 {
 	s->ncalls = c->ncalls;
 	s->primitive_calls = primitive_of(c);
 	s->is_inexact = is_inexact;
+	s->is_self_inexact = is_inexact && is_timed;
+	s->is_cum_inexact |= s->is_self_inexact;
 }
 
 /* Of a group that has none counted they stay unknown. */
@@ -495,7 +497,7 @@ static void move_totals(struct sum *t, struct group *g, const struct weights *w)
 								.cum = f->cum });
 		if (counting->is_counted && (f->calls.ncalls || !has_more))
 			set_calls(vec_last(&g->functions), &f->calls,
-				  counting->is_inexact || w->is_partial || has_more || f->is_unrooted);
+				  counting->is_inexact || w->is_partial || has_more || f->is_unrooted, counting->is_timed);
 		if (has_more && f->calls.ncalls)
 			tell_elsewhere(t, *id);
 		add_calls(g, vec_last(&g->functions));

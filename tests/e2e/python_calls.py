@@ -671,19 +671,26 @@ def check_overhead():
     process = start_target(PYTHON, path("program.py"), ready="ready", stdin=subprocess.PIPE)
     before = touched(process.pid)
     recording = Recording("-p", process.pid, "--calls", "python", "--marker", "none", "--max-overhead", "5")
+    begin = time.monotonic()
     process.stdin.write("busy plain\n")
     process.stdin.flush()
     equal("what the target said", process.stdout.readline(), "[]\n")
     wait_until("the probes are off", lambda: touched(process.pid) == before)
-    recording.stop()
+    until_off = time.monotonic() - begin
+    time.sleep(0.5)
     process.stdin.close()
     equal("exit status of the target", process.wait(PATIENCE), 0)
+    recording.stop()
     has("what wperf said", recording.talk, "no more calls of Python's functions are counted")
     check(re.search(r"us a hit \([0-9.]+ s, [0-9.]+ % of the target's CPU time\) are taken out", recording.talk),
           "no share in:\n" + recording.talk)
     got = counted(recording.file)
     check(0 < got["leaf"]["ncalls"] < 2000000, "calls of what took too much: %r" % got["leaf"])
     equal("rows that are exact", {name for name, f in got.items() if f["exact"]}, set())
+    counted_time = sum(g["time"] for g in report(recording.file)["groups"])
+    check(0 < counted_time < until_off, "%.3f s in the tables, of %.3f s until the probes were off" % (counted_time, until_off))
+    table = wperf("report", "-i", recording.file).stdout
+    check(re.search(r"(?m)^ *~\d+( +~\d+\.\d+){4} .*\(leaf\)$", table) and " in ~" in table, "times that are exact in:\n" + table)
     step("overhead: %d of 2000000 calls" % got["leaf"]["ncalls"])
 
 
