@@ -139,7 +139,8 @@ static void hands(void *ctx, struct task_struct *task, struct thread *thread, st
 
 	if (other && other->is_handed && is_away(other, regs))
 		return;
-	if (is_handing ? !may_work(thread) : !other || !other->was_handed)
+	/* What it woke for may not be known: what it has handed on was done before it slept. */
+	if (!is_handing && (!other || !other->was_handed))
 		return;
 	if (!other)
 		other = bpf_task_storage_get(&threads, to, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);

@@ -128,20 +128,48 @@ static struct choice choose(struct workers *ws, const struct worker *w)
 	return c;
 }
 
+/*
+ * No mark told what the thread woke for, and it has read nothing since: what it has handed on was done before it slept,
+ * or something else. If it owes one answer it is for that.
+ */
+static struct open_request *woke_for(struct workers *ws, struct worker *w)
+{
+	if (w->nr_owed == 1)
+		vec_each(&ws->open->slots, r)
+			if (worker_owes(ws, w, r))
+				return r;
+	return NULL;
+}
+
+/* Calls for one of these go to nobody. */
+static void doubt_owed(struct workers *ws, const struct worker *w)
+{
+	if (!ws->has_calls)
+		return;
+	vec_each(&ws->open->slots, r)
+		if (worker_owes(ws, w, r))
+			open_request_doubt(r, CALLS_OF_ANY);
+}
+
 /* Which request the thread hands on now; NO_SLOT: nobody knows. */
 static uint32_t hands(struct workers *ws, struct worker *w, bool *ret_is_unsure)
 {
 	struct open_request *now = w->slot == NO_SLOT ? NULL : &ws->open->slots.at[w->slot];
+	bool is_woken = !now && !w->unhanded.nr;
 	struct choice c = choose(ws, w);
 
-	w->nr_hands += !w->is_returned;
+	if (is_woken)
+		now = woke_for(ws, w);
+	w->nr_hands += !w->is_returned && !is_woken;
 	*ret_is_unsure = c.nr > 1 || w->nr_owed > 1;
 	if ((c.one || c.nr) && !w->is_returned)
 		now = c.one;
 	else if (now && (now->is_answered || (*ret_is_unsure && !is_mostly_handed(ws, now))))
 		now = NULL;
-	if (!now)
+	if (!now) {
+		doubt_owed(ws, w);
 		return NO_SLOT;
+	}
 	now->is_handed = true;
 	return now->slot;
 }

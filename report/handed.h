@@ -12,6 +12,9 @@
  * of paths whose requests are not handed on. If some are handed on several times, or without a mark, since the other
  * thread had not gone to sleep yet, the order says nothing, and nobody knows.
  *
+ * What was done before the loop slept has woken nobody: then it is not told what the loop wakes for, and hands on next. That
+ * is for the request that waits, if it is one; if several, nobody knows, and these have doubtful calls.
+ *
  * Who reads or answers himself is no such thread, whoever wakes it: for that one work.h has the rules.
  */
 #ifndef REPORT_HANDED_H

@@ -345,6 +345,7 @@ uint32_t socket_requests_hold_calls(struct socket_requests *s, uint32_t thread)
 {
 	struct held_samples *h = worker_hold(&s->workers, thread, true);
 
+	s->workers.has_calls = true;
 	if (thread < s->workers.all.nr)
 		s->workers.all.at[thread].has_calls = true;
 	return h ? h->slot : socket_requests_of(s, thread);

@@ -110,11 +110,6 @@ static void ask_on(struct workers *ws, struct worker *w, const struct socket_mar
 
 /* ---- whose calls they are for certain ---- */
 
-static bool is_owed_by(const struct workers *ws, const struct worker *w, const struct open_request *r)
-{
-	return r->is_open && r->is_by_bytes && !r->is_answered && r->thread == worker_thread(ws, w);
-}
-
 /* What it has read it has also begun with, and gone as far as it could, before it has read anything else. */
 static bool takes_at_once(const struct worker *w)
 {
@@ -136,13 +131,13 @@ static enum call_doubt doubt_of(const struct workers *ws, const struct worker *w
 	const struct open_request *before = w->slot == NO_SLOT ? NULL : &ws->open->slots.at[w->slot];
 	enum call_doubt doubt = before && to ? doubt_between(before, to) : CALLS_ARE_SURE;
 	/* A thread that is new may have one that it does not know of: see worker_renew(). */
-	bool is_owed = to && w->nr_owed && is_owed_by(ws, w, to);
+	bool is_owed = to && w->nr_owed && worker_owes(ws, w, to);
 	uint32_t nr_others = w->nr_owed - is_owed;
 
 	if (!nr_others || takes_at_once(w))
 		return doubt;
 	vec_each(&ws->open->slots, r)
-		if (doubt < CALLS_OF_ANY && nr_others && r != to && is_owed_by(ws, w, r)) {
+		if (doubt < CALLS_OF_ANY && nr_others && r != to && worker_owes(ws, w, r)) {
 			if (doubt < doubt_between(r, to))
 				doubt = doubt_between(r, to);
 			nr_others--;
@@ -196,7 +191,7 @@ static uint32_t goes_on_with(struct workers *ws, const struct connection *c, str
 	if (r->request.id <= w->nobodys_id)
 		open_request_doubt(r, CALLS_OF_ANY);
 	note_doubtful_answer(ws, slot);
-	if (w->nr_owed == 1 && is_owed_by(ws, w, r))
+	if (w->nr_owed == 1 && worker_owes(ws, w, r))
 		return slot;
 	if (w->has_calls)
 		open_request_doubt(r, CALLS_OF_ANY);

@@ -84,6 +84,11 @@ uint64_t workers_id_of(const struct workers *ws, uint32_t slot)
 	return slot == NO_SLOT ? 0 : ws->open->slots.at[slot].request.id;
 }
 
+bool worker_owes(const struct workers *ws, const struct worker *w, const struct open_request *r)
+{
+	return r->is_open && r->is_by_bytes && !r->is_answered && r->thread == worker_thread(ws, w);
+}
+
 static void add_cpu(struct workers *ws, uint32_t slot, uint64_t ns)
 {
 	if (slot != NO_SLOT)

@@ -114,6 +114,7 @@ struct workers {
 	struct habit habits[NR_HABITS];
 	VEC(uint32_t) handed;		/* threads to which something is handed, and maybe others */
 	uint64_t late_ns;		/* from then on one of those may have gone on for long; 0: none will */
+	bool has_calls;			/* some are counted */
 	uint32_t moved;			/* thread that another one's mark gave work to; UINT32_MAX: none since that was set */
 };
 
@@ -127,6 +128,8 @@ void worker_renew(struct worker *w);
 void workers_forget_process(struct workers *ws, uint32_t process);
 /* The id of the request; 0: none. */
 uint64_t workers_id_of(const struct workers *ws, uint32_t slot);
+/* It has read that one, which waits for its answer. */
+bool worker_owes(const struct workers *ws, const struct worker *w, const struct open_request *r);
 
 /* ---- what it works on ---- */
 

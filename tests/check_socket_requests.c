@@ -625,6 +625,12 @@ static const struct {
 	  "GET /a 200 2-6 s1 c7" },
 	{ "", "new 11 5;new 11 6;in 11 5 GET /a;hand 11 12;idle 12;hand 11 12;out 11 5 200;wait 11;in 11 6 GET /b;later 2;sample 12;"
 	  "call 12;idle 12;out 11 6 200;wait 11", "GET /a 200 3-7 c7~, GET /b 200 9-2000013 c2000005~" },
+	/* no mark tells that what was handed on is done, and the loop goes on: if it owes one answer it hands that on again, */
+	{ "", "new 11 5;in 11 5 GET /a;call 11;hand 11 12;call 12;idle 12;wait 11;call 11;hand 11 12;call 12;idle 12;call 11;out 11 5 200;wait 11",
+	  "GET /a 200 2-13 c16" },
+	/* if several, one of these, and nobody knows which */
+	{ "", "new 11 5;new 11 6;in 11 5 GET /a;hand 11 12;call 12;idle 12;wait 11;in 11 6 GET /b;hand 11 12;idle 12;wait 11;hand 11 12;call 12;"
+	  "idle 12;out 11 5 200;wait 11;out 11 6 200;wait 11", "GET /a 200 3-15 c7~, GET /b 200 8-17 c6~" },
 	/* another thread answers what was read for it, one after the other */
 	{ "", "new 11 5;new 11 6;in 11 5 GET /a;in 11 6 GET /b;call 12;out 12 5 200;call 12;out 12 6 200;wait 12;wait 11",
 	  "GET /a 200 3-6 c1~, GET /b 200 4-8 c9~" },

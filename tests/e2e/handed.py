@@ -14,6 +14,10 @@ def burn(path):
     while time.thread_time() < begin + 0.002:
         pass
     burned[path] += time.thread_time() - begin
+def first():
+    pass
+def second():
+    pass
 async def serve(reader, writer):
     try:
         while True:
@@ -22,6 +26,9 @@ async def serve(reader, writer):
             if path in ("/handed", "/warm"):
                 await asyncio.sleep(0)
                 await asyncio.get_running_loop().run_in_executor(None, burn, path)
+            elif path == "/twice":
+                await asyncio.get_running_loop().run_in_executor(None, first)
+                await asyncio.get_running_loop().run_in_executor(None, second)
             elif path == "/here":
                 burn(path)
             else:
@@ -160,6 +167,23 @@ def check_counted():
     step("counted: %.3f s in %.3f s of requests, %.3f s outside" % (took, elapsed, waited))
 
 
+def check_twice():
+    """The first piece may be done before the loop waits for it: then no mark tells what the loop goes on for with the second."""
+    nr = 100
+    server = start_target("/usr/bin/python3", "-c", ASYNC, ready=r"port (\d+)", stdin=subprocess.PIPE)
+    ask_in_turn(int(server.ready[1]), ("/twice",), 1, 10)
+    recording = Recording("-p", server.pid, "--calls", "python")
+    ask_in_turn(int(server.ready[1]), ("/twice",), 1, nr)
+    wait_until_idle(server.pid)
+    recording.stop()
+    found = {f["function"]: f for f in group(report(recording.file), "/twice")["functions"]}
+    for name in "first", "second":
+        f = found[name]
+        check(f["ncalls"] == nr or not f["exact"], "calls of %s: %d are called exact, not %d" % (name, f["ncalls"], nr))
+        check(f["ncalls"] > 0.8 * nr, "calls of %s: %d of %d" % (name, f["ncalls"], nr))
+    step("in two pieces: %d and %d of %d" % (found["first"]["ncalls"], found["second"]["ncalls"], nr))
+
+
 def check_node():
     """
     One that begins at once with what it reads, and hands more on when a piece comes back: at times before the thread that has
@@ -179,4 +203,5 @@ for way in ("traces", "calls"):
 check_loop(1)
 check_loop(4)
 check_counted()
+check_twice()
 check_node()
