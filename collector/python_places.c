@@ -358,13 +358,15 @@ static void add_freed(struct search *s, struct python_places *ret)
 
 static int find(struct search *s, struct python_places *ret, struct err *e)
 {
+	bool is_read = s->elf && python_code_open(&s->code, s->elf);
+	bool has_eval = is_read && python_code_symbol(s->elf, "_PyEval_EvalFrameDefault", &s->eval);
+	GElf_Sym before_3_6;
 	int err;
 
-	if (!s->elf || !python_code_open(&s->code, s->elf) ||
-	    !python_code_symbol(s->elf, "_PyEval_EvalFrameDefault", &s->eval))
+	if (!has_eval && !(is_read && python_code_symbol(s->elf, "PyEval_EvalFrameEx", &before_3_6)))
 		return err_set(e, -ENOEXEC, "%s: there is no Python in it", s->module);
 	err = check_version(s, e);
-	if (!err && !read_eval(s))
+	if (!err && (!has_eval || !read_eval(s)))
 		err = refuse(s, e, "its interpreter's code is not understood");
 	if (!err)
 		err = add_probes(s, ret, e);

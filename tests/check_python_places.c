@@ -239,6 +239,15 @@ START_TEST(older_ones_are_refused)
 {
 	replace("Py_Version", "Pz_Version", 10);
 	refuses("it is older than Python 3.11");
+	replace("_PyEval_EvalFrameDefault", "_PyEval_EvalFrameRemoved", 24);
+	refuses("it is older than Python 3.11");
+}
+END_TEST
+
+START_TEST(one_without_an_interpreter_is_refused)
+{
+	replace("_PyEval_EvalFrameDefault", "_PyEval_EvalFrameRemoved", 24);
+	refuses("its interpreter's code is not understood");
 }
 END_TEST
 
@@ -335,6 +344,7 @@ Suite *check_python_places_suite(void)
 	tcase_add_test(tc, another_program_is_none);
 	tcase_add_test(tc, one_without_probes_is_refused);
 	tcase_add_test(tc, older_ones_are_refused);
+	tcase_add_test(tc, one_without_an_interpreter_is_refused);
 	tcase_add_test(tc, a_probe_on_no_nop_is_refused);
 	tcase_add_test(tc, code_that_is_not_understood_is_refused);
 	tcase_add_test(tc, what_is_cut_short_is_refused);
