@@ -387,6 +387,16 @@ static void compete(struct gather *g, const struct request *r, uint32_t owner, s
 	}
 }
 
+static void doubt_outside(struct gather *g)
+{
+	uint32_t id;
+
+	if (g->has_selection)
+		return;
+	id = merged(g, group_outside(g));
+	g->groups.at[id].weights.is_partial = true;
+}
+
 void gather_request(struct gather *g, const struct open_request *open)
 {
 	const struct request *r = &open->request;
@@ -402,6 +412,8 @@ void gather_request(struct gather *g, const struct open_request *open)
 			owner = group_of_owner(g, g->by == BY_THREAD ? open->thread :
 								       open->process);
 		w->is_partial |= is_in_doubt(g, open);
+		if (open->is_left && is_in_doubt(g, open))
+			doubt_outside(g);
 		w->inputs = input_bit(g->input);
 		if (nr_slowest)
 			compete(g, r, owner, w);

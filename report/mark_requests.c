@@ -93,9 +93,25 @@ static bool is_in_doubt(const struct open_request *r)
 	return r->in[OPEN_IN_DOUBT].owner != NO_SLOT;
 }
 
+/* It was left, nobody knows when: what its thread has called since was for what is around it, or for none. */
+static void doubt_calls(struct mark_requests *m, struct open_request *r)
+{
+	uint32_t around = r->in[OPEN_ON_THREAD].older;
+
+	open_request_doubt(r, CALLS_OF_ANY);
+	if (r->in[OPEN_ON_THREAD].owner == NO_SLOT)
+		return;
+	if (around != NO_SLOT)
+		open_request_doubt(&m->open->slots.at[around], CALLS_OF_ANY);
+	else
+		r->is_left = true;
+}
+
 /* It may be over: samples are no longer its own, but its END still is. */
 static void put_in_doubt(struct mark_requests *m, struct open_request *r)
 {
+	doubt_calls(m, r);
+	m->has_left = true;
 	unlink_from(m, r, OPEN_ON_THREAD);
 	unlink_from(m, r, OPEN_IN_FAMILY);
 	link_in(m, r, OPEN_IN_DOUBT, r->thread);
@@ -134,7 +150,7 @@ static uint32_t find_by_key(const struct mark_requests *m, const struct open_req
 
 /* ---- begin and end ---- */
 
-/* end_ns 0: it is closed without having ended. */
+/* end_ns 0: it has not ended. */
 static void close_request(struct mark_requests *m, uint32_t slot, uint64_t end_ns)
 {
 	struct open_request *r = &m->open->slots.at[slot];
@@ -146,6 +162,13 @@ static void close_request(struct mark_requests *m, uint32_t slot, uint64_t end_n
 	if (has_key(r))
 		hashidx_remove(&m->by_key, key_hash(r), slot);
 	open_requests_close(m->open, slot, end_ns);
+}
+
+/* Its end was not seen. */
+static void lose_request(struct mark_requests *m, uint32_t slot)
+{
+	doubt_calls(m, &m->open->slots.at[slot]);
+	close_request(m, slot, 0);
 }
 
 /* Reads the label into the request's paths, or gives it the marker's name. */
@@ -184,7 +207,7 @@ static void doubt_what_is_left(struct mark_requests *m, uint32_t family, uint64_
 		if (r->is_call || m->families.at[family].nr_in_doubt < MAX_IN_DOUBT)
 			put_in_doubt(m, r);
 		else
-			close_request(m, slot, 0);
+			lose_request(m, slot);
 	}
 }
 
@@ -210,7 +233,7 @@ static void begin(struct mark_requests *m, const struct record *rec, const struc
 	uint32_t twin = find_by_key(m, &like);
 
 	if (twin != NO_SLOT)
-		close_request(m, twin, 0);
+		lose_request(m, twin);
 	if (!like.has_id)
 		doubt_what_is_left(m, like.family, like.sp);
 	like.request = (struct request){ .begin_pid = rec->pid,
@@ -317,18 +340,24 @@ static int by_id(const void *a, const void *b)
 	return (x->request.id > y->request.id) - (x->request.id < y->request.id);
 }
 
-/* In the order of begin. */
-static void close_all(struct mark_requests *m, bool with_ids)
+/*
+ * In the order of begin. At the end they are underway, unless others were left without their ends: then these may have
+ * been, too.
+ */
+static void close_all(struct mark_requests *m, bool is_end)
 {
 	VEC(struct open_request) open = { 0 };
 
 	vec_each(&m->open->slots, r)
-		if (r->is_open && !r->is_by_bytes && (with_ids || !r->has_id))
+		if (r->is_open && !r->is_by_bytes && (is_end || !r->has_id))
 			vec_push(&open, *r);
 	if (open.nr)
 		qsort(open.at, open.nr, sizeof(*open.at), by_id);
 	vec_each(&open, r)
-		close_request(m, r->slot, 0);
+		if (is_end && !m->has_left)
+			close_request(m, r->slot, 0);
+		else
+			lose_request(m, r->slot);
 	vec_release(&open);
 }
 
@@ -336,8 +365,10 @@ static void close_all(struct mark_requests *m, bool with_ids)
 static void leave_threads(struct mark_requests *m)
 {
 	vec_each(&m->open->slots, r)
-		if (r->is_open && !r->is_by_bytes)
+		if (r->is_open && !r->is_by_bytes) {
+			doubt_calls(m, r);
 			unlink_from(m, r, OPEN_ON_THREAD);
+		}
 }
 
 static void close_list(struct mark_requests *m, enum open_list list, uint32_t owner)
@@ -345,7 +376,7 @@ static void close_list(struct mark_requests *m, enum open_list list, uint32_t ow
 	uint32_t slot;
 
 	while ((slot = newest_of(m, list, owner)) != NO_SLOT)
-		close_request(m, slot, 0);
+		lose_request(m, slot);
 }
 
 /* Its index may be another thread's one day. */
@@ -371,7 +402,7 @@ static void thread_ended(struct mark_requests *m, uint32_t thread)
 		if (r->has_id)
 			unlink_from(m, r, OPEN_ON_THREAD);
 		else
-			close_request(m, slot, 0);
+			lose_request(m, slot);
 	}
 }
 

@@ -34,6 +34,9 @@
  * same frame are not seen any more, and those requests stay open, and have the samples that follow.
  *   Until the next BEGIN, nothing tells that an END is missing: the samples up to there are the
  * request's. And where the next BEGINs are all deeper in the stack, nothing ever tells.
+ *   Counted calls are numbers of single things: of a request that was in doubt, or is closed by anything but its END, they
+ * are doubtful (enum call_doubt), and so are those of what is around it, another request or none. Not so where the
+ * recording ends, which requests are underway then, unless any has been in doubt.
  */
 #ifndef REPORT_MARK_REQUESTS_H
 #define REPORT_MARK_REQUESTS_H
@@ -54,6 +57,7 @@ struct mark_requests {
 	const struct endpoint_options *endpoints;
 	struct open_requests *open;
 	VEC(uint32_t) newest[NR_OPEN_LISTS];		/* slot, by owner */
+	bool has_left;					/* a request was in doubt, ever */
 	struct u64map family_of;			/* (thread, marker) -> index */
 	VEC(struct family) families;
 	struct hashidx by_key;				/* slots */

@@ -38,6 +38,7 @@ struct open_request {
 	uint32_t marker;	/* id */
 	uint32_t family;
 	bool has_id, is_call;
+	bool is_left;		/* nobody knows when; what its thread called since may have been for none */
 	uint64_t mark_id, sp;
 	struct {
 		uint32_t owner;	/* index of the list; NO_SLOT: in none */

@@ -26,7 +26,7 @@ Suite *check_calls_suite(void);
  *	Z11:2*5		the same, late
  *	P11		thread 11 had calls that were not counted
  *	U11		nor will any of its process be, until K11: it runs another program
- *	B11:/a E11	a request begins and ends on thread 11; B11:/a#7 E12#7: with an id
+ *	B11:/a E11	a request begins and ends on thread 11; B11:/a#7 E12#7: with an id; B11:/a@64: with that stack pointer
  *	S11		a sample on thread 11, 1 ms, of app.so
  *	X12		the thread ends
  *	R		what came so far is taken in, before what comes next is read
@@ -69,12 +69,13 @@ static void add_row(struct recording_builder *b, uint64_t time, uint32_t tid, un
 
 static void add_mark(struct recording_builder *b, uint64_t time, uint32_t tid, const char *word)
 {
-	const char *label = strchr(word, '/'), *id = strchr(word, '#');
+	const char *label = strchr(word, '/'), *id = strchr(word, '#'), *sp = strchr(word, '@');
 	struct mark_head m = { .kind = *word == 'B' ? MARK_BEGIN : MARK_END, .marker = id ? 2 : 1 };
-	char *text = label ? xstrndup(label, strcspn(label, "#")) : NULL;
+	char *text = label ? xstrndup(label, strcspn(label, "#@")) : NULL;
 
 	m.flags = id ? MARK_HAS_ID : 0;
 	m.id = id ? strtoull(id + 1, NULL, 10) : 0;
+	m.sp = sp ? strtoull(sp + 1, NULL, 10) : 0;
 	builder_mark(b, time, 10, tid, m, text);
 	free(text);
 }
@@ -277,6 +278,15 @@ static const struct {
 	/* somebody else ended the request that the thread had worked on */
 	{ "F1:f N1<0:1 B11:/a#7 C11:1*1 E12#7 C11:1*2", NULL, "/a ~1: f ~1 | (outside) ~2: f ~2", 0, 1, 0 },
 	{ "F1:f N1<0:1 B11:/a#7 E12#7 B11:/b C11:1*2 E11", NULL, "/a - | /b 2: f 2", 0, 0, 0 },
+	/* nobody knows when it was left: what is called behind that may be its own, or nobody's; not what ended, nor others' */
+	{ "F1:f N1<0:1 B11:/a@64 C11:1*1 E11 B11:/b@64 C11:1*2 B11:/a@64 C11:1*3 E11 C11:1*4", NULL,
+	  "/a 4: f 4 | /b ~2: f ~2 | (outside) ~4: f ~4", 0, 0, 0 },
+	{ "F1:f N1<0:1 B11:/b C11:1*2 X11 C12:1*4", NULL, "/b ~2: f ~2 | (outside) ~4: f ~4", 0, 0, 0 },
+	/* ... or what is around it */
+	{ "F1:f N1<0:1 B11:/o@96 C11:1*1 B11:/b@64 C11:1*2 B11:/a@64 C11:1*3 E11 C11:1*4 E11 C11:1*5", NULL,
+	  "/a 3: f 3 | /b ~2: f ~2 | /o ~5: f ~5 | (outside) 5: f 5", 0, 0, 0 },
+	/* what is underway when the recording ends may not have been left: others were not */
+	{ "F1:f N1<0:1 B11:/a C11:1*1 E11 B11:/b C11:1*2", NULL, "/a 1: f 1 | /b 2: f 2", 0, 0, 0 },
 
 	/* where time is counted, samples are no part of it */
 	{ "T1:main T2:fib N1<0:1 N2<1:2 N3<2:2 B11:/a C11:1*1+2 C11:2*1+3 C11:3*4+4 S11 E11", NULL,
