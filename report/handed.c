@@ -342,14 +342,29 @@ void handed_answered(struct workers *ws, uint32_t slot, uint64_t ns)
 		look_behind(ws, slot, ns);
 }
 
+/* It was not asleep, and was handed something all the same, by who owes an answer. */
+static void give_unasked(struct workers *ws, struct worker *w, struct worker *loop)
+{
+	const struct open_request *r = woke_for(ws, loop);
+
+	if (r)
+		worker_give_held(ws, w, r->slot);
+	else
+		doubt_owed(ws, loop);
+}
+
 /* Who waited for something new, and is woken by who works on a request, goes on with that. */
 static void returned(struct workers *ws, uint32_t from, uint32_t to, const struct socket_mark *m)
 {
-	struct worker *w = workers_get(ws, from);
+	struct worker *w;
 	uint32_t slot;
 
+	workers_get(ws, to);
+	w = workers_get(ws, from);
 	if (!w->is_handed)
 		return;
+	if (w->slot == NO_SLOT && w->has_calls)
+		give_unasked(ws, w, &ws->all.at[to]);
 	give_work(ws, w, m);
 	slot = w->slot;
 	/* What it was asked for it has done, mostly. */

@@ -13,7 +13,8 @@
  * thread had not gone to sleep yet, the order says nothing, and nobody knows.
  *
  * What was done before the loop slept has woken nobody: then it is not told what the loop wakes for, and hands on next. That
- * is for the request that waits, if it is one; if several, nobody knows, and these have doubtful calls.
+ * is for the request that waits, if it is one; if several, nobody knows, and these have doubtful calls. So is what a thread
+called that was not woken for it, and wakes the loop then.
  *
  * Who reads or answers himself is no such thread, whoever wakes it: for that one work.h has the rules.
  */
