@@ -229,7 +229,7 @@ for i in range(5 if IS_SANITIZED else 20):
     brief = start("sleep", "0.0%d" % (i % 5))
     done = wperf("record", "-q", "-o", path("brief.data"), "-p", str(brief.pid), status=None)
     check((done.returncode, done.stderr) == (0, "") or
-          (done.returncode == USAGE and "No such process" in done.stderr),
+          (done.returncode == USAGE and re.search("No such process|pid [0-9]+ has ended", done.stderr)),
           "attached to a process that ends: %d %s" % (done.returncode, done.stderr))
     brief.wait()
 step("processes that end while wperf attaches")
