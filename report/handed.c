@@ -83,7 +83,8 @@ void handed_read(struct workers *ws, struct worker *w, uint32_t slot)
 		return;
 	if (w->unhanded.nr == UNHANDED_MAX)
 		forget_answered(ws, w);
-	vec_push(&w->unhanded, (struct request_ref){ slot, id });
+	w->last_read = (struct request_ref){ slot, id };
+	vec_push(&w->unhanded, w->last_read);
 	r = &ws->open->slots.at[slot];
 	if (!r->is_noted && w->read_paths.nr < UNHANDED_MAX)
 		vec_push(&w->read_paths, r->request.path);
@@ -134,21 +135,35 @@ static struct choice choose(struct workers *ws, const struct worker *w)
  */
 static struct open_request *woke_for(struct workers *ws, struct worker *w)
 {
-	if (w->nr_owed == 1)
-		vec_each(&ws->open->slots, r)
-			if (worker_owes(ws, w, r))
-				return r;
+	struct open_request *last = w->last_read.id ? find(ws, &w->last_read) : NULL;
+
+	if (w->nr_owed != 1)
+		return NULL;
+	if (last && worker_owes(ws, w, last))
+		return last;
+	vec_each(&ws->open->slots, r)
+		if (worker_owes(ws, w, r)) {
+			w->last_read = (struct request_ref){ r->slot, r->request.id };
+			return r;
+		}
 	return NULL;
 }
 
-/* Calls for one of these go to nobody. */
+/* Calls for one of those that it owes go to nobody. */
 static void doubt_owed(struct workers *ws, const struct worker *w)
 {
-	if (!ws->has_calls)
-		return;
-	vec_each(&ws->open->slots, r)
-		if (worker_owes(ws, w, r))
-			open_request_doubt(r, CALLS_OF_ANY);
+	uint32_t nr_left = ws->has_calls ? w->nr_owed : 0;
+	size_t i;
+
+	/* The last ones first: what is open for long stands before them, and may be thousands. */
+	for (i = ws->open->slots.nr; i && nr_left; i--) {
+		struct open_request *r = &ws->open->slots.at[i - 1];
+
+		if (!worker_owes(ws, w, r))
+			continue;
+		open_request_doubt(r, CALLS_OF_ANY);
+		nr_left--;
+	}
 }
 
 /* Which request the thread hands on now; NO_SLOT: nobody knows. */

@@ -75,6 +75,7 @@ struct worker {
 	VEC(struct request_ref) waiting;	/* that it has read, and has not begun with, oldest first */
 	/* What it hands on: see handed.h. */
 	VEC(struct request_ref) unhanded;	/* that it has read since it waited, and not handed on, oldest first */
+	struct request_ref last_read;	/* id 0: none; or the only one that it owes */
 	VEC(uint32_t) read_paths;	/* of all that it has read since it waited */
 	uint32_t nr_hands;		/* what it has handed on since */
 	bool has_woken;			/* any that it handed something to; until then that may not be seen */

@@ -77,16 +77,19 @@ static void send_mark(struct state *s, struct record *rec, const uint8_t *step, 
 	socket_requests_mark(&s->requests, rec);
 }
 
-/* One sample of that thread, whose it turns out to be. */
+/* One sample of that thread: whose it turns out to be, or, where nothing is held, of what it works on. */
 static void hold_sample(struct state *s, uint32_t thread)
 {
 	uint32_t slot = socket_requests_hold(&s->requests, thread);
+	struct open_request *r;
 
 	if (slot == NO_SLOT)
 		return;
-	assert(s->open.slots.at[slot].is_held);
-	s->open.slots.at[slot].request.nr_samples++;
+	r = &s->open.slots.at[slot];
+	assert(r->is_held != r->is_open);
+	r->request.nr_samples++;
 	s->nr_held++;
+	s->nr_given += r->is_open;
 }
 
 static void take_step(struct state *s, const uint8_t *step, const uint8_t *bytes)
