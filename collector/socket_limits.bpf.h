@@ -39,6 +39,14 @@ static int has_body(__u32 first)
 	       first == LETTERS('P', 'A', 'T', 'C');
 }
 
+/* Of an exchange in which many requests may come before an answer, or a long body. */
+enum { EXCHANGE_BYTES = 8 * SOCKET_DATA_MAX };
+
+static int may_want_no_answer(const struct conn *c)
+{
+	return c->speech == SPEECH_RESP || c->speech == SPEECH_WHOLE;
+}
+
 /*
  * By the first four bytes of an exchange. HTTP's methods begin with two capitals: of these requests the
  * first bytes will do, unless a read has more of them than a request has, which several at once may:
@@ -49,7 +57,10 @@ static void set_limits(struct conn *c, __u32 first)
 	__u8 a = first;
 
 	c->limit = c->limit_max = c->limit_out = SOCKET_DATA_USUAL;
+	c->budget = SOCKET_DATA_MAX;
 	c->speech = speech_of(first);
+	if (may_want_no_answer(c))
+		c->budget = EXCHANGE_BYTES;
 	if (!first || a == TLS_HANDSHAKE || a == TLS_DATA)
 		return;
 	c->limit_max = has_body(first) ? HEAD_BYTES : SOCKET_DATA_MAX;
@@ -86,22 +97,19 @@ static __u32 least(__u64 a, __u32 b)
 
 /*
  * How many bytes of this read travel. HTTP's body, in reads of any size, has the rest of the exchange's budget. In other
- * protocols requests may want no answer, so each read may begin with one: what travels whole costs nothing, and of a long
- * one, when all is spent, the beginning still travels.
+ * protocols requests may want no answer, so each read may begin with one, while the budget lasts: behind the first 4 KiB
+ * of a long one only the beginning travels.
  */
 static __u32 spend(struct conn *c, __u64 bytes)
 {
-	__u32 want;
+	__u32 most, want;
 
 	if (bytes > c->limit)
 		c->limit = c->limit_max;
-	if (c->speech == SPEECH_RESP || c->speech == SPEECH_WHOLE) {
-		if (bytes <= c->limit)
-			return bytes;
-		if (!c->budget)
-			return SOCKET_DATA_USUAL;
-	}
-	want = least(bytes, c->limit < c->budget ? c->limit : c->budget);
+	most = c->limit;
+	if (may_want_no_answer(c) && bytes > most && c->budget <= EXCHANGE_BYTES - SOCKET_DATA_MAX)
+		most = SOCKET_DATA_USUAL;
+	want = least(bytes, most < c->budget ? most : c->budget);
 	c->budget -= want;
 	return want;
 }

@@ -85,7 +85,6 @@ static __u32 begins(const struct transfer *t, struct telling *telling)
 	struct socket_mark *m;
 
 	c->direction = DIRECTION_IN;
-	c->budget = SOCKET_DATA_MAX;
 	if (!b) {
 		set_limits(c, first_of(t));
 		spend(c, t->bytes);

@@ -92,9 +92,10 @@ stop(server)
 
 # ---- what wants no answer ----
 
-# Says of each read how long it was, and answers what ends like one of these.
+# Says of each read how long it was, and answers what ends like one of these. An upload it reads in small pieces.
 QUIET = r"""
 import socket
+UPLOAD = b"set k 0 0 20971518\r\n"
 ANSWERS = {b"get k\r\n": b"END\r\n", b"ON\r\n": b"+OK\r\n", bytes([0x80, 10]) + bytes(22): bytes([0x81, 10]) + bytes(22)}
 listener = socket.create_server(("127.0.0.1", 0))
 print("listening on", listener.getsockname()[1], flush=True)
@@ -102,6 +103,11 @@ while True:
     connection = listener.accept()[0]
     while got := connection.recv(16384):
         print(len(got), flush=True)
+        if got == UPLOAD:
+            left = 20 << 20
+            while left:
+                left -= len(connection.recv(min(left, 4096)))
+            connection.sendall(b"STORED\r\n")
         for end in ANSWERS:
             if got.endswith(end):
                 connection.sendall(ANSWERS[end])
@@ -145,4 +151,15 @@ for way in "traces", "calls":
         equal("requests, %s by %s" % (what, way), got, want)
         check_clean(what, report(recording.file))
         step("%s by %s: %d requests" % (what, way, sum(want.values())))
+
+    with recorded(server.pid) as recording, socket.create_connection(("127.0.0.1", int(server.ready[1])), PATIENCE) as connection:
+        for _ in range(3):
+            read_alone(server, connection, b"set k 0 0 20971518\r\n")
+            connection.sendall((20 << 20) * b"v")
+            equal("the answer", connection.recv(100), b"STORED\r\n")
+    got = requests_of(recording)
+    equal("uploads", collections.Counter(r["path"] for r in got if r["elapsed"] is not None), {"set": 3})
+    size = os.path.getsize(recording.file)
+    check(size < 2 << 20, "the recording of 60 MB has %d bytes" % size)
+    step("upload by %s: %d bytes" % (way, size))
     stop(server)
