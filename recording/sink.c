@@ -79,16 +79,25 @@ static int open_device(const char *path, const struct stat *st, struct err *e)
 	return cannot_write(path, err, e);
 }
 
-/* As /dev/stdout does, which names a descriptor and no place for a file: openat2(2), RESOLVE_NO_MAGICLINKS. */
+/*
+ * As /dev/stdout does, which names a descriptor and no place for a file: openat2(2), RESOLVE_NO_MAGICLINKS. The folder may
+ * well be named by such a link, as those below /proc/PID/root are.
+ */
 static bool leads_to_descriptor(const char *path)
 {
 	struct open_how how = { .flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_NO_MAGICLINKS };
-	long fd = syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof(how));
+	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+	char *folder = slash ? xasprintf("%.*s/", (int)(slash - path), path) : xstrdup(".");
+	int dir = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	long fd = syscall(SYS_openat2, dir, name, &how, sizeof(how));
+	bool does = fd < 0 && errno == ELOOP;
 
-	if (fd < 0)
-		return errno == ELOOP;
-	close((int)fd);
-	return false;
+	if (fd >= 0)
+		close((int)fd);
+	if (dir >= 0)
+		close(dir);
+	free(folder);
+	return does;
 }
 
 static int refuse_descriptor(const char *path, struct err *e)

@@ -210,6 +210,12 @@ START_TEST(links_to_descriptors_are_left)
 	ck_assert_int_eq(readlink(link, target, sizeof(target)), (int)strlen(descriptor));
 	ck_assert(!exists(harness_path("stdout.old")));
 	free(descriptor);
+	/* A folder may be named by such a link. */
+	descriptor = xasprintf("/proc/self/root%s", file);
+	write_to(descriptor, "first");
+	write_to(descriptor, "second");
+	expect_text(file, "second");
+	free(descriptor);
 	close(fd);
 }
 END_TEST
