@@ -235,19 +235,30 @@ static bool is_stub_of(Elf *elf, int fd, uint64_t off, uint64_t vaddr, const cha
 	return symbol && str_starts(symbol, "_Z") && !strncmp(symbol + 2, function, len) && !symbol[2 + len];
 }
 
+struct thunk {
+	const struct image *m;
+	Elf *elf;
+	int fd;
+	const struct image_symbol *sym;
+	const char *function;
+};
+
+static bool is_function_of(const void *data, uint64_t off)
+{
+	const struct thunk *t = data;
+
+	return is_function_at(t->m, off, t->function) ||
+	       is_stub_of(t->elf, t->fd, off, t->sym->vaddr + (off - t->sym->off), t->function);
+}
+
 static bool is_passed_on(const struct image *m, Elf *elf, int fd, const struct image_symbol *sym)
 {
-	const char *function = sym->is_function ? thunk_function(sym->name) : NULL;
+	struct thunk t = { m, elf, fd, sym, sym->is_function ? thunk_function(sym->name) : NULL };
 	size_t len = sym->size && sym->size < THUNK_BYTES ? sym->size : THUNK_BYTES;
 	uint8_t code[THUNK_BYTES];
-	ssize_t got = function ? pread(fd, code, len, (off_t)sym->off) : -1;
-	uint64_t to;
-	size_t at = 0;
+	ssize_t got = t.function ? pread(fd, code, len, (off_t)sym->off) : -1;
 
-	while (got > 0 && (to = thunk_target(code, (size_t)got, sym->off, &at)))
-		if (is_function_at(m, to, function) || is_stub_of(elf, fd, to, sym->vaddr + (to - sym->off), function))
-			return true;
-	return false;
+	return got > 0 && thunk_passes_on(code, (size_t)got, sym->off, is_function_of, &t);
 }
 
 /* What they pass on is a call of the function, which is among the symbols itself. */

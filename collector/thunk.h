@@ -8,7 +8,7 @@
  *	_ZTch0_h16_N1X1gEv		to _ZN1X1gEv	_ZTc and two of these without their _ZT
  *
  * It goes on by a jump or a call. What stands before is for compilers to say: those of -pg, -fsplit-stack and
- * -fxray-instrument call and jump elsewhere first. So each place is looked at that it may lead to.
+ * -fxray-instrument call and jump elsewhere first. A body that calls its own function has a way on which it does not.
  */
 #ifndef COLLECTOR_THUNK_H
 #define COLLECTOR_THUNK_H
@@ -23,10 +23,10 @@
 /* The function's symbol without its "_Z", in `symbol`; NULL: that is no thunk's. */
 const char *thunk_function(const char *symbol);
 
-/*
- * Where the first jump or call from code + *at on leads to; *at moves behind it. The code lies at `off`. 0: there is none to
- * a fixed place.
- */
-uint64_t thunk_target(const uint8_t *code, size_t len, uint64_t off, size_t *at);
+/* Whether the function begins at an offset. */
+typedef bool (*thunk_is_function)(const void *data, uint64_t off);
+
+/* Whether all ways through the code, which lies at `off`, lead to the function. No more than THUNK_BYTES are looked at. */
+bool thunk_passes_on(const uint8_t *code, size_t len, uint64_t off, thunk_is_function is_function, const void *data);
 
 #endif

@@ -40,36 +40,43 @@ START_TEST(a_thunk_names_its_function)
 }
 END_TEST
 
+/* The function begins at 0x1100, the code lies at 0x1000. */
 static const struct {
-	const char *code;
+	const char *what, *code;
 	size_t len;
-	uint64_t targets[3];	/* the code lies at 0x1000 */
+	bool passes_on;
 } codes[] = {
-	/* sub $16, %rdi; jmp -30 */
-	{ "\x48\x83\xef\x10\xeb\xe2", 6, { 0x1000 + 6 - 30 } },
-	/* endbr64; mov (%rdi), %r10; add -24(%r10), %rdi; jmp +0x100 */
-	{ "\xf3\x0f\x1e\xfa\x4c\x8b\x17\x49\x03\x7a\xe8\xe9\x00\x01\x00\x00", 16, { 0x1000 + 16 + 0x100 } },
-	/* mov 8(%rdi), %eax; imul %esi, %eax; ret: the function's body */
-	{ "\x8b\x47\x08\x0f\xaf\xc6\xc3", 7, { 0 } },
-	/* call mcount; sub $16, %rdi; jmp +0x100: -pg */
-	{ "\xe8\x00\x02\x00\x00\x48\x83\xef\x10\xe9\x00\x01\x00\x00", 14, { 0x1000 + 5 + 0x200, 0x1000 + 14 + 0x100 } },
-	/* jmp +1; nop; jmp +0x100: -fxray-instrument */
-	{ "\xeb\x01\x90\xe9\x00\x01\x00\x00", 8, { 0x1003, 0x1108 } },
-	/* call +0x100; test %rax, %rax; je +4; add $16, %rax; ret: what it gives back is adjusted */
-	{ "\xe8\x00\x01\x00\x00\x48\x85\xc0\x74\x04\x48\x83\xc0\x10\xc3", 15, { 0x1105, 0x1000 + 14 } },
-	/* jmp *8(%rax): whereto is not known */
-	{ "\xff\x60\x08", 3, { 0 } },
-	/* cut off */
-	{ "\x48\x83\xef\x10\xeb", 5, { 0 } },
-	{ "", 0, { 0 } },
+	{ "sub $16, %rdi; jmp f", "\x48\x83\xef\x10\xe9\xf7\0\0\0", 9, true },
+	{ "endbr64; mov (%rdi), %r10; add -24(%r10), %rdi; jmp f", "\xf3\x0f\x1e\xfa\x4c\x8b\x17\x49\x03\x7a\xe8\xe9\xf0\0\0\0", 16, true },
+	{ "a body: mov 8(%rdi), %eax; imul %esi, %eax; ret", "\x8b\x47\x08\x0f\xaf\xc6\xc3", 7, false },
+	{ "-pg: call mcount; sub $16, %rdi; jmp f", "\xe8\0\x02\0\0\x48\x83\xef\x10\xe9\xf2\0\0\0", 14, true },
+	{ "-fxray-instrument: jmp +1; nop; jmp f", "\xeb\x01\x90\xe9\xf8\0\0\0", 8, true },
+	{ "-fsplit-stack: jae +6; call __morestack; ret; jmp f", "\x73\x06\xe8\0\x02\0\0\xc3\xe9\xf3\0\0\0", 13, true },
+	{ "adjusts what it gives back: call f; test %rax, %rax; je +4; add $16, %rax; ret", "\xe8\xfb\0\0\0\x48\x85\xc0\x74\x04\x48\x83\xc0\x10\xc3", 15, true },
+	{ "a body that calls itself: push; test %esi, %esi; je +5; call f; pop; ret", "\x53\x85\xf6\x74\x05\xe8\xf6\0\0\0\x5b\xc3", 12, false },
+	{ "jumps to itself: cmp %rax, %rdx; jne +5; jmp f; jmp *%rax", "\x48\x39\xc2\x75\x05\xe9\xf6\0\0\0\xff\xe0", 12, false },
+	{ "jumps to itself or returns: test %esi, %esi; jne f; ret", "\x85\xf6\x0f\x85\xf8\0\0\0\xc3", 9, false },
+	{ "goes on elsewhere: test %esi, %esi; jne f; jmp +0x200", "\x85\xf6\x0f\x85\xf8\0\0\0\xe9\0\x02\0\0", 13, false },
+	{ "calls another: push; call +0x200; pop; ret", "\x53\xe8\0\x02\0\0\x5b\xc3", 8, false },
+	{ "two ways, both to it: je +5; jmp f; jmp f", "\x74\x05\xe9\xf9\0\0\0\xe9\xf4\0\0\0", 12, true },
+	{ "a loop before it: dec %esi; jne -4; jmp f", "\xff\xce\x75\xfc\xe9\xf7\0\0\0", 9, true },
+	{ "a loop without an end: dec %esi; jmp -4", "\xff\xce\xeb\xfc", 4, false },
+	{ "it is not known whereto: jmp *8(%rax)", "\xff\x60\x08", 3, false },
+	{ "cut off", "\x48\x83\xef\x10\xe9", 5, false },
+	{ "longer than a thunk", "\x48\x83\xef\x10", 4, false },
+	{ "nothing", "", 0, false },
 };
 
-START_TEST(where_code_goes_on)
+static bool is_function(const void *data, uint64_t off)
 {
-	size_t at = 0, i;
+	(void)data;
+	return off == 0x1100;
+}
 
-	for (i = 0; !i || codes[_i].targets[i - 1]; i++)
-		ck_assert_uint_eq(thunk_target((const uint8_t *)codes[_i].code, codes[_i].len, 0x1000, &at), codes[_i].targets[i]);
+START_TEST(all_ways_lead_to_the_function)
+{
+	ck_assert_msg(thunk_passes_on((const uint8_t *)codes[_i].code, codes[_i].len, 0x1000, is_function, NULL) == codes[_i].passes_on,
+		      "%s", codes[_i].what);
 }
 END_TEST
 
@@ -79,7 +86,7 @@ Suite *check_thunk_suite(void)
 	TCase *tc = tcase_create("thunk");
 
 	tcase_add_loop_test(tc, a_thunk_names_its_function, 0, ARRAY_LEN(symbols));
-	tcase_add_loop_test(tc, where_code_goes_on, 0, ARRAY_LEN(codes));
+	tcase_add_loop_test(tc, all_ways_lead_to_the_function, 0, ARRAY_LEN(codes));
 	suite_add_tcase(s, tc);
 	return s;
 }

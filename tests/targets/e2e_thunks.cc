@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Calls through a second base class, whose thunks either go on to the function or have its body in them:
- * -O2 does the one to far(), which must not be inlined, and the other to near(). What self() gives back is adjusted, too.
+ * -O2 does the one to far(), which must not be inlined, and the other to near(). What self() gives back is adjusted, too. down() calls itself, once.
  *
  * e2e_thunks: "ready", then 100 calls of each for a line of input
  */
@@ -18,6 +18,7 @@ struct second {
 	virtual int far(int n) = 0;
 	virtual int near(int n) = 0;
 	virtual second *self() = 0;
+	virtual int down(int n) = 0;
 	int b = 2;
 };
 
@@ -25,12 +26,14 @@ struct both : first, second {
 	noinline int far(int n) override;
 	int near(int n) override;
 	noinline both *self() override;
+	int down(int n) override;
 };
 
 struct shared : virtual second {
 	noinline int far(int n) override;
 	int near(int n) override;
 	noinline shared *self() override;
+	int down(int n) override;
 };
 
 int both::far(int n)
@@ -67,9 +70,19 @@ shared *shared::self()
 	return this;
 }
 
+int both::down(int n)
+{
+	return n > 0 ? both::down(n - 100) + b + n : b;
+}
+
+int shared::down(int n)
+{
+	return n > 0 ? shared::down(n - 100) * b + n : b;
+}
+
 static noinline int call(second *s, int n)
 {
-	return s->far(n) + s->near(n) + s->self()->b;
+	return s->far(n) + s->near(n) + s->self()->b + s->down(n);
 }
 
 int main(void)
