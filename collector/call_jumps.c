@@ -57,6 +57,7 @@ struct search {
 	VEC(struct range) elsewhere;	/* code of the function's that stands there */
 	VEC(uint64_t) starts;		/* places there that jumps lead to, not followed yet */
 	VEC(uint64_t) named;		/* addresses that instructions take: of tables, for some */
+	VEC(uint64_t) read;		/* and those that they read, or have as numbers */
 	bool has_sums;			/* it jumps by a table of distances from the table */
 	VEC(uint64_t) disps;		/* and by tables of addresses: what is added to those */
 	struct python_insn last[BLOCK_MAX];
@@ -118,12 +119,21 @@ static const struct python_insn *writer_of(const struct search *s, ZydisRegister
 	return NULL;
 }
 
-/* Some instruction has taken the table's address, or it stands in the operand, without a base. */
+/* Whatever the table's address is made of: what stands in the operand may be part of it, or behind it. */
 static void note_pointers(struct search *s, const ZydisDecodedOperand *from)
 {
-	vec_push(&s->disps, (uint64_t)from->mem.disp.value);
-	if (from->mem.base == ZYDIS_REGISTER_NONE)
-		vec_push(&s->named, 0);
+	uint64_t disp = (uint64_t)from->mem.disp.value;
+
+	if (!s->disps.nr)
+		vec_push(&s->disps, 0);
+	if (from->mem.base == ZYDIS_REGISTER_NONE) {
+		vec_push(&s->named, disp);
+		return;
+	}
+	vec_each(&s->disps, known)
+		if (*known == disp)
+			return;
+	vec_push(&s->disps, disp);
 }
 
 static bool has_index(const ZydisDecodedOperand *o)
@@ -169,6 +179,28 @@ static void note_jump(struct search *s, const struct python_insn *i)
 		vec_push(&s->starts, to);
 }
 
+/* Where the file has a fixed address, numbers may be addresses. */
+static void note_addresses(struct search *s, const struct python_insn *i)
+{
+	bool is_fixed = s->c->image->is_fixed;
+	ZyanU8 k;
+
+	for (k = 0; k < i->in.operand_count_visible; k++) {
+		const ZydisDecodedOperand *o = &i->operands[k];
+
+		if (o->type == ZYDIS_OPERAND_TYPE_MEMORY && o->mem.base == ZYDIS_REGISTER_RIP) {
+			if (i->in.mnemonic == ZYDIS_MNEMONIC_LEA)
+				vec_push(&s->named, python_insn_address(i));
+			else
+				vec_push(&s->read, python_insn_address(i));
+		} else if (is_fixed && o->type == ZYDIS_OPERAND_TYPE_MEMORY && o->mem.base == ZYDIS_REGISTER_NONE) {
+			vec_push(&s->read, (uint64_t)o->mem.disp.value);
+		} else if (is_fixed && o->type == ZYDIS_OPERAND_TYPE_IMMEDIATE && i->in.mnemonic == ZYDIS_MNEMONIC_MOV) {
+			vec_push(&s->read, o->imm.value.u);
+		}
+	}
+}
+
 static bool runs_on(const struct python_insn *i)
 {
 	return i->in.meta.category != ZYDIS_CATEGORY_UNCOND_BR && i->in.meta.category != ZYDIS_CATEGORY_RET &&
@@ -186,8 +218,8 @@ static unsigned int look_at(struct search *s, uint64_t vaddr)
 	}
 	if (is_jump(i))
 		note_jump(s, i);
-	else if (i->in.mnemonic == ZYDIS_MNEMONIC_LEA && i->operands[1].mem.base == ZYDIS_REGISTER_RIP)
-		vec_push(&s->named, python_insn_address(i));
+	else
+		note_addresses(s, i);
 	s->is_end = !runs_on(i);
 	s->nr = s->is_end || i->in.meta.category == ZYDIS_CATEGORY_CALL ? 0 : s->nr + 1;
 	return i->in.length;
@@ -269,43 +301,59 @@ static bool read_distance(const struct search *s, uint64_t table, size_t i, uint
 	return true;
 }
 
-static bool read_address(const struct search *s, uint64_t table, size_t i, uint64_t *ret_to)
-{
-	return python_code_pointer(&s->c->bytes, table + i * sizeof(uint64_t), ret_to);
-}
-
-/* Whether one of them is a table, of this function's places or of functions: it begins with an address of code. */
-static bool read_tables(const struct search *s, uint64_t disp,
-			bool (*read)(const struct search *s, uint64_t table, size_t i, uint64_t *ret_to))
+/* Whether one of what is named is a table of distances: it begins with that of code. */
+static bool read_distances(const struct search *s)
 {
 	bool is_any = false;
 	uint64_t to;
 	size_t i;
 
-	vec_each(&s->named, named) {
-		uint64_t table = *named + disp;
-
-		is_any |= read(s, table, 0, &to) && python_code_off(&s->c->bytes, to);
-		for (i = 0; i < TABLE_MAX && read(s, table, i, &to) && is_known(s, to); i++)
+	vec_each(&s->named, table) {
+		is_any |= read_distance(s, *table, 0, &to) && python_code_off(&s->c->bytes, to);
+		for (i = 0; i < TABLE_MAX && read_distance(s, *table, i, &to) && is_known(s, to); i++)
 			note(s, to);
 	}
 	return is_any;
 }
 
+/* A label that stands there, or that a table there leads to. */
+static void note_labels(const struct search *s, uint64_t at)
+{
+	uint64_t to;
+	size_t i;
+
+	note(s, at);
+	vec_each(&s->disps, disp)
+		for (i = 0; i < TABLE_MAX; i++) {
+			if (!python_code_pointer(&s->c->bytes, at + *disp + i * sizeof(uint64_t), &to) || !is_known(s, to))
+				break;
+			note(s, to);
+		}
+}
+
+/* Labels have no names outside of the function: it has their addresses itself, or a constant that it reads has. */
+static void read_addresses(const struct search *s)
+{
+	if (!s->disps.nr)
+		return;
+	vec_each(&s->named, at)
+		note_labels(s, *at);
+	vec_each(&s->read, at)
+		note_labels(s, *at);
+}
+
 void call_jumps_find(const struct call_code *c, const struct image_symbol *sym, uint64_t len, struct call_jumps *ret)
 {
 	struct search s = { .c = c, .function = { sym->vaddr, sym->vaddr + len }, .found = ret };
-	bool are_read;
 
 	*ret = (struct call_jumps){ UINT64_MAX };
 	look_at_code(&s, sym->name);
-	are_read = !s.has_sums || read_tables(&s, 0, read_distance);
-	vec_each(&s.disps, disp)
-		are_read &= read_tables(&s, *disp, read_address);
-	if (!are_read)
+	read_addresses(&s);
+	if (s.has_sums && !read_distances(&s))
 		ret->first = 0;
 	vec_release(&s.elsewhere);
 	vec_release(&s.starts);
 	vec_release(&s.named);
+	vec_release(&s.read);
 	vec_release(&s.disps);
 }

@@ -18,6 +18,13 @@ enum { BASE = 0x1000, FUNCTION = 0x1000, OTHER = 0x1040, COLD = 0x1060, TABLE = 
 #define BY_ADDRESS 0xff, 0x24, 0xc2
 #define BY_ADDRESS_BEHIND 0xff, 0x64, 0xc2, 8
 #define BY_ADDRESS_HERE 0xff, 0x24, 0xc5, 0x80, 0x10, 0, 0
+#define BY_ADDRESS_BEFORE 0xff, 0x64, 0xc2, 0xf0
+/* mov -1(%rdx,%rsi),%rax; jmp *%rax */
+#define BY_MEMBER 0x48, 0x8b, 0x44, 0x32, 0xff, 0xff, 0xe0
+/* lea FUNCTION + to(%rip),%rax, as the first; movdqa TABLE(%rip),%xmm0; jmp *-24(%rsp,%rax,8) */
+#define LABEL(to) 0x48, 0x8d, 0x05, (uint8_t)((to) - 7), 0xff, 0xff, 0xff
+#define MOV_TABLE(at) 0x66, 0x0f, 0x6f, 0x05, TABLE - FUNCTION - (at) - 8, 0, 0, 0
+#define BY_STACK 0xff, 0x64, 0xc4, 0xe8
 /* je, jmp COLD, behind `at` bytes of the function; jmp to there from the begin of COLD */
 #define JE_COLD(at) 0x0f, 0x84, COLD - FUNCTION - (at) - 6, 0, 0, 0
 #define JMP_BACK(to) 0xeb, (uint8_t)(FUNCTION + (to) - COLD - 2)
@@ -54,7 +61,15 @@ static const struct {
 	{ .what = "labels, an absolute table", .function = { BY_ADDRESS_HERE }, .addresses = { FUNCTION + 3 }, .first = 3 },
 	{ .what = "functions", .function = { LEA_TABLE(0), BY_ADDRESS }, .addresses = { OTHER }, .first = UINT64_MAX },
 	{ .what = "functions in structs", .function = { LEA_TABLE(0), BY_ADDRESS_BEHIND }, .addresses = { 1, OTHER }, .first = UINT64_MAX },
-	{ .what = "labels, nothing of them known", .function = { BY_ADDRESS }, .addresses = { FUNCTION }, .first = 0 },
+	{ .what = "labels, nothing in front of them", .function = { LEA_TABLE(0), BY_ADDRESS_BEHIND }, .addresses = { 0, FUNCTION + 7 }, .first = 7 },
+	{ .what = "labels, from the third on", .function = { LEA_TABLE(0), BY_ADDRESS_BEFORE }, .addresses = { FUNCTION + 7 }, .first = 7 },
+	{ .what = "labels, on the stack", .function = { LABEL(4), BY_STACK }, .first = 4 },
+	{ .what = "labels, from a constant to the stack", .function = { MOV_TABLE(0), BY_STACK }, .addresses = { FUNCTION + 8 },
+	  .first = 8 },
+	{ .what = "its own address, which it does not jump by", .function = { LABEL(0), 0xff, 0xe0 }, .first = UINT64_MAX },
+	{ .what = "functions, filled in at run time", .function = { LEA_TABLE(0), BY_ADDRESS }, .first = UINT64_MAX },
+	{ .what = "functions, a table that it is given", .function = { BY_ADDRESS }, .addresses = { FUNCTION }, .first = UINT64_MAX },
+	{ .what = "a member function", .function = { LEA_TABLE(0), BY_MEMBER }, .first = UINT64_MAX },
 	{ .what = "a vtable", .function = { 0xff, 0x60, 0x10 }, .first = UINT64_MAX },
 	{ .what = "a pointer", .function = { 0x48, 0x8b, 0x07, 0xff, 0xe0 }, .first = UINT64_MAX },
 };
