@@ -27,7 +27,7 @@ void call_code_open(struct call_code *c, const struct image *image, int fd)
 {
 	*c = (struct call_code){ .image = image };
 	elf_version(EV_CURRENT);
-	c->elf = elf_begin(fd, ELF_C_READ, NULL);
+	c->elf = elf_begin(fd, ELF_C_READ_MMAP, NULL);
 	if (!c->elf || !python_code_open(&c->bytes, c->elf))
 		return;
 	vec_each(&image->symbols, sym)

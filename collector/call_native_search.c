@@ -79,7 +79,7 @@ static void say_placement(const struct call_function *f, const struct call_file 
 			    p->text, p->why);
 }
 
-/* The file is read whole when the first function needs it: code is zeroed until then. */
+/* The file is mapped when the first function needs it: code is zeroed until then. */
 static void place(struct call_function *f, struct call_code *code, const struct image *m, const struct image_symbol *sym, int fd)
 {
 	uint64_t len = image_symbol_size(m, sym, sym->size ? MAX_CODE_BYTES : UNKNOWN_SIZE_BYTES);

@@ -355,7 +355,7 @@ static bool add_nameless(struct pieces *pieces, uint64_t off)
 	const struct image_symbol *before = image_symbol_before(pieces->image, off);
 	const struct image_symbol *next = before ? before + 1 : pieces->image->symbols.at;
 	struct image_symbol code = { .off = off, .size = NAMELESS_BYTES_MAX };
-	Elf *elf = elf_begin(pieces->fd, ELF_C_READ, NULL);
+	Elf *elf = elf_begin(pieces->fd, ELF_C_READ_MMAP, NULL);
 	struct code_extent extent;
 	struct exits_piece p;
 

@@ -379,6 +379,13 @@ def check_loops():
         for name in refused:
             done = wperf("record", "-o", path("loops.data"), "--marker", "func:" + name, "--", program, status=USAGE)
             has("a request that begins with a loop", done.stderr, "when %s in %s is called cannot be told: " % (name, program))
+    # Debug information is not read for it: holes behind the file, here.
+    with open(program, "ab") as f:
+        f.truncate(1 << 29)
+    process = subprocess.Popen([WPERF, "record", "-q", "-o", path("loops.data"), "--marker", "none", "--calls", "last", "--", program])
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = status
+    check(not status and usage.ru_maxrss < 1 << 18, "memory for a large file: %d KB" % usage.ru_maxrss)
     step("loops from the entry")
 
 
