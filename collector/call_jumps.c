@@ -7,10 +7,10 @@
 
 /*
  * Where an address is put together is looked for so many instructions before the jump (in libLLVM 14 it takes fewer than
- * 12). No switch has more entries. Code that has no name is followed through so many blocks. Longer parts are a mistake of
- * the file's.
+ * 12). No switch has more entries. Code that has no name is followed through so many blocks, and no more bytes of code are
+ * looked at: behind these, jumps may lead anywhere. Longer parts are a mistake of the file's.
  */
-enum { BLOCK_MAX = 16, TABLE_MAX = 4096, FOLLOWED_MAX = 256, BLOCK_BYTES_MAX = 4096, COLD_BYTES_MAX = 1 << 20 };
+enum { BLOCK_MAX = 16, TABLE_MAX = 4096, FOLLOWED_MAX = 256, COLD_BYTES_MAX = 1 << 20, CODE_BYTES_MAX = 4 << 20 };
 
 #define COLD ".cold"
 
@@ -60,6 +60,7 @@ struct search {
 	VEC(uint64_t) read;		/* and those that they read, or have as numbers */
 	bool has_sums;			/* it jumps by a table of distances from the table */
 	VEC(uint64_t) disps;		/* and by tables of addresses: what is added to those */
+	uint64_t bytes;			/* looked at */
 	struct python_insn last[BLOCK_MAX];
 	unsigned int nr;		/* ever; the last BLOCK_MAX of the block are there */
 	bool is_nameless;		/* what is looked at: it may be another function, which has tables of its own */
@@ -233,10 +234,11 @@ static void look_through(struct search *s, const struct range *r)
 	uint64_t at = r->begin;
 
 	s->nr = 0;
-	while (at < r->end) {
+	while (at < r->end && s->bytes < CODE_BYTES_MAX) {
 		unsigned int len = look_at(s, at);
 
 		at += len ? len : 1;
+		s->bytes += len ? len : 1;
 	}
 }
 
@@ -267,13 +269,16 @@ static void follow(struct search *s, uint64_t begin)
 	unsigned int len = 1;
 
 	s->nr = 0;
-	for (s->is_end = false; len && !s->is_end && r.end - begin < BLOCK_BYTES_MAX && !is_known(s, r.end);
-	     r.end += len)
+	for (s->is_end = false; len && !s->is_end && s->bytes < CODE_BYTES_MAX && !is_known(s, r.end); r.end += len) {
 		len = look_at(s, r.end);
-	vec_push(&s->elsewhere, r);
+		s->bytes += len;
+	}
+	if (r.end != begin)
+		vec_push(&s->elsewhere, r);
 }
 
-static void look_at_code(struct search *s, const char *name)
+/* False: there is more. */
+static bool look_at_code(struct search *s, const char *name)
 {
 	size_t nr, i;
 
@@ -283,8 +288,9 @@ static void look_at_code(struct search *s, const char *name)
 	for (i = 0; i < nr; i++)
 		look_through(s, &(struct range){ s->elsewhere.at[i].begin, s->elsewhere.at[i].end });
 	s->is_nameless = true;
-	while (s->starts.nr && s->elsewhere.nr < FOLLOWED_MAX)
+	while (s->starts.nr && s->elsewhere.nr - nr < FOLLOWED_MAX && s->bytes < CODE_BYTES_MAX)
 		follow(s, s->starts.at[--s->starts.nr]);
+	return !s->starts.nr && s->bytes < CODE_BYTES_MAX;
 }
 
 /* ---- tables ---- */
@@ -345,11 +351,12 @@ static void read_addresses(const struct search *s)
 void call_jumps_find(const struct call_code *c, const struct image_symbol *sym, uint64_t len, struct call_jumps *ret)
 {
 	struct search s = { .c = c, .function = { sym->vaddr, sym->vaddr + len }, .found = ret };
+	bool is_whole;
 
 	*ret = (struct call_jumps){ UINT64_MAX };
-	look_at_code(&s, sym->name);
+	is_whole = look_at_code(&s, sym->name);
 	read_addresses(&s);
-	if (s.has_sums && !read_distances(&s))
+	if ((s.has_sums && !read_distances(&s)) || !is_whole)
 		ret->first = 0;
 	vec_release(&s.elsewhere);
 	vec_release(&s.starts);

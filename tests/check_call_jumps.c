@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A file of one segment: two functions, what was moved out of the first one, and its tables. */
 #include <check.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -119,6 +120,76 @@ START_TEST(jumps_from_elsewhere_are_found)
 }
 END_TEST
 
+/* So many times "je block", then as many blocks: the first jumps back to the function, the others return. */
+static uint64_t with_blocks(size_t nr)
+{
+	enum { JUMP = 6, BLOCK = 8 };
+	struct image_symbol symbol = { "f", FUNCTION, 0, nr * JUMP + 1, true, false, false };
+	struct image image = { .symbols = { &symbol, 1, 0 } };
+	struct call_code c = { .image = &image };
+	size_t len = nr * JUMP + BLOCK + nr * BLOCK, i;
+	uint8_t *file = xcalloc(len, 1);
+	struct call_jumps jumps;
+
+	for (i = 0; i < nr; i++) {
+		size_t at = nr * JUMP + BLOCK + i * BLOCK;
+		int32_t to = (int32_t)(at - (i + 1) * JUMP), back = 1 - (int32_t)(at + 5);
+
+		memcpy(file + i * JUMP, "\x0f\x84", 2);
+		memcpy(file + i * JUMP + 2, &to, sizeof(to));
+		file[at] = i ? 0xc3 : 0xe9;
+		memcpy(file + at + 1, &back, sizeof(back));
+	}
+	file[nr * JUMP] = 0xc3;
+	c.bytes.bytes = file;
+	c.bytes.len = len;
+	vec_push(&c.bytes.segments, (GElf_Phdr){ .p_flags = PF_R | PF_X, .p_vaddr = BASE, .p_filesz = len });
+	call_jumps_find(&c, &symbol, symbol.size, &jumps);
+	call_code_release(&c);
+	free(file);
+	return jumps.first;
+}
+
+START_TEST(code_that_is_not_followed_may_lead_anywhere)
+{
+	ck_assert_uint_eq(with_blocks(3), 1);
+	ck_assert_uint_eq(with_blocks(200), 1);
+	ck_assert_uint_eq(with_blocks(300), 0);
+}
+END_TEST
+
+/* So many parts over the same megabyte of nops. */
+static uint64_t with_parts(size_t nr)
+{
+	enum { PART = (1 << 20) - 16 };
+	struct image_symbol symbols[16] = { { "f", FUNCTION, 0, 1, true, false, false } };
+	struct image image = { .symbols = { symbols, nr + 1, 0 } };
+	struct call_code c = { .image = &image };
+	uint8_t *file = xmalloc(PART + 16);
+	struct call_jumps jumps;
+	size_t i;
+
+	memset(file, 0x90, PART + 16);
+	for (i = 1; i <= nr; i++) {
+		symbols[i] = (struct image_symbol){ "f.cold", BASE + i, i, PART, true, false, false };
+		vec_push(&c.cold, &symbols[i]);
+	}
+	c.bytes.bytes = file;
+	c.bytes.len = PART + 16;
+	vec_push(&c.bytes.segments, (GElf_Phdr){ .p_flags = PF_R | PF_X, .p_vaddr = BASE, .p_filesz = PART + 16 });
+	call_jumps_find(&c, &symbols[0], 1, &jumps);
+	call_code_release(&c);
+	free(file);
+	return jumps.first;
+}
+
+START_TEST(there_is_an_end_of_looking)
+{
+	ck_assert(with_parts(3) == UINT64_MAX);
+	ck_assert_uint_eq(with_parts(8), 0);
+}
+END_TEST
+
 /* What may lead into the entry block, and where the probe goes then. */
 static const struct {
 	const char *what;
@@ -158,6 +229,8 @@ Suite *check_call_jumps_suite(void)
 	TCase *tc = tcase_create("call_jumps");
 
 	tcase_add_loop_test(tc, jumps_from_elsewhere_are_found, 0, ARRAY_LEN(cases));
+	tcase_add_test(tc, code_that_is_not_followed_may_lead_anywhere);
+	tcase_add_test(tc, there_is_an_end_of_looking);
 	tcase_add_loop_test(tc, no_probe_goes_where_they_lead, 0, ARRAY_LEN(places));
 	suite_add_tcase(s, tc);
 	return s;
