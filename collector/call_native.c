@@ -244,9 +244,10 @@ void call_native_follow(struct call_native *n, uint32_t pid)
 
 	if (!pids_has(&n->pids, pid)) {
 		n->has_newcomers = true;
-		/* It is gone already, mostly: what it called is in no row. */
+		/* Where it is gone already, what it called is in no row. */
+		err = attach_later(n, pid, 0);
 		call_core_write_partial(n->core, pid, pid);
-		if (attach_later(n, pid, 0))
+		if (err)
 			return;
 		vec_push(&n->pids.at, pid);
 		log_verbose("process %u: its calls are counted from here on", pid);

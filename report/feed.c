@@ -195,13 +195,31 @@ static void give_row(struct feed *f, const struct feed_calls *c)
 		f->tallies.nr_calls_nameless += c->row->ncalls;
 }
 
-/* What the thread has done, for the request or outside of one, had calls that nobody counts. */
-static void tell_uncounted(struct feed *f, uint32_t thread, const struct open_request *request)
+static struct process *process_of(struct feed *f, uint32_t thread)
+{
+	return &f->session.processes.at[f->session.threads.at[thread].process];
+}
+
+static void tell_partial(struct feed *f, uint32_t thread, const struct open_request *request)
 {
 	struct feed_calls none = { .session = &f->session, .tree = &f->calls, .thread = thread, .request = request };
 
-	if (f->session.processes.at[f->session.threads.at[thread].process].is_uncounted)
-		give_row(f, &none);
+	give_row(f, &none);
+}
+
+/* What the thread has done, for the request or outside of one, had calls that nobody counts. */
+static void tell_uncounted(struct feed *f, uint32_t thread, const struct open_request *request)
+{
+	if (process_of(f, thread)->is_uncounted)
+		tell_partial(f, thread, request);
+}
+
+/* It began before the probes were in its process, which began while recording. */
+static bool is_before_counts(struct feed *f, const struct open_request *r)
+{
+	const struct process *p = process_of(f, r->thread);
+
+	return f->calls.functions.nr && p->is_newcomer && (!p->counted_ns || r->request.begin_ns < p->counted_ns);
 }
 
 static void feed_sample(struct feed *f, const struct record *r)
@@ -296,8 +314,11 @@ static bool take_calls(struct feed *f, const struct record *r)
 	calls.is_late = head.flags & CALL_IS_LATE || has_moved_on(f, calls.thread);
 	f->tallies.nr_calls_late += calls.is_late;
 	if (head.flags & CALL_IS_UNCOUNTED)
-		f->session.processes.at[f->session.threads.at[calls.thread].process].is_uncounted = true;
+		process_of(f, calls.thread)->is_uncounted = true;
 	if (head.flags & CALL_IS_PARTIAL) {
+		/* Of a thread that ended it tells nothing of the others. */
+		if (f->session.threads.at[calls.thread].tid == r->pid)
+			process_of(f, calls.thread)->counted_ns = r->time;
 		f->tallies.nr_calls_partial++;
 		give_row(f, &calls);
 	}
@@ -355,6 +376,8 @@ static void request_ended(void *self, const struct open_request *r)
 	struct feed *f = self;
 
 	tell_uncounted(f, r->thread, r);
+	if (is_before_counts(f, r))
+		tell_partial(f, r->thread, r);
 	if (f->listener.request_ended)
 		f->listener.request_ended(f->listener.self, &f->session, r);
 }

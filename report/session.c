@@ -206,6 +206,7 @@ static void take_new_process(struct session *s, const struct record *r)
 	if (!parent && known)
 		return;
 	child = process_add(s, r->pid);
+	s->processes.at[child].is_newcomer = true;
 	if (from == UINT32_MAX)
 		return;
 	space_fork(&s->processes.at[child].space, &s->processes.at[from].space);

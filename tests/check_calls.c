@@ -316,6 +316,35 @@ START_TEST(calls_are_summed)
 }
 END_TEST
 
+/*
+ * Its first request had ended before the probes were in it, the second one was underway: on a thread that the mark of that
+ * is not of. The third one has all of its calls.
+ */
+START_TEST(newcomers_requests_before_their_probes_are_marked)
+{
+	static const struct call_row row = { .node = 1, .ncalls = 1 };
+	const struct mark_head begin = { .kind = MARK_BEGIN, .marker = 1 }, end = { .kind = MARK_END, .marker = 1 };
+	struct report_rig f;
+
+	setup(&f);
+	build(&f, "F1:f N1<0:1");
+	builder_fork(&f.b, 10, 20, 20, 10, 10);
+	builder_fork(&f.b, 11, 20, 21, 20, 20);
+	builder_mark(&f.b, 12, 20, 21, begin, "/before");
+	builder_mark(&f.b, 13, 20, 21, end, NULL);
+	builder_mark(&f.b, 14, 20, 21, begin, "/during");
+	builder_calls(&f.b, 15, 20, 20, CALL_IS_PARTIAL, NULL, 0);
+	builder_calls(&f.b, 16, 20, 21, 0, &row, 1);
+	builder_mark(&f.b, 17, 20, 21, end, NULL);
+	builder_mark(&f.b, 18, 20, 21, begin, "/behind");
+	builder_calls(&f.b, 19, 20, 21, 0, &row, 1);
+	builder_mark(&f.b, 20, 20, 21, end, NULL);
+	report_rig_run(&f);
+	ck_assert_str_eq(text_of(&f), "/before - | /behind 1: f 1 | /during ~1: f ~1");
+	report_rig_release(&f);
+}
+END_TEST
+
 /* --native: both, in seconds. */
 START_TEST(sampled_rows_stand_beside_timed_ones)
 {
@@ -620,6 +649,7 @@ Suite *check_calls_suite(void)
 	TCase *tc = tcase_create("calls");
 
 	tcase_add_loop_test(tc, calls_are_summed, 0, ARRAY_LEN(cases));
+	tcase_add_test(tc, newcomers_requests_before_their_probes_are_marked);
 	tcase_add_test(tc, sampled_rows_stand_beside_timed_ones);
 	tcase_add_loop_test(tc, tables_without_timed_calls_have_their_samples, 0, ARRAY_LEN(beside));
 	tcase_add_test(tc, timed_calls_are_stacks);
