@@ -317,17 +317,11 @@ static bool is_wrong(const struct connection *c, const struct chunk *b)
 /* Lines of all protocols are told from each other by fewer. */
 enum { GUESSED_BY_MAX = 256 };
 
-/*
- * Bytes that do not tell whether they begin a request of the protocol's. The rest of one before does not, but where that
- * was answered already it was the protocol's own.
- */
-static bool is_unsure(const struct connection *c, const struct protocol *p, const struct chunk *b)
+/* Bytes that do not tell whether they begin a request of the protocol's. Where that has begun with none, no answer tells. */
+static bool is_unsure(enum recognition is, const struct chunk *b, size_t nr_kept)
 {
-	enum recognition is = p->recognize(b->bytes, b->len);
-
-	if (is == RECOGNIZED_REST)
-		return c->protocol || !c->is_out;
-	return is == RECOGNIZED_MAYBE && b->len <= GUESSED_BY_MAX && b->total == b->len;
+	return is == RECOGNIZED_REST ||
+	       (is == RECOGNIZED_MAYBE && nr_kept <= GUESSED_BY_MAX && b->total == b->len);
 }
 
 static void keep_first(struct connection *c, const struct chunk *b)
@@ -351,21 +345,44 @@ static void speak_from_first(struct feeding *f, const struct protocol *p, size_t
 	if (is_first && p->recognize(c->guessed_by.at, c->guessed_by.nr) == RECOGNIZED)
 		c->belief = BELIEF_FIRST;
 	f->ns = c->guessed_ns;
-	p->inbound(c->parser, &(struct chunk){ c->guessed_by.at, nr_before, nr_before }, &l);
+	if (nr_before)
+		p->inbound(c->parser, &(struct chunk){ c->guessed_by.at, nr_before, nr_before }, &l);
 	f->ns = ns;
+}
+
+static const struct protocol *guessed(const struct connection *c, enum recognition *ret_is)
+{
+	const struct protocol *p = protocol_of(c->guessed_by.at, c->guessed_by.nr, c->is_complete);
+
+	*ret_is = p ? p->recognize(c->guessed_by.at, c->guessed_by.nr) : RECOGNIZED_NOT;
+	return p;
+}
+
+/* A request may follow a rest, and begins with what does. */
+static void forget_rest(struct feeding *f)
+{
+	enum recognition is;
+
+	guessed(f->c, &is);
+	if (is != RECOGNIZED_REST)
+		return;
+	f->c->guessed_by.nr = 0;
+	f->c->guessed_ns = f->ns;
 }
 
 /* With more bytes than there were. Whose they are has those that came before, too. */
 static void guess_again(struct feeding *f, const struct chunk *b)
 {
 	struct connection *c = f->c;
-	size_t nr_before = c->guessed_by.nr;
 	const struct protocol *p;
+	enum recognition is;
+	size_t nr_before;
 
+	forget_rest(f);
+	nr_before = c->guessed_by.nr;
 	keep_first(c, b);
-	p = protocol_of(c->guessed_by.at, c->guessed_by.nr, c->is_complete);
-	if (p && b->total == b->len && c->guessed_by.nr <= GUESSED_BY_MAX &&
-	    p->recognize(c->guessed_by.at, c->guessed_by.nr) == RECOGNIZED_MAYBE)
+	p = guessed(c, &is);
+	if (p && is_unsure(is, b, c->guessed_by.nr))
 		return;
 	if (p)
 		speak_from_first(f, p, nr_before);
@@ -410,9 +427,11 @@ static void speak(struct feeding *f, const struct protocol *p, const struct chun
 /* What came in the middle of something, and looks like no beginning, may be the rest of a request. */
 static enum belief belief_in_unknown(const struct connection *c, enum recognition maybe)
 {
+	bool is_between = c->is_out && maybe != RECOGNIZED_REST;
+
 	if (c->is_complete && !c->protocol)
 		return BELIEF_FIRST;
-	return c->protocol || c->is_out || maybe == RECOGNIZED_MAYBE ? BELIEF_SURE : BELIEF_GUESS;
+	return c->protocol || is_between || maybe == RECOGNIZED_MAYBE ? BELIEF_SURE : BELIEF_GUESS;
 }
 
 /* p: more bytes may say that they are this one's, until they are answered; NULL: nobody's. */
@@ -461,7 +480,7 @@ static void recognize(struct feeding *f, const struct chunk *b)
 			c->is_opaque = c->is_complete || c->is_out;
 		return;
 	}
-	if (p && !is_unsure(c, p, b))
+	if (p && !is_unsure(p->recognize(b->bytes, b->len), b, b->len))
 		speak(f, p, b);
 	else
 		speak_unknown(f, p, b);

@@ -865,6 +865,20 @@ static const struct {
 	/* ... of nobody's protocol it may be one */
 	{ "old 11 5;in 11 5 %6400000006aabb;out 11 5 x;in 11 5 %6400000006aabb;out 11 5 x;wait 11", "tcp:80 2-3 c2, tcp:80 4-5 c2",
 	  0 },
+	/* ... that begins with a head by itself, behind an answer, or a loss */
+	{ "old 11 5;in 11 5 %7000000006;in 11 5 aa;out 11 5 x;wait 11;in 11 5 %7000000006;in 11 5 bb;out 11 5 x;wait 11",
+	  "tcp:80 2-4 c3, tcp:80 6-8 c3", 0 },
+	{ "old 11 5;out 11 5 x;wait 11;in 11 5 %7000000006aabb;out 11 5 x;wait 11;in 11 5 d 100 200\n;out 11 5 x;wait 11",
+	  "tcp:80 4-5 c2, tcp:80 7-8 c2", 0 },
+	{ "new 11 5;lost;in 11 5 %6600000006;in 11 5 aa;out 11 5 x;wait 11;in 11 5 %6600000006;in 11 5 bb;out 11 5 x;wait 11",
+	  "tcp:80 3-5 c3, tcp:80 7-9 c3", 0 },
+	/* ... of FastCGI's and PostgreSQL's it is none, behind an answer, too; nor is it the next one's beginning */
+	{ "old 11 5;out 11 5 +9;in 11 5 %0105000100000000;in 11 5 %01010001000800000001010000000000;in 11 5 %0104000100000000;"
+	  "out 11 5 %01030001000800000000000000000000;wait 11",
+	  "tcp:80 4-6 c3", 0 },
+	{ "old 11 5;out 11 5 %4700000004;in 11 5 %6400000006aabb;in 11 5 %6300000004;out 11 5 %5a0000000549;"
+	  "in 11 5 %51000000064100;out 11 5 %5a0000000549;wait 11",
+	  "A 6-7 c2", 0 },
 	/* answers that are none of the protocol's, also to a connection's first bytes */
 	{ "new 11 5;in 11 5 SET k v\n;out 11 5 done\n;in 11 5 SET k v\n;out 11 5 done\n;close 11 5",
 	  "tcp:80 2-3 c2, tcp:80 4-5 c2", 0 },
