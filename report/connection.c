@@ -49,6 +49,7 @@ struct connection *connections_add(struct connections *cs, const struct socket_m
 				  .is_complete = m->flags & SOCKET_IS_NEW,
 				  .is_http = m->flags & SOCKET_IS_HTTP,
 				  .name = name,
+				  .rest = NO_SLOT,
 				  .owner = { .slot = NO_SLOT } };
 	if (cs->free_places.nr) {
 		place = *vec_last(&cs->free_places);

@@ -50,6 +50,8 @@ struct connection {
 	VEC(uint32_t) queue;
 	size_t head;		/* of the queue: the oldest */
 	uint64_t first_nr;	/* the number of queue.at[0] */
+	/* Slot of what may be the rest of what was underway, until it is known what the next exchange is; NO_SLOT. */
+	uint32_t rest;
 	uint32_t nr_changes;	/* neighbours in the queue that are not of one endpoint */
 	uint64_t last_out_ns;
 	uint64_t left_ns;	/* who read or wrote last turned to something else then; 0: not yet */

@@ -58,9 +58,57 @@ static void withdraw(struct socket_requests *s, struct connection *c, size_t at)
 {
 	uint32_t slot = c->queue.at[at];
 
+	if (c->rest == slot)
+		c->rest = NO_SLOT;
 	let_go(s, slot);
 	connection_answered(c, s->open, at);
 	open_requests_withdraw(s->open, slot);
+}
+
+/* ---- the rest of a request that began before the recording ---- */
+
+/* It does not end before it is known that it is none's rest: as if one more thread worked on it. */
+static void hold_rest(struct socket_requests *s, struct connection *c, uint32_t slot)
+{
+	c->rest = slot;
+	s->open->slots.at[slot].nr_workers++;
+}
+
+/* It was a request of its own. */
+static void keep_rest(struct socket_requests *s, struct connection *c)
+{
+	uint32_t slot = c->rest;
+
+	if (slot == NO_SLOT)
+		return;
+	c->rest = NO_SLOT;
+	s->open->slots.at[slot].nr_workers--;
+	worker_close_if_over(&s->workers, slot);
+}
+
+/* The exchange behind it has not begun. */
+static bool is_rest_last(const struct connection *c)
+{
+	return c->rest != NO_SLOT && connection_is_owing(c) && c->queue.at[c->head] == c->rest;
+}
+
+/* It was none: what follows is known to be of a protocol of which it is not the beginning. */
+static void withdraw_rest(struct socket_requests *s, struct connection *c)
+{
+	if (is_rest_last(c)) {
+		withdraw(s, c, c->head);
+	} else if (c->rest != NO_SLOT) {
+		let_go(s, c->rest);
+		open_requests_withdraw(s->open, c->rest);
+		c->rest = NO_SLOT;
+	}
+}
+
+/* The protocol is what it was taken for. */
+static void believe(struct socket_requests *s, struct connection *c)
+{
+	c->belief = BELIEF_SURE;
+	withdraw_rest(s, c);
 }
 
 void socket_bytes_give_up(struct socket_requests *s, struct connection *c)
@@ -70,6 +118,10 @@ void socket_bytes_give_up(struct socket_requests *s, struct connection *c)
 	/* Bytes too few to say that a request has begun, and nobody has answered. */
 	if (c->guessed_by.nr && connection_is_owing(c))
 		withdraw(s, c, c->head);
+	if (c->protocol == &protocol_unknown)
+		keep_rest(s, c);
+	else
+		withdraw_rest(s, c);
 	for (i = c->head; i < c->queue.nr; i++)
 		if (c->queue.at[i] != NO_SLOT)
 			give_up(s, c->queue.at[i]);
@@ -92,6 +144,7 @@ static void began(void *self, uint64_t nr)
 	struct open_request like = { .is_by_bytes = true, .nr_on_connection = nr };
 	struct connection *c = f->c;
 	uint64_t begin_ns = c->in_since_ns ? c->in_since_ns : f->ns;
+	uint32_t slot;
 	size_t at;
 
 	c->in_since_ns = 0;
@@ -112,7 +165,10 @@ static void began(void *self, uint64_t nr)
 					 .begin_ns = begin_ns,
 					 .has_cpu = true };
 	like.request.begin_epoch_ns = session_epoch_ns(f->s->session, like.request.begin_ns);
-	connection_asked(c, f->s->open, nr, open_requests_add(f->s->open, &like)->slot);
+	slot = open_requests_add(f->s->open, &like)->slot;
+	connection_asked(c, f->s->open, nr, slot);
+	if (c->protocol == &protocol_unknown && c->belief == BELIEF_GUESS)
+		hold_rest(f->s, c, slot);
 }
 
 static void named(void *self, uint64_t nr, const char *method, size_t method_len, const char *path,
@@ -140,7 +196,7 @@ static void named(void *self, uint64_t nr, const char *method, size_t method_len
 	f->c->nr_changes += connection_changes_at(f->c, s->open, at);
 	/* Nobody else has a line like it. */
 	if (f->c->protocol == &protocol_http1)
-		f->c->belief = BELIEF_SURE;
+		believe(s, f->c);
 }
 
 static void status(void *self, uint64_t nr, uint32_t status)
@@ -173,7 +229,7 @@ static void end_at(struct feeding *f, uint64_t nr, uint64_t ns)
 	note_answered(f->s, r);
 	handed_answered(&f->s->workers, r->slot, f->ns);
 	if (f->is_out && r->request.path != c->name && !c->is_refuted)
-		c->belief = BELIEF_SURE;
+		believe(f->s, c);
 	r->is_answered = true;
 	r->answered_ns = c->last_out_ns > r->request.begin_ns ? c->last_out_ns : ns;
 	/* A process that has ended may have read and written behind its EXIT. */
@@ -302,6 +358,7 @@ static void drop_guess(struct feeding *f, bool is_answered)
 	c->nr_changes = 0;
 	while (connection_is_owing(c) && is_answered)
 		ended(f, c->first_nr + c->head);
+	keep_rest(f->s, c);
 	socket_bytes_give_up(f->s, c);
 	connection_speak(c, &protocol_unknown);
 	c->belief = BELIEF_SURE;
@@ -341,6 +398,8 @@ static void speak_from_first(struct feeding *f, const struct protocol *p, size_t
 	uint64_t ns = f->ns;
 
 	f->is_guessed = true;
+	if (is_rest_last(c))
+		keep_rest(f->s, c);
 	connection_guess(c, p);
 	if (is_first && p->recognize(c->guessed_by.at, c->guessed_by.nr) == RECOGNIZED)
 		c->belief = BELIEF_FIRST;
@@ -389,25 +448,12 @@ static void guess_again(struct feeding *f, const struct chunk *b)
 	vec_release(&c->guessed_by);
 }
 
-/*
- * What came first of a connection that was there before may have been the rest of a request of the protocol that is known
- * now, which began before the recording.
- */
-static void withdraw_rest(struct feeding *f)
-{
-	struct connection *c = f->c;
-
-	if (c->protocol == &protocol_unknown && c->belief == BELIEF_GUESS && connection_is_owing(c))
-		withdraw(f->s, c, c->head);
-}
-
 /* HTTP's answer: what came first was a body's. */
 static bool is_answer_to_rest(const struct connection *c, const struct chunk *b)
 {
 	const struct http1_line line = { .s = b->bytes, .len = b->len };
 
-	return c->protocol == &protocol_unknown && c->belief == BELIEF_GUESS && line.len &&
-	       http1_line_recognize_answer(line) == RECOGNIZED;
+	return is_rest_last(c) && line.len && http1_line_recognize_answer(line) == RECOGNIZED;
 }
 
 static void speak(struct feeding *f, const struct protocol *p, const struct chunk *b)
@@ -416,7 +462,6 @@ static void speak(struct feeding *f, const struct protocol *p, const struct chun
 	struct connection *c = f->c;
 	bool is_first = c->is_complete && !c->protocol;
 
-	withdraw_rest(f);
 	if (c->protocol)
 		c->protocol->closed(c->parser, &l);
 	connection_speak(c, p);
@@ -424,14 +469,14 @@ static void speak(struct feeding *f, const struct protocol *p, const struct chun
 		c->belief = BELIEF_FIRST;
 }
 
-/* What came in the middle of something, and looks like no beginning, may be the rest of a request. */
+/* What came in the middle of something, and is not known to be a beginning, may be the rest of a request. */
 static enum belief belief_in_unknown(const struct connection *c, enum recognition maybe)
 {
 	bool is_between = c->is_out && maybe != RECOGNIZED_REST;
 
 	if (c->is_complete && !c->protocol)
 		return BELIEF_FIRST;
-	return c->protocol || is_between || maybe == RECOGNIZED_MAYBE ? BELIEF_SURE : BELIEF_GUESS;
+	return c->protocol || is_between ? BELIEF_SURE : BELIEF_GUESS;
 }
 
 /* p: more bytes may say that they are this one's, until they are answered; NULL: nobody's. */
@@ -468,7 +513,7 @@ static void recognize(struct feeding *f, const struct chunk *b)
 		c->is_opaque = true;
 		f->s->nr_tls += is_tls(b);
 		f->s->nr_http2 += !is_tls(b);
-		withdraw_rest(f);
+		withdraw_rest(f->s, c);
 		stop_speaking(f);
 		return;
 	}
@@ -556,9 +601,12 @@ void socket_bytes_out(struct socket_requests *s, struct connection *c, const str
 	c->left_ns = 0;
 	vec_release(&c->guessed_by);
 	if (is_answer_to_rest(c, &m->chunk)) {
-		withdraw_rest(&f);
+		withdraw_rest(s, c);
 		connection_speak(c, NULL);
 	}
+	/* Nobody's answer to nobody's bytes: neither is what came before. */
+	if (c->protocol == &protocol_unknown && !is_rest_last(c))
+		keep_rest(s, c);
 	if (c->protocol)
 		c->protocol->outbound(c->parser, &m->chunk, &l);
 	settle(&f);

@@ -244,6 +244,13 @@ static const struct {
 	{ "old 11 5;in 11 5 of a body;out 11 5 200;in 11 5 GET /a;out 11 5 200;wait 11",
 	  "GET /a 200 4-5 c2", 0 },
 	{ "old 11 5;in 11 5 of a body;sample 11;out 11 5 200;sample 11;wait 11;close 11 5", "", 2 },
+	/* ... also where its end may be somebody's beginning, or is read in pieces */
+	{ "old 11 5;in 11 5 OK;out 11 5 200;wait 11;in 11 5 GET /a;out 11 5 200;wait 11", "GET /a 200 5-6 c2", 0 },
+	{ "old 11 5;in 11 5 get well soon;out 11 5 200;wait 11;in 11 5 GET /a;out 11 5 200;wait 11", "GET /a 200 5-6 c2", 0 },
+	{ "old 11 5;in 11 5 d;in 11 5 %20;in 11 5 xyz\r\n;out 11 5 200;wait 11;in 11 5 P;in 11 5 OST /a HTTP/1.1\r\n\r\n;out 11 5 200;"
+	  "wait 11",
+	  "POST /a 200 7-9 c3", 0 },
+	{ "new 11 5;lost;in 11 5 OK;out 11 5 200;wait 11;in 11 5 GET /a;out 11 5 200;wait 11", "GET /a 200 6-7 c2", 0 },
 	{ "old 11 5;out 11 5 200;sample 11;in 11 5 GET /a;out 11 5 200;wait 11",
 	  "GET /a 200 4-5 c2", 1 },
 	/* answered before its body was read: the bytes that follow are that body, and the next one */
@@ -879,6 +886,19 @@ static const struct {
 	{ "old 11 5;out 11 5 %4700000004;in 11 5 %6400000006aabb;in 11 5 %6300000004;out 11 5 %5a0000000549;"
 	  "in 11 5 %51000000064100;out 11 5 %5a0000000549;wait 11",
 	  "A 6-7 c2", 0 },
+	/* ... nor where the next one is read in pieces, or looks like it at last */
+	{ "old 11 5;in 11 5 v9zy\r\n;out 11 5 STORED\r\n;wait 11;in 11 5 ge;in 11 5 t k\r\n;out 11 5 END\r\n;wait 11", "get 5-7 c3",
+	  0 },
+	{ "old 11 5;in 11 5 v9zy\r\n;out 11 5 %2b4f4b0d0a;wait 11;in 11 5 *;in 11 5 1\r\n$4\r\nPI;in 11 5 NG\r\n;out 11 5 %2b4f4b0d0a;wait 11",
+	  "PING 5-8 c4", 0 },
+	{ "old 11 5;in 11 5 xyz;out 11 5 %5a0000000549;wait 11;in 11 5 Q;in 11 5 %000000064100;out 11 5 %5a0000000549;wait 11",
+	  "A 5-7 c3", 0 },
+	/* ... if it does not, that is a request, which has its end */
+	{ "old 11 5;in 11 5 v9zy\r\n;out 11 5 x;wait 11;in 11 5 ge;in 11 5 t it\r\n;out 11 5 x;wait 11;close 11 5",
+	  "tcp:80 2-3 c2, tcp:80 5-7 c3", 0 },
+	{ "old 11 5;in 11 5 v9zy\r\n;out 11 5 x;wait 11;in 11 5 ge;out 11 5 x;wait 11;close 11 5", "tcp:80 2-3 c2, tcp:80 5-6 c2",
+	  0 },
+	{ "old 11 5;in 11 5 v9zy\r\n;out 11 5 x;wait 11;in 11 5 ge;close 11 5", "tcp:80 2-3 c2", 0 },
 	/* answers that are none of the protocol's, also to a connection's first bytes */
 	{ "new 11 5;in 11 5 SET k v\n;out 11 5 done\n;in 11 5 SET k v\n;out 11 5 done\n;close 11 5",
 	  "tcp:80 2-3 c2, tcp:80 4-5 c2", 0 },
