@@ -614,7 +614,7 @@ void socket_bytes_out(struct socket_requests *s, struct connection *c, const str
 
 void socket_bytes_close(struct socket_requests *s, struct connection *c, const struct mark *m)
 {
-	struct feeding f = { .s = s, .c = c, .rec = m ? m->rec : NULL, .ns = m ? m->head.ns : 0 };
+	struct feeding f = { .s = s, .c = c, .rec = m ? m->rec : NULL, .ns = m ? m->head.ns : c->left_ns };
 	const struct exchange_listener l = listener_of(&f);
 	bool is_over = m || (c->is_out && c->left_ns);
 

@@ -16,8 +16,8 @@ struct mark {
 void socket_bytes_in(struct socket_requests *s, struct connection *c, const struct mark *m, const struct chunk *b);
 void socket_bytes_out(struct socket_requests *s, struct connection *c, const struct mark *m);
 /*
- * The connection is gone. What its end completes is answered; what then still waits for an answer gets none. m NULL: at
- * the end, where who has gone on from an answer that was not understood has answered.
+ * The connection is gone. What its end completes is answered; what then still waits for an answer gets none. m NULL: nobody
+ * has said so, and who has gone on from an answer that was not understood has answered.
  */
 void socket_bytes_close(struct socket_requests *s, struct connection *c, const struct mark *m);
 /* None of its requests gets an answer. */

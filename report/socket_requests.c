@@ -70,12 +70,10 @@ static void make_room(struct socket_requests *s)
 	enum { CAME = 32768 };
 
 	vec_each(&s->connections.all, c) {
-		if (*c && (*c)->is_quiet) {
-			socket_bytes_give_up(s, *c);
-			connections_remove(&s->connections, *c);
-		} else if (*c) {
+		if (*c && (*c)->is_quiet)
+			socket_bytes_close(s, *c, NULL);
+		else if (*c)
 			(*c)->is_quiet = true;
-		}
 	}
 	s->nr_connections_max = connections_nr(&s->connections) + CAME;
 }

@@ -1166,6 +1166,30 @@ START_TEST(those_without_a_close_are_forgotten)
 }
 END_TEST
 
+/* ... what they have asked has its end where it was answered; of a wrong guess, too */
+START_TEST(those_that_are_forgotten_were_answered)
+{
+	static const char *const asked[] = { ";in 12 %u7 ?;out 12 %u7 x;wait 12",
+					     ";in 12 %u7 SET k v\n;out 12 %u7 done\n;wait 12" };
+	enum { NR = 70000 };
+	struct str script = { 0 };
+	struct outcome o;
+	unsigned int i;
+
+	str_add(&script, "fork 12");
+	for (i = 0; i < NR; i++) {
+		str_addf(&script, ";new 12 %u7", i + 1);
+		str_addf(&script, asked[_i], i + 1, i + 1);
+	}
+	run(&o, 0, str_cstr(&script));
+	ck_assert_uint_eq(o.feed.nr_requests, NR);
+	ck_assert_uint_eq(o.feed.tallies.nr_unfinished, 0);
+	ck_assert_ptr_null(strstr(str_cstr(&o.text), "SET"));
+	str_release(&script);
+	outcome_release(&o);
+}
+END_TEST
+
 Suite *check_socket_requests_suite(void)
 {
 	Suite *s = suite_create("socket_requests");
@@ -1189,6 +1213,7 @@ Suite *check_socket_requests_suite(void)
 	tcase_add_loop_test(tc, http2_is_known_by_its_frames, 0, ARRAY_LEN(http2_cases));
 	tcase_add_test(tc, those_whose_close_was_lost_are_forgotten);
 	tcase_add_test(tc, those_without_a_close_are_forgotten);
+	tcase_add_loop_test(tc, those_that_are_forgotten_were_answered, 0, 2);
 	tcase_add_loop_test(tc, memory_is_what_is_open, 0, 2);
 	suite_add_tcase(s, tc);
 	return s;
