@@ -82,6 +82,7 @@ static void keep_rest(struct socket_requests *s, struct connection *c)
 	if (slot == NO_SLOT)
 		return;
 	c->rest = NO_SLOT;
+	c->belief = BELIEF_SURE;
 	s->open->slots.at[slot].nr_workers--;
 	worker_close_if_over(&s->workers, slot);
 }
@@ -167,7 +168,7 @@ static void began(void *self, uint64_t nr)
 	like.request.begin_epoch_ns = session_epoch_ns(f->s->session, like.request.begin_ns);
 	slot = open_requests_add(f->s->open, &like)->slot;
 	connection_asked(c, f->s->open, nr, slot);
-	if (c->protocol == &protocol_unknown && c->belief == BELIEF_GUESS)
+	if (c->protocol == &protocol_unknown && c->belief == BELIEF_GUESS && c->rest == NO_SLOT)
 		hold_rest(f->s, c, slot);
 }
 

@@ -899,6 +899,8 @@ static const struct {
 	{ "old 11 5;in 11 5 v9zy\r\n;out 11 5 x;wait 11;in 11 5 ge;out 11 5 x;wait 11;close 11 5", "tcp:80 2-3 c2, tcp:80 5-6 c2",
 	  0 },
 	{ "old 11 5;in 11 5 v9zy\r\n;out 11 5 x;wait 11;in 11 5 ge;close 11 5", "tcp:80 2-3 c2", 0 },
+	{ "old 11 5;in 11 5 v9zy\r\n;out 11 5 x;in 11 5 +9;out 11 5 x;in 11 5 +9;out 11 5 x;close 11 5",
+	  "tcp:80 2-3 c2, tcp:80 4-5 c2, tcp:80 6-7 c2", 0 },
 	/* answers that are none of the protocol's, also to a connection's first bytes */
 	{ "new 11 5;in 11 5 SET k v\n;out 11 5 done\n;in 11 5 SET k v\n;out 11 5 done\n;close 11 5",
 	  "tcp:80 2-3 c2, tcp:80 4-5 c2", 0 },
