@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "report/http1_begin.h"
 
+#include <string.h>
+
 /*
  * Servers take more than the RFC has (nginx long methods, gunicorn any target), or answer that they do not: where a
  * request is due, a line of text with a version is one.
@@ -14,13 +16,28 @@ static enum recognition recognize_any(struct http1_line line, bool is_whole)
 	return http1_line_has_version(line) ? RECOGNIZED : RECOGNIZED_NOT;
 }
 
+/* HTTP/0.9 has this one (RFC 1945, 4.1); other protocols have words and paths, too: "CWD /pub". */
+static bool is_of_0_9(struct http1_line line)
+{
+	const struct http1_request r = http1_line_request(line);
+
+	return !r.has_version && r.method.len == 3 && !memcmp(r.method.s, "GET", 3);
+}
+
 enum recognition http1_begin_of_read(const uint8_t *bytes, size_t len)
 {
 	enum recognition is = http1_line_recognize(bytes, len, false);
 	struct http1_line line;
 
-	if (is == RECOGNIZED_NOT && http1_line_next(&bytes, &len, &line))
+	/* Empty lines may stand before it. */
+	do
+		if (!http1_line_next(&bytes, &len, &line))
+			return is;
+	while (!line.len && len);
+	if (is == RECOGNIZED_NOT)
 		return recognize_any(line, true);
+	if (is == RECOGNIZED && !http1_line_request(line).has_version && !is_of_0_9(line))
+		return RECOGNIZED_NOT;
 	return is;
 }
 

@@ -110,6 +110,8 @@ const struct protocol *protocol_of(const uint8_t *bytes, size_t len, bool is_fir
 extern const struct protocol protocol_unknown;
 
 extern const struct protocol protocol_http1;
+/* Of its parser: the last request is one of HTTP/0.9, behind whose answer the connection ends. */
+bool http1_is_bare(const void *parser);
 extern const struct protocol protocol_redis;
 extern const struct protocol protocol_postgres;
 extern const struct protocol protocol_memcached;

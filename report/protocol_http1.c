@@ -646,6 +646,13 @@ static void http1_stopped(void *parser, const struct exchange_listener *l)
 	h->out.at = AT_START;
 }
 
+bool http1_is_bare(const void *parser)
+{
+	const struct http1 *h = parser;
+
+	return nr_outstanding(h) && http1_kinds_get(&h->kinds, h->nr_began) == HTTP1_BARE;
+}
+
 const struct protocol protocol_http1 = {
 	.name = "http",
 	.parser_size = sizeof(struct http1),

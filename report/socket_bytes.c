@@ -105,6 +105,12 @@ static void withdraw_rest(struct socket_requests *s, struct connection *c)
 	}
 }
 
+/* Lines of other protocols look like HTTP/0.9's, too: "GET /key". */
+static bool is_bare(const struct connection *c)
+{
+	return c->protocol == &protocol_http1 && http1_is_bare(c->parser);
+}
+
 /* The protocol is what it was taken for. */
 static void believe(struct socket_requests *s, struct connection *c)
 {
@@ -196,7 +202,7 @@ static void named(void *self, uint64_t nr, const char *method, size_t method_len
 	}
 	f->c->nr_changes += connection_changes_at(f->c, s->open, at);
 	/* Nobody else has a line like it. */
-	if (f->c->protocol == &protocol_http1)
+	if (f->c->protocol == &protocol_http1 && !is_bare(f->c))
 		believe(s, f->c);
 }
 
@@ -368,7 +374,7 @@ static void drop_guess(struct feeding *f, bool is_answered)
 /* An exchange begins with these bytes: has the protocol been a wrong guess? */
 static bool is_wrong(const struct connection *c, const struct chunk *b)
 {
-	return c->is_refuted ||
+	return c->is_refuted || (c->belief != BELIEF_SURE && is_bare(c)) ||
 	       (c->belief == BELIEF_GUESS && c->protocol && c->protocol->recognize(b->bytes, b->len) == RECOGNIZED_NOT);
 }
 

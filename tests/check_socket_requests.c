@@ -816,6 +816,12 @@ static const struct {
 	  0 },
 	{ "new 11 5;in 11 5 g;in 11 5 \x01;out 11 5 \x01;in 11 5 \x01?;out 11 5 x;wait 11;close 11 5",
 	  "tcp:80 2-4 c3, tcp:80 5-6 c2", 0 },
+	/* lines as HTTP/0.9 has them: who goes on behind the answer speaks something else */
+	{ "new 11 5;in 11 5 GET /a\n;out 11 5 1\n;in 11 5 PUT /a 1\n;out 11 5 ok\n;in 11 5 GET /a\n;out 11 5 1\n;"
+	  "in 11 5 END\n;out 11 5 ok\n;wait 11;close 11 5",
+	  "tcp:80 2-3 c2, tcp:80 4-5 c2, tcp:80 6-7 c2, tcp:80 8-9 c2", 0 },
+	{ "new 11 5;in 11 5 CWD /a\n;out 11 5 250\n;wait 11;close 11 5", "tcp:80 2-3 c2", 0 },
+	{ "new 11 5;in 11 5 GET /a\n;out 11 5 <html>;wait 11;close 11 5", "GET /a 2-3 c2", 0 },
 	/* a line of a body: memcached's; a query of PostgreSQL's */
 	{ "old 11 5;in 11 5 get stars\n;out 11 5 200;in 11 5 GET /a;out 11 5 200;wait 11", "tcp:80 2-3 c2, GET /a 200 4-5 c2",
 	  0 },
