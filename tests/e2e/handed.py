@@ -167,11 +167,14 @@ def check_counted():
     step("counted: %.3f s in %.3f s of requests, %.3f s outside" % (took, elapsed, waited))
 
 
-def check_twice():
-    """The first piece may be done before the loop waits for it: then no mark tells what the loop goes on for with the second."""
-    nr = 100
+def check_twice(nr_before, nr):
+    """
+    The first piece may be done before the loop waits for it: then no mark tells what the loop goes on for with the second.
+    Of a server that has answered nothing before, no thread is there that work is handed to. Neither a thread that did not
+    sleep, nor a loop that it finds awake, tells of a piece (docs/CALLS.md): few are lost so.
+    """
     server = start_target("/usr/bin/python3", "-c", ASYNC, ready=r"port (\d+)", stdin=subprocess.PIPE)
-    ask_in_turn(int(server.ready[1]), ("/twice",), 1, 10)
+    ask_in_turn(int(server.ready[1]), ("/twice",), 1, nr_before)
     recording = Recording("-p", server.pid, "--calls", "python")
     ask_in_turn(int(server.ready[1]), ("/twice",), 1, nr)
     wait_until_idle(server.pid)
@@ -179,9 +182,10 @@ def check_twice():
     found = {f["function"]: f for f in group(report(recording.file), "/twice")["functions"]}
     for name in "first", "second":
         f = found[name]
-        check(f["ncalls"] == nr or not f["exact"], "calls of %s: %d are called exact, not %d" % (name, f["ncalls"], nr))
+        check(nr - nr // 20 <= f["ncalls"] <= nr or not f["exact"],
+              "calls of %s: %d are called exact, not %d" % (name, f["ncalls"], nr))
         check(f["ncalls"] > 0.8 * nr, "calls of %s: %d of %d" % (name, f["ncalls"], nr))
-    step("in two pieces: %d and %d of %d" % (found["first"]["ncalls"], found["second"]["ncalls"], nr))
+    step("in two pieces, behind %d: %d and %d of %d" % (nr_before, found["first"]["ncalls"], found["second"]["ncalls"], nr))
 
 
 def check_node():
@@ -203,5 +207,6 @@ for way in ("traces", "calls"):
 check_loop(1)
 check_loop(4)
 check_counted()
-check_twice()
+check_twice(10, 100)
+check_twice(0, 10)
 check_node()
