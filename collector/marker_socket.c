@@ -335,7 +335,7 @@ static int socket_attach(void *self, const struct marker_ways *ways, struct err 
 		return err;
 	look_for_threads(m, ways->follow);
 	/* Calls of what is handed on before it is seen would be missing in requests, and beside them nothing costs less. */
-	if (ways->calls)
+	if (ways->calls && !m->has_threads)
 		attach_waking(m);
 	return 0;
 }
