@@ -263,19 +263,23 @@ static void forget_ended(struct drain *d)
 	d->ended.nr = nr;
 }
 
-/* Ends of processes may be among what was lost: who is followed and gone would stay in that set for good. */
+/*
+ * Ends of processes may be among what was lost: who is followed and gone would stay in that set for good. A ring that was
+ * full may have lost some, too, and tells of it with its next record only, which may be long in coming.
+ */
 static void find_lost_ends(struct drain *d, uint64_t now)
 {
 	uint32_t *pids;
 	size_t nr, i;
 
-	if (!d->follow || d->nr_lost == d->nr_lost_looked_at)
+	if (!d->follow || (d->nr_lost == d->nr_lost_looked_at && !d->may_have_lost))
 		return;
 	if (!d->lost_ends_due_ns)
 		d->lost_ends_due_ns = now + LOST_ENDS_NS;
 	if (now < d->lost_ends_due_ns)
 		return;
 	d->nr_lost_looked_at = d->nr_lost;
+	d->may_have_lost = false;
 	d->lost_ends_due_ns = 0;
 	pids = xreallocarray(NULL, FOLLOW_MAX_PROCESSES, sizeof(*pids));
 	nr = follow_list(d->follow, pids, FOLLOW_MAX_PROCESSES);
@@ -349,6 +353,7 @@ void drain_rings(struct drain *d, bool is_last)
 		take(d, it);
 	write_parts(d);
 	d->is_pressed = merge_waiting_pct(&d->merge) >= PRESSED_PCT;
+	d->may_have_lost |= merge_held_pct(&d->merge) >= FULL_PCT;
 	merge_end(&d->merge);
 	/* The others are in the set of those that are followed, which is looked at as a whole at the end. */
 	if (is_last && !d->follow)

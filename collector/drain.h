@@ -42,6 +42,7 @@ struct drain {
 	size_t nr_rewritten_bytes;
 	uint64_t nr_samples, nr_lost, nr_throttled;
 	uint64_t nr_lost_looked_at;	/* of nr_lost, for ends of processes */
+	bool may_have_lost;		/* more than that, of which no record tells yet */
 	uint64_t lost_ends_due_ns;	/* when those lost since will be; 0: none were */
 	uint64_t nr_ends;		/* marks that end a request */
 	VEC(struct ended_process) ended;	/* to be forgotten once their last records were drained */

@@ -32,15 +32,28 @@ void merge_add(struct merge *m, struct ring *ring)
 	vec_push(&m->rings, (struct merged_ring){ ring, ring_read(ring, &m->wrapped, &visitor) });
 }
 
+static unsigned int pct_from(const struct ring *r, uint64_t from)
+{
+	return (unsigned int)(ring_len(r, from) * 100 / r->size);
+}
+
 unsigned int merge_waiting_pct(const struct merge *m)
 {
-	unsigned int most = 0;
+	unsigned int most = 0, pct;
 
-	vec_each(&m->rings, r) {
-		unsigned int pct = (unsigned int)(ring_len(r->ring, r->until) * 100 / r->ring->size);
+	vec_each(&m->rings, r)
+		if ((pct = pct_from(r->ring, r->until)) > most)
+			most = pct;
+	return most;
+}
 
-		most = pct > most ? pct : most;
-	}
+unsigned int merge_held_pct(const struct merge *m)
+{
+	unsigned int most = 0, pct;
+
+	vec_each(&m->rings, r)
+		if ((pct = pct_from(r->ring, r->ring->page->data_tail)) > most)
+			most = pct;
 	return most;
 }
 

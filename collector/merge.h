@@ -45,6 +45,8 @@ void merge_begin(struct merge *m, const struct events *events, uint64_t until_ns
 void merge_add(struct merge *m, struct ring *ring);
 /* The fullest ring, in percent, by what was in it and is left to wait. Before merge_end(). */
 unsigned int merge_waiting_pct(const struct merge *m);
+/* The same by all that is in it, taken or not. */
+unsigned int merge_held_pct(const struct merge *m);
 void merge_sort(struct merge *m);
 void merge_end(struct merge *m);
 void merge_release(struct merge *m);

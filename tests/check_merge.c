@@ -150,6 +150,7 @@ START_TEST(a_merge_can_begin_anew)
 	for (i = 0; i < 50; i++)
 		ck_assert_uint_eq(ip_of(&rig, i), i);
 	ck_assert_uint_eq(merge_waiting_pct(&rig.merge), 10 * sizeof(struct sample) * 100 / RING_BYTES);
+	ck_assert_uint_eq(merge_held_pct(&rig.merge), 60 * sizeof(struct sample) * 100 / RING_BYTES);
 	merge_end(&rig.merge);
 	merge(&rig, UINT64_MAX);
 	ck_assert_uint_eq(rig.merge.records.nr, 10);
