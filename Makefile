@@ -189,9 +189,9 @@ FUZZERS := $(patsubst tests/fuzz/%.c,$(O)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c)
 NOT_FUZZED := $(patsubst %,collector/%.c,attach bpf_object call_core call_cost call_link call_native% call_python \
 	call_share cmd_% counting cpus drain event follow keep kernel_% mapped_file marker% merge perf_map pfm progress \
 	python_cost recorder sampler snapshot socket_way stack_walker) \
-	$(patsubst %,report/%.c,attribute cmd_% counted depth durations dying event_weight feed feeder gather interrupt json_text list \
-	list_write live mark_requests options order output profile regex render% report resolve selection stack_dumps stacks sum table \
-	view weights)
+	$(patsubst %,report/%.c,attribute cmd_% counted depth durations dying event_weight feed feed_calls feeder gather interrupt \
+	json_text list list_write live mark_requests options order output profile regex render% report resolve selection \
+	stack_dumps stacks sum table view weights)
 FUZZED := $(filter-out $(NOT_FUZZED),$(SRCS))
 FUZZ_OBJS := $(patsubst %.c,$(O)/fuzz/obj/%.o,$(FUZZED) tests/exchange.c)
 FUZZ_FLAGS := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/units.h"
 #include "report/event_weight.h"
+#include "report/feed_calls.h"
 #include "report/interrupt.h"
 #include "report/order.h"
 
@@ -189,39 +190,6 @@ static void find_owner(struct feed *f, struct feed_sample *s)
 	s->request = attribute_sample(&f->attribute, s->thread, s->weight);
 }
 
-static void give_row(struct feed *f, const struct feed_calls *c)
-{
-	if (f->listener.calls && !f->listener.calls(f->listener.self, c))
-		f->tallies.nr_calls_nameless += c->row->ncalls;
-}
-
-static struct process *process_of(struct feed *f, uint32_t thread)
-{
-	return &f->session.processes.at[f->session.threads.at[thread].process];
-}
-
-static void tell_partial(struct feed *f, uint32_t thread, const struct open_request *request)
-{
-	struct feed_calls none = { .session = &f->session, .tree = &f->calls, .thread = thread, .request = request };
-
-	give_row(f, &none);
-}
-
-/* What the thread has done, for the request or outside of one, had calls that nobody counts. */
-static void tell_uncounted(struct feed *f, uint32_t thread, const struct open_request *request)
-{
-	if (process_of(f, thread)->is_uncounted)
-		tell_partial(f, thread, request);
-}
-
-/* It began before the probes were in its process, which began while recording. */
-static bool is_before_counts(struct feed *f, const struct open_request *r)
-{
-	const struct process *p = process_of(f, r->thread);
-
-	return f->calls.functions.nr && p->is_newcomer && (!p->counted_ns || r->request.begin_ns < p->counted_ns);
-}
-
 static void feed_sample(struct feed *f, const struct record *r)
 {
 	struct feed_sample s = { .session = &f->session, .record = r };
@@ -234,57 +202,10 @@ static void feed_sample(struct feed *f, const struct record *r)
 	depth_note(&f->depth, f->event, &r->sample.chain);
 	if (f->listener.sample)
 		f->listener.sample(f->listener.self, &s);
-	tell_uncounted(f, s.thread, s.request);
+	feed_calls_tell_uncounted(f, s.thread, s.request);
 }
 
-/* ---- counted calls ---- */
-
-static bool has_calls(const struct record *r)
-{
-	struct cursor c;
-
-	if (r->type != PERF_RECORD_SAMPLE || !r->event || !r->event->is_bpf_output)
-		return false;
-	c = cursor_of(r->sample.raw, r->sample.raw_len);
-	return cursor_u32(&c) == CALL_MARK_MAGIC;
-}
-
-bool feed_calls_stack(const struct feed_calls *c, struct stacks *stacks, struct stack_weight *ret)
-{
-	uint32_t node;
-
-	if (!call_tree_node(c->tree, stacks, c->session, c->row->node, &node))
-		return false;
-	if (c->is_late)
-		stacks->locations.at[stacks->nodes.at[node].location].is_inexact = true;
-	*ret = (struct stack_weight){ .node = node, .ncalls = c->row->ncalls, .self_ns = c->row->self_ns };
-	return true;
-}
-
-/*
- * Counts are of the time since the thread's last mark. If it works on another request now than it did
- * then, somebody else has ended the one, and the counts may belong to both.
- */
-static bool has_moved_on(const struct feed *f, uint32_t thread)
-{
-	return thread < f->worked_on.nr && f->worked_on.at[thread] != attribute_id(&f->attribute, thread);
-}
-
-static void note_worked_on(struct feed *f, uint32_t thread)
-{
-	while (f->worked_on.nr <= thread)
-		vec_push(&f->worked_on, 0);
-	f->worked_on.at[thread] = attribute_id(&f->attribute, thread);
-}
-
-/* Who was given work slept until then: nothing that is counted from now on is from before. */
-static void note_moved(struct feed *f)
-{
-	uint32_t moved = attribute_moved(&f->attribute);
-
-	if (moved != UINT32_MAX)
-		note_worked_on(f, moved);
-}
+/* ---- records ---- */
 
 static void note_thread(struct feed *f, const struct record *r)
 {
@@ -293,43 +214,7 @@ static void note_thread(struct feed *f, const struct record *r)
 	if (r->task.ppid == r->pid)
 		parent = session_find_thread(&f->session, r->task.ppid, r->task.ptid);
 	attribute_thread_began(&f->attribute, thread, parent, r->time);
-	/* Its index may have been another one's. */
-	note_worked_on(f, thread);
-}
-
-/* False: it is cut short. */
-static bool take_calls(struct feed *f, const struct record *r)
-{
-	struct cursor c = cursor_of(r->sample.raw, r->sample.raw_len);
-	struct feed_calls calls = { .session = &f->session, .tree = &f->calls };
-	struct call_counts head;
-	struct call_row row;
-	unsigned int i;
-
-	cursor_copy(&c, &head, sizeof(head));
-	if (c.failed)
-		return false;
-	calls.thread = session_thread(&f->session, r->pid, head.tid ? head.tid : r->tid);
-	calls.request = attribute_calls(&f->attribute, calls.thread);
-	calls.is_late = head.flags & CALL_IS_LATE || has_moved_on(f, calls.thread);
-	f->tallies.nr_calls_late += calls.is_late;
-	if (head.flags & CALL_IS_UNCOUNTED)
-		process_of(f, calls.thread)->is_uncounted = true;
-	if (head.flags & CALL_IS_PARTIAL) {
-		/* Of a thread that ended it tells nothing of the others. */
-		if (f->session.threads.at[calls.thread].tid == r->pid)
-			process_of(f, calls.thread)->counted_ns = r->time;
-		f->tallies.nr_calls_partial++;
-		give_row(f, &calls);
-	}
-	calls.row = &row;
-	for (i = 0; i < head.nr; i++) {
-		cursor_copy(&c, &row, sizeof(row));
-		if (c.failed)
-			return false;
-		give_row(f, &calls);
-	}
-	return true;
+	feed_calls_thread_began(f, thread);
 }
 
 static int feed_record(struct feed *f, const struct record *r, const char *path, struct err *e)
@@ -337,8 +222,8 @@ static int feed_record(struct feed *f, const struct record *r, const char *path,
 	int err = 0;
 
 	dying_record(&f->dying, r);
-	if (has_calls(r)) {
-		f->attribute.nr_unreadable_marks += !take_calls(f, r);
+	if (feed_calls_recognize(r)) {
+		f->attribute.nr_unreadable_marks += !feed_calls_take(f, r);
 		f->nr_read++;
 		note_time(f, r->time);
 		return 0;
@@ -354,8 +239,7 @@ static int feed_record(struct feed *f, const struct record *r, const char *path,
 	f->nr_read++;
 	note_time(f, r->time);
 	if (r->event->is_bpf_output) {
-		note_worked_on(f, session_thread(&f->session, r->pid, r->tid));
-		note_moved(f);
+		feed_calls_note_mark(f, r);
 		return 0;
 	}
 	if (!f->event)
@@ -375,9 +259,7 @@ static void request_ended(void *self, const struct open_request *r)
 {
 	struct feed *f = self;
 
-	tell_uncounted(f, r->thread, r);
-	if (is_before_counts(f, r))
-		tell_partial(f, r->thread, r);
+	feed_calls_request_ended(f, r);
 	if (f->listener.request_ended)
 		f->listener.request_ended(f->listener.self, &f->session, r);
 }

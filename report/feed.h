@@ -15,13 +15,11 @@
 #ifndef REPORT_FEED_H
 #define REPORT_FEED_H
 
-#include "recording/call_mark.h"
 #include "report/attribute.h"
-#include "report/call_tree.h"
 #include "report/depth.h"
 #include "report/dying.h"
+#include "report/feed_calls.h"
 #include "report/profile.h"
-#include "report/weights.h"
 
 struct feed_sample {
 	struct session *session;
@@ -29,16 +27,6 @@ struct feed_sample {
 	const struct open_request *request;	/* NULL: outside; or is_held, see held_given */
 	const struct record *record;
 	uint64_t weight;			/* see feed_seconds_per_weight() */
-};
-
-/* A row of counted calls. */
-struct feed_calls {
-	struct session *session;
-	struct call_tree *tree;
-	uint32_t thread;
-	const struct open_request *request;	/* as in struct feed_sample */
-	const struct call_row *row;		/* NULL: some calls were not counted, nobody knows which */
-	bool is_late;				/* it may belong to an earlier one */
 };
 
 /* Any of them may be NULL. What they are given is lent for the call. */
@@ -55,9 +43,6 @@ struct feed_listener {
 			      const struct open_request *r);
 	void (*input_ended)(void *self, struct session *session, struct call_tree *calls);
 };
-
-/* The row as a stack among those of the samples. False: no note tells which function it is. */
-bool feed_calls_stack(const struct feed_calls *c, struct stacks *stacks, struct stack_weight *ret);
 
 struct feed {
 	struct strings *strings;		/* lent */
