@@ -20,7 +20,5 @@ void socket_bytes_out(struct socket_requests *s, struct connection *c, const str
  * has said so, and who has gone on from an answer that was not understood has answered.
  */
 void socket_bytes_close(struct socket_requests *s, struct connection *c, const struct mark *m);
-/* None of its requests gets an answer. */
-void socket_bytes_give_up(struct socket_requests *s, struct connection *c);
 
 #endif

@@ -77,6 +77,27 @@ void worker_work_on(struct workers *ws, struct worker *w, uint32_t slot)
 	worker_close_if_over(ws, before);
 }
 
+void workers_note_answered(struct workers *ws, const struct open_request *r)
+{
+	struct worker *reader = workers_get(ws, r->thread);
+
+	/* A thread that is new has the place of one that has ended. */
+	reader->nr_owed -= reader->nr_owed > 0;
+}
+
+void workers_let_go(struct workers *ws, uint32_t slot)
+{
+	if (!ws->open->slots.at[slot].is_answered)
+		workers_note_answered(ws, &ws->open->slots.at[slot]);
+	if (ws->open->slots.at[slot].nr_workers)
+		vec_each(&ws->all, w)
+			if (w->slot == slot) {
+				worker_give_held(ws, w, slot);
+				w->slot = NO_SLOT;
+			}
+	ws->open->slots.at[slot].nr_workers = 0;
+}
+
 /* ---- what it has done ---- */
 
 uint64_t workers_id_of(const struct workers *ws, uint32_t slot)

@@ -137,6 +137,10 @@ bool worker_owes(const struct workers *ws, const struct worker *w, const struct 
 /* An answered request is over when nobody works on it any more. */
 void worker_close_if_over(struct workers *ws, uint32_t slot);
 void worker_work_on(struct workers *ws, struct worker *w, uint32_t slot);
+/* The request waits no more for its answer: who has read it owes one less. */
+void workers_note_answered(struct workers *ws, const struct open_request *r);
+/* Nobody waits for the request's answer, or works on it, any more. */
+void workers_let_go(struct workers *ws, uint32_t slot);
 /* No mark says more of it: what is held is that one's that it is known to work on; behind its answer, nobody's. */
 void worker_stop(struct workers *ws, struct worker *w);
 
