@@ -545,6 +545,16 @@ static void fde_of_64_bits(struct cfi_image *i)
 	put(i, cfi_image_fde(i, AT, 16, BYTES("")), 0xffffffff);
 }
 
+/* elfutils says of it that the next one is at UINT64_MAX. */
+static void fde_of_64_bits_without_any(struct cfi_image *i)
+{
+	size_t at = cfi_image_fde(i, AT, 16, BYTES(""));
+
+	put(i, at, 0xffffffff);
+	put(i, at + 4, 0);
+	put(i, at + 8, 0);
+}
+
 static void fde_that_wraps(struct cfi_image *i)
 {
 	cfi_image_fde(i, AT, 0 - (uint64_t)AT, BYTES("\x0e\x20"));
@@ -589,8 +599,8 @@ static void no_sections(struct cfi_image *i)
 static void (*const hostile_frames[])(struct cfi_image *) = {
 	no_frames, overlapping, overlapping_by_table, unsorted_table, table_into_the_middle, table_to_a_cie,
 	table_outside, refused_behind_what_is_none, fde_without_end, fde_that_is_cut, fde_too_short, fde_that_is_its_own_cie,
-	fde_of_an_fde, fde_before_all, fde_of_64_bits, fde_that_wraps, many_tiny, odd_augmentations,
-	cie_without_end, no_sections,
+	fde_of_an_fde, fde_before_all, fde_of_64_bits, fde_of_64_bits_without_any, fde_that_wraps, many_tiny,
+	odd_augmentations, cie_without_end, no_sections,
 };
 
 START_TEST(hostile_frames_do_no_harm)

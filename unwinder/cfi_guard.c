@@ -190,7 +190,7 @@ static bool is_end_mark(const struct frames *f, uint64_t off)
 {
 	const uint8_t *at = (const uint8_t *)f->data->d_buf + off;
 
-	return off + 4 <= f->data->d_size && !(at[0] | at[1] | at[2] | at[3]);
+	return !(at[0] | at[1] | at[2] | at[3]);
 }
 
 /*
@@ -214,9 +214,10 @@ static bool is_entry_good(struct frames *f, uint64_t off, uint64_t *ret_next)
 
 static bool are_entries_good(struct frames *f)
 {
-	uint64_t off = 0, next;
+	uint64_t off = 0, next, size = f->data->d_size;
 
-	for (f->cie_off = UINT64_MAX; off + 4 < f->data->d_size; off = next) {
+	/* elfutils' next offset may be UINT64_MAX: there is none. */
+	for (f->cie_off = UINT64_MAX; off < size && size - off > 4; off = next) {
 		next = off + 4;
 		if (!is_end_mark(f, off) && !is_entry_good(f, off, &next))
 			return false;
