@@ -8,9 +8,10 @@
 /*
  * Where an address is put together is looked for so many instructions before the jump (in libLLVM 14 it takes fewer than
  * 12). No switch has more entries. Code that has no name is followed through so many blocks, and no more bytes of code are
- * looked at: behind these, jumps may lead anywhere. Longer parts are a mistake of the file's.
+ * looked at: behind these, jumps may lead anywhere. Longer parts are a mistake of the file's. A jump whose
+ * index does not begin at 0 names a place so many entries before its table, at most.
  */
-enum { BLOCK_MAX = 16, TABLE_MAX = 4096, FOLLOWED_MAX = 256, COLD_BYTES_MAX = 1 << 20, CODE_BYTES_MAX = 4 << 20 };
+enum { BLOCK_MAX = 16, TABLE_MAX = 4096, BIAS_MAX = 256, FOLLOWED_MAX = 256, COLD_BYTES_MAX = 1 << 20, CODE_BYTES_MAX = 4 << 20 };
 
 #define COLD ".cold"
 
@@ -58,8 +59,13 @@ struct search {
 	VEC(uint64_t) starts;		/* places there that jumps lead to, not followed yet */
 	VEC(uint64_t) named;		/* addresses that instructions take: of tables, for some */
 	VEC(uint64_t) read;		/* and those that they read, or have as numbers */
+	VEC(uint64_t) tables;		/* those of tables that jumps name */
 	bool has_sums;			/* it jumps by a table of distances from the table */
-	VEC(uint64_t) disps;		/* and by tables of addresses: what is added to those */
+	VEC(uint64_t) disps;		/* and by addresses that it reads: what is added to tables of them */
+	bool has_labels, takes_begin, has_functions;	/* to what these lead */
+	uint64_t asked;			/* a jump, in the file; 0: none */
+	uint64_t table;			/* that it names; 0: none */
+	bool has_index, is_variable;	/* it takes an entry; it names a variable, as the GOT's are */
 	uint64_t bytes;			/* looked at */
 	struct python_insn last[BLOCK_MAX];
 	unsigned int nr;		/* ever; the last BLOCK_MAX of the block are there */
@@ -120,44 +126,62 @@ static const struct python_insn *writer_of(const struct search *s, ZydisRegister
 	return NULL;
 }
 
-/* Whatever the table's address is made of: what stands in the operand may be part of it, or behind it. */
-static void note_pointers(struct search *s, const ZydisDecodedOperand *from)
+/* 0: there is none in the operand. */
+static uint64_t table_of(const struct search *s, const ZydisDecodedOperand *from)
 {
 	uint64_t disp = (uint64_t)from->mem.disp.value;
 
-	if (!s->disps.nr)
-		vec_push(&s->disps, 0);
-	if (from->mem.base == ZYDIS_REGISTER_NONE) {
-		vec_push(&s->named, disp);
-		return;
-	}
+	if (from->mem.base == ZYDIS_REGISTER_NONE)
+		return disp;
+	return s->c->image->is_fixed && from->mem.base != ZYDIS_REGISTER_RIP && python_code_at(&s->c->bytes, disp, 1, 0) ? disp : 0;
+}
+
+static void note_disp(struct search *s, uint64_t disp)
+{
 	vec_each(&s->disps, known)
 		if (*known == disp)
 			return;
 	vec_push(&s->disps, disp);
 }
 
-static bool has_index(const ZydisDecodedOperand *o)
+/*
+ * Whatever the table's address is made of: what stands in the operand may be part of it, or behind it. Without an index it
+ * is a vtable's, or a struct's, or labels are gone through one by one, or the index was added before.
+ */
+static void note_pointers(struct search *s, const struct python_insn *jump, const ZydisDecodedOperand *from)
 {
-	return o->type == ZYDIS_OPERAND_TYPE_MEMORY && o->mem.index != ZYDIS_REGISTER_NONE;
+	uint64_t table = table_of(s, from);
+
+	note_disp(s, 0);
+	if (table)
+		vec_push(&s->tables, table);
+	else if (from->mem.base != ZYDIS_REGISTER_RIP)
+		note_disp(s, (uint64_t)from->mem.disp.value);
+	if (!s->asked || python_code_off(&s->c->bytes, jump->vaddr) != s->asked)
+		return;
+	s->table = table;
+	s->has_index = from->mem.index != ZYDIS_REGISTER_NONE;
+	s->is_variable = from == jump->operands && from->mem.base == ZYDIS_REGISTER_RIP;
+	if (s->is_variable)
+		s->table = python_insn_address(jump);
 }
 
-/* Without an index it leaves the function: by a vtable, the GOT, a pointer that it was given. */
+static bool is_of(const struct python_insn *i, ZydisMnemonic mnemonic)
+{
+	return i->in.mnemonic == mnemonic && i->operands[1].type == ZYDIS_OPERAND_TYPE_MEMORY;
+}
+
 static void note_indirect(struct search *s, const struct python_insn *jump)
 {
 	const ZydisDecodedOperand *to = &jump->operands[0];
-	const struct python_insn *i;
+	const struct python_insn *i = to->type == ZYDIS_OPERAND_TYPE_REGISTER ? writer_of(s, to->reg.value) : NULL;
 
-	if (to->type == ZYDIS_OPERAND_TYPE_MEMORY) {
-		if (has_index(to))
-			note_pointers(s, to);
-		return;
-	}
-	i = to->type == ZYDIS_OPERAND_TYPE_REGISTER ? writer_of(s, to->reg.value) : NULL;
-	if (i && i->in.mnemonic == ZYDIS_MNEMONIC_MOV && has_index(&i->operands[1]))
-		note_pointers(s, &i->operands[1]);
+	if (to->type == ZYDIS_OPERAND_TYPE_MEMORY)
+		note_pointers(s, jump, to);
+	else if (i && is_of(i, ZYDIS_MNEMONIC_MOV))
+		note_pointers(s, jump, &i->operands[1]);
 	else if (i ? i->in.mnemonic == ZYDIS_MNEMONIC_ADD ||
-			     (i->in.mnemonic == ZYDIS_MNEMONIC_LEA && has_index(&i->operands[1])) :
+			     (is_of(i, ZYDIS_MNEMONIC_LEA) && i->operands[1].mem.base != ZYDIS_REGISTER_RIP) :
 		     (jump->in.attributes & ZYDIS_ATTRIB_HAS_NOTRACK) != 0)
 		s->has_sums = true;
 }
@@ -208,6 +232,16 @@ static bool runs_on(const struct python_insn *i)
 	       i->in.mnemonic != ZYDIS_MNEMONIC_UD2 && i->in.mnemonic != ZYDIS_MNEMONIC_HLT;
 }
 
+/* Where who raises an exception of OCaml's goes on: no jump of the function's leads there. */
+static bool is_handler(const struct search *s, const struct python_insn *push)
+{
+	const struct python_insn *before = s->nr ? &s->last[(s->nr - 1) % BLOCK_MAX] : NULL;
+
+	return before && push->in.mnemonic == ZYDIS_MNEMONIC_PUSH && is_of(before, ZYDIS_MNEMONIC_LEA) &&
+	       before->operands[1].mem.base == ZYDIS_REGISTER_RIP && push->operands[0].type == ZYDIS_OPERAND_TYPE_REGISTER &&
+	       push->operands[0].reg.value == before->operands[0].reg.value;
+}
+
 /* Bytes of it; 0: they are no code. */
 static unsigned int look_at(struct search *s, uint64_t vaddr)
 {
@@ -219,6 +253,8 @@ static unsigned int look_at(struct search *s, uint64_t vaddr)
 	}
 	if (is_jump(i))
 		note_jump(s, i);
+	else if (is_handler(s, i))
+		s->named.nr--;
 	else
 		note_addresses(s, i);
 	s->is_end = !runs_on(i);
@@ -277,16 +313,23 @@ static void follow(struct search *s, uint64_t begin)
 		vec_push(&s->elsewhere, r);
 }
 
+static void look_at_named(struct search *s, const char *name)
+{
+	size_t i;
+
+	add_cold(s, name);
+	look_through(s, &s->function);
+	for (i = 0; i < s->elsewhere.nr; i++)
+		look_through(s, &(struct range){ s->elsewhere.at[i].begin, s->elsewhere.at[i].end });
+}
+
 /* False: there is more. */
 static bool look_at_code(struct search *s, const char *name)
 {
-	size_t nr, i;
+	size_t nr;
 
-	add_cold(s, name);
+	look_at_named(s, name);
 	nr = s->elsewhere.nr;
-	look_through(s, &s->function);
-	for (i = 0; i < nr; i++)
-		look_through(s, &(struct range){ s->elsewhere.at[i].begin, s->elsewhere.at[i].end });
 	s->is_nameless = true;
 	while (s->starts.nr && s->elsewhere.nr - nr < FOLLOWED_MAX && s->bytes < CODE_BYTES_MAX)
 		follow(s, s->starts.at[--s->starts.nr]);
@@ -322,23 +365,45 @@ static bool read_distances(const struct search *s)
 	return is_any;
 }
 
-/* A label that stands there, or that a table there leads to. */
-static void note_labels(const struct search *s, uint64_t at)
+/* The function's begin is one where there are others. */
+static bool is_label(const struct search *s, uint64_t to)
 {
+	return is_known(s, to) && to != s->function.begin;
+}
+
+static void note_label(struct search *s, uint64_t to)
+{
+	s->has_labels |= is_label(s, to);
+	s->takes_begin |= to == s->function.begin;
+	if (is_label(s, to))
+		note(s, to);
+}
+
+/* Up to the first entry that leads elsewhere. In a table of functions this one may stand first. */
+static void note_entries(struct search *s, uint64_t table)
+{
+	bool is_all_begin = true;
 	uint64_t to;
 	size_t i;
 
-	note(s, at);
+	for (i = 0; i < TABLE_MAX && python_code_pointer(&s->c->bytes, table + i * sizeof(uint64_t), &to) && is_known(s, to); i++) {
+		note_label(s, to);
+		is_all_begin &= to == s->function.begin;
+	}
+	if (is_all_begin && python_code_pointer(&s->c->bytes, table + i * sizeof(uint64_t), &to))
+		s->has_functions |= python_code_off(&s->c->bytes, to) != 0;
+}
+
+/* A label that stands there, or that a table there leads to. */
+static void note_labels(struct search *s, uint64_t at)
+{
+	note_label(s, at);
 	vec_each(&s->disps, disp)
-		for (i = 0; i < TABLE_MAX; i++) {
-			if (!python_code_pointer(&s->c->bytes, at + *disp + i * sizeof(uint64_t), &to) || !is_known(s, to))
-				break;
-			note(s, to);
-		}
+		note_entries(s, at + *disp);
 }
 
 /* Labels have no names outside of the function: it has their addresses itself, or a constant that it reads has. */
-static void read_addresses(const struct search *s)
+static void read_addresses(struct search *s)
 {
 	if (!s->disps.nr)
 		return;
@@ -346,6 +411,24 @@ static void read_addresses(const struct search *s)
 		note_labels(s, *at);
 	vec_each(&s->read, at)
 		note_labels(s, *at);
+}
+
+static void read_tables(struct search *s)
+{
+	vec_each(&s->tables, at)
+		note_labels(s, *at);
+	if (s->has_labels && s->takes_begin)
+		note(s, s->function.begin);
+}
+
+static void search_release(struct search *s)
+{
+	vec_release(&s->elsewhere);
+	vec_release(&s->starts);
+	vec_release(&s->named);
+	vec_release(&s->read);
+	vec_release(&s->tables);
+	vec_release(&s->disps);
 }
 
 void call_jumps_find(const struct call_code *c, const struct image_symbol *sym, uint64_t len, struct call_jumps *ret)
@@ -356,11 +439,57 @@ void call_jumps_find(const struct call_code *c, const struct image_symbol *sym, 
 	*ret = (struct call_jumps){ UINT64_MAX };
 	is_whole = look_at_code(&s, sym->name);
 	read_addresses(&s);
+	read_tables(&s);
 	if ((s.has_sums && !read_distances(&s)) || !is_whole)
 		ret->first = 0;
-	vec_release(&s.elsewhere);
-	vec_release(&s.starts);
-	vec_release(&s.named);
-	vec_release(&s.read);
-	vec_release(&s.disps);
+	search_release(&s);
+}
+
+/* ---- one jump ---- */
+
+/* By an address from anywhere. With an index it is from a table; without, it may be a label's or a function's. */
+static enum call_jumps_way way_of_pointer(struct search *s)
+{
+	read_addresses(s);
+	if (!s->has_labels)
+		return CALL_JUMPS_LEAVES;
+	return s->has_index && !s->has_functions ? CALL_JUMPS_STAYS : CALL_JUMPS_UNKNOWN;
+}
+
+static enum call_jumps_way way_of_variable(struct search *s)
+{
+	uint64_t to;
+
+	vec_push(&s->read, s->table);
+	if (python_code_pointer(&s->c->bytes, s->table, &to) && !is_label(s, to))
+		return CALL_JUMPS_LEAVES;
+	return way_of_pointer(s);
+}
+
+/* What stands behind a table of functions may be another one. */
+static enum call_jumps_way way_of_table(struct search *s)
+{
+	bool has_functions = false;
+	uint64_t to;
+	size_t i;
+
+	for (i = 0; i < BIAS_MAX && python_code_pointer(&s->c->bytes, s->table + i * sizeof(uint64_t), &to); i++) {
+		if (is_label(s, to))
+			return has_functions ? CALL_JUMPS_UNKNOWN : CALL_JUMPS_STAYS;
+		has_functions |= !is_known(s, to) && python_code_off(&s->c->bytes, to);
+	}
+	return has_functions ? CALL_JUMPS_LEAVES : way_of_pointer(s);
+}
+
+enum call_jumps_way call_jumps_way(const struct call_code *c, const struct image_symbol *sym, uint64_t off)
+{
+	struct call_jumps ignored = { 0 };
+	struct search s = { .c = c, .function = { sym->vaddr, sym->vaddr + sym->size }, .found = &ignored, .asked = off };
+	enum call_jumps_way way;
+
+	look_at_named(&s, sym->name);
+	note_disp(&s, 0);
+	way = s.is_variable ? way_of_variable(&s) : s.table ? way_of_table(&s) : way_of_pointer(&s);
+	search_release(&s);
+	return way;
 }

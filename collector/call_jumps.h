@@ -15,7 +15,8 @@
  *
  * By an address from a table a function may also be called last: that of a table that is filled at run time, of a member.
  * But a label's address stands in an instruction of the function, or in a table whose address, or in a constant that is
- * read, and these are looked at, be the table in the file, on the stack or filled in later.
+ * read, and these are looked at, be the table in the file, on the stack or filled in later. A function has no labels that
+ * has none but its begin: that is the function, which may call itself.
  */
 #ifndef COLLECTOR_CALL_JUMPS_H
 #define COLLECTOR_CALL_JUMPS_H
@@ -44,6 +45,16 @@ struct call_code {
 /* fd is lent until it is released. Where the file cannot be read no jumps are found. */
 void call_code_open(struct call_code *c, const struct image *image, int fd);
 void call_code_release(struct call_code *c);
+
+/* How a jump by an address goes on that is found at run time, but by the sum of a table's address and a distance. */
+enum call_jumps_way {
+	CALL_JUMPS_LEAVES,	/* by a table of functions, a vtable, the GOT, a pointer: another function is called last */
+	CALL_JUMPS_STAYS,	/* by a table of labels, as of a switch */
+	CALL_JUMPS_UNKNOWN,	/* the function has labels, and not only these may be meant */
+};
+
+/* Of the jump at off, in the file, in that function of known size, or in a part of it. Pure. */
+enum call_jumps_way call_jumps_way(const struct call_code *c, const struct image_symbol *sym, uint64_t off);
 
 /* Of the function with that symbol, of len bytes. Pure. */
 void call_jumps_find(const struct call_code *c, const struct image_symbol *sym, uint64_t len, struct call_jumps *ret);

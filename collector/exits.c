@@ -76,25 +76,18 @@ static bool is_sum(const struct block *b, ZydisRegister r)
 			continue;
 		}
 		return i->in.mnemonic == ZYDIS_MNEMONIC_ADD ||
-		       (i->in.mnemonic == ZYDIS_MNEMONIC_LEA &&
-			i->operands[1].mem.index != ZYDIS_REGISTER_NONE);
+		       (i->in.mnemonic == ZYDIS_MNEMONIC_LEA && i->operands[1].mem.base != ZYDIS_REGISTER_RIP);
 	}
 	return false;
 }
 
-/*
- * A jump through a register or memory leaves the function, or goes by a table to another part of it, as
- * switches do: compilers take the entry with an index, or add it to the table's address before.
- */
-static bool is_by_table(const struct instruction *jump, const struct block *before)
+/* To another part of the function, as switches go: compilers add an entry of a table to the table's address before. */
+static bool is_by_distance(const struct instruction *jump, const struct block *before)
 {
 	const ZydisDecodedOperand *to = &jump->operands[0];
 
-	if (jump->in.attributes & ZYDIS_ATTRIB_HAS_NOTRACK)
-		return true;
-	if (to->type == ZYDIS_OPERAND_TYPE_MEMORY)
-		return to->mem.index != ZYDIS_REGISTER_NONE || to->mem.base == ZYDIS_REGISTER_NONE;
-	return is_sum(before, to->reg.value);
+	return (jump->in.attributes & ZYDIS_ATTRIB_HAS_NOTRACK) ||
+	       (to->type == ZYDIS_OPERAND_TYPE_REGISTER && is_sum(before, to->reg.value));
 }
 
 /* To what a variable says, as the GOT's are. */
@@ -372,7 +365,7 @@ static bool add_exit(struct exits *x, const struct flow *f, const struct exits_p
 			return true;
 	} else if (!is_by_pointer(i)) {
 		*is_open = true;
-		if (is_by_table(i, before))
+		if (is_by_distance(i, before))
 			return true;
 	}
 	if (is_conditional)

@@ -14,7 +14,8 @@
  * never run.
  *
  * Where a jump leads to is told and not judged: who knows the symbols knows whether that is another
- * function, or a part of this one that the compiler moved away (NAME.cold).
+ * function, or a part of this one that the compiler moved away (NAME.cold), and who knows the file's tables,
+ * whether an address from there is a function's, or a label's (call_jumps.h).
  *
  * x86-64. At each exit the stack pointer is what it was at the function's entry.
  */
@@ -30,7 +31,7 @@
 struct exit {
 	uint64_t off;		/* of the instruction, in the file */
 	uint64_t code_off;	/* of the piece of code that it is in */
-	uint64_t to;		/* a jump's target, in the file; 0: a return, or a target found at run time */
+	uint64_t to;		/* a jump's target, in the file; 0: a return, or an address found at run time */
 	bool is_tail_call;	/* a jump: what is called there runs on behind the exit */
 	unsigned char condition;	/* EXIT_CONDITION() of probe.h; 0: always taken */
 };

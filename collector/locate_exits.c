@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "base/str.h"
+#include "collector/call_jumps.h"
 #include "collector/code_extent.h"
 #include "collector/exits.h"
 #include "collector/locate.h"
@@ -166,6 +167,7 @@ struct pieces {
 	VEC(struct exits_piece) at;
 	const struct image *image;
 	const struct probe_site *site;
+	const struct image_symbol *function;
 	int fd;
 	struct cfi *cfi;
 };
@@ -214,6 +216,7 @@ static bool add_function(struct pieces *pieces)
 		if (!read_piece(pieces, sym, &p))
 			return false;
 		vec_push(&pieces->at, p);
+		pieces->function = sym;
 		return true;
 	}
 	return false;
@@ -319,20 +322,34 @@ static bool has_frame(const struct pieces *pieces, const struct exit *exit)
 	       (rule->cfa_reg != cfi_arch(pieces->cfi)->sp || rule->cfa_off != sizeof(uint64_t));
 }
 
-static bool leaves(const struct exit *exit, const struct pieces *pieces)
+/* code is opened when first needed. */
+static enum call_jumps_way way_of(const struct pieces *pieces, struct call_code *code, const struct exit *exit)
 {
-	return !exit->is_tail_call || exit->to || !has_frame(pieces, exit);
+	if (!exit->is_tail_call || exit->to)
+		return CALL_JUMPS_LEAVES;
+	if (has_frame(pieces, exit))
+		return CALL_JUMPS_STAYS;
+	if (!code->image)
+		call_code_open(code, pieces->image, pieces->fd);
+	return call_jumps_way(code, pieces->function, exit->off);
 }
 
-static void drop_inner_jumps(struct exits *x, const struct pieces *pieces)
+/* False: whether a jump leads out of the function or on in it is not known. */
+static bool drop_inner_jumps(struct exits *x, const struct pieces *pieces)
 {
+	enum call_jumps_way way = CALL_JUMPS_LEAVES;
+	struct call_code code = { 0 };
 	size_t i = 0;
 
-	while (i < x->at.nr)
-		if (leaves(&x->at.at[i], pieces))
-			i++;
-		else
+	while (i < x->at.nr && way != CALL_JUMPS_UNKNOWN) {
+		way = way_of(pieces, &code, &x->at.at[i]);
+		if (way == CALL_JUMPS_STAYS)
 			vec_remove(&x->at, i, 1);
+		else
+			i++;
+	}
+	call_code_release(&code);
+	return way != CALL_JUMPS_UNKNOWN;
 }
 
 /*
@@ -399,9 +416,7 @@ static bool find_exits(struct exits *x, struct locate_file *f, const struct prob
 		return false;
 	pieces.fd = open(site->open_path, O_RDONLY | O_CLOEXEC);
 	pieces.cfi = cfi_open(fd, &ignored);
-	found = add_pieces(&pieces) && find_in_pieces(x, &pieces, file_is(f, elf_unwinds));
-	if (found)
-		drop_inner_jumps(x, &pieces);
+	found = add_pieces(&pieces) && find_in_pieces(x, &pieces, file_is(f, elf_unwinds)) && drop_inner_jumps(x, &pieces);
 	pieces_release(&pieces);
 	return found && x->at.nr <= EXITS_MAX;
 }

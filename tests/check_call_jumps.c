@@ -10,7 +10,7 @@
 
 Suite *check_call_jumps_suite(void);
 
-enum { BASE = 0x1000, FUNCTION = 0x1000, OTHER = 0x1040, COLD = 0x1060, TABLE = 0x1080, LEN = 0x100 };
+enum { BASE = 0x1000, FUNCTION = 0x1000, OTHER = 0x1040, COLD = 0x1060, TABLE = 0x1080, LEN = 0x100, OFF = 0x40 };
 
 /* lea TABLE(%rip),%rdx behind `at` bytes of the function; movslq (%rdx,%rax,4),%rax; add %rdx,%rax; jmp *%rax */
 #define LEA_TABLE(at) 0x48, 0x8d, 0x15, TABLE - FUNCTION - (at) - 7, 0, 0, 0
@@ -22,6 +22,13 @@ enum { BASE = 0x1000, FUNCTION = 0x1000, OTHER = 0x1040, COLD = 0x1060, TABLE = 
 #define BY_ADDRESS_BEFORE 0xff, 0x64, 0xc2, 0xf0
 /* mov -1(%rdx,%rsi),%rax; jmp *%rax */
 #define BY_MEMBER 0x48, 0x8b, 0x44, 0x32, 0xff, 0xff, 0xe0
+/* jmp *TABLE+8(%rdx); mov (%rdx,%rax,8),%rax; jmp *%rax; the same without an index; lea behind(%rip),%rax; jmp *TABLE(%rip) */
+#define BY_ADDRESS_OF_MEMBER 0xff, 0xa2, 0x88, 0x10, 0, 0
+#define BY_REGISTER 0x48, 0x8b, 0x04, 0xc2, 0xff, 0xe0
+#define BY_POINTER 0x48, 0x8b, 0x02, 0xff, 0xe0
+#define NOP 0x90
+#define LABEL_BEHIND 0x48, 0x8d, 0x05, 0, 0, 0, 0
+#define BY_VARIABLE(at) 0xff, 0x25, TABLE - FUNCTION - (at) - 6, 0, 0, 0
 /* lea FUNCTION + to(%rip),%rax, as the first; movdqa TABLE(%rip),%xmm0; jmp *-24(%rsp,%rax,8) */
 #define LABEL(to) 0x48, 0x8d, 0x05, (uint8_t)((to) - 7), 0xff, 0xff, 0xff
 #define MOV_TABLE(at) 0x66, 0x0f, 0x6f, 0x05, TABLE - FUNCTION - (at) - 8, 0, 0, 0
@@ -30,7 +37,7 @@ enum { BASE = 0x1000, FUNCTION = 0x1000, OTHER = 0x1040, COLD = 0x1060, TABLE = 
 #define JE_COLD(at) 0x0f, 0x84, COLD - FUNCTION - (at) - 6, 0, 0, 0
 #define JMP_BACK(to) 0xeb, (uint8_t)(FUNCTION + (to) - COLD - 2)
 
-static const struct {
+static const struct a_case {
 	const char *what;
 	uint8_t function[32], cold[8];
 	int32_t distances[4];	/* from TABLE; 0: none */
@@ -68,6 +75,9 @@ static const struct {
 	{ .what = "labels, from a constant to the stack", .function = { MOV_TABLE(0), BY_STACK }, .addresses = { FUNCTION + 8 },
 	  .first = 8 },
 	{ .what = "its own address, which it does not jump by", .function = { LABEL(0), 0xff, 0xe0 }, .first = UINT64_MAX },
+	{ .what = "labels, one by one", .function = { LEA_TABLE(0), BY_POINTER }, .addresses = { FUNCTION + 9, FUNCTION + 7 }, .first = 7 },
+	{ .what = "its begin is one of them", .function = { LEA_TABLE(0), BY_POINTER }, .addresses = { FUNCTION, FUNCTION + 7 }, .first = 0 },
+	{ .what = "functions, itself among them", .function = { LEA_TABLE(0), BY_ADDRESS }, .addresses = { FUNCTION, OTHER }, .first = UINT64_MAX },
 	{ .what = "functions, filled in at run time", .function = { LEA_TABLE(0), BY_ADDRESS }, .first = UINT64_MAX },
 	{ .what = "functions, a table that it is given", .function = { BY_ADDRESS }, .addresses = { FUNCTION }, .first = UINT64_MAX },
 	{ .what = "a member function", .function = { LEA_TABLE(0), BY_MEMBER }, .first = UINT64_MAX },
@@ -75,21 +85,60 @@ static const struct {
 	{ .what = "a pointer", .function = { 0x48, 0x8b, 0x07, 0xff, 0xe0 }, .first = UINT64_MAX },
 };
 
-static void write_file(int _i, uint8_t file[LEN], struct call_code *c)
+/* How one jump goes on. In front of the function's code stands a nop. */
+static const struct {
+	const char *what;
+	struct a_case is;
+	uint8_t jump;	/* behind the nop */
+	bool is_fixed;
+	enum call_jumps_way way;
+} ways[] = {
+	{ "labels", { .function = { NOP, LEA_TABLE(1), BY_ADDRESS }, .addresses = { FUNCTION + 8 } }, 8, false, CALL_JUMPS_STAYS },
+	{ "labels, by a register", { .function = { NOP, LEA_TABLE(1), BY_REGISTER }, .addresses = { FUNCTION + 8 } }, 12, false, CALL_JUMPS_STAYS },
+	{ "labels, in a PIE", { .function = { NOP, LEA_TABLE(1), BY_REGISTER }, .addresses = { FUNCTION + 8 }, .is_moved = true }, 12, false,
+	  CALL_JUMPS_STAYS },
+	{ "labels, the begin first", { .function = { NOP, LEA_TABLE(1), BY_REGISTER }, .addresses = { FUNCTION, FUNCTION + 8 } }, 12, false,
+	  CALL_JUMPS_STAYS },
+	{ "labels, an absolute table", { .function = { NOP, BY_ADDRESS_HERE }, .addresses = { FUNCTION + 1 } }, 1, true, CALL_JUMPS_STAYS },
+	{ "the same, the begin first", { .function = { NOP, BY_ADDRESS_HERE }, .addresses = { FUNCTION, FUNCTION + 1 } }, 1, true, CALL_JUMPS_STAYS },
+	{ "labels, counted from 2", { .function = { NOP, BY_ADDRESS_HERE }, .addresses = { 5, 0, FUNCTION + 1 } }, 1, true, CALL_JUMPS_STAYS },
+	{ "labels in structs", { .function = { NOP, BY_ADDRESS_OF_MEMBER }, .addresses = { 1, FUNCTION + 1 } }, 1, true, CALL_JUMPS_STAYS },
+	{ "labels in the cold", { .function = { NOP, LEA_TABLE(1), BY_REGISTER }, .addresses = { COLD } }, 12, false, CALL_JUMPS_STAYS },
+	{ "labels, one by one", { .function = { NOP, LEA_TABLE(1), BY_POINTER }, .addresses = { FUNCTION + 8 } }, 11, false, CALL_JUMPS_UNKNOWN },
+	{ "a label in a variable", { .function = { NOP, BY_VARIABLE(1) }, .addresses = { FUNCTION + 1 } }, 1, false, CALL_JUMPS_UNKNOWN },
+	{ "a label, by whatever it was given", { .function = { NOP, LABEL_BEHIND, BY_POINTER } }, 11, false,
+	  CALL_JUMPS_UNKNOWN },
+	{ "a label that was pushed for OCaml's exceptions", { .function = { NOP, LABEL_BEHIND, 0x50, 0x58, BY_POINTER } }, 13, false,
+	  CALL_JUMPS_LEAVES },
+	{ "functions", { .function = { NOP, LEA_TABLE(1), BY_REGISTER }, .addresses = { OTHER } }, 12, false, CALL_JUMPS_LEAVES },
+	{ "functions, itself first", { .function = { NOP, LEA_TABLE(1), BY_REGISTER }, .addresses = { FUNCTION, OTHER } }, 12, false, CALL_JUMPS_LEAVES },
+	{ "functions, an absolute table", { .function = { NOP, BY_ADDRESS_HERE }, .addresses = { OTHER, FUNCTION } }, 1, true, CALL_JUMPS_LEAVES },
+	{ "functions, filled in at run time", { .function = { NOP, BY_ADDRESS_HERE } }, 1, true, CALL_JUMPS_LEAVES },
+	{ "functions, before labels", { .function = { NOP, BY_ADDRESS_HERE }, .addresses = { OTHER, FUNCTION + 1 } }, 1, true, CALL_JUMPS_UNKNOWN },
+	{ "functions, or labels by another jump", { .function = { NOP, LEA_TABLE(1), BY_REGISTER, BY_ADDRESS_BEHIND }, .addresses = { OTHER, FUNCTION + 8 } }, 12,
+	  false, CALL_JUMPS_UNKNOWN },
+	{ "a vtable, next to a switch", { .function = { NOP, BY_ADDRESS_HERE, 0xff, 0x60, 0x10 }, .addresses = { FUNCTION + 1 } }, 8, true,
+	  CALL_JUMPS_LEAVES },
+	{ "a pointer, next to one", { .function = { NOP, BY_ADDRESS_HERE, 0x48, 0x8b, 0x07, 0xff, 0xe0 }, .addresses = { FUNCTION + 1 } }, 11, true,
+	  CALL_JUMPS_LEAVES },
+	{ "a function in a variable", { .function = { NOP, BY_VARIABLE(1) }, .addresses = { OTHER, FUNCTION + 1 } }, 1, false, CALL_JUMPS_LEAVES },
+};
+
+static void write_file(const struct a_case *is, uint8_t file[LEN], struct call_code *c)
 {
 	size_t i;
 
 	memset(file, 0x06, LEN);	/* no instruction */
-	memcpy(file, cases[_i].function, sizeof(cases[_i].function));
+	memcpy(file, is->function, sizeof(is->function));
 	memcpy(file + OTHER - BASE, "\xeb\xbe", 2);	/* jmp FUNCTION */
-	memcpy(file + COLD - BASE, cases[_i].cold, sizeof(cases[_i].cold));
+	memcpy(file + COLD - BASE, is->cold, sizeof(is->cold));
 	memset(file + TABLE - BASE, 0, LEN - (TABLE - BASE));
-	if (cases[_i].distances[0])
-		memcpy(file + TABLE - BASE, cases[_i].distances, sizeof(cases[_i].distances));
-	for (i = 0; i < ARRAY_LEN(cases[_i].addresses); i++) {
-		uint64_t at = TABLE + i * sizeof(uint64_t), to = cases[_i].addresses[i];
+	if (is->distances[0])
+		memcpy(file + TABLE - BASE, is->distances, sizeof(is->distances));
+	for (i = 0; i < ARRAY_LEN(is->addresses); i++) {
+		uint64_t at = TABLE + i * sizeof(uint64_t), to = is->addresses[i];
 
-		if (to && cases[_i].is_moved)
+		if (to && is->is_moved)
 			vec_push(&c->bytes.moved, (struct python_pointer){ at, to });
 		else if (to)
 			memcpy(file + at - BASE, &to, sizeof(to));
@@ -108,7 +157,7 @@ START_TEST(jumps_from_elsewhere_are_found)
 
 	if (cases[_i].cold_size)
 		cold->size = cases[_i].cold_size;
-	write_file(_i, file, &c);
+	write_file(&cases[_i], file, &c);
 	c.bytes.bytes = file;
 	c.bytes.len = LEN;
 	vec_push(&c.bytes.segments, (GElf_Phdr){ .p_flags = PF_R | PF_X, .p_vaddr = BASE, .p_filesz = LEN });
@@ -116,6 +165,24 @@ START_TEST(jumps_from_elsewhere_are_found)
 		vec_push(&c.cold, cold);
 	call_jumps_find(&c, &symbols[0], 32, &jumps);
 	ck_assert_msg(jumps.first == cases[_i].first, "%s: to %llx", cases[_i].what, (unsigned long long)jumps.first);
+	call_code_release(&c);
+}
+END_TEST
+
+START_TEST(one_jump_leaves_or_stays)
+{
+	struct image_symbol symbols[] = { { "f", FUNCTION, OFF, 32, true, false, false }, { "other", OTHER, OFF + OTHER - BASE, 2, true, false, false },
+					  { "f.cold", COLD, OFF + COLD - BASE, 8, true, false, false } };
+	struct image image = { .symbols = { symbols, 3, 0 }, .is_fixed = ways[_i].is_fixed };
+	struct call_code c = { .image = &image };
+	uint8_t file[OFF + LEN] = { 0 };
+
+	write_file(&ways[_i].is, file + OFF, &c);
+	c.bytes.bytes = file;
+	c.bytes.len = sizeof(file);
+	vec_push(&c.bytes.segments, (GElf_Phdr){ .p_flags = PF_R | PF_X, .p_offset = OFF, .p_vaddr = BASE, .p_filesz = LEN });
+	vec_push(&c.cold, &symbols[2]);
+	ck_assert_msg(call_jumps_way(&c, &symbols[0], OFF + ways[_i].jump) == ways[_i].way, "%s", ways[_i].what);
 	call_code_release(&c);
 }
 END_TEST
@@ -229,6 +296,7 @@ Suite *check_call_jumps_suite(void)
 	TCase *tc = tcase_create("call_jumps");
 
 	tcase_add_loop_test(tc, jumps_from_elsewhere_are_found, 0, ARRAY_LEN(cases));
+	tcase_add_loop_test(tc, one_jump_leaves_or_stays, 0, ARRAY_LEN(ways));
 	tcase_add_test(tc, code_that_is_not_followed_may_lead_anywhere);
 	tcase_add_test(tc, there_is_an_end_of_looking);
 	tcase_add_loop_test(tc, no_probe_goes_where_they_lead, 0, ARRAY_LEN(places));

@@ -41,7 +41,8 @@ static const struct {
 	{ "jmp *0x10(%rax): by a vtable", { 0xff, 0x60, 0x10 }, 3, 1, 1, { { 0, NOWHERE, 0 } } },
 	{ "jmp *0x10(%rip): by the GOT", { 0xff, 0x25, 0x10, 0, 0, 0 }, 6, 1, 1,
 	  { { 0, NOWHERE, 0 } } },
-	{ "jmp *table(,%rax,8): a switch", { 0xff, 0x24, 0xc5, 0, 0, 0, 0 }, 7, 0, 0, { { 0 } } },
+	{ "jmp *table(,%rax,8): by a table of labels or functions", { 0xff, 0x24, 0xc5, 0, 0, 0, 0 }, 7, 1, 1, { { 0, NOWHERE, 0 } } },
+	{ "mov (%rcx,%rdx,8),%rdx; jmp *%rdx: the same", { 0x48, 0x8b, 0x14, 0xd1, 0xff, 0xe2 }, 6, 1, 1, { { 4, NOWHERE, 0 } } },
 	{ "add %rdx,%rax; jmp *%rax: a switch", { 0x48, 0x01, 0xd0, 0xff, 0xe0 }, 5, 0, 0, { { 0 } } },
 	{ "add %rdx,%rax; xor %ecx,%ecx; lea 8(%rsp),%rsi; jmp *%rax: a switch",
 	  { 0x48, 0x01, 0xd0, 0x31, 0xc9, 0x48, 0x8d, 0x74, 0x24, 8, 0xff, 0xe0 }, 12, 0, 0, { { 0 } } },
@@ -49,6 +50,8 @@ static const struct {
 	  { 0x48, 0x01, 0xd0, 0x48, 0x89, 0xc1, 0xff, 0xe1 }, 8, 0, 0, { { 0 } } },
 	{ "lea (%rax,%rdx),%rcx; jmp *%rcx: a switch", { 0x48, 0x8d, 0x0c, 0x10, 0xff, 0xe1 }, 6, 0, 0,
 	  { { 0 } } },
+	{ "lea 0x401740(%rdx),%rdx; jmp *%rdx: a switch", { 0x48, 0x8d, 0x92, 0x40, 0x17, 0x40, 0, 0xff, 0xe2 }, 9, 0, 0, { { 0 } } },
+	{ "lea 0x10(%rip),%rax; jmp *%rax: a pointer", { 0x48, 0x8d, 5, 0x10, 0, 0, 0, 0xff, 0xe0 }, 9, 1, 1, { { 7, NOWHERE, 0 } } },
 	{ "notrack jmp *%rax: a switch", { 0x3e, 0xff, 0xe0 }, 3, 0, 0, { { 0 } } },
 	{ "je behind the lock; lock incl (%rdi); ret", { 0x74, 1, 0xf0, 0xff, 0x07, 0xc3 }, 6, 1, 0, { { 5, NOWHERE, 0 } } },
 	{ "jmp *%rax: a pointer", { 0xff, 0xe0 }, 2, 1, 1, { { 0, NOWHERE, 0 } } },
@@ -108,7 +111,7 @@ START_TEST(no_code_adds_nothing)
 }
 END_TEST
 
-#define SWITCH 0xff, 0x24, 0xc5, 0, 0, 0, 0	/* jmp *table(,%rax,8) */
+#define SWITCH 0x48, 0x01, 0xd0, 0xff, 0xe0	/* add %rdx,%rax; jmp *%rax */
 
 enum { NOT_FOUND = -1 };
 
@@ -135,10 +138,10 @@ static const struct {
 	{ "one that would jump into the midst of an instruction",
 	  { 0xb8, 0, 0, 0, 0, 0xc3, 0xeb, 0xf9, 0xc3 }, 9, 1, 1, NOT_FOUND },
 	{ "one that would call it", { 0xb8, 0, 0, 0, 0, 0xc3, 0xe8, 0xf6, 0xff, 0xff, 0xff }, 11, 1, 1, NOT_FOUND },
-	{ "a switch; ret", { SWITCH, 0xc3 }, 8, NOT_FOUND, 1, 1 },
-	{ "a switch; nops", { SWITCH, 0x66, 0x90 }, 9, 0, 0, 0 },
-	{ "a switch; no code", { SWITCH, 0x06 }, 8, NOT_FOUND, NOT_FOUND, NOT_FOUND },
-	{ "ja to the ret; a switch; ret; ret", { 0x77, 7, SWITCH, 0xc3, 0xc3 }, 11, NOT_FOUND, 2, 2 },
+	{ "a switch; ret", { SWITCH, 0xc3 }, 6, NOT_FOUND, 1, 1 },
+	{ "a switch; nops", { SWITCH, 0x66, 0x90 }, 7, 0, 0, 0 },
+	{ "a switch; no code", { SWITCH, 0x06 }, 6, NOT_FOUND, NOT_FOUND, NOT_FOUND },
+	{ "ja to the ret; a switch; ret; ret", { 0x77, 5, SWITCH, 0xc3, 0xc3 }, 9, NOT_FOUND, 2, 2 },
 	{ "jmp *%rax; ret", { 0xff, 0xe0, 0xc3 }, 3, NOT_FOUND, 2, 2 },
 	{ "jmp *0x100(%rip); ret", { 0xff, 0x25, 0, 1, 0, 0, 0xc3 }, 7, 1, 1, 2 },
 };

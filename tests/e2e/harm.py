@@ -457,6 +457,97 @@ def check_data():
     step("data in functions")
 
 
+# By the addresses of labels, none of which has a frame: from a table, or what a pointer walks along; by a table of functions.
+GOTOS = r"""
+#include <cstdio>
+extern "C" int interpret(const unsigned char *code), walk(void), choose(int i);
+__asm__(R"(
+    .globl interpret, walk, choose
+    .type interpret, @function
+interpret:
+    .cfi_startproc
+    xor %eax, %eax
+    lea ways(%rip), %rcx
+1:  inc %eax
+    movzbl (%rdi), %edx
+    inc %rdi
+    mov (%rcx,%rdx,8), %rdx
+    jmp *%rdx
+2:  ret
+    .cfi_endproc
+    .size interpret, . - interpret
+    .type walk, @function
+walk:
+    .cfi_startproc
+    xor %eax, %eax
+    lea steps(%rip), %rcx
+3:  inc %eax
+    mov (%rcx), %rdx
+    add $8, %rcx
+    jmp *%rdx
+4:  ret
+    .cfi_endproc
+    .size walk, . - walk
+    .type choose, @function
+choose:
+    .cfi_startproc
+    and $1, %edi
+    lea functions(%rip), %rax
+    jz 5f
+    mov (%rax,%rdi,8), %rax
+    jmp *%rax
+5:  jmp *(%rax,%rdi,8)
+    .cfi_endproc
+    .size choose, . - choose
+    .type one, @function
+one: mov $1, %eax
+    ret
+    .size one, . - one
+    .type two, @function
+two: mov $2, %eax
+    ret
+    .size two, . - two
+    .section .data.rel.ro, "aw"
+    .balign 8
+ways: .quad 1b, 2b
+functions: .quad one, two
+steps: .quad 3b, 3b, 4b
+    .text
+)");
+int main()
+{
+	int sum = 0;
+
+	for (int i = 0; i < 100; i++)
+		try {
+			sum += interpret((const unsigned char *)"\0\0\1") + walk() + choose(i);
+			throw 1;
+		} catch (int one) {
+			sum += one;
+		}
+	std::printf("%d\n", sum);
+}
+"""
+
+
+def check_jumps():
+    """Where a jump by an address leads on in the function it is no exit."""
+    program = path("jumps")
+    with open(program + ".cc", "w") as f:
+        f.write(GOTOS)
+    for how in ("-pie", "-no-pie"):
+        run("g++", "-O2", "-fPIE", how, "-o", program, program + ".cc")
+        done = wperf("record", "-v", "-o", path("jumps.data"), "--marker", "func:interpret", "--marker", "func:choose", "--", program)
+        equal("what it says", done.stdout, "850\n")
+        equal("exits", [len(re.findall(r"end: %s at .* \(exit\)" % name, done.stderr)) for name in ("interpret", "choose")], [1, 2])
+        equal("requests", requests_by_path(report(path("jumps.data"))), {"interpret": 100, "choose": 100})
+        done = wperf("record", "-o", path("jumps.data"), "--marker", "func:walk", "--", program, status=USAGE)
+        has("labels without an index", done.stderr, "the function's own exits cannot be found")
+        wperf("record", "-o", path("jumps.data"), *(x for name in ("interpret", "walk", "choose") for x in ("--calls", name)), "--", program)
+        equal("calls", counted(report(path("jumps.data")), ("interpret", "walk", "choose"))[0], {name: (100, 100) for name in ("interpret", "walk", "choose")})
+    step("jumps by the addresses of labels, and of functions")
+
+
 # A function that is left in another order than it is entered in, and one of which nobody says where it ends.
 SWITCHES = r"""
 #include <linux/filter.h>
@@ -534,6 +625,6 @@ def check_switches():
     step("several stacks, a filter")
 
 
-for one in (check_named, check_all, check_red_zone, check_throws, check_patched, check_data, check_switches):
+for one in (check_named, check_all, check_red_zone, check_throws, check_patched, check_data, check_jumps, check_switches):
     if len(sys.argv) < 2 or one.__name__ in sys.argv[1:]:
         one()
