@@ -42,7 +42,7 @@ struct connection {
 	uint32_t name;		/* what a request is called that says no name */
 	const struct protocol *protocol;	/* NULL: no bytes yet */
 	enum belief belief;
-	bool is_refuted;	/* it was not sure, and an answer was none of the protocol's */
+	bool is_refuted;	/* bytes were none of the protocol's, and it was not sure, or never is */
 	VEC(uint8_t) guessed_by;	/* too few bytes to say, nothing was written since; none: they were enough */
 	uint64_t guessed_ns;	/* the first of these came then */
 	void *parser;

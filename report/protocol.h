@@ -66,7 +66,7 @@ struct exchange_listener {
 	void (*unanswered)(void *self, uint64_t nr);
 	/* So many inbound bytes did not travel, and there may be requests among them. */
 	void (*skipped)(void *self, uint64_t nr_bytes);
-	/* What was written is no answer of the protocol's: its requests may be another one's. */
+	/* What was written is no answer of the protocol's, or what was read no request: they may be another one's. */
 	void (*foreign)(void *self);
 	/* The server has taken up encryption: nothing more is understood, and nothing more is told. */
 	void (*encrypted)(void *self);
@@ -82,6 +82,7 @@ enum recognition {
 struct protocol {
 	const char *name;	/* in reports: "http" */
 	size_t parser_size;	/* bytes; all zero is a parser's first state */
+	bool is_never_sure;	/* others have words like its own: what is foreign counts after requests were answered, too */
 	/* Do a connection's inbound bytes, at the beginning of an exchange, begin like this one's? */
 	enum recognition (*recognize)(const uint8_t *bytes, size_t len);
 	/* The same where none of the connection's bytes before was its own; NULL: by recognize. */

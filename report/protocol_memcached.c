@@ -124,9 +124,11 @@ static void end_request(struct memcached *m, const struct exchange_listener *l)
 		lose_place(m, 0, l);
 }
 
-static bool read_line(struct memcached *m, struct piece text, const struct exchange_listener *l)
+/* in: what is behind it. */
+static bool read_line(struct memcached *m, struct piece text, const struct intake *in, const struct exchange_listener *l)
 {
 	struct memcached_line line;
+	bool is_only;
 
 	if (!memcached_line_parse(text, &line))
 		return false;
@@ -137,8 +139,12 @@ static bool read_line(struct memcached *m, struct piece text, const struct excha
 		m->kind = KIND_QUIET;
 	m->nr_data_left = line.data_len;
 	m->is_in_data = line.data_len;
+	is_only = !m->asked.nr_asked;
 	if (!m->is_in_data)
 		end_request(m, l);
+	/* Data may follow, nobody knows how many. */
+	if (!line.verb)
+		turns_lose_head(&m->turns, is_only, in->known + in->unknown, l);
 	return true;
 }
 
@@ -204,10 +210,12 @@ static bool step_head(struct memcached *m, struct intake *in, const struct excha
 	struct piece head;
 	enum taken taken;
 
-	if (is_fresh && in->known && (is_small_letter(first) || first == MAGIC_ASK))
-		outstanding_begin(&m->asked, l);
-	else if (is_fresh && in->known)
-		is_good = false;
+	if (is_fresh && in->known) {
+		is_good = is_small_letter(first) || first == MAGIC_ASK;
+		/* Where all was answered, what comes is a request, whosever. */
+		if (is_good || !m->asked.nr_asked)
+			outstanding_begin(&m->asked, l);
+	}
 	if (is_good && is_small_letter(first) && is_cut(in)) {
 		lose_line(m, in, l);
 		return false;
@@ -217,7 +225,8 @@ static bool step_head(struct memcached *m, struct intake *in, const struct excha
 	if (is_good && taken == TAKEN_PART)
 		return false;
 	is_good &= taken == TAKEN;
-	if (!is_good || !(first == MAGIC_ASK ? read_header(m, head.s, l) : read_line(m, head, l))) {
+	if (!is_good || !(first == MAGIC_ASK ? read_header(m, head.s, l) : read_line(m, head, in, l))) {
+		l->foreign(l->self);
 		lose_place(m, in->unknown, l);
 		return false;
 	}
@@ -304,7 +313,6 @@ static void end_answer(struct memcached *m, bool is_error, const struct exchange
 		return;
 	}
 	outstanding_answered(&m->asked, l);
-	m->is_stream |= kind == KIND_STREAM;
 }
 
 static void end_binary(struct memcached *m, const struct exchange_listener *l)
@@ -382,6 +390,13 @@ static bool is_known_answer(struct piece first)
 	return is_error_line(first) || (*first.s >= '0' && *first.s <= '9');
 }
 
+static bool begins_stream(const struct memcached *m, struct piece first)
+{
+	uint32_t kind;
+
+	return outstanding_first(&m->asked, &kind) && kind == KIND_STREAM && piece_is(first, "OK");
+}
+
 /* False: the line is no answer. */
 static bool take_answer(struct memcached *m, struct piece line, const struct exchange_listener *l)
 {
@@ -408,6 +423,7 @@ static bool take_answer(struct memcached *m, struct piece line, const struct exc
 		l->foreign(l->self);
 	if (piece_is(first, "MN") || piece_is(first, "EN"))
 		end_silent(m, l);
+	m->is_stream = begins_stream(m, first);
 	end_answer(m, is_error_line(first), l);
 	return true;
 }
@@ -537,6 +553,7 @@ static enum recognition memcached_recognize(const uint8_t *bytes, size_t len)
 const struct protocol protocol_memcached = {
 	.name = "memcached",
 	.parser_size = sizeof(struct memcached),
+	.is_never_sure = true,
 	.recognize = memcached_recognize,
 	.inbound = memcached_inbound,
 	.outbound = memcached_outbound,

@@ -122,7 +122,7 @@ void socket_guess_answered(struct feeding *f, const struct open_request *r)
 
 void socket_guess_refuted(struct connection *c)
 {
-	c->is_refuted |= c->belief != BELIEF_SURE;
+	c->is_refuted |= c->belief != BELIEF_SURE || (c->protocol && c->protocol->is_never_sure);
 }
 
 /* ---- whose bytes are these? ---- */

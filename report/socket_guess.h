@@ -5,8 +5,9 @@
  * A protocol that was not recognized by a connection's first bytes is a guess: bytes in the middle of something may
  * look like any. It is one until a request with a name was answered; if an exchange begins with other bytes before
  * that, or an answer is none of the protocol's, which holds for first bytes, too, it is asked again whose they are, and
- * what the guess made requests of has the connection's name. Bytes that are too few to say are an unknown protocol's, and
- * are looked at again with those that follow, until something is answered.
+ * what the guess made requests of has the connection's name. memcached's stays one: others have some of its words. Bytes
+ * that are too few to say are an unknown protocol's, and are looked at again with those that follow, until something is
+ * answered.
  *
  * Bytes of a request that was underway when the recording began are no request where their protocol becomes known with
  * the next one, or is HTTP by its answer. Of an unknown protocol nothing tells them from the beginning of one: what is

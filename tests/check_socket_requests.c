@@ -843,7 +843,7 @@ static const struct {
 	  "POST /a 200 2-5 c4", 0 },
 	{ "old 11 5;in 11 5 get k\r\n;out 11 5 END\r\n;in 11 5 \x01?;out 11 5 x;in 11 5 get k\r\n;out 11 5 END\r\n;"
 	  "wait 11",
-	  "get 2-3 c2, get 6-7 c2", 0 },
+	  "get 2-3 c2, tcp:80 4-5 c2, get 6-7 c2", 0 },
 	{ "old 11 5;in 11 5 get k\r\n", "get 2-? c0", 0 },
 	/* too few bytes: Redis's, HTTP's, PostgreSQL's; with those that follow they are another one's, from the first on */
 	{ "new 11 5;in 11 5 se;later 5;in 11 5 t k 0 0 1\r\nx\r\n;out 11 5 STORED\r\n;wait 11;close 11 5", "set 2-5000004 c5000003",
@@ -919,6 +919,17 @@ static const struct {
 	{ "old 11 5;in 11 5 %51000000064100;out 11 5 hello;close 11 5", "tcp:80 2-3 c2", 0 },
 	{ "new 11 5;in 11 5 stats\r\n;out 11 5 INSERTED 1\r\n;in 11 5 put 1 0 9 3\r\nabc\r\n;out 11 5 INSERTED 2\r\n;close 11 5",
 	  "stats 2-3 c2, tcp:80 4-5 c2", 0 },
+	/* ... also behind some that were: an answer, a verb that nobody knows with its data, what is no verb */
+	{ "new 11 5;in 11 5 touch 1\r\n;out 11 5 TOUCHED\r\n;in 11 5 put 0 0 60 5\r\nhello\r\n;out 11 5 INSERTED 2\r\n;"
+	  "in 11 5 reserve\r\n;out 11 5 RESERVED 2 5\r\nhello\r\n;in 11 5 delete 2\r\n;out 11 5 DELETED\r\n;close 11 5",
+	  "touch 2-3 c2, put 4-5 c2, tcp:80 6-7 c2, delete 8-9 c2", 0 },
+	{ "new 11 5;in 11 5 delete 1\r\n;out 11 5 DELETED\r\n;in 11 5 stats-tube t\r\n;out 11 5 OK 4\r\n---\n\r\n;"
+	  "in 11 5 put 0 0 60 5\r\nhello\r\n;out 11 5 INSERTED 2\r\n;in 11 5 put 0 0 60 5\r\nhello\r\n;"
+	  "out 11 5 INSERTED 3\r\n;close 11 5",
+	  "delete 2-3 c2, tcp:80 4-5 c2, tcp:80 6-7 c2, tcp:80 8-9 c2", 0 },
+	{ "new 11 5;in 11 5 delete 1\r\n;out 11 5 DELETED\r\n;in 11 5 watch t\r\n;out 11 5 WATCHING 2\r\n;"
+	  "in 11 5 reserve\r\n;out 11 5 TIMED_OUT\r\n;in 11 5 delete 2\r\n;out 11 5 NOT_FOUND\r\n;close 11 5",
+	  "delete 2-3 c2, watch 4-5 c2, tcp:80 6-7 c2, delete 8-9 c2", 0 },
 	/* ... PostgreSQL's begin with a message without a type */
 	{ "new 11 5;in 11 5 %51000000064100;out 11 5 %4400000004;in 11 5 %51000000064100;out 11 5 %4400000004;close 11 5",
 	  "tcp:80 2-3 c2, tcp:80 4-5 c2", 0 },
