@@ -188,13 +188,22 @@ static void take(struct socket_requests *s, const struct mark *m, struct worker 
 /* Sockets are closed by the last one that has them, which may be behind its EXIT. */
 #define LAST_MARK_NS (50 * 1000 * 1000ULL)
 
+/*
+ * A process that ends behind a request, without a word, has left it to another one: a login's, which hands the connection
+ * on. Else nobody answers, which the connection's end would not change.
+ */
+static bool is_left_by(const struct connection *c, const struct ended_process *p)
+{
+	return c->pid == p->pid && (c->is_out || !connection_is_owing(c));
+}
+
 static void close_all_of(struct socket_requests *s, const struct ended_process *p)
 {
 	const struct mark m = { .head.ns = p->ns };
 	size_t i;
 
 	for (i = 0; i < s->connections.all.nr; i++)
-		if (s->connections.all.at[i] && s->connections.all.at[i]->pid == p->pid)
+		if (s->connections.all.at[i] && is_left_by(s->connections.all.at[i], p))
 			socket_bytes_close(s, s->connections.all.at[i], &m);
 }
 

@@ -433,6 +433,9 @@ static const struct {
 	{ "new 11 5;in 11 5 GET /a;out 11 5 HTTP/1.0 200 x\r\n\r\nbytes;exit 11", "GET /a 200 2-3 c1", 0 },
 	{ "new 11 5;in 11 5 \x01?;out 11 5 x;exit 11;sample 12", "tcp:80 2-3 c1", 1 },
 	{ "new 11 5;in 11 5 GET /a;exit 11", "GET /a 2-? c0", 0 },
+	/* ... which another one answers on, that has it, too */
+	{ "new 11 5;in 11 5 \x01?;fork 21;exit 11;later 200;out 21 5 x;in 21 5 \x01?;out 21 5 x;wait 21;close 21 5",
+	  "tcp:80 2-200000005 c200000004, tcp:80 200000006-200000007 c2", 0 },
 	/* what it has done comes behind its end */
 	{ "new 11 5;in 11 5 GET /a;exit 11;out 11 5 HTTP/1.0 200 x\r\n\r\nbytes;sample 11", "GET /a 200 2-4 c0", 1 },
 	{ "wait 12;new 11 5;in 11 5 GET /a;exit 11;out 11 5 200;sample 11", "GET /a 200 3-5 c0", 1 },
