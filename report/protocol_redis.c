@@ -10,8 +10,7 @@
  * Answers come in the order of the requests, but for:
  *   pushes		(RESP3, '>') are no answers, except to commands of publish/subscribe
  *   SUBSCRIBE		after its first answer a RESP2 connection carries messages ("Pub/sub"),
- *			until one says that no channel is left, or RESET; what is asked there
- *			ends at once
+ *			until one says that no channel is left, or RESET; answers come among them
  *   MONITOR, SYNC	after its first answer the connection carries a stream, until RESET
  *   CLIENT REPLY	OFF, and SKIP for the next command: ended with the bytes that ask
  *
@@ -60,6 +59,7 @@ struct redis {
 	uint64_t nr_values;   /* that the answer still owes, from its first one on */
 	uint64_t nr_bytes;    /* that the bulk string still owes */
 	uint8_t type;	      /* of the answer as a whole */
+	uint64_t first_len;   /* of the answer's first string; 0: none yet */
 	bool is_last_channel; /* the message says so */
 };
 
@@ -124,7 +124,7 @@ static void lose_place(struct redis *r, uint64_t nr_unknown, const struct exchan
 
 static bool is_silenced(const struct redis *r)
 {
-	return r->is_silent || r->is_next_silent || r->mode != MODE_ANSWERS;
+	return r->is_silent || r->is_next_silent || r->mode == MODE_STREAM;
 }
 
 /* The head of an argument did not travel. Who gets no answer does not wait for it. */
@@ -344,10 +344,27 @@ static void redis_inbound(void *parser, const struct chunk *c, const struct exch
 
 /* ---- answers ---- */
 
-static void enter(struct redis *r, enum mode mode, const struct exchange_listener *l)
+/* Of what comes among messages. Its first string says what it is, and so does the length of that. */
+static bool is_answer_to(const struct redis *r, enum kind kind)
 {
-	r->mode = mode;
-	outstanding_end(&r->asked, l);
+	if (r->type == '-')
+		return true;
+	if (r->first_len == strlen("subscribe") || r->first_len == strlen("psubscribe"))
+		return kind == KIND_SUBSCRIBE;
+	if (r->first_len == strlen("unsubscribe") || r->first_len == strlen("punsubscribe"))
+		return kind == KIND_UNSUBSCRIBE;
+	return kind != KIND_SUBSCRIBE && kind != KIND_UNSUBSCRIBE && r->first_len != strlen("message") &&
+	       r->first_len != strlen("pmessage");
+}
+
+static void end_message(struct redis *r, const struct exchange_listener *l)
+{
+	uint32_t kind;
+
+	if (outstanding_first(&r->asked, &kind) && is_answer_to(r, kind))
+		outstanding_answered(&r->asked, l);
+	if (r->is_last_channel)
+		r->mode = MODE_ANSWERS;
 }
 
 static void end_answer(struct redis *r, const struct exchange_listener *l)
@@ -356,7 +373,7 @@ static void end_answer(struct redis *r, const struct exchange_listener *l)
 	uint32_t kind;
 
 	if (r->mode == MODE_MESSAGES) {
-		r->mode = r->is_last_channel ? MODE_ANSWERS : MODE_MESSAGES;
+		end_message(r, l);
 		return;
 	}
 	if (!outstanding_first(&r->asked, &kind)) {
@@ -371,9 +388,11 @@ static void end_answer(struct redis *r, const struct exchange_listener *l)
 		return;
 	outstanding_answered(&r->asked, l);
 	if (kind == KIND_SUBSCRIBE && r->type == '*')
-		enter(r, MODE_MESSAGES, l);
-	if (kind == KIND_STREAM && r->type != '-')
-		enter(r, MODE_STREAM, l);
+		r->mode = MODE_MESSAGES;
+	if (kind != KIND_STREAM || r->type == '-')
+		return;
+	r->mode = MODE_STREAM;
+	outstanding_end(&r->asked, l);
 }
 
 static void end_value(struct redis *r, const struct exchange_listener *l)
@@ -439,6 +458,7 @@ static bool read_value(struct redis *r, struct piece line, const struct exchange
 			r->nr_bytes = nr + 2;
 		else
 			return false;
+		r->first_len = r->first_len ? r->first_len : nr;
 		return true;
 	case '*':
 	case '~':
@@ -465,6 +485,7 @@ static void begin_value(struct redis *r, uint8_t type)
 	if (!r->nr_values) {
 		r->nr_values = 1;
 		r->type = type;
+		r->first_len = 0;
 		r->is_last_channel = false;
 	} else if (r->nr_values == 1 && r->type == '|') {
 		r->type = type;
