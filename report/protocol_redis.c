@@ -208,13 +208,33 @@ static void begin_request(struct redis *r, const struct exchange_listener *l)
 	outstanding_begin(&r->asked, l);
 }
 
+/*
+ * As commands are called, and people write them: in letters of one case. A line of another protocol that was taken for
+ * Redis's may be a password, as POP3's behind AUTH, in base64.
+ */
+static bool is_command_name(struct piece word)
+{
+	size_t nr_capitals = 0, nr_small = 0, i;
+
+	for (i = 0; i < word.len; i++) {
+		nr_capitals += word.s[i] >= 'A' && word.s[i] <= 'Z';
+		nr_small += word.s[i] >= 'a' && word.s[i] <= 'z';
+		if (!redis_is_letter(word.s[i]) && !byte_is_one_of(word.s[i], "._-"))
+			return false;
+	}
+	return !nr_capitals || !nr_small;
+}
+
 static void read_inline(struct redis *r, struct piece line, const struct exchange_listener *l)
 {
 	struct piece word;
 	size_t i;
 
-	for (i = 0; i < NR_WORDS && piece_word(&line, &word); i++)
+	for (i = 0; i < NR_WORDS && piece_word(&line, &word); i++) {
 		word_set(&r->words[i], word);
+		/* Else it has the connection's. */
+		r->is_named |= !i && !is_command_name(word);
+	}
 	end_request(r, l);
 }
 
