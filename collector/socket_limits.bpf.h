@@ -18,18 +18,25 @@ static enum speech speech_of(__u32 first)
 
 	if (!first || a == TLS_HANDSHAKE || a == TLS_DATA)
 		return SPEECH_UNKNOWN;
-	if (a == '*')
+	/* Not HTTP's: a target, or a field's value, behind a read that ended in its line. */
+	if (a == '*' && b != '/' && b != ' ')
 		return SPEECH_RESP;
 	if (a >= 'A' && a <= 'Z' && b >= 'A' && b <= 'Z')
 		return SPEECH_HTTP;
-	/* A proxy's header, ahead of what mostly is HTTP: report/proxy_header.h. */
-	if (first == LETTERS('\r', '\n', '\r', '\n'))
+	/* Ahead of a request, or a proxy's header, ahead of what mostly is HTTP: report/proxy_header.h. */
+	if (a == '\r' && b == '\n')
 		return SPEECH_HTTP;
 	/*
 	 * PostgreSQL's messages and memcached's commands begin with a letter, a length with 0; FastCGI's version is 1,
 	 * memcached's magic byte 0x80.
 	 */
 	return (a >= 'A' && a <= 'Z') || (a >= 'a' && a <= 'z') || a <= 1 || a == 0x80 ? SPEECH_WHOLE : SPEECH_UNKNOWN;
+}
+
+/* As the rest of a line may; what is spoken in HTTP's place, as WebSocket, mostly has frames. */
+static int is_text(__u8 a)
+{
+	return (a >= ' ' && a < 0x7f) || a == '\r' || a == '\n';
 }
 
 /* A request with a body: not one of Redis's inline commands, as PING is, many of which may be there. */
@@ -50,7 +57,8 @@ static int may_want_no_answer(const struct conn *c)
 /*
  * By the first four bytes of an exchange. HTTP's methods begin with two capitals: of these requests the
  * first bytes will do, unless a read has more of them than a request has, which several at once may:
- * also one that is not the first, where the first one had only a part of a head.
+ * also one that is not the first, where the first one had only a part of a head. Where the exchange before ended within
+ * a head, this one begins with the rest of it.
  */
 static void set_limits(struct conn *c, __u32 first)
 {
@@ -59,6 +67,9 @@ static void set_limits(struct conn *c, __u32 first)
 	c->limit = c->limit_max = c->limit_out = SOCKET_DATA_USUAL;
 	c->budget = SOCKET_DATA_MAX;
 	c->speech = speech_of(first);
+	c->is_http |= c->speech == SPEECH_HTTP;
+	if (c->speech == SPEECH_UNKNOWN && c->is_http && is_text(a))
+		c->speech = SPEECH_HTTP;
 	if (may_want_no_answer(c))
 		c->budget = EXCHANGE_BYTES;
 	if (!first || a == TLS_HANDSHAKE || a == TLS_DATA)

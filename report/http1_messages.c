@@ -21,7 +21,7 @@ static enum http1_kind oldest_kind(const struct http1 *h)
 void http1_end_oldest(struct http1 *h, const struct exchange_listener *l)
 {
 	assert(http1_nr_outstanding(h));
-	if (h->is_unseen && !h->has_status && oldest_kind(h) != HTTP1_BARE)
+	if ((h->is_unseen || h->is_astray) && !h->has_status && oldest_kind(h) != HTTP1_BARE)
 		l->status_unseen(l->self, h->nr_ended + 1);
 	h->has_status = false;
 	l->ended(l->self, ++h->nr_ended);
@@ -205,7 +205,7 @@ static bool take_status(struct http1 *h, struct http1_line line, const struct ex
 {
 	if (!http1_line_status(line, &h->status))
 		return false;
-	h->has_status = !is_interim(h->status);
+	h->has_status = !is_interim(h->status) && !h->is_astray;
 	if (h->has_status)
 		l->status(l->self, h->nr_ended + 1, h->status);
 	return true;

@@ -47,6 +47,7 @@ struct http1 {
 	uint32_t status;		/* of the answer whose head is read */
 	bool has_status;		/* the oldest request's was told of */
 	bool is_unseen;			/* the answer, or those behind it, did not travel */
+	bool is_astray;			/* answers to requests that count as answered may be to come */
 	bool is_reading;		/* the last request that began is not read to its end */
 	bool is_named;			/* it was told of by name */
 	bool is_synced;			/* the message before it was read to its end */

@@ -128,8 +128,8 @@ struct group {
 	  "reads and writes whose bytes could not be had")                                         \
 	X(bytes_skipped, "byte that the server read was not looked at: requests in it are missing",    \
 	  "bytes that the server read were not looked at: requests in them are missing")           \
-	X(status_unseen, "request has no status: that part of its answer was not looked at",          \
-	  "requests have no status: that part of their answers was not looked at")                 \
+	X(status_unseen, "request has no status: that part of its answer, or of those before, was not looked at", \
+	  "requests have no status: that part of their answers, or of those before, was not looked at")     \
 	X(tls, "connection is encrypted (TLS, GSSAPI): its requests are not seen",                \
 	  "connections are encrypted (TLS, GSSAPI): their requests are not seen")                  \
 	X(http2, "connection speaks HTTP/2: its requests are not seen",                            \

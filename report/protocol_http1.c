@@ -19,11 +19,15 @@ static void restart(struct http1 *h)
 	h->is_reading = h->is_synced = false;
 }
 
-/* An answer that did not say where it ends has, and whatever was behind it, up to request nr. */
+/*
+ * An answer that did not say where it ends has, and whatever was behind it, up to request nr. Of several it may be that
+ * not all were answered, and what comes now is theirs.
+ */
 static void end_through(struct http1 *h, uint64_t nr, const struct exchange_listener *l)
 {
 	if (h->nr_ended >= nr)
 		return;
+	h->is_astray |= h->out.at == AT_LOST && nr - h->nr_ended > 1;
 	while (h->nr_ended < nr)
 		http1_end_oldest(h, l);
 	h->is_unseen = false;
@@ -50,6 +54,8 @@ static void begin_exchange(struct http1 *h, const struct chunk *c,
 	enum recognition begins = http1_line_begins_head(c->bytes, c->len, c->total);
 
 	h->has_written = false;
+	if (http1_nr_outstanding(h) == h->is_reading)
+		h->is_astray = false;
 	if (h->is_reading ? may_be_left(h) && begins == RECOGNIZED :
 	    is_in_lost_body(h) ? begins != RECOGNIZED_NOT :
 				 !h->is_synced || h->in.at != AT_START)
