@@ -24,6 +24,7 @@ void http1_end_oldest(struct http1 *h, const struct exchange_listener *l)
 	if ((h->is_unseen || h->is_astray) && !h->has_status && oldest_kind(h) != HTTP1_BARE)
 		l->status_unseen(l->self, h->nr_ended + 1);
 	h->has_status = false;
+	h->status = 0;
 	l->ended(l->self, ++h->nr_ended);
 	if (!http1_nr_outstanding(h))
 		http1_kinds_release(&h->kinds);

@@ -44,7 +44,7 @@ struct http1 {
 	struct side in, out;
 	uint64_t nr_began, nr_ended;	/* requests end in their order */
 	struct http1_kinds kinds;	/* of those between */
-	uint32_t status;		/* of the answer whose head is read */
+	uint32_t status;		/* of the answer that was read last, to the oldest request; 0: of none yet */
 	bool has_status;		/* the oldest request's was told of */
 	bool is_unseen;			/* the answer, or those behind it, did not travel */
 	bool is_astray;			/* answers to requests that count as answered may be to come */

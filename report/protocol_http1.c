@@ -6,10 +6,16 @@
 #include "report/http1_begin.h"
 #include "report/http1_messages.h"
 
+/* Nothing was written of its answer but interim ones, as 100, upon which its body comes (RFC 9110, 15.2). */
+static bool is_told_to_go_on(const struct http1 *h)
+{
+	return http1_nr_outstanding(h) && h->out.at == AT_START && h->status && h->status < 200;
+}
+
 /* Whether a body goes on here, nobody knows: where it ends did not travel. */
 static bool is_in_lost_body(const struct http1 *h)
 {
-	return h->in.at == AT_LOST && h->in.framing.is_chunked && h->unseen_bytes;
+	return h->in.at == AT_LOST && h->unseen_bytes && (h->in.framing.is_chunked || is_told_to_go_on(h));
 }
 
 static void restart(struct http1 *h)
@@ -56,6 +62,8 @@ static void begin_exchange(struct http1 *h, const struct chunk *c,
 	h->has_written = false;
 	if (http1_nr_outstanding(h) == h->is_reading)
 		h->is_astray = false;
+	if (is_told_to_go_on(h))
+		return;
 	if (h->is_reading ? may_be_left(h) && begins == RECOGNIZED :
 	    is_in_lost_body(h) ? begins != RECOGNIZED_NOT :
 				 !h->is_synced || h->in.at != AT_START)
