@@ -113,6 +113,8 @@ extern const struct protocol protocol_unknown;
 extern const struct protocol protocol_http1;
 /* Of its parser: the last request is one of HTTP/0.9, behind whose answer the connection ends. */
 bool http1_is_bare(const void *parser);
+/* Of its parser: what is spoken now is something else. */
+bool http1_is_switched(const void *parser);
 extern const struct protocol protocol_redis;
 extern const struct protocol protocol_postgres;
 extern const struct protocol protocol_memcached;

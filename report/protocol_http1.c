@@ -186,6 +186,13 @@ bool http1_is_bare(const void *parser)
 	return http1_nr_outstanding(h) && http1_kinds_get(&h->kinds, h->nr_began) == HTTP1_BARE;
 }
 
+bool http1_is_switched(const void *parser)
+{
+	const struct http1 *h = parser;
+
+	return h->in.at == AT_OPAQUE;
+}
+
 const struct protocol protocol_http1 = {
 	.name = "http",
 	.parser_size = sizeof(struct http1),

@@ -137,14 +137,23 @@ static bool is_tls(const struct chunk *b)
 	return (b->len < 3 || b->bytes[2] <= TLS_MINOR_MAX) && (b->len < 5 || load_be16(b->bytes + 3) <= TLS_MAX);
 }
 
-/* Who was not there at the connection's beginning has not seen the preface. */
-static bool is_http2(const struct connection *c, const struct chunk *b)
+static bool is_preface(const struct chunk *b)
 {
 	static const char preface[] = "PRI * HTTP/2.0\r\n";
 
-	if (b->len >= sizeof(preface) - 1 && !memcmp(b->bytes, preface, sizeof(preface) - 1))
-		return true;
-	return !c->is_complete && http2_frames_recognize(b) == RECOGNIZED;
+	return b->len >= sizeof(preface) - 1 && !memcmp(b->bytes, preface, sizeof(preface) - 1);
+}
+
+/* Who was not there at the connection's beginning has not seen the preface. */
+static bool is_http2(const struct connection *c, const struct chunk *b)
+{
+	return is_preface(b) || (!c->is_complete && http2_frames_recognize(b) == RECOGNIZED);
+}
+
+/* After HTTP/1, by Upgrade: h2c (RFC 7540, 3.2). */
+static bool is_switched_to_http2(const struct connection *c, const struct chunk *b)
+{
+	return c->protocol == &protocol_http1 && http1_is_switched(c->parser) && is_preface(b);
 }
 
 /* What was asked for up to here is as answered as it will be. */
@@ -319,7 +328,7 @@ static void recognize(struct feeding *f, const struct chunk *b)
 		socket_guess_drop(f, true);
 	if (c->guessed_by.nr)
 		guess_again(f, b);
-	if (c->protocol && (c->protocol != &protocol_unknown || !c->is_out))
+	if (c->protocol && (c->protocol != &protocol_unknown || !c->is_out) && !is_switched_to_http2(c, b))
 		return;
 	if (is_tls(b) || is_http2(c, b)) {
 		c->is_opaque = true;

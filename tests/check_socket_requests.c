@@ -793,6 +793,12 @@ static const struct {
 	/* taken for nobody's protocol before: that request has its end */
 	{ "old 11 5;out 11 5 x;in 11 5 \x01?;out 11 5 x;wait 11;in 11 5 " H2_ASKS ";out 11 5 x;wait 11",
 	  "tcp:80 3-4 c2", 1 },
+	/* switched to; what another request has in it is no preface */
+	{ "new 11 5;in 11 5 GET /a;out 11 5 101;in 11 5 PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n;out 11 5 " H2_ANSWERS
+	  ";in 11 5 " H2_ASKS ";out 11 5 " H2_ANSWERS ";wait 11", "GET /a 101 2-3 c2", 1 },
+	{ "new 11 5;in 11 5 GET /a;out 11 5 101;in 11 5 %8180;out 11 5 %8100;in 11 5 GET /b;wait 11", "GET /a 101 2-3 c2", 0 },
+	{ "new 11 5;in 11 5 POST /a HTTP/1.1\r\nContent-Length: 24\r\n\r\n;in 11 5 PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n;"
+	  "out 11 5 200;in 11 5 GET /b;out 11 5 200;wait 11", "POST /a 200 2-4 c3, GET /b 200 5-6 c2", 0 },
 	{ "new 11 5;in 11 5 " H2_ASKS ";out 11 5 " H2_ANSWERS ";wait 11;close 11 5", "tcp:80 2-3 c2", 0 },
 };
 
