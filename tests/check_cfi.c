@@ -11,6 +11,7 @@
 
 #include "tests/cfi_image.h"
 #include "tests/cfi_referee.h"
+#include "tests/elf_image.h"
 #include "tests/harness.h"
 #include "tests/symbolizer_rig.h"
 #include "unwinder/cfi.h"
@@ -22,6 +23,8 @@ enum { AT = CFI_IMAGE_TEXT };
 /* What CIEs of x86-64 begin with: CFA is rsp + 8, the return address at CFA - 8. */
 #define CALLED	 "\x0c\7\x08\x90\1"
 #define HUGE_LEB "\xff\xff\xff\xff\xff\xff\xff\xff\xff\1"
+/* Nobody's number, up to the byte that would end it. */
+#define LONG_LEB "\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80"
 
 static struct cfi *open_image(struct cfi_image *i)
 {
@@ -335,10 +338,14 @@ static const struct hostile_program {
 	{ BYTES("\x10" HUGE_LEB "\1\x30"), BYTES(""), 0, true },
 	{ BYTES("\x0d" HUGE_LEB), BYTES(""), 0, true },
 	{ BYTES("\x09\3" HUGE_LEB), BYTES(""), 0, false },
-	/* offsets of all bits, and of more than 64 */
+	/* offsets of all bits, and of more than 64: in the eleventh byte elfutils sees an instruction */
 	{ BYTES("\x0e" HUGE_LEB), BYTES(""), 0, false },
 	{ BYTES("\x83" HUGE_LEB), BYTES(""), 0, false },
-	{ BYTES("\x0e"), BYTES("\xff"), 100, false },
+	{ BYTES("\x0e"), BYTES("\xff"), 100, true },
+	{ BYTES("\x2e" LONG_LEB "\7\x80\2"), BYTES(""), 0, true },
+	{ BYTES("\x83" LONG_LEB "\7\x80\2"), BYTES(""), 0, true },
+	{ BYTES("\7" LONG_LEB "\7\x80\2"), BYTES(""), 0, true },
+	{ BYTES("\x0f" LONG_LEB "\7\x80\2"), BYTES(""), 0, true },
 	/* past the end of the code: by little, by 4 GB often enough to wrap */
 	{ BYTES("\x7f\x0e\x20"), BYTES("\x7f"), 1000, false },
 	{ BYTES("\4\xff\xff\xff\xff"), BYTES("\4\xff\xff\xff\xff"), 100000, false },
@@ -613,6 +620,88 @@ START_TEST(hostile_frames_do_no_harm)
 }
 END_TEST
 
+/* ---- which section it is ---- */
+
+#define GOOD "\x0e\x10"
+#define BAD  "\7\x80\2"
+
+/* In the form of .debug_frame: a CIE says so by -1, FDEs where it is from the section's begin on. */
+static void add_debug_frame(struct elf_image *file, const char *name, uint64_t flags, const char *program)
+{
+	struct cfi_image i = { 0 };
+	size_t section, fde;
+
+	cfi_image_cie(&i, "", BYTES(CALLED));
+	fde = cfi_image_fde(&i, AT, 64, program, strlen(program));
+	put(&i, 4, UINT32_MAX);
+	put(&i, fde + 4, 0);
+	section = elf_image_section(file, name, SHT_PROGBITS, i.frames.s, i.frames.len);
+	file->sections.at[section].sh_flags = flags;
+	cfi_image_release(&i);
+}
+
+static const struct two_sections {
+	const char *first;
+	uint64_t flags;
+	const char *first_program, *second_program;
+	enum rule_kind kind;
+} two_sections[] = {
+	{ ".debug_frame", 0, GOOD, GOOD, RULE_CFA },
+	{ ".debug_frame", 0, BAD, GOOD, RULE_NONE },
+	{ ".zdebug_frame", 0, GOOD, GOOD, RULE_CFA },
+	{ ".zdebug_frame", 0, BAD, GOOD, RULE_NONE },
+	/* Of a group: elfutils takes the other one. */
+	{ ".debug_frame", SHF_GROUP, GOOD, GOOD, RULE_CFA },
+	{ ".debug_frame", SHF_GROUP, GOOD, BAD, RULE_NONE },
+};
+
+START_TEST(whichever_debug_frame_is_taken_has_been_looked_at)
+{
+	const struct two_sections *t = &two_sections[_i];
+	struct elf_image i = { 0 };
+	struct err e;
+	struct cfi *c;
+
+	add_debug_frame(&i, t->first, t->flags, t->first_program);
+	add_debug_frame(&i, ".debug_frame", 0, t->second_program);
+	elf_image_finish(&i);
+	c = cfi_open_image(i.file.s, i.file.len, &e);
+	ck_assert_ptr_nonnull(c);
+	ck_assert_int_eq(cfi_rule(c, AT)->kind, t->kind);
+	cfi_free(c);
+	elf_image_release(&i);
+}
+END_TEST
+
+/* Section 0 holds the names, which means that there are none: elfutils goes by the program header. */
+START_TEST(without_names_there_is_no_unwind_info)
+{
+	struct cfi_image i = { 0 };
+	Elf64_Shdr sections[4];
+	Elf64_Ehdr header;
+	struct err e;
+	struct cfi *c;
+	size_t fde;
+
+	cfi_image_cie(&i, "zR", BYTES(CALLED));
+	fde = cfi_image_fde(&i, AT, 64, BYTES(BAD));
+	cfi_image_entry(&i, AT, fde);
+	cfi_image_finish(&i);
+	memcpy(&header, i.file.s, sizeof(header));
+	memcpy(sections, i.file.s + header.e_shoff, sizeof(sections));
+	header.e_shstrndx = SHN_UNDEF;
+	sections[0] = sections[3];
+	sections[1].sh_name = 0;
+	sections[2].sh_size = fde;
+	memcpy(i.file.s, &header, sizeof(header));
+	memcpy(i.file.s + header.e_shoff, sections, sizeof(sections));
+	c = cfi_open_image(i.file.s, i.file.len, &e);
+	ck_assert_ptr_nonnull(c);
+	ck_assert_int_eq(cfi_rule(c, AT)->kind, RULE_NONE);
+	close_image(&i, c);
+}
+END_TEST
+
 /* Section 0 says how many there are: 4 billion, of which two are in the file. */
 START_TEST(program_headers_that_are_not_there_are_not_waited_for)
 {
@@ -747,6 +836,8 @@ Suite *check_cfi_suite(void)
 	tc = tcase_create("hostile");
 	tcase_add_loop_test(tc, hostile_programs_do_no_harm, 0, 2 * ARRAY_LEN(hostile_programs));
 	tcase_add_loop_test(tc, hostile_frames_do_no_harm, 0, ARRAY_LEN(hostile_frames));
+	tcase_add_loop_test(tc, whichever_debug_frame_is_taken_has_been_looked_at, 0, ARRAY_LEN(two_sections));
+	tcase_add_test(tc, without_names_there_is_no_unwind_info);
 	tcase_add_test(tc, program_headers_that_are_not_there_are_not_waited_for);
 	tcase_add_loop_test(tc, damaged_files_do_no_harm, 0, 300);
 	tcase_add_loop_test(tc, what_is_no_program_is_refused, 0, ARRAY_LEN(no_elf));

@@ -93,14 +93,12 @@ static struct cfi *cfi_new(Elf *elf, bool is_own, struct err *e)
 /* elfutils reads all sections of debug info to tell whether there is one: it is asked only if so. */
 static Dwarf_CFI *debug_frame(struct cfi *c)
 {
-	Elf_Scn *scn;
-
 	if (c->has_looked_for_debug_frame)
 		return c->debug_frame;
 	c->has_looked_for_debug_frame = true;
-	scn = cfi_guard_section(c->elf, ".debug_frame");
-	c->dwarf = scn ? dwarf_begin_elf(c->elf, DWARF_C_READ, NULL) : NULL;
-	if (c->dwarf && cfi_guard_debug_frame(c->elf, scn))
+	if (cfi_guard_section(c->elf, ".debug_frame"))
+		c->dwarf = dwarf_begin_elf(c->elf, DWARF_C_READ, NULL);
+	if (c->dwarf && cfi_guard_debug_frame(c->elf))
 		c->debug_frame = dwarf_getcfi(c->dwarf);
 	return c->debug_frame;
 }

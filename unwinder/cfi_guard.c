@@ -18,6 +18,8 @@ enum {
 	MAX_EXPRESSION_BYTES = 4096,
 	/* The longest entry of libLLVM, whose unwind info has 5 MB, has 2,388. */
 	MAX_ENTRY_BYTES = 1 << 20,
+	/* 64 bits of seven each. elfutils stops there, and what follows is the next instruction to it. */
+	MAX_LEB_BYTES = 10,
 };
 
 /* .eh_frame or .debug_frame */
@@ -35,9 +37,19 @@ struct frames {
 
 /* ---- numbers ---- */
 
+static uint64_t take_uleb(struct cursor *c)
+{
+	const uint8_t *begin = c->at;
+	uint64_t value = cursor_uleb(c);
+
+	if (c->at - begin > MAX_LEB_BYTES)
+		c->failed = true;
+	return value;
+}
+
 static void skip_block(struct cursor *c, uint64_t max_bytes)
 {
-	uint64_t len = cursor_uleb(c);
+	uint64_t len = take_uleb(c);
 
 	if (len > max_bytes)
 		c->failed = true;
@@ -66,7 +78,7 @@ static void skip_encoded(struct cursor *c, uint8_t encoding)
 
 static void take_reg(struct cursor *c)
 {
-	if (cursor_uleb(c) > MAX_REG)
+	if (take_uleb(c) > MAX_REG)
 		c->failed = true;
 }
 
@@ -84,7 +96,7 @@ static bool take_operands(struct cursor *c, uint8_t op, uint8_t encoding)
 	case DW_CFA_advance_loc4: cursor_skip(c, 4); return true;
 	case DW_CFA_MIPS_advance_loc8: cursor_skip(c, 8); return true;
 	case DW_CFA_def_cfa_offset: case DW_CFA_def_cfa_offset_sf: case DW_CFA_GNU_args_size:
-		cursor_uleb(c);
+		take_uleb(c);
 		return true;
 	case DW_CFA_restore_extended: case DW_CFA_undefined: case DW_CFA_same_value:
 	case DW_CFA_def_cfa_register:
@@ -94,7 +106,7 @@ static bool take_operands(struct cursor *c, uint8_t op, uint8_t encoding)
 	case DW_CFA_val_offset_sf: case DW_CFA_GNU_negative_offset_extended: case DW_CFA_register:
 	case DW_CFA_def_cfa: case DW_CFA_def_cfa_sf:
 		take_reg(c);
-		cursor_uleb(c);
+		take_uleb(c);
 		return true;
 	case DW_CFA_def_cfa_expression: skip_block(c, MAX_EXPRESSION_BYTES); return true;
 	case DW_CFA_expression: case DW_CFA_val_expression:
@@ -114,7 +126,7 @@ static bool is_program_good(struct cursor c, uint8_t encoding)
 		uint8_t op = cursor_u8(&c);
 
 		if (op >> 6 == DW_CFA_offset >> 6)
-			cursor_uleb(&c);
+			take_uleb(&c);
 		else if (!(op >> 6) && !take_operands(&c, op, encoding))
 			return true;
 		nr_remembered += (op == DW_CFA_remember_state) - (op == DW_CFA_restore_state);
@@ -259,7 +271,8 @@ static Elf_Scn *next_section(Elf *elf, Elf_Scn *scn, const char *name)
 {
 	size_t names;
 
-	if (elf_getshdrstrndx(elf, &names))
+	/* Without names elfutils goes by the program header: to what, is not known here. */
+	if (elf_getshdrstrndx(elf, &names) || !names)
 		return NULL;
 	while ((scn = elf_nextscn(elf, scn))) {
 		GElf_Shdr header;
@@ -317,7 +330,16 @@ bool cfi_guard_eh_frame(Elf *elf)
 	return scn && check_section(elf, scn, true);
 }
 
-bool cfi_guard_debug_frame(Elf *elf, Elf_Scn *scn)
+/* As with tables; .zdebug_frame is the same in an older form. */
+bool cfi_guard_debug_frame(Elf *elf)
 {
-	return check_section(elf, scn, false);
+	static const char *const names[] = { ".debug_frame", ".zdebug_frame" };
+	Elf_Scn *scn;
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(names); i++)
+		for (scn = NULL; (scn = next_section(elf, scn, names[i]));)
+			if (!check_section(elf, scn, false))
+				return false;
+	return true;
 }

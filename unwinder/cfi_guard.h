@@ -14,8 +14,8 @@
 
 /* .eh_frame, and the table that leads into it, are as compilers and linkers write them. */
 bool cfi_guard_eh_frame(Elf *elf);
-/* The same of the section .debug_frame, decompressed. */
-bool cfi_guard_debug_frame(Elf *elf, Elf_Scn *scn);
+/* The same of .debug_frame, decompressed: of every section that elfutils may take for it. */
+bool cfi_guard_debug_frame(Elf *elf);
 /* NULL: there is none of that name. */
 Elf_Scn *cfi_guard_section(Elf *elf, const char *name);
 
