@@ -11,7 +11,7 @@
  * How long a table is stands nowhere: it is read up to the first entry that leads elsewhere. What stands behind it may be
  * taken for some more entries, and a jump from a part with no name may be another function's that calls this one last. So
  * these jumps are no more than possible. Where a table of distances cannot be read, or there is too much code to be looked
- * at, they may lead anywhere.
+ * at, or too many entries, they may lead anywhere.
  *
  * By an address from a table a function may also be called last: that of a table that is filled at run time, of a member.
  * But a label's address stands in an instruction of the function, or in a table whose address, or in a constant that is

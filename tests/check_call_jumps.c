@@ -225,26 +225,60 @@ START_TEST(code_that_is_not_followed_may_lead_anywhere)
 }
 END_TEST
 
-/* So many parts over the same megabyte of nops. */
-static uint64_t with_parts(size_t nr)
+/* So many parts over the same nops. */
+static uint64_t with_parts(size_t nr, size_t part_bytes)
 {
-	enum { PART = (1 << 20) - 16 };
-	struct image_symbol symbols[16] = { { "f", FUNCTION, 0, 1, true, false, false } };
+	struct image_symbol *symbols = xcalloc(nr + 1, sizeof(*symbols));
 	struct image image = { .symbols = { symbols, nr + 1, 0 } };
 	struct call_code c = { .image = &image };
-	uint8_t *file = xmalloc(PART + 16);
+	size_t len = part_bytes + nr + 1, i;
+	uint8_t *file = xmalloc(len);
 	struct call_jumps jumps;
-	size_t i;
 
-	memset(file, 0x90, PART + 16);
+	memset(file, 0x90, len);
+	symbols[0] = (struct image_symbol){ "f", FUNCTION, 0, 1, true, false, false };
 	for (i = 1; i <= nr; i++) {
-		symbols[i] = (struct image_symbol){ "f.cold", BASE + i, i, PART, true, false, false };
+		symbols[i] = (struct image_symbol){ "f.cold", BASE + i, i, part_bytes, true, false, false };
 		vec_push(&c.cold, &symbols[i]);
 	}
 	c.bytes.bytes = file;
-	c.bytes.len = PART + 16;
-	vec_push(&c.bytes.segments, (GElf_Phdr){ .p_flags = PF_R | PF_X, .p_vaddr = BASE, .p_filesz = PART + 16 });
+	c.bytes.len = len;
+	vec_push(&c.bytes.segments, (GElf_Phdr){ .p_flags = PF_R | PF_X, .p_vaddr = BASE, .p_filesz = len });
 	call_jumps_find(&c, &symbols[0], 1, &jumps);
+	call_code_release(&c);
+	free(file);
+	free(symbols);
+	return jumps.first;
+}
+
+/* So many times "mov in front of all(%rip),%eax", and "jmp *n(%rbx,%rax,8)" with another n each time. */
+static uint64_t with_pairs(size_t nr_reads, size_t nr_jumps)
+{
+	enum { READ = 6, JUMP = 7 };
+	struct image_symbol symbol = { "f", FUNCTION, 0, nr_reads * READ + nr_jumps * JUMP, true, false, false };
+	struct image image = { .symbols = { &symbol, 1, 0 } };
+	struct call_code c = { .image = &image };
+	uint8_t *file = xmalloc(symbol.size);
+	struct call_jumps jumps;
+	size_t i;
+
+	for (i = 0; i < nr_reads; i++) {
+		int32_t disp = -(int32_t)((i + 1) * READ) - 16;
+
+		memcpy(file + i * READ, "\x8b\x05", 2);
+		memcpy(file + i * READ + 2, &disp, sizeof(disp));
+	}
+	for (i = 0; i < nr_jumps; i++) {
+		uint8_t *at = file + nr_reads * READ + i * JUMP;
+		int32_t disp = (int32_t)(1 << 30) + (int32_t)i * 8;
+
+		memcpy(at, "\xff\xa4\xc3", 3);
+		memcpy(at + 3, &disp, sizeof(disp));
+	}
+	c.bytes.bytes = file;
+	c.bytes.len = symbol.size;
+	vec_push(&c.bytes.segments, (GElf_Phdr){ .p_flags = PF_R | PF_X, .p_vaddr = BASE, .p_filesz = symbol.size });
+	call_jumps_find(&c, &symbol, symbol.size, &jumps);
 	call_code_release(&c);
 	free(file);
 	return jumps.first;
@@ -252,8 +286,15 @@ static uint64_t with_parts(size_t nr)
 
 START_TEST(there_is_an_end_of_looking)
 {
-	ck_assert(with_parts(3) == UINT64_MAX);
-	ck_assert_uint_eq(with_parts(8), 0);
+	enum { LONG = (1 << 20) - 16 };
+
+	ck_assert(with_parts(3, LONG) == UINT64_MAX);
+	ck_assert_uint_eq(with_parts(8, LONG), 0);
+	ck_assert(with_parts(200, 16) == UINT64_MAX);
+	ck_assert_uint_eq(with_parts(300, 16), 0);
+	ck_assert(with_pairs(100, 50) == UINT64_MAX);
+	ck_assert_uint_eq(with_pairs(100, 100), 0);
+	ck_assert_uint_eq(with_pairs(40000, 50), 0);
 }
 END_TEST
 
