@@ -15,8 +15,12 @@
 #include "collector/probe.h"
 #include "unwinder/cfi.h"
 
-/* No function that serves requests is longer; it is read whole. Nor has any more parts without a name, or longer ones. */
-enum { MAX_CODE_BYTES = 1 << 20, EXITS_MAX = PROBE_MAX_SITES / 2, NAMELESS_MAX = 8, NAMELESS_BYTES_MAX = 4096 };
+/*
+ * No function that serves requests is longer; it is read whole. Nor has any more parts without a name, or longer ones. For each
+ * jump that may leave it, it is looked through: an interpreter's 60 KB for 300, 64 MB take 3 s.
+ */
+enum { MAX_CODE_BYTES = 1 << 20, EXITS_MAX = PROBE_MAX_SITES / 2, NAMELESS_MAX = 8, NAMELESS_BYTES_MAX = 4096,
+       LOOKED_THROUGH_BYTES_MAX = 64 << 20 };
 
 /* Sections of code that catches or cleans up (C++, Rust), and of Go's programs. */
 static const char *const unwinding_sections[] = { ".gcc_except_table", ".gopclntab", ".note.go.buildid" };
@@ -322,13 +326,16 @@ static bool has_frame(const struct pieces *pieces, const struct exit *exit)
 	       (rule->cfa_reg != cfi_arch(pieces->cfi)->sp || rule->cfa_off != sizeof(uint64_t));
 }
 
-/* code is opened when first needed. */
-static enum call_jumps_way way_of(const struct pieces *pieces, struct call_code *code, const struct exit *exit)
+/* code is opened when first needed. *bytes: so many of it have been looked through. */
+static enum call_jumps_way way_of(const struct pieces *pieces, struct call_code *code, const struct exit *exit, uint64_t *bytes)
 {
 	if (!exit->is_tail_call || exit->to)
 		return CALL_JUMPS_LEAVES;
 	if (has_frame(pieces, exit))
 		return CALL_JUMPS_STAYS;
+	*bytes += pieces->function->size;
+	if (*bytes > LOOKED_THROUGH_BYTES_MAX)
+		return CALL_JUMPS_UNKNOWN;
 	if (!code->image)
 		call_code_open(code, pieces->image, pieces->fd);
 	return call_jumps_way(code, pieces->function, exit->off);
@@ -339,10 +346,11 @@ static bool drop_inner_jumps(struct exits *x, const struct pieces *pieces)
 {
 	enum call_jumps_way way = CALL_JUMPS_LEAVES;
 	struct call_code code = { 0 };
+	uint64_t bytes = 0;
 	size_t i = 0;
 
 	while (i < x->at.nr && way != CALL_JUMPS_UNKNOWN) {
-		way = way_of(pieces, &code, &x->at.at[i]);
+		way = way_of(pieces, &code, &x->at.at[i], &bytes);
 		if (way == CALL_JUMPS_STAYS)
 			vec_remove(&x->at, i, 1);
 		else

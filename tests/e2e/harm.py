@@ -530,6 +530,34 @@ int main()
 """
 
 
+MANY_JUMPS = """
+    .globl main, interpret
+    .type interpret, @function
+interpret:
+    .cfi_startproc
+    test %edi, %edi
+    je out
+    .rept 4000
+    jmp *labels(, %rax, 8)
+    .endr
+out:
+    ret
+    .cfi_endproc
+    .size interpret, . - interpret
+main:
+    xor %edi, %edi
+    call interpret
+    xor %eax, %eax
+    ret
+    .section .rodata
+labels:
+    .quad out
+    .section .gcc_except_table
+    .quad 0
+    .section .note.GNU-stack, "", @progbits
+"""
+
+
 def check_jumps():
     """Where a jump by an address leads on in the function it is no exit."""
     program = path("jumps")
@@ -545,6 +573,13 @@ def check_jumps():
         has("labels without an index", done.stderr, "the function's own exits cannot be found")
         wperf("record", "-o", path("jumps.data"), *(x for name in ("interpret", "walk", "choose") for x in ("--calls", name)), "--", program)
         equal("calls", counted(report(path("jumps.data")), ("interpret", "walk", "choose"))[0], {name: (100, 100) for name in ("interpret", "walk", "choose")})
+    # For each jump the function is looked through; not for so many.
+    program = path("many_jumps")
+    with open(program + ".s", "w") as f:
+        f.write(MANY_JUMPS)
+    run("gcc", "-no-pie", "-o", program, program + ".s")
+    done = wperf("record", "-o", path("jumps.data"), "--marker", "func:interpret", "--", program, status=USAGE)
+    has("many jumps", done.stderr, "the function's own exits cannot be found")
     step("jumps by the addresses of labels, and of functions")
 
 
