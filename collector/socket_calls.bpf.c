@@ -3,8 +3,8 @@
  * What the target does with its connections, seen from its system calls.
  *
  * A call is looked at when it returns, since only then it is known how much it moved, and its
- * arguments still stand in pt_regs. Only what a thread may wait in, and close(2), after which the
- * descriptor is nobody's, are looked at when they begin.
+ * arguments still stand in pt_regs. Only what a thread may wait in, and what closes a descriptor, which
+ * is nobody's afterwards, are looked at when they begin; dup2(2) then, too, since it may fail.
  *
  * Every system call of the whole system takes the kernel's slow way while this is attached.
  * socket_traced.bpf.c costs less, where it can be had.
@@ -115,23 +115,49 @@ static void tell_closed(struct telling *t)
 	bpf_map_delete_elem(&conns, &key);
 }
 
-/* call: CALL_SHUTDOWN, or one that closes. */
-static void closing(void *ctx, struct task_struct *task, struct thread *thread, __u32 fd, __u8 call)
+/* False: the descriptor is no known connection's. */
+static int find_telling(struct telling *t, __u32 fd, struct place *ret)
+{
+	if (!find_socket(t->task, fd, ret))
+		return 0;
+	t->key = ret->key;
+	t->conn = find_conn(ret->key);
+	return t->conn != 0;
+}
+
+static void closing(void *ctx, struct task_struct *task, struct thread *thread, __u32 fd)
 {
 	struct telling t = { .ctx = ctx, .task = task, .thread = thread };
 	struct place place;
 
-	if (!find_socket(task, fd, &place))
-		return;
-	if (call != CALL_SHUTDOWN && !is_last_descriptor(&place))
-		return;
-	t.key = place.key;
-	t.conn = find_conn(place.key);
-	if (!t.conn)
-		return;
-	if (call == CALL_SHUTDOWN)
+	if (find_telling(&t, fd, &place) && is_last_descriptor(&place))
+		tell_closed(&t);
+}
+
+static void shut(void *ctx, struct task_struct *task, struct thread *thread, __u32 fd)
+{
+	struct telling t = { .ctx = ctx, .task = task, .thread = thread };
+	struct place place;
+
+	if (find_telling(&t, fd, &place))
 		tell_shut(&t);
-	else
+}
+
+/* The descriptor is another file's when the call returns. */
+static void replacing(struct task_struct *task, struct thread *thread, __u32 fd)
+{
+	struct place place;
+
+	thread->replaced = find_socket(task, fd, &place) && is_last_descriptor(&place) ? place.key : 0;
+}
+
+static void replaced(void *ctx, struct task_struct *task, struct thread *thread)
+{
+	struct telling t = { .ctx = ctx, .task = task, .thread = thread, .key = thread->replaced };
+
+	thread->replaced = 0;
+	t.conn = t.key ? find_conn(t.key) : 0;
+	if (t.conn)
 		tell_closed(&t);
 }
 
@@ -144,7 +170,7 @@ struct closes {
 
 static long closes_one(__u32 i, struct closes *c)
 {
-	closing(c->ctx, c->task, c->thread, c->first + i, CALL_CLOSE);
+	closing(c->ctx, c->task, c->thread, c->first + i);
 	return 0;
 }
 
@@ -264,8 +290,10 @@ int BPF_PROG(socket_enter, struct pt_regs *regs, long nr)
 	if (!thread)
 		return 0;
 	if (call == CALL_CLOSE || call == CALL_SHUTDOWN || call == CALL_DUP) {
-		if (call == CALL_CLOSE || regs->si != (call == CALL_DUP ? regs->di : SHUT_RD))
-			closing(ctx, task, thread, call == CALL_DUP ? regs->si : regs->di, call);
+		if (call == CALL_CLOSE)
+			closing(ctx, task, thread, regs->di);
+		else if (call == CALL_DUP)
+			replacing(task, thread, regs->si);
 		return 0;
 	}
 	if (call == CALL_CLOSE_RANGE) {
@@ -373,6 +401,20 @@ static void moved(struct transfer *t, struct pt_regs *regs, __u8 call, long ret)
 	moved_on(t, regs->di, direction);
 }
 
+/* A call that may end a connection, and has not failed. */
+static void ended(void *ctx, const struct pt_regs *regs, __u8 call)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct thread *thread = target_thread(task);
+
+	if (!thread)
+		return;
+	if (call == CALL_SHUTDOWN)
+		shut(ctx, task, thread, regs->di);
+	else
+		replaced(ctx, task, thread);
+}
+
 SEC("tp_btf/sys_exit")
 int BPF_PROG(socket_exit, struct pt_regs *regs, long ret)
 {
@@ -383,8 +425,13 @@ int BPF_PROG(socket_exit, struct pt_regs *regs, long ret)
 	struct conn *c;
 	__u8 call = call_of(regs->orig_ax);
 
-	if (call == CALL_OTHER || call >= CALL_CLOSE)
+	if (call == CALL_OTHER)
 		return 0;
+	if (call >= CALL_CLOSE) {
+		if (ret >= 0 && (call == CALL_SHUTDOWN ? regs->si != SHUT_RD : call == CALL_DUP && regs->si != regs->di))
+			ended(ctx, regs, call);
+		return 0;
+	}
 	if (call == CALL_ACCEPT ? ret < 0 : call == CALL_CONNECT ? ret && ret != -EINPROGRESS : ret <= 0)
 		return 0;
 	task = bpf_get_current_task_btf();

@@ -45,6 +45,7 @@ struct thread {
 	__u64 last;		/* connection of its last mark; 0: it waits, or never had one */
 	__u64 served;		/* the last one that it serves, since it waited */
 	__u64 messages;		/* the vector of the call for several messages that it is in; 0: none */
+	__u64 replaced;		/* connection whose last descriptor the dup2(2) that it is in closes; 0: none */
 	__u32 nr_messages;	/* of it that have moved */
 	__u32 served_fd;
 	__u32 has_answered;	/* `served`, since it last read from it */

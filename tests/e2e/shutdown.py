@@ -3,7 +3,7 @@
 """Answers that last until the server shuts its half of the connection: they are whole then, though neither side closes,
 and what the client says after it is no request. Clients that shut theirs before the server has read what they ask for. A
 server that has stopped listening, and serves those that it has. And connections that are closed by a dup2(2) over them, or by
-close_range(2). Both ways of seeing a server's connections, TCP and Unix sockets."""
+close_range(2), and not by calls that fail. Both ways of seeing a server's connections, TCP and Unix sockets."""
 import collections
 import socket
 
@@ -17,6 +17,13 @@ def serve(client):
     head = b""
     while b"\\r\\n\\r\\n" not in head:
         head += client.recv(1000)
+    if b"/fails" in head:
+        for ends in (lambda: os.dup2(1000000, client.fileno())), (lambda: client.shutdown(7)):
+            try:
+                ends()
+                sys.exit("it did not fail")
+            except OSError:
+                pass
     client.sendall(b"HTTP/1.0 200 OK\\r\\n\\r\\nas long as it is")
     if b"/dup" in head:
         os.dup2(0, client.fileno())
@@ -60,13 +67,13 @@ for way, name in ("traces", "tcp"), ("calls", "tcp"), ("calls", path("socket")):
     said = server.stdout.readline()
     address = ("127.0.0.1", int(said)) if name == "tcp" else name
     recording = Recording("-p", server.pid)
-    connections = [ask(address, target) for target in (b"/shut", b"/dup", b"/range") * NR]
+    connections = [ask(address, target) for target in (b"/shut", b"/dup", b"/range", b"/fails") * NR]
     time.sleep(0.2)
     recording.stop()
     got = collections.Counter((r["path"], r["status"], r["elapsed"] is not None) for r in requests_of(recording))
-    equal("requests", got, {("/shut", 200, True): NR, ("/dup", 200, True): NR, ("/range", 200, True): NR})
+    equal("requests", got, {(target, 200, True): NR for target in ("/shut", "/dup", "/range", "/fails")})
     stop(server)
-    step("%s, by %s: %d requests" % (name if name == "tcp" else "Unix", way, 3 * NR))
+    step("%s, by %s: %d requests" % (name if name == "tcp" else "Unix", way, 4 * NR))
 
 # ---- the client's end is there before its request is read ----
 
