@@ -59,20 +59,26 @@ static bool read_small(char *ret_text, size_t room, const char *path)
 	return len > 0;
 }
 
-/* The value behind "Key:" in /proc/PID/status; false when there is none. */
+/* The value behind "Key:" in /proc/PID/status; false when there is none. The line with its groups may have 700 KB. */
 static bool status_field(uint32_t pid, const char *key, char *ret_value, size_t room)
 {
-	char path[64], text[8192], *line, *save;
+	char path[64], *line = NULL;
+	bool is_found = false;
+	size_t line_room = 0;
+	FILE *f;
 
 	snprintf(path, sizeof(path), "/proc/%u/status", pid);
-	if (!read_small(text, sizeof(text), path))
+	f = fopen(path, "re");
+	if (!f)
 		return false;
-	for (line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
-		if (str_starts(line, key) && line[strlen(key)] == ':') {
+	while (!is_found && getline(&line, &line_room, f) > 0) {
+		is_found = str_starts(line, key) && line[strlen(key)] == ':';
+		if (is_found)
 			snprintf(ret_value, room, "%s", line + strlen(key) + 1);
-			return true;
-		}
-	return false;
+	}
+	free(line);
+	fclose(f);
+	return is_found;
 }
 
 int process_check(uint32_t *pid, struct err *e)

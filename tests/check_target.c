@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <check.h>
 #include <errno.h>
+#include <grp.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -10,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/alloc.h"
 #include "collector/maps.h"
 #include "collector/root.h"
 #include "collector/target.h"
@@ -298,6 +303,44 @@ START_TEST(inner_pid_of_ours_is_our_pid)
 }
 END_TEST
 
+/* In status, what is told of filters stands behind the groups. */
+static pid_t start_filtered(size_t nr_groups)
+{
+	struct sock_filter allow = BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+	struct sock_fprog filter = { 1, &allow };
+	gid_t *groups = xcalloc(nr_groups, sizeof(*groups));
+	int ends[2];
+	char ready;
+	pid_t pid;
+	size_t i;
+
+	for (i = 0; i < nr_groups; i++)
+		groups[i] = 10000 + (gid_t)i;
+	ck_assert_int_eq(pipe(ends), 0);
+	pid = fork();
+	if (!pid) {
+		if (setgroups(nr_groups, groups) || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
+		    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) || write(ends[1], "", 1) < 0)
+			_exit(1);
+		pause();
+	}
+	close(ends[1]);
+	ck_assert_int_eq(read(ends[0], &ready, 1), 1);
+	close(ends[0]);
+	free(groups);
+	return pid;
+}
+
+START_TEST(a_filter_is_seen_behind_many_groups)
+{
+	pid_t child = start_filtered(2000);
+
+	ck_assert(process_is_filtered((uint32_t)child));
+	ck_assert_uint_eq(process_inner_pid((uint32_t)child), (uint32_t)child);
+	harness_stop(child, SIGKILL);
+}
+END_TEST
+
 Suite *check_target_suite(void)
 {
 	Suite *s = suite_create("target");
@@ -314,6 +357,8 @@ Suite *check_target_suite(void)
 	tcase_add_test(tc, who_has_ended_is_told);
 	tcase_add_test(tc, nobody_is_told_by_number);
 	tcase_add_test(tc, inner_pid_of_ours_is_our_pid);
+	if (harness_can_or_omit(s, "many groups", CAN_ROOT))
+		tcase_add_test(tc, a_filter_is_seen_behind_many_groups);
 	suite_add_tcase(s, tc);
 	return s;
 }
