@@ -44,7 +44,7 @@ void durations_settle(struct durations *d);
 void durations_release(struct durations *d);
 /* 0 where there are none, as the one below. */
 double durations_mean_ns(const struct durations *d);
-/* The q-th quantile, 0 to 1, as quantile_u64() has it. */
+/* The q-th quantile, 0 to 1: the smallest with at least q of all up to it. */
 uint64_t durations_quantile_ns(const struct durations *d, double q);
 
 #endif

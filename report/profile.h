@@ -183,7 +183,4 @@ static inline double profile_seconds(const struct profile *p, uint64_t weight)
 void group_release(struct group *g);
 void profile_release(struct profile *p);
 
-/* The q-th quantile (0 to 1) of sorted values: the smallest with at least q of all up to it. */
-uint64_t quantile_u64(const uint64_t *sorted, size_t nr, double q);
-
 #endif

@@ -119,8 +119,8 @@ static void note_written(struct profile_dir *d, const struct profile *p)
 		d->remark = remark;
 }
 
-int profile_dir_write(struct profile_dir *d, const struct profile *p, const struct group *g,
-		      struct err *e)
+/* No file is left where it could not be written. */
+static int write_request(struct profile_dir *d, const struct profile *p, const struct group *g, struct err *e)
 {
 	struct profile of_one = *p;
 	struct str name = { 0 };
@@ -164,7 +164,7 @@ int profile_dir_write_all(struct profile_dir *d, const struct profile *p, struct
 		qsort(requests.at, requests.nr, sizeof(*requests.at), by_id);
 	vec_each(&requests, g)
 		if (!err)
-			err = profile_dir_write(d, p, *g, e);
+			err = write_request(d, p, *g, e);
 	vec_release(&requests);
 	return err;
 }

@@ -5,7 +5,7 @@
  * a number where that is taken as well.
  *
  *	err = profile_dir_new(&options, &d, &e);
- *	err = profile_dir_write(d, profile, group, &e);		again for each request
+ *	err = profile_dir_write_all(d, profile, &e);
  *	... profile_dir_nr(d) files ...
  *	profile_dir_free(d);
  */
@@ -31,10 +31,10 @@ int profile_dir_new(const struct profile_dir_options *o, struct profile_dir **re
 		    struct err *e);
 /* NULL is a no-op. */
 void profile_dir_free(struct profile_dir *d);
-/* g: of a request. No file is left where it could not be written: -ENOSPC and the like. */
-int profile_dir_write(struct profile_dir *d, const struct profile *p, const struct group *g,
-		      struct err *e);
-/* All requests of a profile by request, in the order of their ids. */
+/*
+ * All requests of a profile by request, in the order of their ids, up to the first that cannot be written (-ENOSPC and
+ * the like), of which no file is left.
+ */
 int profile_dir_write_all(struct profile_dir *d, const struct profile *p, struct err *e);
 /* Files written so far. */
 uint64_t profile_dir_nr(const struct profile_dir *d);

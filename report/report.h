@@ -40,7 +40,7 @@ void report_init(struct report *r, const struct report_options *o);
 void report_release(struct report *r);
 /* Errors are feed_input()'s. */
 int report_input(struct report *r, const char *path, struct err *e);
-/* The same for a reader that is open; name is what messages call it. */
+/* The same for a reader that is open (tests, of bytes in memory); name is what messages call it. */
 int report_reader(struct report *r, struct reader *reader, const char *name, struct err *e);
 /* Once, after the last input. Lent until report_release(). */
 const struct profile *report_finish(struct report *r);

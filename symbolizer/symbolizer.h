@@ -130,7 +130,7 @@ uint32_t symbolizer_name(struct symbolizer *s, const char *symbol);
  */
 Elf *symbolizer_elf(struct symbolizer *s, uint32_t module);
 
-/* For the tally under a report. */
+/* What was asked for, and what was missing: for tests. */
 struct symbolizer_stats {
 	uint64_t nr_resolved;		/* distinct (module, address) */
 	uint64_t nr_no_symbol;

@@ -3,7 +3,6 @@
 
 #include "base/hash.h"
 #include "report/durations.h"
-#include "report/profile.h"
 
 Suite *check_durations_suite(void);
 
@@ -22,6 +21,20 @@ static int by_value(const void *a, const void *b)
 	const uint64_t *x = a, *y = b;
 
 	return (*x > *y) - (*x < *y);
+}
+
+static uint64_t quantile_of(const uint64_t *sorted, size_t nr, double q)
+{
+	size_t rank;
+
+	if (!nr)
+		return 0;
+	/* Nearest rank: the smallest whole number of values that is no less than q of them. */
+	rank = (size_t)(q * (double)nr);
+	if ((double)rank < q * (double)nr)
+		rank++;
+	rank = rank < 1 ? 1 : rank > nr ? nr : rank;
+	return sorted[rank - 1];
 }
 
 static const struct {
@@ -65,7 +78,7 @@ START_TEST(durations_agree_with_a_sorted_list)
 	ck_assert_uint_eq(d.nr, nr);
 	ck_assert_double_eq(durations_mean_ns(&d), nr ? sum / (double)nr : 0);
 	for (i = 0; i < ARRAY_LEN(quantiles); i++) {
-		uint64_t want = quantile_u64(sorted, nr, quantiles[i]);
+		uint64_t want = quantile_of(sorted, nr, quantiles[i]);
 		uint64_t got = durations_quantile_ns(&d, quantiles[i]);
 
 		ck_assert_uint_le(got, want);
@@ -78,6 +91,27 @@ START_TEST(durations_agree_with_a_sorted_list)
 		ck_assert_uint_le(d.list.cap, 2048);
 	durations_release(&d);
 	free(sorted);
+}
+END_TEST
+
+static const struct {
+	double q;
+	uint64_t want;
+} quantile_cases[] = { { 0, 1 }, { 0.1, 1 }, { 0.11, 2 }, { 0.5, 5 }, { 0.9, 9 }, { 0.99, 10 }, { 1, 10 } };
+
+START_TEST(quantiles_are_values_that_occurred)
+{
+	struct durations d = { 0 };
+	uint64_t i;
+
+	ck_assert_uint_eq(durations_quantile_ns(&d, quantile_cases[_i].q), 0);
+	for (i = 1; i <= 10; i++) {
+		durations_add(&d, i);
+		durations_settle(&d);
+		ck_assert_uint_eq(durations_quantile_ns(&d, 0), 1);
+	}
+	ck_assert_uint_eq(durations_quantile_ns(&d, quantile_cases[_i].q), quantile_cases[_i].want);
+	durations_release(&d);
 }
 END_TEST
 
@@ -130,6 +164,7 @@ Suite *check_durations_suite(void)
 	TCase *tc = tcase_create("durations");
 
 	tcase_add_loop_test(tc, durations_agree_with_a_sorted_list, 0, ARRAY_LEN(cases));
+	tcase_add_loop_test(tc, quantiles_are_values_that_occurred, 0, ARRAY_LEN(quantile_cases));
 	tcase_add_test(tc, durations_of_several_are_added);
 	tcase_add_test(tc, durations_without_end_take_no_more_memory);
 	suite_add_tcase(s, tc);

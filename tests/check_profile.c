@@ -810,23 +810,6 @@ START_TEST(profile_counts_where_there_is_no_time)
 }
 END_TEST
 
-static const struct {
-	double q;
-	uint64_t want;
-} quantile_cases[] = { { 0, 1 },   { 0.1, 1 },	 { 0.11, 2 }, { 0.5, 5 },
-		       { 0.9, 9 }, { 0.99, 10 }, { 1, 10 } };
-
-START_TEST(quantiles_are_values_that_occurred)
-{
-	static const uint64_t sorted[] = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 };
-
-	ck_assert_uint_eq(quantile_u64(sorted, ARRAY_LEN(sorted), quantile_cases[_i].q),
-			  quantile_cases[_i].want);
-	ck_assert_uint_eq(quantile_u64(sorted, 0, quantile_cases[_i].q), 0);
-	ck_assert_uint_eq(quantile_u64(sorted, 1, quantile_cases[_i].q), 1);
-}
-END_TEST
-
 /* ---- anything at all ---- */
 
 static void add_random(struct recording_builder *b, uint64_t seed)
@@ -917,7 +900,6 @@ Suite *check_profile_suite(void)
 	tcase_add_loop_test(tc, profile_counts_stacks_cut_by_the_kernel, 0, ARRAY_LEN(depth_cases));
 	tcase_add_test(tc, profile_takes_time_from_the_clock);
 	tcase_add_test(tc, profile_counts_where_there_is_no_time);
-	tcase_add_loop_test(tc, quantiles_are_values_that_occurred, 0, ARRAY_LEN(quantile_cases));
 	tcase_add_loop_test(tc, profile_conserves_samples, 0, 15);
 	suite_add_tcase(s, tc);
 	return s;
