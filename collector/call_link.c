@@ -224,7 +224,7 @@ int call_link_find_patched(struct call_place *places, size_t nr, const struct pa
 		vec_push(&ranges, (struct patched_range){ .off = places[i].code.off, .end = places[i].code.end });
 	nr_marked = patched_find(pid, file, ranges.at, nr);
 	for (i = 0; i < nr; i++)
-		places[i].code.is_patched = ranges.at[i].is_patched;
+		places[i].code.is = ranges.at[i].is;
 	vec_release(&ranges);
 	return nr_marked;
 }

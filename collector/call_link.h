@@ -67,7 +67,7 @@ int call_link_ask(int multi_fd);
 int call_link_attach(struct call_link *l, const struct call_programs *programs, const char *path,
 		     const struct call_place *places, size_t nr, uint32_t pid, struct err *e);
 void call_link_release(struct call_link *l);
-/* Marks the places whose code the process has changed, and returns how many, or an error: patched_find(). */
+/* Marks the places that no probe belongs at in the process, and returns how many, or an error: patched_find(). */
 int call_link_find_patched(struct call_place *places, size_t nr, const struct patched_file *file, uint32_t pid);
 
 /* A path that opens what the descriptor has open, for as long as it has. */

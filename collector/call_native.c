@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -98,16 +99,28 @@ static int attach_range(struct call_native *n, struct call_attached *a, const st
 	return 0;
 }
 
-static void say_patched(struct call_native *n, const struct call_attached *a, size_t function)
+/* Each function once, in whichever process. */
+static void say_patched(struct call_native *n, const struct call_attached *a, const struct places *p, enum patched how)
 {
-	struct call_function *f = &n->functions.at[function];
+	const char *module = n->files.at[a->file].module, *first = NULL;
+	char more[32] = "";
+	size_t nr = 0, i;
 
-	if (f->is_patched)
-		return;
-	f->is_patched = true;
-	log_warn("calls of %s in %s are not counted in process %u: it has changed the function's code in its memory", f->name,
-		 n->files.at[a->file].module, a->pid);
-	note_function(n, function, FUNCTION_IS_INEXACT);
+	for (i = 0; i < p->at.nr; i++) {
+		struct call_function *f = &n->functions.at[p->ids.at[i]];
+
+		if (p->at.at[i].code.is != how || f->is_left_out)
+			continue;
+		f->is_left_out = true;
+		first = first ? first : f->name;
+		nr++;
+		note_function(n, p->ids.at[i], FUNCTION_IS_INEXACT);
+	}
+	if (nr > 1)
+		snprintf(more, sizeof(more), " and %zu more", nr - 1);
+	if (nr)
+		log_warn("calls of %s%s in %s are not counted in process %u: code that it %s", first, more, module, a->pid,
+			 patched_text(how));
 }
 
 /* The others of the process, and the same in others, are counted. */
@@ -117,15 +130,16 @@ static int leave_patched(struct call_native *n, const struct call_attached *a, s
 	char path[CALL_LINK_PATH_SIZE];
 	const struct patched_file file = { call_link_path(f->fd, path), f->dev, f->inode };
 	int nr_patched = call_link_find_patched(p->at.at, p->at.nr, &file, a->pid);
+	enum patched how;
 	size_t i, nr = 0;
 
 	if (nr_patched < 0)
 		return err_set(e, nr_patched, "cannot look into the process's memory: %m");
+	for (how = PATCHED_CHANGED; how < NR_PATCHED && nr_patched; how++)
+		say_patched(n, a, p, how);
 	for (i = 0; i < p->at.nr; i++) {
-		if (p->at.at[i].code.is_patched) {
-			say_patched(n, a, p->ids.at[i]);
+		if (p->at.at[i].code.is)
 			continue;
-		}
 		p->at.at[nr] = p->at.at[i];
 		p->ids.at[nr++] = p->ids.at[i];
 	}
@@ -284,6 +298,21 @@ void call_native_miss(struct call_native *n, const char *path)
 	for (i = 0; i < n->files.nr; i++)
 		if (!strcmp(n->files.at[i].module, path))
 			doubt_file(n, i);
+}
+
+void call_native_map_unprobed(struct call_native *n, uint32_t pid, const char *path)
+{
+	size_t i;
+
+	for (i = 0; i < n->files.nr; i++) {
+		struct call_file *f = &n->files.at[i];
+
+		if (f->fd < 0 || f->is_unprobed || strcmp(f->module, path))
+			continue;
+		f->is_unprobed = true;
+		doubt_file(n, i);
+		log_warn("calls in %s may be missing: code that process %u %s", path, pid, patched_text(PATCHED_UNPROBED));
+	}
 }
 
 bool call_native_hangs_at(const struct call_native *n, uint32_t task)

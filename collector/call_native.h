@@ -39,6 +39,7 @@ struct call_file {
 	uint64_t dev, inode;
 	struct build_id build_id;
 	bool is_go;
+	bool is_unprobed;	/* while recording a process has mapped it such that it may have no probes: it was said */
 };
 
 struct call_function {
@@ -48,7 +49,7 @@ struct call_function {
 	bool is_aliased;	/* there are several */
 	struct call_placement placement;
 	bool is_off;		/* its probe was taken away, or could not be placed */
-	bool is_patched;	/* in one of the processes: it was said, and has no probe there */
+	bool is_left_out;	/* in one of the processes, for what that did with its code: it was said */
 };
 
 struct call_native {
@@ -87,6 +88,8 @@ bool call_native_knows(const struct call_native *n, const struct writer_mmap *m)
 bool call_native_map(struct call_native *n, const struct writer_mmap *m);
 /* That file was not searched: others had that path before, or another process has, and their rows are not all. */
 void call_native_miss(struct call_native *n, const char *path);
+/* A process has mapped code, or changed how, such that the kernel puts no more probes in: patched.h. */
+void call_native_map_unprobed(struct call_native *n, uint32_t pid, const char *path);
 /* Some probes hang at that thread: call_link.h. */
 bool call_native_hangs_at(const struct call_native *n, uint32_t task);
 /* Rows of what is counted in that process say that calls may be missing. */

@@ -298,13 +298,16 @@ static int check_patched(const struct python_file *f, uint32_t pid, struct err *
 	char path[CALL_LINK_PATH_SIZE];
 	const struct patched_file file = { call_link_path(f->fd, path), f->dev, f->inode };
 	int nr = call_link_find_patched(f->places.at.at, f->places.at.nr, &file, pid);
+	size_t i = 0;
 
 	if (nr < 0)
 		return err_set(e, nr, "cannot look into the process's memory: %m");
 	if (!nr)
 		return 0;
-	return err_set(e, -EOPNOTSUPP, "--calls python: process %u has changed the interpreter's code in its memory: %s", pid,
-		       f->module);
+	while (!f->places.at.at[i].code.is)
+		i++;
+	return err_set(e, -EOPNOTSUPP, "--calls python: no probe belongs on the code of the interpreter %s, which process %u %s",
+		       f->module, pid, patched_text(f->places.at.at[i].code.is));
 }
 
 /* The probes of a file that the process does not map yet wait until it does. */

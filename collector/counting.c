@@ -199,6 +199,8 @@ static void note_mapping(struct counting *c, const struct record *rec)
 	};
 
 	c->is_known.at[file] |= knows(c, &at);
+	if (c->native && patched_is_unprobed((int)rec->mmap.prot, rec->mmap.flags & MAP_SHARED))
+		call_native_map_unprobed(c->native, rec->pid, at.path);
 	if (c->is_known.at[file])
 		return;
 	vec_each(&c->mapped, m)

@@ -27,6 +27,7 @@
 #include "base/err.h"
 #include "base/vec.h"
 #include "collector/image.h"
+#include "collector/patched.h"
 #include "collector/probe_arg.h"
 #include "collector/spec.h"
 
@@ -131,8 +132,8 @@ void locate_entries(struct locate *l, struct probe_sites *sites);
  * take a loop's rounds for calls; static.
  */
 const char *locate_why_repeated(struct locate *l, const struct probe_site *site);
-/* One that a process has changed the code of in its memory (patched.h), of those of one file; NULL: none. */
-const struct probe_site *locate_patched(const struct probe_site *sites, size_t nr, uint32_t pid);
+/* One that no probe belongs on in a process (patched.h), of those of one file, and why; NULL: none. */
+const struct probe_site *locate_patched(const struct probe_site *sites, size_t nr, uint32_t pid, enum patched *ret_how);
 /* See call_place_is_changed(). */
 bool locate_is_changed(const struct probe_site *site, bool is_entry);
 /* Of a USDT probe's site: call_place_is_nop(), and in no other instruction of its function. */

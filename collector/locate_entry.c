@@ -7,7 +7,6 @@
 #include "collector/call_jumps.h"
 #include "collector/call_place.h"
 #include "collector/locate.h"
-#include "collector/patched.h"
 #include "collector/probe.h"
 
 /* Longer functions are taken as they are. Of a symbol without a size no more bytes are looked at. */
@@ -144,7 +143,7 @@ bool locate_is_nop(struct locate *l, const struct probe_site *site)
 	return call_place_is_nop(code, read_instruction(site, code)) && !is_inside(l, site);
 }
 
-const struct probe_site *locate_patched(const struct probe_site *sites, size_t nr, uint32_t pid)
+const struct probe_site *locate_patched(const struct probe_site *sites, size_t nr, uint32_t pid, enum patched *ret_how)
 {
 	const struct patched_file file = { sites->open_path, sites->dev, sites->inode };
 	VEC(struct patched_range) ranges = { 0 };
@@ -159,8 +158,10 @@ const struct probe_site *locate_patched(const struct probe_site *sites, size_t n
 	}
 	/* Without a descriptor there are no probes either. */
 	if (patched_find(pid, &file, ranges.at, nr) > 0)
-		for (i = 0; i < nr && !found; i++)
-			found = ranges.at[i].is_patched ? &sites[i] : NULL;
+		for (i = 0; i < nr && !found; i++) {
+			found = ranges.at[i].is ? &sites[i] : NULL;
+			*ret_how = ranges.at[i].is;
+		}
 	vec_release(&ranges);
 	return found;
 }

@@ -175,14 +175,14 @@ static int check_in_memory(const struct probe_marker *m, const struct probe_site
 			   struct err *e)
 {
 	vec_each(&pids->at, pid) {
-		const struct probe_site *site = locate_patched(sites, nr, *pid);
+		enum patched how;
+		const struct probe_site *site = locate_patched(sites, nr, *pid, &how);
 
 		if (!site)
 			continue;
-		err_set(e, -EOPNOTSUPP, "--marker %s: process %u has changed the code of %s in its memory (a hook, a live patch): "
-					"a probe there would undo half of that",
-			m->spec->text, *pid, site->name);
-		return err_remedy(e, "Name another probe: a function that calls it, for one.");
+		err_set(e, -EOPNOTSUPP, "--marker %s: no probe belongs on the code of %s, which process %u %s", m->spec->text,
+			site->name, *pid, patched_text(how));
+		return err_remedy(e, "Name another probe: a function that calls it, or one in another file.");
 	}
 	return 0;
 }

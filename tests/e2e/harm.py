@@ -344,7 +344,7 @@ def check_patched():
     other = start_target(program, ready="ready", stdin=subprocess.PIPE)
     for marker in ("func:hooked", "begin=plain,end=hooked%return", "begin=hooked,end=plain"):
         done = wperf("record", "-o", path("patched.data"), "-p", "%d,%d" % (other.pid, hooked.pid), "--marker", marker, status=USAGE)
-        has(marker, done.stderr, "process %d has changed the code of hooked in its memory" % hooked.pid)
+        has(marker, done.stderr, "the code of hooked, which process %d has changed in its memory" % hooked.pid)
     recording = Recording("-p", "%d,%d" % (hooked.pid, other.pid), "--marker", "func:plain", "--calls", "hooked", "--calls", "plain")
     equal("what was hooked", hooked.communicate("\n", PATIENCE)[0], "%d\n" % want)
     equal("what was not", other.communicate("\n", PATIENCE)[0], "%d\n" % sum(i * 8 for i in range(100)))
@@ -356,10 +356,76 @@ def check_patched():
 
     python = start_target("/usr/bin/python3", "-c", PATCHED_PYTHON, ready="ready", stdin=subprocess.PIPE)
     done = wperf("record", "-o", path("patched.data"), "-p", str(python.pid), "--calls", "python", status=USAGE)
-    has("an interpreter", done.stderr, "process %d has changed the interpreter's code in its memory" % python.pid)
+    has("an interpreter", done.stderr, ", which process %d has changed in its memory" % python.pid)
     python.communicate("\n", PATIENCE)
     equal("exit statuses", [p.returncode for p in (hooked, other, python)], [0, 0, 0])
     step("code that is changed in memory")
+
+
+# What it does with the page of its own code that begins with `placed`, before or behind a line from stdin.
+PLACED = r"""
+#define _GNU_SOURCE
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+__attribute__((noipa, aligned(4096))) int placed(int x) { return x * 3; }
+__attribute__((noipa, aligned(4096))) int behind(int x) { return x + 2; }
+static void move(void)
+{
+	void *copy = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	memcpy(copy, (void *)placed, 4096);
+	mprotect(copy, 4096, PROT_READ | PROT_EXEC);
+	mremap(copy, 4096, 4096, MREMAP_MAYMOVE | MREMAP_FIXED, (void *)placed);
+}
+static void place(char how)
+{
+	if (how == 'w')
+		mprotect((void *)placed, 4096, PROT_READ | PROT_WRITE | PROT_EXEC);
+	if (how == 'm')
+		move();
+}
+int main(int argc, char **argv)
+{
+	int i, sum = 0;
+
+	place(argv[1][0]);
+	puts("ready");
+	fflush(stdout);
+	getchar();
+	place(argv[1][1]);
+	for (i = 0; i < 100; i++)
+		sum += placed(i) + behind(i);
+	printf("%d\n", sum);
+	return 0;
+}
+"""
+
+
+def check_placed():
+    """Code that lies where the kernel puts no probes is not counted, though the kernel takes them."""
+    program = path("placed")
+    with open(program + ".c", "w") as f:
+        f.write(PLACED)
+    run("gcc", "-O1", "-g", "-o", program, program + ".c")
+    for how, word in (("w-", "maps shared or writable"), ("m-", "has moved to other memory")):
+        target = start_target(program, how, ready="ready", stdin=subprocess.PIPE)
+        done = wperf("record", "-o", path("placed.data"), "-p", str(target.pid), "--marker", "func:placed", status=USAGE)
+        has("a marker", done.stderr, "the code of placed, which process %d %s" % (target.pid, word))
+        recording = Recording("-p", str(target.pid), "--marker", "func:behind", "--calls", "placed", "--calls", "behind")
+        equal("what it says", target.communicate("\n", PATIENCE)[0], "%d\n" % sum(i * 4 + 2 for i in range(100)))
+        recording.stop()
+        has("what is not counted", recording.talk, "calls of placed in %s are not counted in process %d: code that it %s" %
+            (program, target.pid, word))
+        equal("calls", counted(report(recording.file), ("placed", "behind")), ({"behind": (100, 100)}, set()))
+    target = start_target(program, "-w", ready="ready", stdin=subprocess.PIPE)
+    recording = Recording("-p", str(target.pid), "--marker", "func:behind", "--calls", "placed")
+    target.communicate("\n", PATIENCE)
+    recording.stop()
+    has("mapped otherwise", recording.talk, "calls in %s may be missing: code that process %d maps shared or writable" % (
+        program, target.pid))
+    equal("its calls", counted(report(recording.file), ("placed",)), ({"placed": (100, 100)}, {"placed"}))
+    step("code where no probes are put")
 
 
 # Two tables whose bytes begin like a ret, and a switch; the second function has unwind info, as compilers write it.
@@ -660,6 +726,6 @@ def check_switches():
     step("several stacks, a filter")
 
 
-for one in (check_named, check_all, check_red_zone, check_throws, check_patched, check_data, check_jumps, check_switches):
+for one in (check_named, check_all, check_red_zone, check_throws, check_patched, check_placed, check_data, check_jumps, check_switches):
     if len(sys.argv) < 2 or one.__name__ in sys.argv[1:]:
         one()
