@@ -12,11 +12,12 @@
 #include <bpf/bpf_core_read.h>
 
 struct task_struct {
-	int tgid;
+	int tgid, exit_code;
 } __attribute__((preserve_access_index));
 
-/* Children that found no room in `targets`. */
-__u64 nr_not_followed;
+enum { TRAP = 5, SIGNAL_BITS = 0x7f };	/* SIGTRAP; of an exit code, as wait(2) has it */
+
+struct follow_seen seen;
 
 SEC("perf_event")
 int sample_filter(void *ctx)
@@ -43,7 +44,18 @@ int follow_fork(struct bpf_raw_tracepoint_args *ctx)
 	}
 	bpf_map_update_elem(&target_slots, &slot, &yes, BPF_ANY);
 	if (bpf_map_update_elem(&targets, &child, &yes, BPF_ANY))
-		__sync_fetch_and_add(&nr_not_followed, 1);
+		__sync_fetch_and_add(&seen.nr_not_followed, 1);
+	return 0;
+}
+
+SEC("raw_tp/sched_process_exit")
+int follow_exit(struct bpf_raw_tracepoint_args *ctx)
+{
+	int code = BPF_CORE_READ((struct task_struct *)ctx->args[0], exit_code);
+	__u32 tgid = bpf_get_current_pid_tgid() >> 32;
+
+	if ((code & SIGNAL_BITS) == TRAP && is_target(tgid))
+		seen.trapped = tgid;
 	return 0;
 }
 

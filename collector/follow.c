@@ -15,15 +15,19 @@ BPF_OBJECT(follow);
 
 struct follow {
 	struct bpf_object *object;
-	struct bpf_link *fork_link;
+	struct bpf_link *fork_link, *exit_link;
 	int targets_fd, slots_fd, filter_fd;
 	struct bpf_map *globals;
 };
 
+static struct bpf_link *attach(const struct follow *f, const char *program, const char *tracepoint)
+{
+	return bpf_program__attach_raw_tracepoint(bpf_object__find_program_by_name(f->object, program), tracepoint);
+}
+
 int follow_new(struct follow **ret_follow, struct err *e)
 {
 	struct follow *f = xcalloc(1, sizeof(*f));
-	struct bpf_program *fork_program;
 	int err;
 
 	err = bpf_object_load_embedded("follow", bpf_object_follow, bpf_object_follow_end, NULL,
@@ -34,10 +38,10 @@ int follow_new(struct follow **ret_follow, struct err *e)
 	f->slots_fd = bpf_object__find_map_fd_by_name(f->object, "target_slots");
 	f->filter_fd = bpf_program__fd(bpf_object__find_program_by_name(f->object, "sample_filter"));
 	f->globals = bpf_object__find_map_by_name(f->object, ".bss");
-	fork_program = bpf_object__find_program_by_name(f->object, "follow_fork");
-	f->fork_link = bpf_program__attach_raw_tracepoint(fork_program, "sched_process_fork");
-	if (!f->fork_link) {
-		err = err_set(e, -errno, "cannot follow forks: raw tracepoint: %m");
+	f->fork_link = attach(f, "follow_fork", "sched_process_fork");
+	f->exit_link = f->fork_link ? attach(f, "follow_exit", "sched_process_exit") : NULL;
+	if (!f->exit_link) {
+		err = err_set(e, -errno, "cannot follow processes: raw tracepoint: %m");
 		goto fail;
 	}
 	*ret_follow = f;
@@ -52,6 +56,7 @@ void follow_free(struct follow *f)
 	if (!f)
 		return;
 	bpf_link__destroy(f->fork_link);
+	bpf_link__destroy(f->exit_link);
 	bpf_object__close(f->object);
 	free(f);
 }
@@ -91,16 +96,15 @@ size_t follow_list(const struct follow *f, uint32_t *ret_pids, size_t max)
 	return nr;
 }
 
-uint64_t follow_nr_lost(const struct follow *f)
+struct follow_seen follow_seen(const struct follow *f)
 {
+	struct follow_seen seen = { 0 };
 	uint32_t zero = 0;
-	uint64_t nr = 0;
 
-	/* .bss holds nothing but the counter. */
-	if (!f->globals || bpf_map__value_size(f->globals) != sizeof(nr) ||
-	    bpf_map_lookup_elem(bpf_map__fd(f->globals), &zero, &nr))
-		return 0;
-	return nr;
+	if (!f->globals || bpf_map__value_size(f->globals) != sizeof(seen) ||
+	    bpf_map_lookup_elem(bpf_map__fd(f->globals), &zero, &seen))
+		return (struct follow_seen){ 0 };
+	return seen;
 }
 
 int follow_filter(struct follow *f, int perf_fd)

@@ -11,6 +11,12 @@
 /* By the low bits of a pid most processes are known to be no target. A power of two. */
 #define FOLLOW_NR_SLOTS 4096
 
+/* What the programs have seen: all of their .bss. */
+struct follow_seen {
+	unsigned long long nr_not_followed;	/* children that found no room in the set */
+	unsigned long long trapped;		/* a process of the target that was ended by SIGTRAP; 0: none */
+};
+
 #ifndef __bpf__
 #include <stdbool.h>
 #include <stdint.h>
@@ -35,8 +41,8 @@ bool follow_has(const struct follow *f, uint32_t pid);
 void follow_forget(struct follow *f, uint32_t pid);
 /* The pids in the set now, at most max of them; returns how many. Gone ones may be among them. */
 size_t follow_list(const struct follow *f, uint32_t *ret_pids, size_t max);
-/* Children that found no room in the set. */
-uint64_t follow_nr_lost(const struct follow *f);
+/* Up to now. */
+struct follow_seen follow_seen(const struct follow *f);
 
 /* Lets only the target's samples through on this perf event. Negative errno. */
 int follow_filter(struct follow *f, int perf_fd);

@@ -358,7 +358,7 @@ static void tell(uint64_t nr, const char *what)
 static void write_tallies(struct recorder *r, const struct marker_counts *marks)
 {
 	const struct attachment *a = &r->attachment;
-	uint64_t nr_not_followed = a->follow ? follow_nr_lost(a->follow) : 0;
+	uint64_t nr_not_followed = a->follow ? follow_seen(a->follow).nr_not_followed : 0;
 	struct keep_stats kept;
 
 	keep_stats(a->keep, &kept);
@@ -451,6 +451,26 @@ static int finish(struct recorder *r, struct err *e)
 	return 0;
 }
 
+static bool has_probes(const struct attachment *a)
+{
+	vec_each(&a->markers, m)
+		if (m->source == &marker_probe)
+			return true;
+	return a->counting;
+}
+
+/* Whether it was a copy of a breakpoint that it met, nobody knows by now. */
+static void tell_of_trapped(const struct attachment *a)
+{
+	uint32_t pid = a->follow && has_probes(a) ? (uint32_t)follow_seen(a->follow).trapped : 0;
+
+	if (pid)
+		log_warn("process %u was ended by SIGTRAP while probes were in it, maybe by them: a program that copies its code, as "
+			 "for huge pages (node --use-largepages=on, PHP's opcache.huge_code_pages=1), runs their breakpoints as its "
+			 "own. Switch that off, or record without --calls and with --marker none or auto",
+			 pid);
+}
+
 /* What does not end when it is asked to is left to who started it. */
 static void end_workload(struct recorder *r)
 {
@@ -498,6 +518,7 @@ int recorder_run(const struct recorder_config *config, struct err *e)
 		alloc_expect_little();
 		record(&r);
 		err = finish(&r, e);
+		tell_of_trapped(&r.attachment);
 		end_workload(&r);
 		tell_of_those_left(&r);
 	} else if (r.attachment.writer) {

@@ -425,6 +425,14 @@ def check_placed():
     has("mapped otherwise", recording.talk, "calls in %s may be missing: code that process %d maps shared or writable" % (
         program, target.pid))
     equal("its calls", counted(report(recording.file), ("placed",)), ({"placed": (100, 100)}, {"placed"}))
+    target = start_target(program, "-m", ready="ready", stdin=subprocess.PIPE)
+    recording = Recording("-p", str(target.pid), "--marker", "none", "--calls", "placed")
+    target.communicate("\n", PATIENCE)
+    equal("what moves its code with probes in it", target.returncode, -signal.SIGTRAP)
+    recording.stop()
+    has("why", recording.talk, "process %d was ended by SIGTRAP while probes were in it" % target.pid)
+    done = wperf("record", "-o", path("placed.data"), "--", "sh", "-c", "kill -TRAP $$", status=128 + signal.SIGTRAP)
+    check("SIGTRAP" not in done.stderr, "without probes: " + done.stderr)
     step("code where no probes are put")
 
 
