@@ -407,8 +407,11 @@ int attachment_begin(struct attachment *a, struct err *e)
 {
 	int err = 0;
 
+	/* Marks come last: what begins with one has its samples and its calls. */
 	sampler_enable(&a->sampler);
 	counting_start(a->counting);
+	vec_each(&a->markers, m)
+		m->source->record(m->self, true);
 	snapshot_kernel(a->writer);
 	keep_vdso(a->keep);
 	snapshot_processes(a);

@@ -85,6 +85,8 @@ void call_python_free(struct call_python *p);
  * nothing yet. Where it cannot be had nothing is taken out.
  */
 void python_cost_begin(struct call_python *p);
+/* What the core has counted of it, which is nobody's. Where nothing is counted any more. */
+void python_cost_forget(struct call_python *p);
 void python_cost_end(struct call_python *p);
 /* Measures it again, and takes the probes off where they take more than they may. */
 void python_cost_tick(struct call_python *p, uint64_t now_ns);

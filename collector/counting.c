@@ -389,7 +389,7 @@ void counting_stop(struct counting *c)
 	call_core_stop(c->core);
 	/* Of its own thread nothing is to be read. */
 	if (c->python)
-		python_cost_end(c->python);
+		python_cost_forget(c->python);
 	call_core_read_rest(c->core);
 }
 

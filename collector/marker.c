@@ -48,3 +48,12 @@ int marker_give_rings(struct bpf_object *object, const struct sampler *sampler, 
 	}
 	return 0;
 }
+
+void marker_set_recording(struct bpf_object *object, bool is_recording)
+{
+	uint32_t zero = 0, value = is_recording;
+	int fd = object ? bpf_object__find_map_fd_by_name(object, ".data.marks") : -1;
+
+	if (fd >= 0)
+		bpf_map_update_elem(fd, &zero, &value, BPF_ANY);
+}

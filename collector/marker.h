@@ -50,6 +50,8 @@ struct marker_source {
 	bool (*repeats)(const void *self, const void *earlier);
 	int (*attach)(void *self, const struct marker_ways *ways, struct err *e);
 	void (*counts)(const void *self, struct marker_counts *ret);
+	/* True: marks are made from here on. False: no more. */
+	void (*record)(void *self, bool is_recording);
 	/* Now and then while it records; NULL: nothing has to be done. */
 	void (*tend)(void *self);
 	/* Brings marks that wait somewhere into the rings; NULL: none do. False: some may still wait. */
@@ -72,6 +74,9 @@ int marker_check_repeat(const struct marker *markers, size_t nr, struct err *e);
 
 /* Lets the object's programs send marks: fills its map `rings` with the sampler's events by CPU. */
 int marker_give_rings(struct bpf_object *object, const struct sampler *sampler, struct err *e);
+
+/* Has the object's programs make marks, or not; see marks.bpf.h. One that has not been loaded, or is NULL, makes none. */
+void marker_set_recording(struct bpf_object *object, bool is_recording);
 
 extern const struct marker_source marker_probe;
 extern const struct marker_source marker_socket;

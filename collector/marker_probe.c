@@ -443,6 +443,13 @@ static int probe_attach(void *self, const struct marker_ways *ways, struct err *
 	return err ? err : attach_sites(m, ways->sampler->is_unwound, e);
 }
 
+static void probe_record(void *self, bool is_recording)
+{
+	struct probe_marker *m = self;
+
+	marker_set_recording(m->object, is_recording);
+}
+
 /* ---- counts ---- */
 
 static struct probe_counts counts_of(const struct probe_marker *m, uint32_t index)
@@ -480,5 +487,6 @@ const struct marker_source marker_probe = {
 	.repeats = probe_repeats,
 	.attach = probe_attach,
 	.counts = probe_counts,
+	.record = probe_record,
 	.release = probe_release,
 };

@@ -406,6 +406,13 @@ static void tend_sends(struct socket_marker *m)
 	}
 }
 
+static void socket_record(void *self, bool is_recording)
+{
+	struct socket_marker *m = self;
+
+	marker_set_recording(m->object, is_recording);
+}
+
 static void socket_tend(void *self)
 {
 	tend_waking(self);
@@ -433,6 +440,7 @@ const struct marker_source marker_socket = {
 	.prepare = socket_prepare,
 	.attach = socket_attach,
 	.counts = socket_counts,
+	.record = socket_record,
 	.tend = socket_tend,
 	.settle = socket_settle,
 	.release = socket_release,

@@ -8,6 +8,7 @@
 #include <linux/errno.h>
 #include <bpf/bpf_helpers.h>
 
+#include "collector/marks.bpf.h"
 #include "collector/probe.h"
 #include "collector/targets.bpf.h"
 
@@ -235,7 +236,7 @@ int probe_hit(struct pt_regs *ctx)
 	struct buffer *b = 0;
 	long err;
 
-	if (!may_be_target(tgid) || !is_target(tgid))
+	if (!may_be_target(tgid) || !is_target(tgid) || !is_recording)
 		return 0;
 	site = bpf_map_lookup_elem(&sites, &index);
 	count = bpf_map_lookup_elem(&counts, &index);

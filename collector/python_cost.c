@@ -172,17 +172,21 @@ void python_cost_begin(struct call_python *p)
 	call_core_stop(p->core);
 }
 
+/* Not each time that is measured: who is interrupted while the kernel takes it away keeps it from making any for others on
+ * that CPU, whose calls are lost. */
+void python_cost_forget(struct call_python *p)
+{
+	if (!p->meter)
+		return;
+	forget_own(p->core->object, "call_threads");
+	forget_own(p->object, "python_threads");
+}
+
 void python_cost_end(struct call_python *p)
 {
-	if (p->meter) {
+	if (p->meter)
 		call_link_release(&p->meter->link);
-		/*
-		 * What was counted here is in no row. Not each time: who is interrupted while the kernel takes it away keeps
-		 * it from making any for others on that CPU, whose calls are lost.
-		 */
-		forget_own(p->core->object, "call_threads");
-		forget_own(p->object, "python_threads");
-	}
+	python_cost_forget(p);
 	free(p->meter);
 	p->meter = NULL;
 }

@@ -285,7 +285,10 @@ static void record(struct recorder *r)
 		look_at_files(r, now);
 		progress_show(&r->progress, now);
 	}
-	r->end_ns = now;
+	/* And they end first. */
+	vec_each(&r->attachment.markers, m)
+		m->source->record(m->self, false);
+	r->end_ns = monotonic_ns();
 	progress_end(&r->progress, now);
 }
 
@@ -430,8 +433,8 @@ static int finish(struct recorder *r, struct err *e)
 	struct attachment *a = &r->attachment;
 	int err;
 
-	counting_stop(a->counting);
 	settle_markers(r);
+	counting_stop(a->counting);
 	sampler_disable(&a->sampler);
 	drain_rings(&r->drain, true);
 	counting_finish(a->counting);

@@ -232,6 +232,7 @@ static void release(struct batch *b)
 }
 
 #include "collector/calls_flush.bpf.h"
+#include "collector/marks.bpf.h"
 
 static struct socket_mark *mark_at(struct batch *b, __u32 at)
 {
@@ -315,6 +316,9 @@ static __always_inline struct batch *begin_mark(struct telling *t)
 	struct batch *b;
 	struct socket_counts *n;
 
+	/* A connection is told of once. */
+	if (!is_recording && t->kind != SOCKET_OPEN)
+		return 0;
 	if (calls_are_counted)
 		calls_flush(t->ctx);
 	b = claim_any();
