@@ -118,6 +118,11 @@ static bool takes_at_once(const struct worker *w)
 	return !w->goes_on_unseen && w->nr_gone_on >= READS_THAT_TELL && !w->nr_left;
 }
 
+static const struct open_request *request_at(const struct workers *ws, uint32_t slot)
+{
+	return slot == NO_SLOT ? NULL : &ws->open->slots.at[slot];
+}
+
 static enum call_doubt doubt_between(const struct open_request *a, const struct open_request *b)
 {
 	if (a == b)
@@ -125,16 +130,22 @@ static enum call_doubt doubt_between(const struct open_request *a, const struct 
 	return a && b && a->request.path == b->request.path ? CALLS_OF_ENDPOINT : CALLS_OF_ANY;
 }
 
-/* May what the thread has done up to a mark, and is about to be given to that one, have been for another? */
-static enum call_doubt doubt_of(const struct workers *ws, const struct worker *w, const struct open_request *to)
+/*
+ * May what the thread has done up to a mark, and is about to be given to that one, have been for another? read_for: the
+ * mark is of a read for that one; NULL: it is not.
+ */
+static enum call_doubt doubt_of(const struct workers *ws, const struct worker *w, const struct open_request *to,
+				const struct open_request *read_for)
 {
-	const struct open_request *before = w->slot == NO_SLOT ? NULL : &ws->open->slots.at[w->slot];
+	const struct open_request *before = request_at(ws, w->slot);
 	enum call_doubt doubt = before && to ? doubt_between(before, to) : CALLS_ARE_SURE;
 	/* A thread that is new may have one that it does not know of: see worker_renew(). */
 	bool is_owed = to && w->nr_owed && worker_owes(ws, w, to);
 	uint32_t nr_others = w->nr_owed - is_owed;
+	/* Behind a wait, what it woke for is known if it reads for the only one. */
+	bool is_known = to || (read_for && w->nr_owed == 1 && worker_owes(ws, w, read_for));
 
-	if (!nr_others || takes_at_once(w))
+	if (!nr_others || (is_known && takes_at_once(w)))
 		return doubt;
 	vec_each(&ws->open->slots, r)
 		if (doubt < CALLS_OF_ANY && nr_others && r != to && worker_owes(ws, w, r)) {
@@ -146,7 +157,7 @@ static enum call_doubt doubt_of(const struct workers *ws, const struct worker *w
 }
 
 /* Before it is given. */
-static void note_doubt(struct workers *ws, struct worker *w, uint32_t slot)
+static void note_doubt(struct workers *ws, struct worker *w, uint32_t slot, uint32_t read_for)
 {
 	enum call_doubt doubt;
 
@@ -154,7 +165,7 @@ static void note_doubt(struct workers *ws, struct worker *w, uint32_t slot)
 		return;
 	if (slot == NO_SLOT)
 		w->nobodys_id = ws->open->nr_requests;
-	doubt = doubt_of(ws, w, slot == NO_SLOT ? NULL : &ws->open->slots.at[slot]);
+	doubt = doubt_of(ws, w, request_at(ws, slot), request_at(ws, read_for));
 	if (doubt)
 		worker_doubt(ws, w, slot, doubt);
 }
@@ -175,6 +186,14 @@ static void note_doubtful_answer(struct workers *ws, uint32_t answered)
 			open_request_doubt(r, (enum call_doubt)doubt);
 }
 
+/* No mark told what the thread woke for, and it goes on with that one: so may what it has done for nobody have been. */
+static void note_unseen(struct worker *w, struct open_request *r)
+{
+	w->goes_on_unseen = true;
+	if (r->request.id <= w->nobodys_id)
+		open_request_doubt(r, CALLS_OF_ANY);
+}
+
 /*
  * Whose it is what a thread has done up to a mark with which it goes on, behind a wait, with an answer that it has
  * begun: a response that comes in parts. Between them calls may have gone to nobody, or to others.
@@ -186,10 +205,8 @@ static uint32_t goes_on_with(struct workers *ws, const struct connection *c, str
 
 	if (slot == NO_SLOT)
 		return NO_SLOT;
-	w->goes_on_unseen = true;
 	r = &ws->open->slots.at[slot];
-	if (r->request.id <= w->nobodys_id)
-		open_request_doubt(r, CALLS_OF_ANY);
+	note_unseen(w, r);
 	note_doubtful_answer(ws, slot);
 	if (w->nr_owed == 1 && worker_owes(ws, w, r))
 		return slot;
@@ -201,6 +218,13 @@ static uint32_t goes_on_with(struct workers *ws, const struct connection *c, str
 static bool is_of_answer(const struct socket_mark *m)
 {
 	return m->kind == SOCKET_OUT && !(m->flags & SOCKET_IS_OUTGOING);
+}
+
+static uint32_t read_for(const struct workers *ws, const struct connection *c, const struct socket_mark *m)
+{
+	if (!c || m->kind != SOCKET_IN)
+		return NO_SLOT;
+	return c->is_outgoing ? connection_owner(c, ws->open) : connection_worked_on(c);
 }
 
 void work_up_to(struct workers *ws, const struct connection *c, struct worker *w, const struct socket_mark *m)
@@ -217,7 +241,7 @@ void work_up_to(struct workers *ws, const struct connection *c, struct worker *w
 		slot = asks_for(ws, w, c);
 	if (c && slot == NO_SLOT && is_of_answer(m))
 		slot = goes_on_with(ws, c, w);
-	note_doubt(ws, w, slot);
+	note_doubt(ws, w, slot, read_for(ws, c, m));
 	worker_give_work(ws, w, slot, m);
 	worker_work_on(ws, w, slot);
 }
@@ -234,7 +258,9 @@ void work_claim(struct workers *ws, struct connection *c, const struct socket_ma
 	count_of_late(&ways->nr_begun, &ways->nr_begun, &ways->nr_begun_of_others, ways->nr_begun);
 	c->is_claimed = true;
 	slot = answered_by(ws, c, w, is_of_others);
-	note_doubt(ws, w, slot);
+	if (answered != NO_SLOT && w->slot == NO_SLOT && !is_of_others)
+		note_unseen(w, &ws->open->slots.at[answered]);
+	note_doubt(ws, w, slot, NO_SLOT);
 	note_doubtful_answer(ws, answered);
 	/* Who answers before it is answered does several things at a time. */
 	worker_give_asked(ws, w, w->is_waiting ? NO_SLOT : slot, m);

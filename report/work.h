@@ -25,7 +25,9 @@
  * Counted calls are numbers of single things. So where the rules above do no more than choose between requests that are
  * underway in the thread at a time, those have doubtful calls (enum call_doubt); as has who answers what others have
  * read, since behind the answer before it may have cleaned up; and who is answered in parts, if calls went to nobody or to
- * others in between. Not so a loop that always goes on with what it has read.
+ * others in between. Not so a loop that always goes on with what it has read. But what that does behind a wait, before it
+ * has read or written anything, is for any that waits (a timer's); and where it has gone on with an answer there, so is
+ * all that it does.
  */
 #ifndef REPORT_WORK_H
 #define REPORT_WORK_H

@@ -623,6 +623,18 @@ static const struct {
 	/* a loop that has always gone on with what it has read */
 	{ "in 11 7 GET /c;out 11 7 200;", "new 11 5;new 11 6;in 11 5 GET /a;up 11 9;out 11 9 x;wait 11;in 11 6 GET /b;call 11;out 11 6 200;wait 11;"
 	  "in 11 9 y;call 11;out 11 5 200;wait 11", "GET /b 200 47-49 c3, GET /a 200 43-53 c6" },
+	/* behind a timer it goes on with one of several that wait: for that one, */
+	{ "in 11 7 GET /c;out 11 7 200;", "new 11 5;new 11 6;in 11 5 GET /a;wait 11;in 11 6 GET /b;wait 11;call 11;out 11 5 200;wait 11;"
+	  "call 11;out 11 6 200;wait 11", "GET /a 200 43-48 c2~, GET /b 200 45-51 c4~" },
+	/* without an answer, before it reads for another one, */
+	{ "in 11 7 GET /c;out 11 7 200;", "new 11 5;new 11 6;in 11 5 GET /a;wait 11;call 11;in 11 6 GET /b;out 11 6 200;wait 11;"
+	  "out 11 5 200;wait 11", "GET /b 200 46-47 c2, GET /a 200 43-49 c3~" },
+	/* or, since it does such things, behind what it has read */
+	{ "in 11 7 GET /c;out 11 7 200;", "new 11 5;new 11 6;in 11 5 GET /a;wait 11;out 11 5 200;wait 11;in 11 5 GET /a;wait 11;"
+	  "in 11 6 GET /b;call 11;wait 11;out 11 6 200;wait 11;out 11 5 200;wait 11", "GET /b 200 49-52 c3~, GET /a 200 47-54 c3~" },
+	/* it wakes to read for the only one that waits */
+	{ "in 11 7 GET /c;out 11 7 200;", "new 11 5;in 11 5 GET /a;up 11 9;out 11 9 x;wait 11;call 11;in 11 9 y;call 11;out 11 5 200;wait 11",
+	  "GET /a 200 42-49 c6" },
 	/* an answer in parts, and nothing else; while another one is read; and while that is answered in parts, too */
 	{ "", "new 11 5;in 11 5 GET /a;call 11;out 11 5 200+3;wait 11;call 11;out 11 5 abc;call 11;wait 11", "GET /a 200 2-7 c7" },
 	{ "in 11 7 GET /c;out 11 7 200;", "new 11 5;new 11 6;in 11 5 GET /a;out 11 5 200+3;wait 11;call 11;in 11 6 GET /b;out 11 6 200;wait 11;"

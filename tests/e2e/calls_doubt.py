@@ -17,7 +17,7 @@ def beta_step():
     return sum(range(300))
 
 def step_of(path):
-    return (alpha_step, 5) if path == b"/alpha" else (beta_step, 7)
+    return {b"/alpha": (alpha_step, 5), b"/beta": (beta_step, 7), b"/none": (None, 0)}[path]
 
 ANSWER = b"HTTP/1.1 200 OK\\r\\nContent-Length: 6\\r\\n\\r\\nhello\\n"
 '''
@@ -48,6 +48,9 @@ async def main():
 
 asyncio.run(main())
 '''
+
+# They wait once, for long.
+SLEEPS = TASKS.replace("if i % 2:", "if not i:").replace("sleep(0.001)", "sleep(0.03)")
 
 # The head of the answer goes ahead, as that of what is streamed.
 PARTS = TASKS.replace("        step, nr =", "        writer.write(ANSWER[:-6])\n        step, nr =").replace(
@@ -87,14 +90,32 @@ def ask(port, first, nr):
     connection.close()
 
 
+def ask_in_pairs(port, nr):
+    """Of two clients the second one asks while the first one's request waits; before, they ask for what does not wait."""
+    pair = [http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE) for _ in range(2)]
+    for connection in pair * 15:
+        connection.request("GET", "/none")
+        connection.getresponse().read()
+    for _ in range(nr // 2):
+        for connection, asked in zip(pair, STEPS):
+            connection.request("GET", asked)
+            time.sleep(0.01)
+        for connection in pair:
+            equal("answer", connection.getresponse().read(), b"hello\n")
+
+
 def go(program, nr_clients):
     """A recording of this many clients that ask at a time, each for NR requests."""
+    return record(program, lambda port: in_threads(ask, *((port, i, NR) for i in range(nr_clients))))
+
+
+def record(program, load):
     with open(path("steps.py"), "w") as f:
         f.write(program)
     server = start_target(PYTHON, path("steps.py"), ready=r"port (\d+)")
     port = int(server.ready[1])
     recording = Recording("-p", server.pid, "--calls", "python")
-    in_threads(ask, *((port, i, NR) for i in range(nr_clients)))
+    load(port)
     recording.stop()
     stop(server)
     return recording
@@ -137,6 +158,12 @@ for what, program in (("answers in parts", PARTS), ("tasks", TASKS)):
         step("%s, %d at a time, by %s: of %d rows %d are right, and %d called exact" % (
             what, NR_CLIENTS, by, nr, nr_right, nr_exact))
 has("what the report says", wperf("report", "-i", recording.file).stderr, "may be another request's")
+
+recording = record(SLEEPS, lambda port: ask_in_pairs(port, NR))
+for by in ("endpoint", "request"):
+    nr_exact, nr_right, nr = check_steps("tasks that sleep", report(recording.file, "--by", by), NR)
+    step("tasks that sleep, two at a time, by %s: of %d rows %d are right, and %d called exact" % (
+        by, nr, nr_right, nr_exact))
 
 check_sure("threads", go(THREADS, NR_CLIENTS), NR_CLIENTS * NR)
 step("threads, %d at a time: all calls are sure" % NR_CLIENTS)
