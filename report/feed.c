@@ -273,10 +273,8 @@ static void held_given(void *self, const struct open_request *held, const struct
 		f->tallies.nr_samples -= held->request.nr_samples;
 		f->tallies.nr_in_requests -= held->request.nr_samples;
 	}
-	if (!to || !to->is_held) {
+	if (!to || !to->is_held)
 		count_samples(f, held->request.nr_samples, to);
-		f->tallies.nr_calls_doubtful += held->call_doubt != CALLS_ARE_SURE;
-	}
 	if (f->listener.held_given)
 		f->listener.held_given(f->listener.self, &f->session, held, to);
 }

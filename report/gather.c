@@ -293,13 +293,26 @@ void gather_partial(struct gather *g, const struct session *session, uint32_t th
 	}
 }
 
+static void doubt_outside(struct gather *g)
+{
+	uint32_t id;
+
+	if (g->has_selection)
+		return;
+	id = merged(g, group_outside(g));
+	g->groups.at[id].weights.is_partial = true;
+	g->groups.at[id].weights.nr_doubtful++;
+}
+
 void gather_held(struct gather *g, const struct session *session, const struct open_request *held,
 		 const struct open_request *to)
 {
 	struct weights *from = open_weights(g, held);
 
-	if (from->is_partial || (!to && is_in_doubt(g, held)))
+	if (from->is_partial)
 		gather_partial(g, session, held->thread, to);
+	if (!to && is_in_doubt(g, held))
+		doubt_outside(g);
 	/* Who takes them may be behind all that there are so far. */
 	if (to)
 		open_weights(g, to);
@@ -323,6 +336,7 @@ static void fold(struct gather *g, const struct request *r, uint32_t owner, cons
 	count_method(g, &g->groups.at[id], r->method);
 	count_request(g, &g->groups.at[id], r);
 	g->groups.at[id].weights.is_partial |= w->is_partial;
+	g->groups.at[id].weights.nr_doubtful += w->nr_doubtful;
 	g->groups.at[id].weights.inputs |= w->inputs;
 	vec_each(&w->list, s)
 		add_to_group(g, is_by_owner(g) ? s->group : id, *s, w->inputs);
@@ -387,16 +401,6 @@ static void compete(struct gather *g, const struct request *r, uint32_t owner, s
 	}
 }
 
-static void doubt_outside(struct gather *g)
-{
-	uint32_t id;
-
-	if (g->has_selection)
-		return;
-	id = merged(g, group_outside(g));
-	g->groups.at[id].weights.is_partial = true;
-}
-
 void gather_request(struct gather *g, const struct open_request *open)
 {
 	const struct request *r = &open->request;
@@ -411,7 +415,8 @@ void gather_request(struct gather *g, const struct open_request *open)
 		if (is_by_owner(g))
 			owner = group_of_owner(g, g->by == BY_THREAD ? open->thread :
 								       open->process);
-		w->is_partial |= is_in_doubt(g, open);
+		w->nr_doubtful = is_in_doubt(g, open);
+		w->is_partial |= w->nr_doubtful;
 		if (open->is_left && is_in_doubt(g, open))
 			doubt_outside(g);
 		w->inputs = input_bit(g->input);
@@ -455,6 +460,7 @@ static void merge_groups(struct gather *g, uint32_t into_id, uint32_t from_id)
 	vec_each(&from->weights.list, s)
 		weights_add(&into->weights, s);
 	into->weights.is_partial |= from->weights.is_partial;
+	into->weights.nr_doubtful += from->weights.nr_doubtful;
 	into->weights.inputs |= from->weights.inputs;
 	group_release(&from->group);
 	weights_release(&from->weights);

@@ -132,6 +132,7 @@ static void sum_requests(struct report *r, struct sum *sum)
 	r->requests = *p;
 	r->requests.by = BY_REQUEST;
 	p->groups = first.groups;
+	p->tallies.nr_calls_doubtful = first.tallies.nr_calls_doubtful;
 }
 
 const struct profile *report_finish(struct report *r)

@@ -504,6 +504,8 @@ static void move_totals(struct sum *t, struct group *g, const struct weights *w)
 	}
 	if (g->calls != COUNT_UNKNOWN && w->inputs & t->resolve->stacks->amiss)
 		g->is_inexact = true;
+	if (g->calls != COUNT_UNKNOWN)
+		t->profile->tallies.nr_calls_doubtful += w->nr_doubtful;
 	move_callers(t, g);
 	vec_each(&t->touched, id)
 		t->functions.at[*id] = (struct function_total){ 0 };

@@ -59,6 +59,7 @@ void weights_clear(struct weights *w)
 {
 	w->list.nr = 0;
 	w->is_partial = false;
+	w->nr_doubtful = 0;
 	w->inputs = 0;
 	if (w->index.nr)
 		hashidx_clear(&w->index);
@@ -68,6 +69,7 @@ void weights_release(struct weights *w)
 {
 	vec_release(&w->list);
 	w->is_partial = false;
+	w->nr_doubtful = 0;
 	w->inputs = 0;
 	hashidx_release(&w->index);
 }

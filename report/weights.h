@@ -20,6 +20,7 @@ struct stack_weight {
 struct weights {
 	VEC(struct stack_weight) list;
 	bool is_partial;	/* calls are missing in it */
+	uint64_t nr_doubtful;	/* times that calls in it may be another request's: then it is partial, too */
 	uint64_t inputs;	/* that it is from: input_bit() */
 	struct hashidx index;	/* of the list, once it is long */
 };

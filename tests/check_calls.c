@@ -392,6 +392,60 @@ START_TEST(tables_without_timed_calls_have_their_samples)
 }
 END_TEST
 
+static void add_transfer(struct recording_builder *b, uint64_t time, uint32_t tid, uint16_t kind, uint64_t conn,
+			 const char *bytes)
+{
+	struct socket_mark m = { .kind = kind, .conn = conn, .ns = time, .bytes = strlen(bytes) };
+
+	builder_socket_mark(b, time, 10, tid, m, bytes, strlen(bytes));
+}
+
+static const struct {
+	const char *paths[2], *want;
+	enum group_by by;
+	const char *path;	/* asked for */
+	uint64_t nr_doubtful;
+} doubts[] = {
+	/* of one endpoint: only a request's table may have another one's */
+	{ { "/a", "/a" }, "/a 3: f 3", BY_ENDPOINT, NULL, 0 },
+	{ { "/a", "/a" }, "/a ~1: f ~1 | /a ~2: f ~2", BY_REQUEST, NULL, 2 },
+	{ { "/a", "/b" }, "/a ~1: f ~1 | /b ~2: f ~2", BY_ENDPOINT, NULL, 2 },
+	{ { "/a", "/b" }, "/b ~2: f ~2", BY_ENDPOINT, "^/b", 1 },
+	{ { "/a", "/b" }, "(all) 3: f 3", BY_NONE, NULL, 0 },
+	{ { "/a", "/b" }, "server/11 - | server/12 3: f 3", BY_THREAD, NULL, 0 },
+};
+
+/* One thread reads two requests, and another one answers them: what it does behind the first answer may be for either. */
+START_TEST(doubts_are_told_of_where_rows_are_marked)
+{
+	static const char answer[] = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+	struct report_rig f;
+	char ask[64];
+	uint64_t i;
+
+	setup(&f);
+	builder_marker(&f.b, 0, MARKER_IS_SOCKETS, "");
+	build(&f, "F1:f N1<0:1");
+	add_transfer(&f.b, 9, 12, SOCKET_WAIT, 0, "");
+	for (i = 0; i < 2; i++) {
+		snprintf(ask, sizeof(ask), "GET %s HTTP/1.1\r\n\r\n", doubts[_i].paths[i]);
+		add_transfer(&f.b, 10 + i, 11, SOCKET_IN, 5 + i, ask);
+	}
+	for (i = 0; i < 2; i++) {
+		builder_calls(&f.b, 20 + 2 * i, 10, 12, 0, &(struct call_row){ .node = 1, .ncalls = 1 + i }, 1);
+		add_transfer(&f.b, 21 + 2 * i, 12, SOCKET_OUT, 5 + i, answer);
+	}
+	add_transfer(&f.b, 30, 12, SOCKET_WAIT, 0, "");
+	f.options.by = doubts[_i].by;
+	if (doubts[_i].path)
+		vec_push(&f.selection_options.path, doubts[_i].path);
+	report_rig_run(&f);
+	ck_assert_str_eq(text_of(&f), doubts[_i].want);
+	ck_assert_uint_eq(f.p->tallies.nr_calls_doubtful, doubts[_i].nr_doubtful);
+	report_rig_release(&f);
+}
+END_TEST
+
 /* "main 2 (fib 3 (fib 4))": ms of each node, and what it called. */
 static void add_tree(struct report_rig *f, const struct stack_tree *t, uint32_t caller)
 {
@@ -652,6 +706,7 @@ Suite *check_calls_suite(void)
 	tcase_add_test(tc, newcomers_requests_before_their_probes_are_marked);
 	tcase_add_test(tc, sampled_rows_stand_beside_timed_ones);
 	tcase_add_loop_test(tc, tables_without_timed_calls_have_their_samples, 0, ARRAY_LEN(beside));
+	tcase_add_loop_test(tc, doubts_are_told_of_where_rows_are_marked, 0, ARRAY_LEN(doubts));
 	tcase_add_test(tc, timed_calls_are_stacks);
 	tcase_add_loop_test(tc, calls_are_where_samples_would_be, 0, ARRAY_LEN(group_cases));
 	tcase_add_test(tc, counted_and_sampled_is_one_row);
