@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/file_sum.h"
 
 /* More than any linker writes; a file that says more is not worth believing. */
 enum { MAX_PHDRS = 512, MAX_NOTE_BYTES = 1 << 20 };
@@ -88,6 +89,17 @@ FROM_ELF(64)
 FROM_ELF(32)
 #undef FROM_ELF
 
+static bool from_sum(int fd, struct build_id *ret_id)
+{
+	uint64_t sum;
+
+	if (!file_sum(fd, &sum))
+		return false;
+	*ret_id = (struct build_id){ .len = sizeof(sum), .is_sum = true };
+	memcpy(ret_id->bytes, &sum, sizeof(sum));
+	return true;
+}
+
 bool build_id_of_fd(int fd, struct build_id *ret_id)
 {
 	uint8_t ident[EI_NIDENT];
@@ -95,7 +107,8 @@ bool build_id_of_fd(int fd, struct build_id *ret_id)
 	*ret_id = (struct build_id){ 0 };
 	if (!read_at(fd, ident, sizeof(ident), 0) || memcmp(ident, ELFMAG, SELFMAG))
 		return false;
-	return ident[EI_CLASS] == ELFCLASS64 ? from_elf64(fd, ret_id) : from_elf32(fd, ret_id);
+	return (ident[EI_CLASS] == ELFCLASS64 ? from_elf64(fd, ret_id) : from_elf32(fd, ret_id)) ||
+	       from_sum(fd, ret_id);
 }
 
 bool build_id_of_path(const char *path, struct build_id *ret_id)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The GNU build-id of an ELF file, from its program headers' notes: what the kernel puts into mmap
- * records, computed the same way for mappings that were there before us.
+ * records, computed the same way for mappings that were there before us. Where it has none, as those of Go
+ * before 1.24 and of Alpine have not, a checksum of its bytes.
  */
 #ifndef COLLECTOR_BUILD_ID_H
 #define COLLECTOR_BUILD_ID_H
@@ -11,7 +12,7 @@
 
 #include "recording/record.h"
 
-/* False: no ELF file, or one without a build-id. The file may be anything: only pread(2) is used. */
+/* False: no ELF file, or one without a build-id that has no checksum. The file may be anything: only pread(2) is used. */
 bool build_id_of_fd(int fd, struct build_id *ret_id);
 bool build_id_of_path(const char *path, struct build_id *ret_id);
 /* The note section of /sys/kernel/notes; notes: bytes as in PT_NOTE. */

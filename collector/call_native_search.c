@@ -379,11 +379,11 @@ void call_native_search(struct call_native *n)
 
 		if (is_searched(n, f))
 			continue;
-		build_id_of_path(f->open_path, &file.build_id);
 		file.is_go = locate_file_is_go(f);
 		vec_push(&n->files, file);
 		if (!call_native_wants(n, f->module) || !locate_image(f))
 			continue;
+		build_id_of_path(f->open_path, &vec_last(&n->files)->build_id);
 		search_file(n, f, f->image);
 		say_inlined(n, f);
 	}

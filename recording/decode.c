@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "base/file_sum.h"
 #include "recording/note.h"
 
 /* Names of the kernel's generic events, by perf_event_attr.type and config. */
@@ -258,6 +259,16 @@ static bool has_build_id(const struct record *r, uint8_t len)
 	       (!r->event || r->event->attr.build_id);
 }
 
+static void take_sum(struct record *r)
+{
+	uint64_t generation = r->mmap.inode_generation;
+
+	if (!(generation & FILE_SUM_BIT))
+		return;
+	r->mmap.build_id = (struct build_id){ .len = sizeof(generation), .is_sum = true };
+	memcpy(r->mmap.build_id.bytes, &generation, sizeof(generation));
+}
+
 static void decode_identity(struct record *r, struct cursor *c)
 {
 	uint8_t len = cursor_left(c) ? *c->at : 0;
@@ -271,6 +282,7 @@ static void decode_identity(struct record *r, struct cursor *c)
 		r->mmap.dev_minor = cursor_u32(c);
 		r->mmap.inode = cursor_u64(c);
 		r->mmap.inode_generation = cursor_u64(c);
+		take_sum(r);
 	}
 }
 

@@ -16,9 +16,14 @@
 
 enum { BUILD_ID_MAX = 20 };	/* bytes: what the kernel and perf.data have room for */
 
+/*
+ * What tells a file from others at its path. Where its linker wrote none, a checksum of its bytes (file_sum.h) stands in
+ * its place; in MMAP2 records in that of the inode's generation, a number of 32 bits: perf would want it in the file.
+ */
 struct build_id {
 	uint8_t len;		/* 0: none known */
 	uint8_t bytes[BUILD_ID_MAX];
+	bool is_sum;		/* a checksum; of no matter to who compares, and not said in notes */
 };
 
 /* One event of the recording (one perf_event_attr). Owned by the reader. */
@@ -74,7 +79,7 @@ struct record {
 			uint64_t off;		/* of start in the file */
 			uint32_t prot, flags;	/* 0 in an MMAP record */
 			struct build_id build_id;
-			uint32_t dev_major, dev_minor;	/* these and the inode: 0 where a build-id */
+			uint32_t dev_major, dev_minor;	/* these and the inode: 0 where a linker's build-id */
 			uint64_t inode, inode_generation;	/* stands in their place */
 			const char *path;
 			bool is_exec;		/* holds code: without PERF_RECORD_MISC_MMAP_DATA */

@@ -148,9 +148,13 @@ void writer_fork(struct writer *w, uint32_t pid, uint32_t tid, uint32_t ppid, ui
 void writer_mmap(struct writer *w, const struct writer_mmap *m)
 {
 	uint16_t misc = m->is_kernel ? PERF_RECORD_MISC_KERNEL : PERF_RECORD_MISC_USER;
+	bool has_build_id = m->build_id.len && !m->build_id.is_sum;
+	uint64_t generation = 0;
 	size_t begin;
 
-	if (m->build_id.len)
+	if (m->build_id.is_sum)
+		memcpy(&generation, m->build_id.bytes, sizeof(generation));
+	if (has_build_id)
 		misc |= PERF_RECORD_MISC_MMAP_BUILD_ID;
 	begin = record_begin(w, PERF_RECORD_MMAP2, misc);
 	add_u32(w, m->pid);
@@ -158,14 +162,14 @@ void writer_mmap(struct writer *w, const struct writer_mmap *m)
 	add_u64(w, m->start);
 	add_u64(w, m->len);
 	add_u64(w, m->off);
-	if (m->build_id.len) {
+	if (has_build_id) {
 		add_u32(w, m->build_id.len);
 		add(w, m->build_id.bytes, BUILD_ID_MAX);
 	} else {
 		add_u32(w, m->dev_major);
 		add_u32(w, m->dev_minor);
 		add_u64(w, m->inode);
-		add_u64(w, 0);
+		add_u64(w, generation);
 	}
 	add_u32(w, m->prot);
 	add_u32(w, m->flags);

@@ -69,7 +69,7 @@ struct writer_mmap {
 	uint32_t prot, flags;
 	uint32_t dev_major, dev_minor;
 	uint64_t inode;
-	struct build_id build_id;	/* where known, it stands in the place of device and inode */
+	struct build_id build_id;	/* a linker's stands in the place of device and inode */
 	const char *path;
 	bool is_kernel;
 };

@@ -43,7 +43,7 @@ enum module_kind {
 struct module_key {
 	enum module_kind kind;
 	const char *path;		/* as mapped: "/usr/lib/libc.so.6", "[vdso]"; "[kernel]", "//anon" */
-	const uint8_t *build_id;	/* NULL: not recorded */
+	const uint8_t *build_id;	/* or the checksum of a file that has none: file_sum.h; NULL: not recorded */
 	size_t build_id_len;
 	uint32_t pid;			/* of MODULE_JIT; else 0 */
 	uint32_t recording;		/* of MODULE_KERNEL and MODULE_JIT: the symbolizer's own count */
@@ -86,8 +86,8 @@ void symbolizer_next_recording(struct symbolizer *s);
  */
 void symbolizer_set_self_contained(struct symbolizer *s);
 /*
- * When it began, in ns since 1970: a file without a build-id that has been changed since, or put in its place, is used
- * with a warning. Of several recordings, the first counts.
+ * When it began, in ns since 1970: a file whose build-id was not recorded, and that has been changed since, or put in its
+ * place, is used with a warning. Of several recordings, the first counts.
  */
 void symbolizer_set_begin(struct symbolizer *s, uint64_t epoch_ns);
 /* The module's id: equal keys give equal ids. key's pointers are copied. */

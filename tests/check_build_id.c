@@ -143,12 +143,30 @@ START_TEST(both_classes_are_read)
 	ck_assert(build_id_of_path(elf_file(_i == 1, PT_NOTE), &id));
 	ck_assert_uint_eq(id.len, 20);
 	ck_assert_mem_eq(id.bytes, ID, 20);
-	ck_assert(!build_id_of_path(elf_file(_i == 1, PT_LOAD), &id));
-	ck_assert_uint_eq(id.len, 0);
+	ck_assert(!id.is_sum);
 }
 END_TEST
 
-/* Every length of the file, and every byte of it changed: an id or none, and nothing worse. */
+/* The same of the same bytes, wherever they are, and another one of others. */
+START_TEST(file_without_one_is_known_by_its_bytes)
+{
+	struct build_id id, same, other;
+	struct str b = { 0 };
+
+	harness_read(elf_file(_i == 1, PT_LOAD), &b);
+	ck_assert(build_id_of_path(harness_file("a.out", b.s, b.len), &id));
+	ck_assert(id.is_sum);
+	ck_assert_uint_eq(id.len, 8);
+	ck_assert(build_id_of_path(harness_file("copy", b.s, b.len), &same));
+	ck_assert(build_id_equal(&id, &same));
+	b.s[b.len - 1]++;
+	ck_assert(build_id_of_path(harness_file("a.out", b.s, b.len), &other));
+	ck_assert(!build_id_equal(&id, &other));
+	str_release(&b);
+}
+END_TEST
+
+/* Every length of the file, and every byte of it changed: an id, a checksum or none, and nothing worse. */
 START_TEST(damaged_files_are_survived)
 {
 	struct build_id id;
@@ -157,7 +175,7 @@ START_TEST(damaged_files_are_survived)
 
 	harness_read(elf_file(_i == 1, PT_NOTE), &b);
 	for (i = 0; i < b.len; i++) {
-		ck_assert(!build_id_of_path(harness_file("cut", b.s, i), &id));
+		ck_assert(!build_id_of_path(harness_file("cut", b.s, i), &id) || id.is_sum);
 		b.s[i] = (char)~b.s[i];
 		build_id_of_path(harness_file("changed", b.s, b.len), &id);
 		ck_assert_uint_le(id.len, BUILD_ID_MAX);
@@ -180,7 +198,8 @@ END_TEST
 
 START_TEST(equal_ids_have_equal_lengths)
 {
-	const struct build_id a = { 8, "abcdefgh" }, b = { 7, "abcdefgh" }, c = { 8, "abcdefgH" };
+	const struct build_id a = { .len = 8, .bytes = "abcdefgh" }, b = { .len = 7, .bytes = "abcdefgh" },
+			      c = { .len = 8, .bytes = "abcdefgH" };
 
 	ck_assert(build_id_equal(&a, &a));
 	ck_assert(!build_id_equal(&a, &b));
@@ -216,6 +235,7 @@ Suite *check_build_id_suite(void)
 	tcase_add_test(tc, cut_notes_have_none);
 	tcase_add_loop_test(tc, impossible_lengths_have_none, 0, ARRAY_LEN(lengths));
 	tcase_add_loop_test(tc, both_classes_are_read, 0, 2);
+	tcase_add_loop_test(tc, file_without_one_is_known_by_its_bytes, 0, 2);
 	tcase_add_loop_test(tc, damaged_files_are_survived, 0, 2);
 	tcase_add_loop_test(tc, other_files_have_none, 0, ARRAY_LEN(no_elf));
 	tcase_add_test(tc, equal_ids_have_equal_lengths);

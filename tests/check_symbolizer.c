@@ -5,6 +5,7 @@
  * host (no clang, no debug symbols, /proc/kallsyms hidden) is left out, and said.
  */
 #include <check.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/file_sum.h"
 #include "base/str.h"
 #include "tests/elf_image.h"
 #include "tests/harness.h"
@@ -492,6 +494,39 @@ START_TEST(another_build_is_never_used)
 }
 END_TEST
 
+static void checksum_of(const char *path, uint64_t *ret_sum)
+{
+	int fd = open(rig_path(path), O_RDONLY | O_CLOEXEC);
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert(file_sum(fd, ret_sum));
+	close(fd);
+}
+
+/* Where linkers write no build-ids a checksum stands in its place: of a file that has one all the same, too. */
+START_TEST(another_file_without_build_id_is_never_used)
+{
+	const char *file = _i ? "without" : "c";
+	struct module_key key = { .kind = MODULE_ELF };
+	uint64_t off, sum;
+	struct rig r;
+
+	must_sh("gcc -O2 -Wl,--build-id=none src/sym_c.c -o without");
+	off = rig_symbol_off(file, "outermost", NULL);
+	key.path = strdup(rig_path(file));
+	key.build_id = (const uint8_t *)&sum;
+	key.build_id_len = sizeof(sum);
+	checksum_of(file, &sum);
+	rig_begin_with(&r, &key, NULL);
+	ck_assert_str_eq(rig_function(&r, off), "outermost");
+	sum ^= 1;
+	r.module = symbolizer_module(r.symbolizer, &key);
+	ck_assert_str_eq(rig_function(&r, off), "");
+	rig_end(&r);
+	free((char *)key.path);
+}
+END_TEST
+
 static void *read_file(const char *name, size_t *ret_len)
 {
 	FILE *f = fopen(rig_path(name), "re");
@@ -534,6 +569,37 @@ START_TEST(a_file_that_travelled_needs_no_other)
 	ck_assert_str_eq(rig_function(&r, off), "");
 	rig_end(&r);
 	free(bytes);
+}
+END_TEST
+
+/* Two containers' programs: neither has a build-id, and both are called the same. */
+START_TEST(files_at_one_path_are_told_apart)
+{
+	static const char *const files[] = { "without", "without_too" };
+	struct module_key key = { .kind = MODULE_ELF, .path = "/app" };
+	uint64_t sums[2], off[2];
+	struct rig r;
+	int i;
+
+	must_sh("gcc -O2 -Wl,--build-id=none src/sym_c.c -o without");
+	must_sh("gcc -O2 -Wl,--build-id=none -Dsym_exported=sym_other src/sym_c.c -o without_too");
+	rig_begin_with(&r, &key, NULL);
+	for (i = 0; i < 2; i++) {
+		size_t len;
+		void *bytes = read_file(files[i], &len);
+
+		off[i] = rig_symbol_off(files[i], i ? "sym_other" : "sym_exported", NULL);
+		checksum_of(files[i], &sums[i]);
+		symbolizer_add_elf(r.symbolizer, key.path, (const uint8_t *)&sums[i], sizeof(sums[i]), bytes, len);
+		free(bytes);
+	}
+	key.build_id_len = sizeof(sums[0]);
+	for (i = 0; i < 2; i++) {
+		key.build_id = (const uint8_t *)&sums[i];
+		r.module = symbolizer_module(r.symbolizer, &key);
+		ck_assert_str_eq(rig_function(&r, off[i]), i ? "sym_other" : "sym_exported");
+	}
+	rig_end(&r);
 }
 END_TEST
 
@@ -888,7 +954,9 @@ static void add_file_tests(Suite *s)
 	else
 		harness_omit(s, "MiniDebugInfo", "no xz");
 	tcase_add_test(tc, another_build_is_never_used);
+	tcase_add_loop_test(tc, another_file_without_build_id_is_never_used, 0, 2);
 	tcase_add_test(tc, a_file_that_travelled_needs_no_other);
+	tcase_add_test(tc, files_at_one_path_are_told_apart);
 	tcase_add_test(tc, deleted_files_are_found_again_by_build_id_only);
 	tcase_add_loop_test(tc, a_file_that_travels_late_serves_from_then_on, 0, 2);
 	tcase_add_loop_test(tc, damaged_files_do_no_harm, 0, 60);

@@ -106,7 +106,7 @@ static const struct note_function function = {
 	.pid = SERVER,
 	.line = 4,
 	.off = 0x1234,
-	.build_id = { 20, "0123456789abcdefghi" },
+	.build_id = { .len = 20, .bytes = "0123456789abcdefghi" },
 	.file = "/usr/bin/none",
 	.name = "work",
 };
@@ -154,7 +154,10 @@ static void write_without_losses(struct writing *x)
 	writer_fork(x->w, SERVER, CHILD, SERVER, SERVER);
 	writer_mmap(x->w, &m);
 	m.start += 0x10000;
-	m.build_id = (struct build_id){ 20, "0123456789abcdefghi" };
+	m.build_id = (struct build_id){ .len = 20, .bytes = "0123456789abcdefghi" };
+	writer_mmap(x->w, &m);
+	m.start += 0x10000;
+	m.build_id = (struct build_id){ .len = 8, .bytes = "a check\x80", .is_sum = true };
 	writer_mmap(x->w, &m);
 	append_sample(x, SERVER, 5000, 0x400100);
 	writer_mark(x->w, 1, &(struct writer_mark){ SERVER, CHILD, 6000, "marks!", 6 });
@@ -249,6 +252,13 @@ static void expect_mmaps(struct reader *reader)
 	ck_assert_uint_eq(r.mmap.build_id.len, 20);
 	ck_assert_mem_eq(r.mmap.build_id.bytes, "0123456789abcdefghi", 20);
 	ck_assert_str_eq(r.mmap.path, "/usr/bin/none");
+	ck_assert_int_eq(reader_next(reader, &r, &e), 1);
+	ck_assert_uint_eq(r.mmap.start, 0x420000);
+	ck_assert_uint_eq(r.misc & PERF_RECORD_MISC_MMAP_BUILD_ID, 0);
+	ck_assert_uint_eq(r.mmap.inode, 4711);
+	ck_assert_uint_eq(r.mmap.build_id.len, 8);
+	ck_assert(r.mmap.build_id.is_sum);
+	ck_assert_mem_eq(r.mmap.build_id.bytes, "a check\x80", 8);
 }
 
 static void expect_everything(struct reader *reader)
@@ -403,7 +413,7 @@ START_TEST(file_without_an_end_is_readable)
 	ck_assert_int_eq(reader_open(path, &reader, &x.e), 0);
 	while (reader_next(reader, &r, &x.e) > 0)
 		nr++;
-	ck_assert_uint_eq(nr, 16);
+	ck_assert_uint_eq(nr, 17);
 	ck_assert(reader_is_truncated(reader));
 	reader_free(reader);
 }
@@ -435,7 +445,7 @@ START_TEST(files_of_any_size_come_in_chunks)
 				  .id = 7,
 				  .size = files[_i].size,
 				  .path = path,
-				  .build_id = { 20, "0123456789abcdefghi" } },
+				  .build_id = { .len = 20, .bytes = "0123456789abcdefghi" } },
 			 got;
 	struct reader *reader;
 	struct writing x;

@@ -26,6 +26,7 @@
 #define SUITES(X)                                                                                  \
 	SUITES_EVERYWHERE(X)                                                                       \
 	X(elf_names)                                                                               \
+	X(file_sum)                                                                                \
 	X(reader)                                                                                  \
 	X(writer)                                                                                  \
 	X(sink)                                                                                    \

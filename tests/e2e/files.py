@@ -76,15 +76,35 @@ step("a program replaced after the recording: hex and one warning")
 os.unlink(program)
 has("a program that is gone", report(file)["talk"], program + ": no such file: its functions stay addresses\n")
 
-# Nothing tells one build from another. By rename(2), whose file keeps the time of the last change of its bytes.
 unmarked = build("e2e_files.c", "-DSPIN=spin_old", "-Wl,--build-id=none", output="unmarked")
-replacement = copy(unmarked, "replacement")
-process = start_loop(unmarked, "loop")
+unmarked_new = build("e2e_files.c", "-DSPIN=spin_new", "-Wl,--build-id=none", output="unmarked_new")
+program = copy(unmarked, "unmarked-replaced")
+process = start_loop(program, "loop")
 file = record(process)
+
+
+def as_older_recording(file, program):
+    """Without a checksum in the program's MMAP2 records, before their protection and flags."""
+    with open(file, "rb") as f:
+        data, nr = re.subn(b"(?s).{7}[\x80-\xff](.{8}%s\0)" % re.escape(program.encode()),
+                           lambda found: bytes(8) + found.group(1), f.read())
+    check(nr > 0, "there is no checksum")
+    with open(path("older.data"), "wb") as f:
+        f.write(data)
+    return path("older.data")
+
+
+older = as_older_recording(file, program)
 has_changed = "has been changed or replaced since the recording began"
-check(has_changed not in report(file)["talk"], "a program without a build-id is said to have changed")
-os.rename(replacement, unmarked)
-has("a program without a build-id, replaced", report(file)["talk"], unmarked + " " + has_changed)
+check(has_changed not in report(older)["talk"], "a program without a build-id is said to have changed")
+os.rename(copy(unmarked, "replacement"), program)
+check_named("a program without a build-id, replaced by its like", file, "spin_old")
+os.rename(copy(unmarked_new, "replacement"), program)
+profile = report(file)
+has("a program without a build-id, replaced", profile["talk"], program + " is not the file that ran: checksum ")
+equal("a program without a build-id, replaced: samples in spin_new", samples_of(profile, "spin_new"), 0)
+# By rename(2), whose file keeps the time of the last change of its bytes.
+has("an older recording of it", report(older)["talk"], program + " " + has_changed)
 step("a program that is gone, and one without a build-id: said")
 
 
@@ -181,6 +201,24 @@ if os.geteuid() == 0:
     file = record(process, True, "--marker", "func:spin_old")
     check_named("another mount namespace", file, "spin_old", "spin_new")
     check(requests_by_path(report(file)).get("spin_old", 0) > 10, "a marker there: no requests")
+
+    boxed = {name: start_loop("unshare", "-m", "sh", "-c", "mount -t tmpfs none $1/box && cp $1/$2 $1/box/program && "
+                              "exec $1/box/program loop", "sh", scratch, program)
+             for name, program in (("spin_old", "unmarked"), ("spin_new", "unmarked_new"))}
+    recording = Recording("-p", ",".join(str(process.pid) for process in boxed.values()), "--calls", "spin_*")
+    for process in boxed.values():
+        let_work(process.pid, 0.3)
+    recording.stop()
+    for process in boxed.values():
+        process.communicate("end\n", timeout=PATIENCE)
+    profile = report(recording.file, "--by", "process")
+    for name, process in boxed.items():
+        group, = [g for g in profile["groups"] if g["path"].endswith("/%d" % process.pid)]
+        rows = {f["function"]: f for f in group["functions"] if f["function"].startswith("spin_")}
+        equal("two programs without build-ids at one path: functions of " + name, list(rows), [name])
+        check(rows[name]["samples"] > 10 and rows[name]["ncalls"] > 0, "%s: %s" % (name, rows))
+    step("two programs without build-ids at one path in two mount namespaces: each has its own functions")
+
     process = start_loop("unshare", "-m", "sh", "-c", "mount -t tmpfs none $1/box && mkdir $1/box/x && "
                          "cp $1/static $1/box/x/run && exec chroot $1/box /x/run loop", "sh", scratch)
     check_named("a chroot", record(process), "spin_static")
