@@ -112,6 +112,7 @@ void connection_guess(struct connection *c, const struct protocol *p)
 	number_from_1(c);
 	c->belief = BELIEF_GUESS;
 	c->is_refuted = false;
+	c->mixed_nr = 0;
 	if (c->protocol)
 		c->protocol->release(c->parser);
 	free(c->parser);
@@ -218,6 +219,12 @@ void connection_answered(struct connection *c, const struct open_requests *open,
 uint32_t connection_worked_on(const struct connection *c)
 {
 	return connection_is_owing(c) && !c->nr_changes ? c->queue.at[c->head] : NO_SLOT;
+}
+
+void connection_note_mixed(struct connection *c)
+{
+	if (c->nr_changes)
+		c->mixed_nr = c->first_nr + c->queue.nr - 1;
 }
 
 /* ---- what it is used for ---- */

@@ -37,10 +37,9 @@ static int by_elapsed(const void *a, const void *b, void *list)
 	return order ? order : by_begin(a, b, list);
 }
 
-/* Of an unfinished one no more is known than what came before its last mark. */
 static uint64_t known_cpu_ns(const struct request *r)
 {
-	return r->is_unfinished ? 0 : r->cpu_ns;
+	return request_is_cpu_known(r) ? r->cpu_ns : 0;
 }
 
 static int by_cpu(const void *a, const void *b, void *list)
@@ -159,6 +158,7 @@ void list_count(struct request_list *l, const struct request *r)
 	}
 	line->cpu_ns += r->cpu_ns;
 	line->nr_without_cpu += !r->has_cpu;
+	line->nr_cpu_shared += r->is_cpu_shared;
 	durations_add(&line->elapsed, request_elapsed_ns(r));
 }
 

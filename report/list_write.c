@@ -5,8 +5,9 @@
  *	     begin    elapsed    on-CPU~  samples     thread  status  request
  *	 +0.001234     3.2 ms     2.1 ms        2       4711     200  GET /user/17
  *
- * On-CPU time is exact where the marks of all requests that ended bring it; of one without an end it is
- * not known then, and "-" stands there, as for all that is not known. Else it is sampled, which the
+ * On-CPU time is exact where the marks of all requests that ended bring it; of one without an end, or that waited with
+ * those of other endpoints, it is not known then, and "-" stands there, as for all that is not known; a tilde before an
+ * endpoint's says that such are among its requests. Else it is sampled, which the
  * tilde says: nothing shorter than the interval between samples can be seen in it.
  */
 #include <inttypes.h>
@@ -41,24 +42,36 @@ static void add_count(struct str *b, int width, uint64_t nr)
 	str_addf(b, " %*" PRIu64, width, nr);
 }
 
-static void add_seconds(struct str *b, int width, bool is_known, double seconds)
+static void add_marked_seconds(struct str *b, int width, const char *mark, double seconds)
 {
 	struct str text = { 0 };
 
+	str_add(&text, mark);
 	/* No unit reads best for nothing. */
-	if (is_known && seconds > 0)
+	if (seconds > 0)
 		str_add_duration(&text, seconds);
-	else if (is_known)
+	else
 		str_add_char(&text, '0');
-	add_column(b, width, is_known ? str_cstr(&text) : "-");
+	add_column(b, width, str_cstr(&text));
 	str_release(&text);
 }
 
-static void add_cpu(struct str *b, const struct request_list *l, int width, bool is_known,
+static void add_seconds(struct str *b, int width, bool is_known, double seconds)
+{
+	if (is_known)
+		add_marked_seconds(b, width, "", seconds);
+	else
+		add_column(b, width, "-");
+}
+
+/* mark: before it; NULL: it is not known. */
+static void add_cpu(struct str *b, const struct request_list *l, int width, const char *mark,
 		    uint64_t cpu_ns, uint64_t weight)
 {
-	if (l->has_cpu)
-		add_seconds(b, width, is_known, (double)cpu_ns / (double)NS_PER_SEC);
+	if (l->has_cpu && mark)
+		add_marked_seconds(b, width, mark, (double)cpu_ns / (double)NS_PER_SEC);
+	else if (l->has_cpu)
+		add_column(b, width, "-");
 	else if (is_time(l))
 		add_seconds(b, width, true, (double)weight * l->seconds_per_weight);
 	else
@@ -100,7 +113,7 @@ static void add_request(struct str *b, const struct request_list *l, const struc
 	snprintf(text, sizeof(text), "%+.6f", since_begin(l, r->begin_ns));
 	str_addf(b, "%12s", text);
 	add_seconds(b, 10, !r->is_unfinished, (double)request_elapsed_ns(r) / (double)NS_PER_SEC);
-	add_cpu(b, l, 11, !r->is_unfinished, r->cpu_ns, r->weight);
+	add_cpu(b, l, 11, request_is_cpu_known(r) ? "" : NULL, r->cpu_ns, r->weight);
 	add_count(b, 8, r->nr_samples);
 	add_count(b, 10, r->begin_tid);
 	snprintf(text, sizeof(text), "%" PRIu32, r->status);
@@ -136,6 +149,14 @@ static double quantile_seconds(const struct endpoint_line *line, double q)
 	return (double)durations_quantile_ns(&line->elapsed, q) / (double)NS_PER_SEC;
 }
 
+/* Of those of its requests of which it is known. */
+static const char *cpu_mark(const struct endpoint_line *line)
+{
+	if (line->nr_cpu_shared == line->elapsed.nr)
+		return NULL;
+	return line->nr_cpu_shared ? "~" : "";
+}
+
 static void add_endpoint(struct str *b, const struct request_list *l,
 			 const struct endpoint_line *line)
 {
@@ -147,7 +168,7 @@ static void add_endpoint(struct str *b, const struct request_list *l,
 	add_seconds(b, 10, is_known, mean_seconds(line));
 	for (i = 0; i < ARRAY_LEN(quantiles); i++)
 		add_seconds(b, 10, is_known, quantile_seconds(line, quantiles[i]));
-	add_cpu(b, l, 11, is_known, line->cpu_ns, line->weight);
+	add_cpu(b, l, 11, cpu_mark(line), line->cpu_ns, line->weight);
 	add_count(b, 8, line->nr_samples);
 	add_name(b, l, line->method, line->path);
 }
@@ -205,7 +226,7 @@ static json_t *request_object(const struct request_list *l, const struct request
 		o, "elapsed",
 		r->is_unfinished ? json_null()
 				 : json_number((double)request_elapsed_ns(r) / (double)NS_PER_SEC));
-	json_object_set_new(o, "cpu", cpu_of(r->has_cpu && !r->is_unfinished, r->cpu_ns));
+	json_object_set_new(o, "cpu", cpu_of(r->has_cpu && request_is_cpu_known(r), r->cpu_ns));
 	add_weight_to(o, l, r->weight);
 	json_object_set_new(o, "samples", json_integer((json_int_t)r->nr_samples));
 	json_object_set_new(o, "pid", json_integer(r->begin_pid));
@@ -234,7 +255,7 @@ static json_t *endpoint_object(const struct request_list *l, const struct endpoi
 	json_object_set_new(o, "requests", json_integer((json_int_t)line->elapsed.nr));
 	json_object_set_new(o, "unfinished", json_integer((json_int_t)line->nr_unfinished));
 	json_object_set_new(o, "elapsed", elapsed);
-	json_object_set_new(o, "cpu", cpu_of(is_known && !line->nr_without_cpu, line->cpu_ns));
+	json_object_set_new(o, "cpu", cpu_of(is_known && !line->nr_without_cpu && !line->nr_cpu_shared, line->cpu_ns));
 	add_weight_to(o, l, line->weight);
 	json_object_set_new(o, "samples", json_integer((json_int_t)line->nr_samples));
 	return o;

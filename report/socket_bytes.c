@@ -104,6 +104,7 @@ static void end_at(struct feeding *f, uint64_t nr, uint64_t ns)
 	handed_answered(&f->s->workers, r->slot, f->ns);
 	socket_guess_answered(f, r);
 	r->is_answered = true;
+	r->request.is_cpu_shared = nr <= c->mixed_nr;
 	r->answered_ns = c->last_out_ns > r->request.begin_ns ? c->last_out_ns : ns;
 	/* A process that has ended may have read and written behind its EXIT. */
 	if (r->answered_ns < r->request.begin_ns)
@@ -185,6 +186,7 @@ static void settle(struct feeding *f)
 	vec_each(&f->answered, slot)
 		worker_close_if_over(&f->s->workers, *slot);
 	vec_release(&f->answered);
+	connection_note_mixed(f->c);
 }
 
 /* Without what a proxy sent ahead of a connection's own bytes. */

@@ -16,7 +16,8 @@
  *   Requests that come at once on one connection may be worked on in turn or together. If all that
  * are not answered yet are of one endpoint, the first of them has the samples, and those that one
  * write answers share the time on the CPU evenly: the endpoint's sums are right. If they are of
- * several endpoints, nobody can say what a sample was for: until those are answered, it is outside.
+ * several endpoints, nobody can say what a sample was for: until those are answered, it is outside, and the time on
+ * the CPU of all that have waited so is not known.
  *
  * What a connection is taken to speak, and what becomes of its requests when that was wrong: socket_guess.h. After a
  * loss of records, what is open has an unknown end, and each connection is begun anew.

@@ -13,7 +13,7 @@ Suite *check_list_suite(void);
 
 /*
  * Requests of 10 ms, a word each, whose samples say 3 ms: "/a=7" had 7 ms on the CPU, "/a=?" none that a mark brought,
- * and "/a=7!" has no end.
+ * "/a=7!" has no end, and "/a=7&" waited with others.
  */
 static void add_request(struct request_list *l, uint64_t id, const char *word)
 {
@@ -23,6 +23,7 @@ static void add_request(struct request_list *l, uint64_t id, const char *word)
 	r.path = r.raw_path = strings_id_n(l->strings, word, (size_t)(cpu - word));
 	r.has_cpu = cpu[1] != '?';
 	r.cpu_ns = r.has_cpu ? strtoull(cpu + 1, NULL, 10) * MS : 0;
+	r.is_cpu_shared = strchr(word, '&') != NULL;
 	r.is_unfinished = strchr(word, '!') != NULL;
 	r.end_ns = r.is_unfinished ? 0 : id + 10 * MS;
 	vec_push(&l->requests, r);
@@ -83,6 +84,9 @@ static const struct {
 	/* of one without an end no more is known than that it has none */
 	{ "/a=1 /a=9! /b=7", "on-CPU, 7.0 ms, 1.0 ms, -", "on-CPU, 7.0 ms, 1.0 ms" },
 	{ "/a=9! /b=7", "on-CPU, 7.0 ms, -", "on-CPU, 7.0 ms, -" },
+	/* nor of one that waited with others, and what an endpoint has of those may be more */
+	{ "/a=1 /a=9& /b=7", "on-CPU, 7.0 ms, 1.0 ms, -", "on-CPU, ~10.0 ms, 7.0 ms" },
+	{ "/a=9& /a=1! /b=7", "on-CPU, 7.0 ms, -, -", "on-CPU, -, 7.0 ms" },
 	/* nor does it say what the others' marks have not */
 	{ "/a=? /b=7!", "on-CPU~, 3.0 ms, 3.0 ms", "on-CPU~, 3.0 ms, 3.0 ms" },
 	{ "/a=1 /b=?", "on-CPU~, 3.0 ms, 3.0 ms", "on-CPU~, 3.0 ms, 3.0 ms" },
@@ -119,7 +123,14 @@ START_TEST(requests_without_an_end_have_no_time_on_the_cpu)
 END_TEST
 
 /* Null, as all that is not known. */
-START_TEST(json_of_an_unfinished_one_has_no_cpu)
+static const struct {
+	const char *script, *request, *endpoint;
+} nulls[] = {
+	{ "/a=9!", "\"elapsed\":null,\"cpu\":null,", "\"max\":null},\"cpu\":null," },
+	{ "/a=1 /a=9&", "\"elapsed\":0.01,\"cpu\":null,", "\"max\":0.01},\"cpu\":null," },
+};
+
+START_TEST(json_has_no_cpu_that_is_not_known)
 {
 	struct strings strings = { 0 };
 	struct request_list l;
@@ -128,12 +139,12 @@ START_TEST(json_of_an_unfinished_one_has_no_cpu)
 	size_t len;
 	FILE *out = open_memstream(&text, &len);
 
-	make_list(&l, &strings, "/a=9!");
+	make_list(&l, &strings, nulls[_i].script);
 	ck_assert_int_eq(list_write(&l, LIST_JSONL, out, &e), 0);
 	ck_assert_int_eq(list_write_summary(&l, LIST_JSONL, out, &e), 0);
 	fclose(out);
-	ck_assert_ptr_nonnull(strstr(text, "\"elapsed\":null,\"cpu\":null,"));
-	ck_assert_ptr_nonnull(strstr(text, "\"max\":null},\"cpu\":null,"));
+	ck_assert_ptr_nonnull(strstr(text, nulls[_i].request));
+	ck_assert_ptr_nonnull(strstr(text, nulls[_i].endpoint));
 	free(text);
 	list_release(&l);
 	strings_release(&strings);
@@ -207,7 +218,7 @@ Suite *check_list_suite(void)
 
 	tcase_add_loop_test(tc, requests_without_an_end_have_no_time_on_the_cpu, 0, ARRAY_LEN(cases));
 	tcase_add_loop_test(tc, unit_is_shown_and_not_obeyed, 0, ARRAY_LEN(units));
-	tcase_add_test(tc, json_of_an_unfinished_one_has_no_cpu);
+	tcase_add_loop_test(tc, json_has_no_cpu_that_is_not_known, 0, ARRAY_LEN(nulls));
 	tcase_add_test(tc, json_of_no_number_is_null);
 	suite_add_tcase(s, tc);
 	return s;

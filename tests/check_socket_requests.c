@@ -169,7 +169,7 @@ struct outcome {
 
 /*
  * "GET /a 200 3-5 s1 c2": asked for, answered, from time 3 to 5, with 1 sample, on the CPU for 2; "?": it had no
- * end. "~": its calls may be another one's, "=": of the same path.
+ * end; "c2+": for 2 and more. "~": its calls may be another one's, "=": of the same path.
  */
 static void add_request(void *self, const struct session *session, const struct open_request *open)
 {
@@ -190,7 +190,7 @@ static void add_request(void *self, const struct session *session, const struct 
 		str_addf(&o->text, "%" PRIu64, r->end_ns);
 	if (r->nr_samples)
 		str_addf(&o->text, " s%" PRIu64, r->nr_samples);
-	str_addf(&o->text, " c%" PRIu64 "%s", r->cpu_ns, ((const char *[]){ "", "=", "~" })[open->call_doubt]);
+	str_addf(&o->text, " c%" PRIu64 "%s%s", r->cpu_ns, r->is_cpu_shared ? "+" : "", ((const char *[]){ "", "=", "~" })[open->call_doubt]);
 }
 
 /* forgets_ended: indexes of threads and processes that have ended are used again. */
@@ -286,7 +286,7 @@ static const struct {
 	{ "new 11 5;in 11 5 GET /a;out 11 5 +99;out 11 5 +99;wait 11", "GET /a 2-4 c3", 0 },
 	{ "new 11 5;in 11 5 GET /a;out 11 5 +99", "GET /a 2-? c1", 0 },
 	/* ... of what is not read to its end, nobody knows; and what lasts until the close goes on */
-	{ "new 11 5;in 11 5 GET /a HTTP/1.1\r\n\r\nGET /b HTT;out 11 5 +99;wait 11", "GET /a 2-3 c0, tcp:80 2-? c0", 0 },
+	{ "new 11 5;in 11 5 GET /a HTTP/1.1\r\n\r\nGET /b HTT;out 11 5 +99;wait 11", "GET /a 2-3 c0+, tcp:80 2-? c0", 0 },
 	{ "new 11 5;in 11 5 GET /a;out 11 5 HTTP/1.1 200 OK\r\n\r\nx;wait 11", "GET /a 200 2-? c2", 0 },
 	/* one loop, two connections; answered in another order than asked: for the last one it was woken */
 	{ "new 11 5;new 11 6;in 11 5 GET /a;wait 11;sample 11;in 11 6 GET /b;sample 11;out 11 6 200;"
@@ -358,7 +358,10 @@ static const struct {
 	/* of several endpoints: nobody knows, until one is left */
 	{ "new 11 5;in 11 5 GET /a HTTP/1.1\r\n\r\nGET /b HTTP/1.1\r\n\r\n;sample 11;out 11 5 200;"
 	  "sample 11;out 11 5 200;wait 11",
-	  "GET /a 200 2-4 c0, GET /b 200 2-6 s1 c3", 1 },
+	  "GET /a 200 2-4 c0+, GET /b 200 2-6 s1 c3+", 1 },
+	{ "new 11 5;in 11 5 GET /a;-;in 11 5 GET /b;-;out 11 5 HTTP/1.1 204 x\r\n\r\nHTTP/1.1 204 x\r\n\r\n;in 11 5 GET /a;out 11 5 200;"
+	  "wait 11",
+	  "GET /a 204 2-6 c1+, GET /b 204 4-6 c1+, GET /a 200 7-8 c2", 0 },
 	/* what is handed to a thread that waits is the request's, until that waits again, and what it wakes the other for */
 	{ "new 11 5;in 11 5 GET /a;hand 11 12;sample 12;wait 11;sample 11;return 12 11;sample 11;idle 12;sample 12;out 11 5 200;wait 11",
 	  "GET /a 200 2-11 s3 c16", 1 },
@@ -872,7 +875,7 @@ static const struct {
 	{ "new 11 5;in 11 5 PI;later 5;in 11 5 NG\r\n;out 11 5 %2b504f4e470d0a;wait 11;close 11 5", "PING 2-5000004 c5000003", 0 },
 	{ "new 11 5;in 11 5 d;later 5;in 11 5 e;in 11 5 lete k\r\n;in 11 5 get k\r\n;out 11 5 DELETED\r\nEND\r\n;wait 11;"
 	  "close 11 5",
-	  "delete 2-5000006 c2500002, get 5000005-5000006 c2500001", 0 },
+	  "delete 2-5000006 c2500002+, get 5000005-5000006 c2500001+", 0 },
 	{ "old 11 5;in 11 5 Q;later 5;in 11 5 %000000064100;out 11 5 %5a0000000549;wait 11;close 11 5", "A 2-5000004 c5000003", 0 },
 	/* an empty array is no request */
 	{ "new 11 5;in 11 5 %2a300d0a;later 5;in 11 5 PING\r\n;out 11 5 %2b504f4e470d0a;wait 11;close 11 5", "PING 5000003-5000004 c2",
