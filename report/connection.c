@@ -13,6 +13,7 @@ static void free_connection(struct connection *c)
 {
 	connection_speak(c, NULL);
 	vec_release(&c->queue);
+	vec_release(&c->over);
 	free(c);
 }
 
@@ -221,9 +222,9 @@ uint32_t connection_worked_on(const struct connection *c)
 	return connection_is_owing(c) && !c->nr_changes ? c->queue.at[c->head] : NO_SLOT;
 }
 
-void connection_note_mixed(struct connection *c)
+void connection_mix(struct connection *c)
 {
-	if (c->nr_changes)
+	if (connection_is_owing(c))
 		c->mixed_nr = c->first_nr + c->queue.nr - 1;
 }
 

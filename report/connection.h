@@ -52,8 +52,9 @@ struct connection {
 	uint64_t first_nr;	/* the number of queue.at[0] */
 	/* Slot of what may be the rest of what was underway, until it is known what the next exchange is; NO_SLOT. */
 	uint32_t rest;
+	VEC(uint32_t) over;	/* slots of what counts as answered until more is written */
 	uint32_t nr_changes;	/* neighbours in the queue that are not of one endpoint */
-	uint64_t mixed_nr;	/* the last one that has waited with one of another endpoint; 0: none */
+	uint64_t mixed_nr;	/* up to this one nobody knows what was done for which: connection_mix() */
 	uint64_t last_out_ns;
 	uint64_t left_ns;	/* who read or wrote last turned to something else then; 0: not yet */
 	uint64_t in_since_ns;	/* a byte came then that may be the next request's first; 0: none that has not begun */
@@ -111,8 +112,8 @@ void connection_clear_queue(struct connection *c);
  * be worked on in turn or together. NO_SLOT: none, or nobody knows.
  */
 uint32_t connection_worked_on(const struct connection *c);
-/* After bytes: requests have begun, have names, and were answered by them. */
-void connection_note_mixed(struct connection *c);
+/* Nobody knows what was done for which of those that wait. */
+void connection_mix(struct connection *c);
 
 /* It is used for the request; NO_SLOT: as before. */
 void connection_own(struct connection *c, const struct open_requests *open, uint32_t slot);

@@ -152,13 +152,16 @@ void list_count(struct request_list *l, const struct request *r)
 		line->begin_ns = r->begin_ns;
 	line->nr_samples += r->nr_samples;
 	line->weight += r->weight;
+	if (!r->is_unfinished || r->is_end_unseen) {
+		line->cpu_ns += r->cpu_ns;
+		line->nr_cpu += request_is_cpu_known(r);
+		line->nr_cpu_shared += r->is_cpu_shared;
+	}
 	if (r->is_unfinished) {
 		line->nr_unfinished++;
 		return;
 	}
-	line->cpu_ns += r->cpu_ns;
 	line->nr_without_cpu += !r->has_cpu;
-	line->nr_cpu_shared += r->is_cpu_shared;
 	durations_add(&line->elapsed, request_elapsed_ns(r));
 }
 

@@ -27,7 +27,8 @@ struct endpoint_line {
 	uint32_t method, path;
 	uint64_t begin_ns;		/* of the first */
 	uint64_t nr_unfinished, nr_samples, weight;
-	uint64_t cpu_ns, nr_without_cpu, nr_cpu_shared;	/* these and the next: of the finished ones */
+	uint64_t cpu_ns, nr_cpu, nr_cpu_shared;	/* of those that were answered */
+	uint64_t nr_without_cpu;		/* this and the next: of the finished ones */
 	struct durations elapsed;
 };
 

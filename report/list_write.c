@@ -152,7 +152,7 @@ static double quantile_seconds(const struct endpoint_line *line, double q)
 /* Of those of its requests of which it is known. */
 static const char *cpu_mark(const struct endpoint_line *line)
 {
-	if (line->nr_cpu_shared == line->elapsed.nr)
+	if (!line->nr_cpu)
 		return NULL;
 	return line->nr_cpu_shared ? "~" : "";
 }
@@ -255,7 +255,7 @@ static json_t *endpoint_object(const struct request_list *l, const struct endpoi
 	json_object_set_new(o, "requests", json_integer((json_int_t)line->elapsed.nr));
 	json_object_set_new(o, "unfinished", json_integer((json_int_t)line->nr_unfinished));
 	json_object_set_new(o, "elapsed", elapsed);
-	json_object_set_new(o, "cpu", cpu_of(is_known && !line->nr_without_cpu && !line->nr_cpu_shared, line->cpu_ns));
+	json_object_set_new(o, "cpu", cpu_of(line->nr_cpu && !line->nr_without_cpu && !line->nr_cpu_shared, line->cpu_ns));
 	add_weight_to(o, l, line->weight);
 	json_object_set_new(o, "samples", json_integer((json_int_t)line->nr_samples));
 	return o;

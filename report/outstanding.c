@@ -42,7 +42,7 @@ bool outstanding_first(const struct outstanding *o, uint32_t *ret_kind)
 	return true;
 }
 
-void outstanding_answered(struct outstanding *o, const struct exchange_listener *l)
+static uint64_t take_first(struct outstanding *o)
 {
 	struct outstanding_run *run = o->runs.at;
 	uint64_t nr = run->first;
@@ -51,7 +51,12 @@ void outstanding_answered(struct outstanding *o, const struct exchange_listener 
 	if (!--run->nr)
 		vec_remove(&o->runs, 0, 1);
 	o->nr_asked--;
-	l->ended(l->self, nr);
+	return nr;
+}
+
+void outstanding_answered(struct outstanding *o, const struct exchange_listener *l)
+{
+	l->ended(l->self, take_first(o));
 }
 
 void outstanding_end(struct outstanding *o, const struct exchange_listener *l)
@@ -60,10 +65,25 @@ void outstanding_end(struct outstanding *o, const struct exchange_listener *l)
 		outstanding_answered(o, l);
 }
 
+/* Where more was written behind what was lost, only the last one's end is known: with the last byte. */
+static void leave_unseen(struct outstanding *o, bool has_gone_on, const struct exchange_listener *l)
+{
+	while (has_gone_on && o->nr_asked > 1)
+		l->end_unseen(l->self, take_first(o));
+}
+
+static void end_over(struct outstanding *o, const struct exchange_listener *l)
+{
+	while (o->nr_asked)
+		l->over(l->self, take_first(o));
+}
+
 void outstanding_stop(struct outstanding *o, const struct turns *t, const struct exchange_listener *l)
 {
-	if (t->is_answering && t->is_answer_lost)
-		outstanding_end(o, l);
+	if (!t->is_answering || !t->is_answer_lost)
+		return;
+	leave_unseen(o, t->has_gone_on, l);
+	outstanding_end(o, l);
 }
 
 void outstanding_release(struct outstanding *o)
@@ -75,9 +95,13 @@ bool outstanding_read(struct outstanding *o, struct turns *t, const struct proto
 		      const struct chunk *c, bool is_answer_partial,
 		      const struct exchange_listener *l)
 {
+	bool was_lost = t->is_answer_lost, has_gone_on = t->has_gone_on;
 	struct turn turn = turns_read(t, p, c, is_answer_partial, l);
 
 	if (turn.is_over) {
+		leave_unseen(o, has_gone_on, l);
+		if (was_lost)
+			end_over(o, l);
 		outstanding_end(o, l);
 		if (!turn.was_placed)
 			outstanding_end_open(o, l);
@@ -90,6 +114,7 @@ void outstanding_close(struct outstanding *o, const struct turns *t,
 {
 	if (!turns_close(t))
 		return;
+	leave_unseen(o, t->has_gone_on, l);
 	outstanding_end(o, l);
 	outstanding_end_open(o, l);
 }

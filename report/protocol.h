@@ -64,6 +64,15 @@ struct exchange_listener {
 	 * say. The server was done with it when it turned to something else.
 	 */
 	void (*unanswered)(void *self, uint64_t nr);
+	/* In place of ended: it was answered, by bytes that did not travel, and nobody knows when. */
+	void (*end_unseen)(void *self, uint64_t nr);
+	/*
+	 * In place of ended: it counts as answered, since the client goes on, but what answers it did not travel to its end.
+	 * Bytes that are written next may say that they are the rest of that.
+	 */
+	void (*over)(void *self, uint64_t nr);
+	/* They do: what is over since the last bytes were written was not, nor have these bytes answered anything. */
+	void (*not_over)(void *self);
 	/* So many inbound bytes did not travel, and there may be requests among them. */
 	void (*skipped)(void *self, uint64_t nr_bytes);
 	/* What was written is no answer of the protocol's, or what was read no request: they may be another one's. */

@@ -335,7 +335,7 @@ static bool step_out_head(struct postgres *p, struct intake *in, const struct ex
 	if (len < 4 || len > POSTGRES_MESSAGE_MAX || (head.s[0] == 'Z' && len != 5)) {
 		lose_answer(p);
 		if (is_foreign || taken == TAKEN)
-			l->foreign(l->self);
+			turns_foreign(&p->turns, l);
 		return false;
 	}
 	p->answer_type = head.s[0];

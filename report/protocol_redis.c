@@ -537,7 +537,7 @@ static bool step_out(struct redis *r, struct intake *in, const struct exchange_l
 	if (taken == TAKEN_UNKNOWN || !read_value(r, line, l)) {
 		lose_answer(r);
 		if (is_foreign || taken == TAKEN)
-			l->foreign(l->self);
+			turns_foreign(&r->turns, l);
 		return false;
 	}
 	return true;

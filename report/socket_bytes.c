@@ -91,14 +91,14 @@ static void status_unseen(void *self, uint64_t nr)
 }
 
 /* It was, then at the latest. */
-static void end_at(struct feeding *f, uint64_t nr, uint64_t ns)
+static struct open_request *end_at(struct feeding *f, uint64_t nr, uint64_t ns)
 {
 	struct connection *c = f->c;
 	struct open_request *r;
 	size_t at;
 
 	if (!connection_find_request(c, nr, &at))
-		return;
+		return NULL;
 	r = &f->s->open->slots.at[c->queue.at[at]];
 	workers_note_answered(&f->s->workers, r);
 	handed_answered(&f->s->workers, r->slot, f->ns);
@@ -111,6 +111,7 @@ static void end_at(struct feeding *f, uint64_t nr, uint64_t ns)
 		r->answered_ns = r->request.begin_ns;
 	vec_push(&f->answered, r->slot);
 	connection_answered(c, f->s->open, at);
+	return r;
 }
 
 static void ended(void *self, uint64_t nr)
@@ -125,6 +126,47 @@ static void unanswered(void *self, uint64_t nr)
 	struct feeding *f = self;
 
 	end_at(f, nr, f->c->left_ns ? f->c->left_ns : f->ns);
+}
+
+static void end_unseen(void *self, uint64_t nr)
+{
+	struct feeding *f = self;
+	struct open_request *r = end_at(f, nr, f->ns);
+
+	if (r)
+		r->request.is_end_unseen = true;
+}
+
+/* It stays open, as if one more thread worked on it. */
+static void over(void *self, uint64_t nr)
+{
+	struct feeding *f = self;
+	struct open_request *r = end_at(f, nr, f->ns);
+
+	if (!r)
+		return;
+	r->nr_workers++;
+	vec_push(&f->c->over, r->slot);
+}
+
+/* What was done for it since then was taken for the work on what waits now. */
+static void leave_end_unseen(struct feeding *f, uint32_t slot)
+{
+	struct request *r = &f->s->open->slots.at[slot].request;
+
+	r->is_end_unseen = true;
+	r->is_cpu_shared = true;
+}
+
+static void not_over(void *self)
+{
+	struct feeding *f = self;
+
+	vec_each(&f->c->over, slot)
+		leave_end_unseen(f, *slot);
+	vec_each(&f->answered, slot)
+		leave_end_unseen(f, *slot);
+	connection_mix(f->c);
 }
 
 static void skipped(void *self, uint64_t nr_bytes)
@@ -173,6 +215,9 @@ static struct exchange_listener listener_of(struct feeding *f)
 					   .status_unseen = status_unseen,
 					   .ended = ended,
 					   .unanswered = unanswered,
+					   .end_unseen = end_unseen,
+					   .over = over,
+					   .not_over = not_over,
 					   .skipped = skipped,
 					   .foreign = foreign,
 					   .encrypted = encrypted };
@@ -186,7 +231,8 @@ static void settle(struct feeding *f)
 	vec_each(&f->answered, slot)
 		worker_close_if_over(&f->s->workers, *slot);
 	vec_release(&f->answered);
-	connection_note_mixed(f->c);
+	if (f->c->nr_changes)
+		connection_mix(f->c);
 }
 
 /* Without what a proxy sent ahead of a connection's own bytes. */
@@ -247,6 +293,7 @@ void socket_bytes_out(struct socket_requests *s, struct connection *c, const str
 	if (c->protocol)
 		c->protocol->outbound(c->parser, &m->chunk, &f.listener);
 	settle(&f);
+	socket_guess_close_over(s, c);
 }
 
 void socket_bytes_close(struct socket_requests *s, struct connection *c, const struct mark *m)

@@ -67,10 +67,20 @@ static void withdraw_rest(struct socket_requests *s, struct connection *c)
 	}
 }
 
+void socket_guess_close_over(struct socket_requests *s, struct connection *c)
+{
+	vec_each(&c->over, slot) {
+		s->open->slots.at[*slot].nr_workers--;
+		worker_close_if_over(&s->workers, *slot);
+	}
+	c->over.nr = 0;
+}
+
 void socket_guess_give_up(struct socket_requests *s, struct connection *c)
 {
 	size_t i;
 
+	socket_guess_close_over(s, c);
 	/* Bytes too few to say that a request has begun, and nobody has answered. */
 	if (c->guessed_by.nr && connection_is_owing(c))
 		socket_guess_withdraw(s, c, c->head);

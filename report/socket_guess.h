@@ -50,6 +50,8 @@ void socket_guess_refuted(struct connection *c);
 void socket_guess_drop(struct feeding *f, bool is_answered);
 /* What was taken for a request, at that place in the queue, is none. */
 void socket_guess_withdraw(struct socket_requests *s, struct connection *c, size_t at);
+/* What is over was answered when that was told. */
+void socket_guess_close_over(struct socket_requests *s, struct connection *c);
 /* None of its requests gets an answer. */
 void socket_guess_give_up(struct socket_requests *s, struct connection *c);
 

@@ -25,7 +25,8 @@ struct turn turns_read(struct turns *t, const struct protocol *p, const struct c
 	t->has_read = true;
 	if (is_next) {
 		t->is_answering = false;
-		t->is_answer_lost = false;
+		t->may_be_rest = t->is_answer_lost;
+		t->is_answer_lost = t->has_gone_on = false;
 		t->is_placed = t->is_placed || recognizes(p, c);
 	}
 	if (is_next && t->is_placed) {
@@ -46,6 +47,7 @@ void turns_renew(struct turns *t)
 bool turns_write(struct turns *t)
 {
 	t->is_answering = true;
+	t->has_gone_on = t->is_answer_lost;
 	return !t->is_answer_lost;
 }
 
@@ -77,6 +79,18 @@ void turns_unasked(struct turns *t, const struct exchange_listener *l)
 	if (t->unseen_bytes)
 		l->skipped(l->self, t->unseen_bytes);
 	t->unseen_bytes = 0;
+	if (t->may_be_rest) {
+		l->not_over(l->self);
+		turns_lose_answer(t);
+	}
+}
+
+void turns_foreign(struct turns *t, const struct exchange_listener *l)
+{
+	if (t->may_be_rest)
+		l->not_over(l->self);
+	else
+		l->foreign(l->self);
 }
 
 void turns_lose_answer(struct turns *t)

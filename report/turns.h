@@ -8,6 +8,9 @@
  * the protocol recognizes them. A connection is found in the same way: its first bytes may come
  * from the middle.
  *
+ * An answer is lost where its end is among bytes that did not travel. Then it counts as over with the next read, which is
+ * so if the client has waited for it. What is written next, and is no answer to what is asked now, says that it has not.
+ *
  * Bytes that did not travel may have been requests, and are told as skipped; but where the place is lost
  * within the only request that is not answered, there is hardly another behind it: who sends one, and does
  * not wait, gets an answer that nobody asked for. Only then they are told of.
@@ -23,6 +26,8 @@ struct turns {
 	bool is_answering;	/* bytes were written since the exchange began */
 	bool is_placed;		/* the next bytes read go on where the last ones stopped */
 	bool is_answer_lost;	/* until the next exchange */
+	bool has_gone_on;	/* more was written since */
+	bool may_be_rest;	/* it was when this exchange began: what is written may be of that answer */
 	bool is_in_request;	/* the place was lost within the only one */
 	uint64_t unseen_bytes;	/* since then, and not told of */
 };
@@ -52,5 +57,7 @@ void turns_lose_head(struct turns *t, bool is_in_request, uint64_t nr_unknown, c
 void turns_lose_answer(struct turns *t);
 /* Bytes were written that nobody asked for. */
 void turns_unasked(struct turns *t, const struct exchange_listener *l);
+/* What was written is no answer of the protocol's, but may be the rest of one. */
+void turns_foreign(struct turns *t, const struct exchange_listener *l);
 
 #endif

@@ -59,7 +59,7 @@ void worker_close_if_over(struct workers *ws, uint32_t slot)
 	const struct open_request *r = &ws->open->slots.at[slot];
 
 	if (r->is_open && r->is_answered && !r->nr_workers)
-		open_requests_close(ws->open, slot, r->answered_ns ? r->answered_ns : 1);
+		open_requests_close(ws->open, slot, r->request.is_end_unseen ? 0 : r->answered_ns ? r->answered_ns : 1);
 }
 
 void worker_work_on(struct workers *ws, struct worker *w, uint32_t slot)

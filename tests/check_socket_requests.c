@@ -430,6 +430,16 @@ static const struct {
 	{ "new 11 5;in 11 5 get k\r\n;out 11 5 +99;sample 11", "get 2-? s1 c1", 0 },
 	{ "new 11 5;in 11 5 get k\r\n;wait 11;sample 11", "get 2-? c1", 1 },
 	{ "new 11 5;in 11 5 get k\r\n;out 11 5 VALUE k 0 999\r\n;wait 11", "get 2-? c2", 0 },
+	/* ... of several, it is the last one's end; where more was written behind that, nobody knows the others' */
+	{ "new 11 5;in 11 5 *1\r\n$4\r\nPING\r\n*1\r\n$4\r\nPING\r\n;out 11 5 +99;in 11 5 *1\r\n$4\r\nPING\r\n;"
+	  "out 11 5 %2b504f4e470d0a;wait 11", "PING 2-3 c1, PING 2-3 c1, PING 4-5 c2", 0 },
+	{ "new 11 5;in 11 5 *1\r\n$4\r\nPING\r\n*1\r\n$4\r\nPING\r\n;out 11 5 +99;out 11 5 +9;in 11 5 *1\r\n$4\r\nPING\r\n;"
+	  "out 11 5 %2b504f4e470d0a;wait 11", "PING 2-? c2, PING 2-4 c1, PING 5-6 c2", 0 },
+	/* ... it goes on behind the next request: it was none, and that has not answered this one */
+	{ "new 11 5;in 11 5 *1\r\n$4\r\nPING\r\n;out 11 5 +99;in 11 5 *1\r\n$4\r\nECHO\r\n;out 11 5 ?;out 11 5 +9;wait 11",
+	  "PING 2-? c2+, ECHO 4-6 c3+", 0 },
+	{ "new 11 5;in 11 5 *1\r\n$4\r\nPING\r\n;out 11 5 +99;in 11 5 *1\r\n$4\r\nECHO\r\n;out 11 5 $1\r\na\r\n$;wait 11",
+	  "PING 2-? c2+, ECHO 4-? c2+", 0 },
 	/* the thread ends with its work; another one goes on */
 	{ "wait 12;new 11 5;in 11 5 GET /a;exit 11;out 12 5 200;wait 12", "GET /a 200 3-5 c3", 0 },
 	/* the process ends, and with it the connections that it had last: nobody closes them */

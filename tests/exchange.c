@@ -77,6 +77,21 @@ static void unanswered(void *self, uint64_t nr)
 	str_addf(&x->said, "%" PRIu64 " unanswered; ", nr);
 }
 
+static void end_unseen(void *self, uint64_t nr)
+{
+	struct exchange *x = self;
+
+	open_request(x, nr)->is_ended = true;
+	str_addf(&x->said, "%" PRIu64 " end unseen; ", nr);
+}
+
+static void not_over(void *self)
+{
+	struct exchange *x = self;
+
+	str_add(&x->said, "not over; ");
+}
+
 static void skipped(void *self, uint64_t nr_bytes)
 {
 	struct exchange *x = self;
@@ -114,6 +129,9 @@ static struct exchange_listener listener_of(struct exchange *x)
 					   .status_unseen = status_unseen,
 					   .ended = ended,
 					   .unanswered = unanswered,
+					   .end_unseen = end_unseen,
+					   .over = ended,
+					   .not_over = not_over,
 					   .skipped = skipped,
 					   .foreign = foreign,
 					   .encrypted = encrypted };

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Redis's answers that are one long string, and those of a protocol that nobody knows: their first bytes travel, and no
-more. Answers of many values, of several commands, and errors are known to their ends. What wants no answer is known
-whatever came before it."""
+more. Answers of many values, of several commands, and errors are known to their ends. What is asked while an answer that
+is not is still being written has its name. What wants no answer is known whatever came before it."""
 import collections
 import socket
 
@@ -60,6 +60,24 @@ many = (b"LRANGE", b"list", b"0", b"-1")
 check_asked("many values", [get], [(b"MGET", b"k", b"none", b"k")], [many])
 check_asked("several commands", [missing, missing], [get, missing], [get, many, missing])
 check_asked("long commands", [(b"SET", b"other", VALUE)], [get], [(b"SET", b"other", VALUE), get])
+
+with socket.socket() as connection, socket.create_connection(("127.0.0.1", port), PATIENCE) as other:
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+    connection.settimeout(PATIENCE)
+    with connection.makefile("rb") as file, other.makefile("rb") as others:
+        ask(other, others, *16 * [(b"RPUSH", b"long", (1 << 20) * b"v")])
+        with recorded(server.pid) as recording:
+            connection.connect(("127.0.0.1", port))
+            for words in (b"LRANGE", b"long", b"0", b"-1"), (b"STRLEN", b"none"):
+                connection.sendall(command(*words))
+                # Behind its answer the server has read that, too.
+                ask(other, others, (b"PING",))
+            skip_answer(file)
+            skip_answer(file)
+got = requests_of(recording)
+equal("requests, while an answer is written", collections.Counter(r["path"] for r in got), {"LRANGE": 1, "STRLEN": 1, "PING": 2})
+equal("of which it is not known when they ended", [r["path"] for r in got if r["elapsed"] is None], ["LRANGE"])
+step("while an answer is written: %d commands" % len(got))
 stop(server.process)
 
 # ---- a protocol that nobody knows ----
