@@ -382,11 +382,16 @@ void counting_tick(struct counting *c, uint64_t now_ns)
 		python_cost_tick(c->python, now_ns);
 }
 
-void counting_stop(struct counting *c)
+void counting_end(struct counting *c)
+{
+	if (c)
+		call_core_stop(c->core);
+}
+
+void counting_read_rest(struct counting *c)
 {
 	if (!c)
 		return;
-	call_core_stop(c->core);
 	/* Of its own thread nothing is to be read. */
 	if (c->python)
 		python_cost_forget(c->python);

@@ -7,7 +7,8 @@
  *	counting_attach(c, &pids, &sampler, writer, e);
  *	counting_start(c);			when the events are enabled
  *	... counting_see(c, record) of each; counting_tick(c, now_ns) now and then ...
- *	counting_stop(c);			before they are disabled
+ *	counting_end(c);			nothing is counted any more
+ *	counting_read_rest(c);			before the events are disabled
  *	... the rings' last records ...
  *	counting_finish(c);
  *	counting_free(c);
@@ -45,7 +46,8 @@ void counting_follow(struct counting *c, uint32_t pid);
 /* The process is gone, and so are its records. */
 void counting_forget(struct counting *c, uint32_t pid);
 void counting_tick(struct counting *c, uint64_t now_ns);
-void counting_stop(struct counting *c);
+void counting_end(struct counting *c);
+void counting_read_rest(struct counting *c);
 /* After the rings' last records: what is left of the counts, and what they took, in one line. */
 void counting_finish(struct counting *c);
 /* Detaches. */

@@ -288,6 +288,7 @@ static void record(struct recorder *r)
 	/* And they end first. */
 	vec_each(&r->attachment.markers, m)
 		m->source->record(m->self, false);
+	counting_end(r->attachment.counting);
 	r->end_ns = monotonic_ns();
 	progress_end(&r->progress, now);
 }
@@ -434,7 +435,7 @@ static int finish(struct recorder *r, struct err *e)
 	int err;
 
 	settle_markers(r);
-	counting_stop(a->counting);
+	counting_read_rest(a->counting);
 	sampler_disable(&a->sampler);
 	drain_rings(&r->drain, true);
 	counting_finish(a->counting);

@@ -60,7 +60,7 @@ static const struct script {
 	{ "walks", { CAN_BPF }, "gcc" },
 	{ "calls", { CAN_BPF }, "gcc" },
 	{ "calls_probes", { CAN_BPF }, "gcc g++" },
-	{ "calls_requests", { CAN_BPF }, "" },
+	{ "calls_requests", { CAN_BPF }, "/usr/bin/python3" },
 	{ "harm", { CAN_BPF }, "gcc g++ setarch" },
 	{ "calls_many", { CAN_BPF }, "gcc" },
 	{ "large_values", { CAN_BPF }, "/usr/bin/python3 redis-server" },

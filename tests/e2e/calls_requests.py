@@ -96,6 +96,55 @@ def check_live():
     step("live: %s" % " ".join(got))
 
 
+APP = """
+import http.server
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+    def log_message(self, *args):
+        pass
+server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+print("listening on 127.0.0.1:%d" % server.server_port, flush=True)
+server.serve_forever()
+"""
+
+
+def ask_until(done, port):
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+    while not done.is_set():
+        connection.request("GET", "/user/1")
+        connection.getresponse().read()
+    connection.close()
+
+
+def check_edges(server, function, *asked):
+    """Who is served while a recording begins and ends: a request has all of its calls, or is not there."""
+    port, done = int(server.ready[1]), threading.Event()
+    clients = [threading.Thread(target=ask_until, args=(done, port)) for _ in range(2)]
+    for client in clients:
+        client.start()
+    recording = Recording("-p", server.pid, "--duration", "0.5", "--max-overhead", "100", *asked)
+    recording.wait()
+    done.set()
+    for client in clients:
+        client.join()
+    stop(server)
+    groups = [g for g in report(recording.file, "--by", "request")["groups"] if not g["outside"] and not g["unfinished"]]
+    check(len(groups) > 50, "%d requests" % len(groups))
+    # Beside a last one's calls may stand those of the next, of which there is no mark any more.
+    nr = [counts_of(g).get(function, (0,))[0] for g in groups]
+    equal("requests without their call of " + function, [g["id"] for g, n in zip(groups, nr) if not n], [])
+    check(sum(n > 1 for n in nr) <= len(clients), "calls of %s: %s" % (function, nr))
+    step("%d requests at both ends of a recording have their calls of %s" % (len(groups), function))
+
+
+check_edges(start_target(os.path.join(BUILD, "examples/server"), "--port", "0", ready=r"listening on 127\.0\.0\.1:(\d+)"),
+            "serve_user", "--calls", "serve_user")
+check_edges(start_target("/usr/bin/python3", "-c", APP, ready=r"listening on 127\.0\.0\.1:(\d+)"),
+            "do_GET", "--calls", "python")
 check_requests("auto", "--port", "0")
 check_requests("auto", "--epoll", "--port", "0")
 check_requests("http", "--workers", "2", "--port", "0")
