@@ -61,6 +61,8 @@ static int load(struct call_core *c, uint32_t nr_functions, bool has_multi, stru
 	err = bpf_map__set_max_entries(bpf_object__find_map_by_name(object, "call_hits"),
 				       nr_functions + 1);
 	if (!err)
+		err = bpf_map__set_max_entries(bpf_object__find_map_by_name(object, "call_extents"), nr_functions + 1);
+	if (!err)
 		err = set_constant(object);
 	if (!err)
 		err = set_multi(object, has_multi);
@@ -215,6 +217,11 @@ void call_core_next_generation(struct call_core *c)
 struct call_programs call_core_programs(const struct call_core *c)
 {
 	return (struct call_programs){ c->is_single ? -1 : program_fd(c, "calls_hit_multi"), program_fd(c, "calls_hit") };
+}
+
+void call_core_set_extent(struct call_core *c, uint32_t function, const struct call_extent *extent)
+{
+	bpf_map_update_elem(map_fd(c, "call_extents"), &function, extent, BPF_ANY);
 }
 
 /* ---- nodes ---- */

@@ -78,6 +78,9 @@ void call_core_next_generation(struct call_core *c);
 /* Those that count. Lent. */
 struct call_programs call_core_programs(const struct call_core *c);
 
+/* Of a native function, before it has a probe. */
+void call_core_set_extent(struct call_core *c, uint32_t function, const struct call_extent *extent);
+
 /* A mark that is about to be written: what it takes to read it is written before. */
 void call_core_see(struct call_core *c, const struct record *mark);
 /* Some calls of the thread, up to now, were not counted. */

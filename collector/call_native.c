@@ -27,6 +27,19 @@ static void note_function(struct call_native *n, size_t index, uint32_t more_fla
 	writer_note_function(n->writer, &note);
 }
 
+/* By a function's code it is told which one calls. */
+static void introduce(struct call_native *n, size_t index, uint32_t more_flags)
+{
+	const struct call_function *f = &n->functions.at[index];
+	const struct call_extent extent = { .probe = f->vaddr + f->placement.off,
+					    .begin = f->vaddr,
+					    .size = f->size < UINT32_MAX ? (uint32_t)f->size : 0,
+					    .file = (uint32_t)f->file + 1 };
+
+	note_function(n, index, more_flags);
+	call_core_set_extent(n->core, (uint32_t)index + 1, &extent);
+}
+
 /* The functions of one file that are counted; ids: their indexes. */
 struct places {
 	VEC(struct call_place) at;
@@ -184,7 +197,7 @@ int call_native_attach(struct call_native *n, struct call_core *core, const stru
 	n->writer = w;
 	n->programs = call_core_programs(core);
 	for (i = 0; i < n->functions.nr; i++)
-		note_function(n, i, 0);
+		introduce(n, i, 0);
 	vec_each(&pids->at, pid) {
 		err = attach_process(n, *pid, 0, e);
 		if (err && err != -ESRCH)
@@ -241,7 +254,7 @@ static void search_new_files(struct call_native *n)
 
 	call_native_search(n);
 	for (i = nr_functions; i < n->functions.nr; i++)
-		note_function(n, i, FUNCTION_IS_INEXACT);
+		introduce(n, i, FUNCTION_IS_INEXACT);
 	n->has_newcomers |= n->functions.nr > nr_functions;
 	if (n->files.nr == nr_files)
 		return;
@@ -401,6 +414,8 @@ void call_native_take_off(struct call_native *n, const size_t *functions, size_t
 
 	for (i = 0; i < nr; i++) {
 		n->functions.at[functions[i]].is_off = true;
+		/* Where it runs from now on is not known, nor who is inside of it. */
+		call_core_set_extent(n->core, (uint32_t)functions[i] + 1, &(struct call_extent){ 0 });
 		note_function(n, functions[i], FUNCTION_IS_INEXACT | FUNCTION_IS_AMISS);
 	}
 	replace_all(n);

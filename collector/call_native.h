@@ -45,6 +45,7 @@ struct call_file {
 struct call_function {
 	size_t file;		/* index in call_native.files */
 	uint64_t off;
+	uint64_t vaddr, size;	/* size 0: not known */
 	const char *name;	/* as in the file, of several one that was asked for */
 	bool is_aliased;	/* there are several */
 	struct call_placement placement;

@@ -148,7 +148,12 @@ static void add_function(struct call_native *n, struct call_function *f, struct 
 			 const struct image_symbol *sym, int fd)
 {
 	*f = (struct call_function){
-		.file = n->files.nr - 1, .off = sym->off, .name = sym->name, .is_aliased = is_aliased(m, sym)
+		.file = n->files.nr - 1,
+		.off = sym->off,
+		.vaddr = sym->vaddr,
+		.size = sym->size,
+		.name = sym->name,
+		.is_aliased = is_aliased(m, sym),
 	};
 	place(f, code, m, sym, fd);
 	say_placement(f, &n->files.at[f->file]);

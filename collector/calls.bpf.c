@@ -3,10 +3,11 @@
  * Native functions' calls. There is a probe at the entry, or a few instructions behind it, and none at
  * the exits: a call has returned when another one is made with a stack pointer that lies at or above
  * its own; or when its return address is not there any more, since functions that are not counted have
- * been called in its place. So nothing rewrites return addresses, and whoever leaves a function by other
+ * been called in its place; or when one further out on the stack makes a call, whose return address is in
+ * its code. So nothing rewrites return addresses, and whoever leaves a function by other
  * ways than returning (longjmp, exceptions, tail calls) does no harm. What stays unseen is a call that has
- * returned while its word of the stack was left alone by those that came after it: then, it is taken for
- * the caller of what these call. How often a function was called does not depend on it.
+ * returned while its word of the stack was left alone by those that came after it, and what these call if they
+ * are not counted: then, it is taken for the caller. How often a function was called does not depend on it.
  *
  * A thread may run on several stacks: a signal's, coroutines'. Which one it is on is known by the
  * mapping that its stack pointer lies in.
@@ -66,6 +67,13 @@ struct {
 	__type(key, __u32);
 	__type(value, struct call_hits);
 } call_hits SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct call_extent);
+} call_extents SEC(".maps");
 
 /* ---- which stack ---- */
 
@@ -206,6 +214,50 @@ static __noinline __u32 nr_there(struct call_thread *t, __u32 stack, __u32 nr)
 	return from + i;
 }
 
+static __always_inline struct call_base *base_of(struct call_thread *t, __u32 file)
+{
+	return &t->bases[file % CALLS_MAX_BASES];
+}
+
+static __always_inline int has_code_at(struct call_thread *t, const struct call_frame *f, __u64 addr)
+{
+	__u32 id = f->node, function = id & ~CALL_LONE;
+	struct call_node *node = id & CALL_LONE ? 0 : bpf_map_lookup_elem(&call_nodes, &id);
+	struct call_extent *e;
+	struct call_base *base;
+
+	if (node)
+		function = node->function;
+	e = bpf_map_lookup_elem(&call_extents, &function);
+	if (!e)
+		return 0;
+	base = base_of(t, e->file);
+	return base->file == e->file && addr - base->add - e->begin < e->size;
+}
+
+/*
+ * Of the innermost ones, those inside of the one that a call returns to have returned. Where that is none of them, a
+ * function has made it that is not counted; and where there are more than could be written down, it may be any.
+ */
+static __noinline void leave_inner(struct call_thread *t, __u32 stack, __u64 back)
+{
+	struct call_stack *s = calls_stack(t, stack);
+	/* Read anew, so that the verifier does not follow each number that it may be. */
+	__u32 nr = *(volatile __u32 *)&s->nr_frames, i;
+
+	if (nr >= calls_room(stack))
+		return;
+	for (i = 0; i < CHECKED_FRAMES && i < nr; i++) {
+		struct call_frame *f = calls_frame(t, stack, nr - 1 - i);
+
+		/* Where it returns to may be behind the function's last instruction: the call is not. */
+		if (f && has_code_at(t, f, back - 1)) {
+			s->nr_frames = nr - i;
+			return;
+		}
+	}
+}
+
 /* Mostly all have not, or all but the last one. */
 static __always_inline __u32 nr_active(struct call_thread *t, __u32 stack, __u32 nr, __u64 sp)
 {
@@ -220,7 +272,7 @@ static __always_inline __u32 nr_active(struct call_thread *t, __u32 stack, __u32
 }
 
 /* The stack that the thread is on, or STACK_UNKNOWN. */
-static __u32 leave_returned(struct call_thread *t, __u64 sp)
+static __u32 leave_returned(struct call_thread *t, __u64 sp, __u64 back)
 {
 	__u32 stack = t->current & (CALLS_MAX_STACKS - 1);
 	struct call_stack *s = calls_stack(t, stack);
@@ -235,11 +287,24 @@ static __u32 leave_returned(struct call_thread *t, __u64 sp)
 	if (s->nr_frames) {
 		s->nr_frames = nr_active(t, stack, s->nr_frames, sp);
 		s->nr_frames = nr_there(t, stack, s->nr_frames);
+		leave_inner(t, stack, back);
 	}
 	return stack;
 }
 
 /* ---- the probe ---- */
+
+static __always_inline void note_base(struct call_thread *t, __u32 function, __u64 probe)
+{
+	struct call_extent *e = bpf_map_lookup_elem(&call_extents, &function);
+	struct call_base *base;
+
+	if (!e)
+		return;
+	base = base_of(t, e->file);
+	base->file = e->file;
+	base->add = probe - e->probe;
+}
 
 static __noinline int enter(struct pt_regs *ctx, struct call_hits *hits, __u64 cookie)
 {
@@ -253,8 +318,9 @@ static __noinline int enter(struct pt_regs *ctx, struct call_hits *hits, __u64 c
 		return 0;
 	}
 	if (CALLS_COOKIE_SP_ADD(cookie) != CALLS_NO_NESTING) {
-		stack = leave_returned(t, sp);
 		bpf_probe_read_user(&back, sizeof(back), (void *)sp);
+		stack = leave_returned(t, sp, back);
+		note_base(t, function, ctx->rip);
 	}
 	if (stack < CALLS_MAX_STACKS)
 		node = calls_enter(t, stack, sp, back, function);

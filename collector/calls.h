@@ -32,6 +32,8 @@
 #define CALLS_MAX_FRAMES (CALLS_FRAMES_OF_FIRST + (CALLS_MAX_STACKS - 1) * CALLS_FRAMES_OF_OTHER)
 
 #define CALLS_INDEX_SLOTS 256
+/* Files whose functions' code can be told apart at a time; a power of 2. */
+#define CALLS_MAX_BASES 16
 
 /* A call that was not seen to return. */
 struct call_frame {
@@ -44,6 +46,12 @@ struct call_stack {
 	unsigned long long begin, end;	/* where it lies; end 0: the place is free */
 	unsigned int nr_frames;		/* may be more than have room */
 	unsigned int root;		/* what calls the outermost: CALL_ROOT, CALL_UNKNOWN */
+};
+
+/* Native functions: what addresses in a file, by its id (0: none), are more than link-time ones there. */
+struct call_base {
+	unsigned long long add;
+	unsigned int file, zero;
 };
 
 /*
@@ -60,6 +68,7 @@ struct call_thread {
 	unsigned int running;		/* the node that time goes to, where it is counted */
 	unsigned int zero;
 	struct call_stack stacks[CALLS_MAX_STACKS];
+	struct call_base bases[CALLS_MAX_BASES];	/* by the file's id modulo that many */
 	unsigned char index[CALLS_INDEX_SLOTS];	/* hash of a node -> its row and 1; 0: free */
 	struct call_counts head;	/* what is sent: it, */
 	struct call_row rows[CALL_ROWS_MAX];	/* and head.nr of these */
@@ -90,6 +99,13 @@ struct call_totals {
 struct call_hits {
 	unsigned long long nr;
 	unsigned long long nr_lost;
+};
+
+/* By native function: where its code lies, in link-time addresses of its file. */
+struct call_extent {
+	unsigned long long probe, begin;
+	unsigned int size;		/* 0: not known */
+	unsigned int file;		/* its id, from 1 */
 };
 
 /*

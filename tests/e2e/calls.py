@@ -123,6 +123,45 @@ def check_libraries():
     step("a command's libraries: 1000 calls")
 
 
+SKIPPING = """
+#include <alloca.h>
+void leaf(void);
+void seven(int, int, int, int, int, int, int);
+static volatile int bytes = 4000;
+__attribute__((noipa)) static void by_arguments(void) { leaf(); seven(1, 2, 3, 4, 5, 6, 7); __asm__ volatile(""); }
+__attribute__((noipa)) static void by_room(void)
+{
+	leaf();
+	*(volatile char *)alloca(bytes) = 0;
+	seven(1, 2, 3, 4, 5, 6, 7);
+	__asm__ volatile("");
+}
+int main(void) { for (int i = 0; i < 1000; i++) { by_arguments(); by_room(); } }
+"""
+SKIPPED = """
+__attribute__((noipa)) void leaf(void) { __asm__ volatile("" ::: "memory"); }
+__attribute__((noipa)) void seven(int a, int b, int c, int d, int e, int f, int g) { leaf(); __asm__ volatile(""); }
+"""
+
+
+def check_skipped():
+    """Who has returned is no caller where the next call is made further down and leaves its return address as it was."""
+    file = path("skipped.data")
+    for name, own, linked in (("in one file", SKIPPED + SKIPPING, []), ("in a library", SKIPPING, ["./libskipped.so"])):
+        run("gcc", "-O1", "-shared", "-fPIC", "-x", "c", "-", "-o", path("libskipped.so"), input=SKIPPED, stdin=None)
+        run("gcc", "-O1", "-x", "c", "-", "-x", "none", "-o", "skipping", *linked, input=own, stdin=None, cwd=scratch)
+        asked = ("leaf@*skip*", "seven@*skip*", "by_*@skipping")
+        wperf("record", "-o", file, "--marker", "none", "--max-overhead", "100",
+              *(word for name in asked for word in ("--calls", name)), "--", "./skipping", cwd=scratch)
+        got = {f["function"]: (f["ncalls"], f["primitive_calls"], {c["function"]: c["ncalls"] for c in f["callers"] if c["ncalls"]})
+               for g in report(file)["groups"] for f in g["functions"] if f["ncalls"]}
+        equal("calls, primitive calls, callers, " + name, got, {
+            "by_arguments": (1000, 1000, {}), "by_room": (1000, 1000, {}),
+            "seven": (2000, 2000, {"by_arguments": 1000, "by_room": 1000}),
+            "leaf": (4000, 4000, {"by_arguments": 1000, "by_room": 1000, "seven": 2000})})
+    step("calls past words of the stack: 4000 calls")
+
+
 def check_wrappers():
     """What a command becomes by exec, and what a wrapper starts, is known before it runs: of the one all calls are
     counted, of both all are requests."""
@@ -165,6 +204,6 @@ def check_newcomer():
     step("a child that came: %d calls" % want["leaf"][0])
 
 
-for one in (check_ways, check_part, check_depth, check_processes, check_worker, check_libraries, check_wrappers, check_newcomer):
+for one in (check_ways, check_part, check_depth, check_processes, check_worker, check_libraries, check_skipped, check_wrappers, check_newcomer):
     if len(sys.argv) < 2 or one.__name__ in sys.argv[1:]:
         one()
