@@ -44,6 +44,7 @@ void call_code_open(struct call_code *c, const struct image *image, int fd)
 void call_code_release(struct call_code *c)
 {
 	vec_release(&c->cold);
+	vec_release(&c->entered);
 	python_code_release(&c->bytes);
 	elf_end(c->elf);
 	*c = (struct call_code){ 0 };
@@ -458,7 +459,7 @@ void call_jumps_find(const struct call_code *c, const struct image_symbol *sym, 
 {
 	struct search s = { .c = c, .function = { sym->vaddr, sym->vaddr + len }, .found = ret };
 
-	*ret = (struct call_jumps){ UINT64_MAX };
+	*ret = (struct call_jumps){ .first = UINT64_MAX };
 	look_at_code(&s, sym->name);
 	read_addresses(&s);
 	read_tables(&s);

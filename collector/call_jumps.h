@@ -30,6 +30,7 @@
 
 struct call_jumps {
 	uint64_t first;	/* the lowest place that may be jumped to, from the function's first byte on; UINT64_MAX: none */
+	uint64_t entered;	/* the lowest one that other functions lead to (call_midst.h); 0: none */
 };
 
 extern const struct call_jumps call_jumps_anywhere;
@@ -39,6 +40,8 @@ struct call_code {
 	const struct image *image;	/* lent */
 	struct python_code bytes;
 	VEC(const struct image_symbol *) cold;	/* the parts that were moved away, by name */
+	VEC(uint64_t) entered;	/* call_midst.c's, once the file is_read: where calls and jumps of others lead */
+	bool is_read;
 	Elf *elf;
 };
 

@@ -13,6 +13,7 @@
 #include "base/str.h"
 #include "collector/build_id.h"
 #include "collector/call_jumps.h"
+#include "collector/call_midst.h"
 #include "collector/call_native.h"
 #include "collector/signature.h"
 
@@ -79,6 +80,12 @@ static void say_placement(const struct call_function *f, const struct call_file 
 			    p->text, p->why);
 }
 
+/* At the first byte nobody comes by but who calls. */
+static bool is_sure(const struct call_placement *p)
+{
+	return p->kind == CALL_PLACE_EMULATED && !p->off;
+}
+
 /* The file is mapped when the first function needs it: code is zeroed until then. */
 static void place(struct call_function *f, struct call_code *code, const struct image *m, const struct image_symbol *sym, int fd)
 {
@@ -86,14 +93,19 @@ static void place(struct call_function *f, struct call_code *code, const struct 
 	uint8_t *bytes = xmalloc(len);
 	ssize_t got = pread(fd, bytes, len, (off_t)f->off);
 	struct call_jumps jumps;
+	uint64_t entered = 0;
 
 	len = got > 0 ? (uint64_t)got : 0;
-	/* What is emulated stands where nothing leads, wherever jumps go. */
+	/* What is emulated stands where nothing of the function's leads, wherever its jumps go. */
 	call_place_find(bytes, len, &call_jumps_anywhere, &f->placement);
-	if (f->placement.kind != CALL_PLACE_EMULATED) {
+	if (!is_sure(&f->placement)) {
 		if (!code->image)
 			call_code_open(code, m, fd);
+		entered = call_midst_find(code, sym, len);
+	}
+	if (f->placement.kind != CALL_PLACE_EMULATED || (entered && entered <= f->placement.off)) {
 		call_jumps_find(code, sym, len, &jumps);
+		jumps.entered = entered;
 		call_place_find(bytes, len, &jumps, &f->placement);
 	}
 	free(bytes);

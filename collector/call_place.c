@@ -7,8 +7,7 @@
 
 #include "collector/call_jumps.h"
 
-/* Longer entry blocks are looked at no further: at their end a probe would come late. */
-enum { ENTRY_BYTES_MAX = 256, NOP5_BYTES = 5 };
+enum { NOP5_BYTES = 5 };
 
 struct instruction {
 	ZydisDecodedInstruction in;
@@ -255,7 +254,7 @@ static bool find_fit(const ZydisDecoder *decoder, const uint8_t *code, size_t le
 	uint32_t sp_add = 0;
 	size_t at;
 
-	for (at = begin; at < end && at - begin < ENTRY_BYTES_MAX;) {
+	for (at = begin; at < end && at - begin < CALL_PLACE_BYTES_MAX;) {
 		struct instruction i;
 
 		if (!decode(decoder, code + at, len - at, &i))
@@ -310,7 +309,7 @@ static bool find_check(const ZydisDecoder *decoder, const uint8_t *code, size_t 
 	size_t at;
 
 	*c = (struct check){ .begin = len };
-	for (at = 0; at < ENTRY_BYTES_MAX && decode(decoder, code + at, len - at, &i); at += i.in.length) {
+	for (at = 0; at < CALL_PLACE_BYTES_MAX && decode(decoder, code + at, len - at, &i); at += i.in.length) {
 		size_t to = is_relative(&i) ? target_of(&i, at) : len;
 
 		c->is_framed = !ends_block(&i) && writes(&i, ZYDIS_REGISTER_RSP);
@@ -507,6 +506,10 @@ static const char *find_span(const ZydisDecoder *decoder, const uint8_t *code, s
 	if (jumps && first < ret->end) {
 		ret->end = first;
 		*ret_doubt = "a jump from elsewhere or by a table may lead there";
+	}
+	if (jumps && jumps->entered && jumps->entered < ret->end) {
+		ret->end = jumps->entered;
+		*ret_doubt = "another function goes on behind its first instruction";
 	}
 	if (ret->end <= ret->begin)
 		return "a jump from elsewhere or by a table may lead back to its first instruction";

@@ -37,6 +37,9 @@ enum call_place_kind {
 	CALL_PLACE_STEPPED,	/* nothing that is emulated can be had */
 };
 
+/* Longer entry blocks are looked at no further: at their end a probe would come late. */
+enum { CALL_PLACE_BYTES_MAX = 256 };
+
 struct call_placement {
 	enum call_place_kind kind;
 	uint32_t off;		/* from the function's first byte */
@@ -50,7 +53,8 @@ struct call_jumps;
 
 /*
  * Pure. code: the whole function, len bytes. jumps: what else may lead into it (call_jumps.h); NULL: nothing. What that is
- * cannot be before an instruction that moves the stack pointer: it would move with each round.
+ * cannot be before an instruction that moves the stack pointer: it would move with each round. Where other functions go on in
+ * it, the probe is before that.
  */
 void call_place_find(const uint8_t *code, size_t len, const struct call_jumps *jumps, struct call_placement *ret);
 

@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "collector/call_jumps.h"
+#include "collector/call_midst.h"
 #include "collector/call_place.h"
 
 Suite *check_call_jumps_suite(void);
@@ -298,6 +299,49 @@ START_TEST(there_is_an_end_of_looking)
 }
 END_TEST
 
+/* f() and the functions around it: at BASE, OTHER and COLD. */
+static const struct {
+	const char *what;
+	uint8_t before[8], f[8], behind[8];
+	uint64_t label;		/* a symbol behind so many bytes of it; 0: none */
+	uint64_t midst;
+} ways_in[] = {
+	{ .what = "nobody", .midst = 0 },
+	{ .what = "jmp", .before = { 0xe9, 0x3e, 0, 0, 0 }, .midst = 3 },
+	{ .what = "je", .before = { 0x0f, 0x84, 0x3d, 0, 0, 0 }, .midst = 3 },
+	{ .what = "call", .before = { 0xe8, 0x3e, 0, 0, 0 }, .midst = 3 },
+	{ .what = "a short jmp down", .before = { 0x90, 0xeb, 0x40 }, .midst = 3 },
+	{ .what = "a short jmp up", .behind = { 0x90, 0xeb, 0xe1 }, .midst = 4 },
+	{ .what = "the lowest of both", .before = { 0xe9, 0x3f, 0, 0, 0 }, .behind = { 0x72, 0xe1 }, .midst = 3 },
+	{ .what = "calls of it", .before = { 0xe8, 0x3b, 0, 0, 0 }, .behind = { 0xeb, 0xde }, .midst = 0 },
+	{ .what = "its own", .f = { 0x90, 0x90, 0x90, 0xeb, 0xfd }, .midst = 0 },
+	{ .what = "an entry of its own", .label = 5, .midst = 5 },
+};
+
+START_TEST(who_goes_on_in_a_function_is_seen)
+{
+	struct image_symbol symbols[] = { { "before", BASE, OFF, 0x40, true, false, false },
+					  { "f", OTHER, OFF + OTHER - BASE, 16, true, false, false },
+					  { "label", OTHER, OFF + OTHER - BASE, 0, false, false, false },
+					  { "behind", COLD, OFF + COLD - BASE, 8, true, false, false } };
+	struct image image = { .symbols = { symbols, ARRAY_LEN(symbols), 0 } };
+	struct call_code c = { .image = &image };
+	uint8_t file[OFF + LEN];
+
+	memset(file, 0x06, sizeof(file));	/* no instruction */
+	memcpy(file + OFF, ways_in[_i].before, sizeof(ways_in[_i].before));
+	memcpy(file + OFF + OTHER - BASE, ways_in[_i].f, sizeof(ways_in[_i].f));
+	memcpy(file + OFF + COLD - BASE, ways_in[_i].behind, sizeof(ways_in[_i].behind));
+	symbols[2].off += ways_in[_i].label;
+	symbols[2].vaddr += ways_in[_i].label;
+	c.bytes.bytes = file;
+	c.bytes.len = sizeof(file);
+	vec_push(&c.bytes.segments, (GElf_Phdr){ .p_flags = PF_R | PF_X, .p_offset = OFF, .p_vaddr = BASE, .p_filesz = LEN });
+	ck_assert_msg(call_midst_find(&c, &symbols[1], 16) == ways_in[_i].midst, "%s", ways_in[_i].what);
+	call_code_release(&c);
+}
+END_TEST
+
 /* What may lead into the entry block, and where the probe goes then. */
 static const struct {
 	const char *what;
@@ -306,22 +350,25 @@ static const struct {
 	uint64_t first;
 	enum call_place_kind kind;
 	uint32_t off;
+	uint64_t entered;
 } places[] = {
-	{ "mov; push; ret: behind the push", { 0x89, 0xf8, 0x55, 0xc3 }, 4, 3, CALL_PLACE_EMULATED, 2 },
-	{ "mov; push; ret: to the begin, so it is no loop", { 0x89, 0xf8, 0x55, 0xc3 }, 4, 0, CALL_PLACE_EMULATED, 2 },
-	{ "sub $8,%rsp; mov; call: to the mov", { 0x48, 0x83, 0xec, 8, 0x89, 0xf8, 0xe8, 0, 0, 0, 0 }, 11, 4, CALL_PLACE_STEPPED, 0 },
-	{ "sub $8,%rsp; mov; call: anywhere", { 0x48, 0x83, 0xec, 8, 0x89, 0xf8, 0xe8, 0, 0, 0, 0 }, 11, 0, CALL_PLACE_STEPPED, 0 },
-	{ "mov; je: behind", { 0x89, 0xf8, 0x74, 0, 0xc3 }, 5, 4, CALL_PLACE_EMULATED, 2 },
-	{ "mov; je: to the je", { 0x89, 0xf8, 0x74, 0, 0xc3 }, 5, 2, CALL_PLACE_STEPPED, 0 },
-	{ "mov; je: anywhere", { 0x89, 0xf8, 0x74, 0, 0xc3 }, 5, 0, CALL_PLACE_NONE, 0 },
-	{ "push; jne push: it is seen here", { 0x55, 0x75, 0xfd, 0xc3 }, 4, UINT64_MAX, CALL_PLACE_NONE, 0 },
-	{ "dec; jne dec; data", { 0xff, 0xcf, 0x75, 0xfc, 0xc3, 0x06, 0x06 }, 7, UINT64_MAX, CALL_PLACE_NONE, 0 },
-	{ "dec; jmp behind the data; data; jne dec", { 0xff, 0xcf, 0xeb, 2, 0x06, 0x06, 0x75, 0xf8, 0xc3 }, 9, UINT64_MAX, CALL_PLACE_NONE, 0 },
+	{ "mov; push; ret: behind the push", { 0x89, 0xf8, 0x55, 0xc3 }, 4, 3, CALL_PLACE_EMULATED, 2, 0 },
+	{ "mov; push; ret: to the begin, so it is no loop", { 0x89, 0xf8, 0x55, 0xc3 }, 4, 0, CALL_PLACE_EMULATED, 2, 0 },
+	{ "sub $8,%rsp; mov; call: to the mov", { 0x48, 0x83, 0xec, 8, 0x89, 0xf8, 0xe8, 0, 0, 0, 0 }, 11, 4, CALL_PLACE_STEPPED, 0, 0 },
+	{ "sub $8,%rsp; mov; call: anywhere", { 0x48, 0x83, 0xec, 8, 0x89, 0xf8, 0xe8, 0, 0, 0, 0 }, 11, 0, CALL_PLACE_STEPPED, 0, 0 },
+	{ "mov; je: behind", { 0x89, 0xf8, 0x74, 0, 0xc3 }, 5, 4, CALL_PLACE_EMULATED, 2, 0 },
+	{ "mov; je: to the je", { 0x89, 0xf8, 0x74, 0, 0xc3 }, 5, 2, CALL_PLACE_STEPPED, 0, 0 },
+	{ "mov; je: anywhere", { 0x89, 0xf8, 0x74, 0, 0xc3 }, 5, 0, CALL_PLACE_NONE, 0, 0 },
+	{ "mov; je: another function goes on there", { 0x89, 0xf8, 0x74, 0, 0xc3 }, 5, 5, CALL_PLACE_STEPPED, 0, 2 },
+	{ "mov; push: another function goes on behind", { 0x89, 0xf8, 0x55, 0xc3 }, 4, 4, CALL_PLACE_EMULATED, 2, 3 },
+	{ "push; jne push: it is seen here", { 0x55, 0x75, 0xfd, 0xc3 }, 4, UINT64_MAX, CALL_PLACE_NONE, 0, 0 },
+	{ "dec; jne dec; data", { 0xff, 0xcf, 0x75, 0xfc, 0xc3, 0x06, 0x06 }, 7, UINT64_MAX, CALL_PLACE_NONE, 0, 0 },
+	{ "dec; jmp behind the data; data; jne dec", { 0xff, 0xcf, 0xeb, 2, 0x06, 0x06, 0x75, 0xf8, 0xc3 }, 9, UINT64_MAX, CALL_PLACE_NONE, 0, 0 },
 };
 
 START_TEST(no_probe_goes_where_they_lead)
 {
-	const struct call_jumps jumps = { places[_i].first };
+	const struct call_jumps jumps = { .first = places[_i].first, .entered = places[_i].entered };
 	struct call_placement p;
 
 	call_place_find(places[_i].code, places[_i].len, &jumps, &p);
@@ -337,6 +384,7 @@ Suite *check_call_jumps_suite(void)
 	TCase *tc = tcase_create("call_jumps");
 
 	tcase_add_loop_test(tc, jumps_from_elsewhere_are_found, 0, ARRAY_LEN(cases));
+	tcase_add_loop_test(tc, who_goes_on_in_a_function_is_seen, 0, ARRAY_LEN(ways_in));
 	tcase_add_loop_test(tc, one_jump_leaves_or_stays, 0, ARRAY_LEN(ways));
 	tcase_add_test(tc, code_that_is_not_followed_may_lead_anywhere);
 	tcase_add_test(tc, there_is_an_end_of_looking);

@@ -389,6 +389,26 @@ def check_loops():
     step("loops from the entry")
 
 
+MIDST = """
+__asm__(".pushsection .text\\n"
+	".type whole, @function\\nwhole: mov %rdi, %rax\\n1: cmp $10, %rdi\\njb 2f\\nadd $1, %rax\\n2: ret\\n.size whole, . - whole\\n"
+	".type other, @function\\nother: lea 5(%rdi), %rax\\njmp 1b\\n.size other, . - other\\n"
+	".popsection");
+long whole(long), other(long);
+int main(void) { for (int i = 0; i < 1000; i++) i < 7 ? whole(i) : other(i); }
+"""
+
+
+def check_midst():
+    """Who goes on in another function, behind its first instruction, has not called it: as mempcpy() in memmove()."""
+    run("gcc", "-O1", "-x", "c", "-", "-o", path("midst"), input=MIDST, stdin=None)
+    file = path("midst.data")
+    wperf("record", "-o", file, "--marker", "none", "--max-overhead", "100", "--calls", "whole", "--calls", "other",
+          "--", path("midst"))
+    equal("calls", counted(report(file), ("whole", "other")), ({"whole": (7, 7), "other": (993, 993)}, set()))
+    step("into the midst of a function: 7 calls and 993")
+
+
 def check_unmet():
     """What patterns meant that could not be known when recording began: said when it ends."""
     plugin = path("plugin.so")
@@ -505,6 +525,6 @@ def check_overhead():
 
 
 for one in (check_library, check_others, check_killed_midway, check_loss, check_ends, check_names, check_aliases,
-            check_vectors, check_thunks, check_loops, check_unmet, check_soon, check_go, check_overhead):
+            check_vectors, check_thunks, check_loops, check_midst, check_unmet, check_soon, check_go, check_overhead):
     if len(sys.argv) < 2 or one.__name__ in sys.argv[1:]:
         one()
