@@ -195,6 +195,11 @@ void str_add_escaped(struct str *b, const void *bytes, size_t len)
 	add_escaped(b, bytes, len, &(struct escaping){ .has_backslash = true });
 }
 
+void str_add_visible(struct str *b, const void *bytes, size_t len)
+{
+	add_escaped(b, bytes, len, &(struct escaping){ .has_backslash = true, .has_invisible = true });
+}
+
 void str_add_line(struct str *b, const char *text)
 {
 	add_escaped(b, (const uint8_t *)text, strlen(text), &(struct escaping){ 0 });

@@ -26,7 +26,9 @@ __attribute__((format(printf, 2, 3))) void str_addf(struct str *b, const char *f
  * control bytes, bytes that are no UTF-8 and backslashes become \n, \t, \r, \\ or \xNN.
  */
 void str_add_escaped(struct str *b, const void *bytes, size_t len);
-/* The same for a line of talk: backslashes stay, those of text that was escaped before included. */
+/* The same; and what is not seen, or turns what is seen round (Unicode's Cf, Zl, Zp and others), becomes \xNN, \uNNNN or \UNNNNNNNN. */
+void str_add_visible(struct str *b, const void *bytes, size_t len);
+/* As str_add_escaped() for a line of talk: backslashes stay, those of text that was escaped before included. */
 void str_add_line(struct str *b, const char *text);
 /* Adds what Python's repr() prints for the string: quotes included. */
 void str_add_repr(struct str *b, const void *bytes, size_t len);

@@ -84,10 +84,10 @@ static void add_name(struct str *b, const struct request_list *l, uint32_t metho
 
 	str_add(b, "  ");
 	if (strings_len(text, method)) {
-		str_add_escaped(b, strings_text(text, method), strings_len(text, method));
+		str_add_visible(b, strings_text(text, method), strings_len(text, method));
 		str_add_char(b, ' ');
 	}
-	str_add_escaped(b, strings_text(text, path), strings_len(text, path));
+	str_add_visible(b, strings_text(text, path), strings_len(text, path));
 	str_add_char(b, '\n');
 }
 
@@ -99,7 +99,7 @@ static void add_cpu_title(struct str *b, const struct request_list *l)
 	struct str shown = { 0 };
 	size_t len = 0;
 
-	str_add_escaped(&shown, name, strlen(name));
+	str_add_visible(&shown, name, strlen(name));
 	for (; len < shown.len && left; left--)
 		len += utf8_len(shown.s + len, shown.len - len);
 	str_addf(b, "%*s%.*s%s", left, "", (int)len, str_cstr(&shown), mark);

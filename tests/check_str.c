@@ -129,6 +129,17 @@ START_TEST(escapes_what_terminals_obey)
 }
 END_TEST
 
+START_TEST(what_is_not_seen_is_shown)
+{
+	static const char text[] = "/\xe2\x80\xa8ls\xe2\x80\xae\xc3\xa4'\n";
+	struct str b = { 0 };
+
+	str_add_visible(&b, text, strlen(text));
+	ck_assert_str_eq(str_cstr(&b), "/\\u2028ls\\u202e\xc3\xa4'\\n");
+	str_release(&b);
+}
+END_TEST
+
 /* The corners of Unicode's table of well-formed sequences, and one step outside of each. */
 static const struct {
 	const char *bytes;
@@ -212,6 +223,7 @@ Suite *check_str_suite(void)
 	tcase_add_test(tc, bytes_may_hold_nul);
 	tcase_add_test(tc, take_gives_the_text_away);
 	tcase_add_loop_test(tc, escapes_what_terminals_obey, 0, ARRAY_LEN(escapes));
+	tcase_add_test(tc, what_is_not_seen_is_shown);
 	tcase_add_loop_test(tc, utf8_is_well_formed_or_none, 0, ARRAY_LEN(sequences));
 	tcase_add_loop_test(tc, finds_beginnings_and_ends, 0, ARRAY_LEN(affixes));
 	tcase_add_loop_test(tc, distance_counts_edits, 0, ARRAY_LEN(distances));
