@@ -68,4 +68,10 @@ bool image_has_source(const struct image *m, const char *name);
 void image_each_source(const struct image *m,
 		       bool (*take)(void *self, const char *name, const char *symbol), void *self);
 
+/*
+ * Bytes of the n-th integer argument, from 1, of the function at vaddr, as DWARF says; 0: not known, or no matter, as behind
+ * one that is a struct.
+ */
+unsigned int image_argument_bytes(const struct image *m, uint64_t vaddr, unsigned int n);
+
 #endif

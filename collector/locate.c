@@ -562,6 +562,18 @@ bool probe_sites_share(const struct probe_sites *a, const struct probe_sites *b)
 	return false;
 }
 
+void locate_cut_argument(struct locate *l, struct probe_sites *sites, unsigned int n)
+{
+	vec_each(&sites->sites, site) {
+		const struct image *m = locate_image_of(l, site);
+		const struct image_symbol *sym = m ? image_symbol_before(m, site->code_off) : NULL;
+		unsigned int bytes = sym && sym->off == site->code_off ? image_argument_bytes(m, sym->vaddr, n) : 0;
+
+		if (bytes && n <= site->args.nr)
+			site->args.at[n - 1].size = (unsigned char)bytes;
+	}
+}
+
 int probe_site_arg(const struct probe_site *s, unsigned int n, struct probe_arg *ret, struct err *e)
 {
 	if (s->is_return || s->is_exit)

@@ -147,6 +147,12 @@ bool locate_file_is_go(const struct locate_file *f);
  */
 size_t locate_exits(struct locate *l, struct probe_sites *sites, bool may_return);
 
+/*
+ * Functions' n-th argument is no wider from now on than debug information says: above an int its register has anything.
+ * Without, it is all of the register.
+ */
+void locate_cut_argument(struct locate *l, struct probe_sites *sites, unsigned int n);
+
 /* The n-th argument, from 1. -EINVAL: there is none, or it cannot be read; the error says why. */
 int probe_site_arg(const struct probe_site *s, unsigned int n, struct probe_arg *ret,
 		   struct err *e);

@@ -29,6 +29,7 @@ struct probe_marker {
 	uint32_t id;
 	struct locate locate;
 	struct probe_sites begins, ends;
+	unsigned char id_bytes;		/* of an id that are the same at its begin and its end */
 	struct probe_sites calls;	/* entries of the functions whose returns are ends */
 	struct bpf_object *object;
 	int program_fd, sites_fd, counts_fd;
@@ -83,20 +84,39 @@ static int find_files(struct probe_marker *m, const struct marker_target *target
 	return nr_found ? 0 : err;
 }
 
-/* Every site must be able to read what the spec asks for. */
-static int check_args(const struct probe_sites *sites, unsigned int arg, struct err *e)
+/* Every site must be able to read what the spec asks for. *bytes: lowered to those of the narrowest. */
+static int check_args(const struct probe_sites *sites, unsigned int arg, unsigned char *bytes, struct err *e)
 {
-	struct probe_arg ignored;
+	struct probe_arg found;
 	int err;
 
 	if (!arg)
 		return 0;
 	vec_each(&sites->sites, site) {
-		err = probe_site_arg(site, arg, &ignored, e);
+		err = probe_site_arg(site, arg, &found, e);
 		if (err)
 			return err;
+		if (found.size < *bytes)
+			*bytes = found.size;
 	}
 	return 0;
+}
+
+/* One side may say int, the other unsigned or long: what they have in common is compared. */
+static int check_ids(struct probe_marker *m, struct err *e)
+{
+	const struct marker_spec *spec = m->spec;
+	int err;
+
+	if (!spec->id_arg)
+		return 0;
+	if (spec->begin.function)
+		locate_cut_argument(&m->locate, &m->begins, spec->id_arg);
+	if (spec->end.function)
+		locate_cut_argument(&m->locate, &m->ends, spec->id_arg);
+	m->id_bytes = sizeof(uint64_t);
+	err = check_args(&m->begins, spec->id_arg, &m->id_bytes, e);
+	return err ? err : check_args(&m->ends, spec->id_arg, &m->id_bytes, e);
 }
 
 /* A command has the filter that we have. */
@@ -230,11 +250,9 @@ static int find_sites(struct probe_marker *m, const struct marker_target *target
 	if (!err)
 		err = check_code(m, &m->ends, spec->end.function, e);
 	if (!err)
-		err = check_args(&m->begins, spec->label_arg, e);
+		err = check_args(&m->begins, spec->label_arg, &(unsigned char){ 0 }, e);
 	if (!err)
-		err = check_args(&m->begins, spec->id_arg, e);
-	if (!err)
-		err = check_args(&m->ends, spec->id_arg, e);
+		err = check_ids(m, e);
 	nr_places = m->begins.sites.nr + m->ends.sites.nr + m->calls.sites.nr;
 	if (!err && nr_places > PROBE_MAX_SITES)
 		err = err_set(e, -E2BIG, "--marker %s: %zu places, more than %d", spec->text, nr_places, PROBE_MAX_SITES);
@@ -305,8 +323,11 @@ static struct probe_program program_of(const struct probe_marker *m, const struc
 		return p;
 	if (m->spec->label_arg && kind == MARK_BEGIN)
 		probe_site_arg(site, m->spec->label_arg, &p.label, &ignored);
-	if (m->spec->id_arg)
+	if (m->spec->id_arg) {
 		probe_site_arg(site, m->spec->id_arg, &p.id, &ignored);
+		p.id.size = m->id_bytes;
+		p.id.is_signed = 0;
+	}
 	return p;
 }
 

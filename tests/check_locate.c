@@ -114,6 +114,33 @@ BODY static int locate_static(int x)
 	return locate_inlined(x) + locate_piece(x) + locate_changed(x) + locate_abi0(x);
 }
 
+struct locate_pair {
+	long a, b, c;
+};
+enum locate_kind { LOCATE_KIND };
+typedef volatile unsigned short locate_short;
+int locate_mixed(float x, locate_short a, const char *b, double y, bool c, enum locate_kind d, int64_t e);
+int locate_behind_struct(char a, struct locate_pair b, int c);
+struct locate_pair locate_returns_struct(int a);
+
+BODY int locate_mixed(float x, locate_short a, const char *b, double y, bool c, enum locate_kind d, int64_t e)
+{
+	KEEP_APART(a);
+	return (int)x + a + *b + (int)y + c + (int)d + (int)e;
+}
+
+BODY int locate_behind_struct(char a, struct locate_pair b, int c)
+{
+	KEEP_APART(c);
+	return a + (int)b.a + c;
+}
+
+BODY struct locate_pair locate_returns_struct(int a)
+{
+	KEEP_APART(a);
+	return (struct locate_pair){ a, 0, 0 };
+}
+
 /* They begin with a check and, after a detour, begin again; the second one overwrites its first argument. */
 int locate_checked(int x);
 int locate_clobbered(int x);
@@ -268,6 +295,38 @@ START_TEST(an_entry_that_is_come_by_again_is_passed)
 	ck_assert_int_eq(probe_site_arg(f.s.sites.at, 1, &arg, &f.e), entries[_i].why ? -EINVAL : 0);
 	if (entries[_i].why)
 		ck_assert_ptr_nonnull(strstr(f.e.what, entries[_i].why));
+	found_release(&f);
+}
+END_TEST
+
+static const struct {
+	const char *probe;
+	unsigned int n, bytes;
+} widths[] = {
+	{ "locate_plain", 1, 4 },
+	{ "check::Server::handle(char const *)", 1, 8 },
+	{ "locate_mixed", 1, 2 },
+	{ "locate_mixed", 2, 8 },
+	{ "locate_mixed", 3, 1 },
+	{ "locate_mixed", 4, 4 },
+	{ "locate_mixed", 5, 8 },
+	/* Not known: a register is compared as a whole. */
+	{ "locate_plain", 2, 8 },
+	{ "locate_behind_struct", 1, 1 },
+	{ "locate_behind_struct", 2, 8 },
+	{ "locate_returns_struct", 1, 8 },
+	{ "locate_checked", 1, 8 },
+};
+
+START_TEST(an_argument_is_as_wide_as_its_type)
+{
+	struct found f = find(widths[_i].probe);
+	struct probe_arg arg;
+
+	ck_assert_msg(!f.rc, "%s: %s", widths[_i].probe, f.e.what);
+	locate_cut_argument(&f.l, &f.s, widths[_i].n);
+	ck_assert_int_eq(probe_site_arg(f.s.sites.at, widths[_i].n, &arg, &f.e), 0);
+	ck_assert_uint_eq(arg.size, widths[_i].bytes);
 	found_release(&f);
 }
 END_TEST
@@ -695,6 +754,7 @@ Suite *check_locate_suite(void)
 	tcase_set_timeout(tc, 60);
 	tcase_add_loop_test(tc, a_function_is_where_it_is_mapped, 0, ARRAY_LEN(functions));
 	tcase_add_loop_test(tc, an_entry_that_is_come_by_again_is_passed, 0, ARRAY_LEN(entries));
+	tcase_add_loop_test(tc, an_argument_is_as_wide_as_its_type, 0, ARRAY_LEN(widths));
 	tcase_add_loop_test(tc, a_miss_says_what_is_near, 0, ARRAY_LEN(misses));
 	tcase_add_loop_test(tc, a_module_is_named_by_its_front, 0, ARRAY_LEN(modules));
 	tcase_add_test(tc, a_link_stands_for_its_file);

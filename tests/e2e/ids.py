@@ -153,6 +153,37 @@ def check_twins():
     step("two functions of one name")
 
 
+NARROW = r"""
+#include <stdio.h>
+volatile long sink;
+__attribute__((noipa)) void begins(const char *at, int id) { sink += at[0] + id; }
+__attribute__((noipa)) void ends(unsigned short kind, unsigned id) { sink -= kind + id; }
+__attribute__((noipa)) void calls_begins(const char *at, long id) { begins(at, (int)id); }
+__attribute__((noipa)) void calls_ends(long kind, long id) { ends((unsigned short)kind, (unsigned)id); }
+int main(void)
+{
+	puts("ready");
+	fflush(stdout);
+	getchar();
+	for (long i = -50; i < 50; i++) {
+		calls_begins("", (i & 0xffffffff) | i << 40);
+		calls_ends(i, i & 0xffffffff);
+	}
+}
+"""
+
+
+def check_narrow():
+    """The upper half of a register that has an int is anything: optimizers leave there what was."""
+    with open(path("narrow.c"), "w") as f:
+        f.write(NARROW)
+    run("gcc", "-O2", "-g", "-o", path("narrow"), path("narrow.c"))
+    file = record("", "begin=begins,end=ends,id=arg2", program=path("narrow"))
+    equal("ids that are ints", shape(report(file)), (100, 0, 0))
+    step("ids that are narrower than a register")
+
+
+check_narrow()
 check_twins()
 check_pairs()
 check_labels()
