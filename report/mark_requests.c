@@ -137,15 +137,23 @@ static bool same_key(const struct open_request *x, const struct open_request *y)
 	       x->has_id == y->has_id && (x->is_call ? x->sp == y->sp : x->mark_id == y->mark_id);
 }
 
-/* The open one of the same key, or NO_SLOT. */
+/* Of the open ones of the same key the last to begin, or NO_SLOT. */
 static uint32_t find_by_key(const struct mark_requests *m, const struct open_request *like)
 {
+	uint32_t last = NO_SLOT;
+	uint64_t after = 0;
+
 	if (!has_key(like))
 		return NO_SLOT;
-	hashidx_each(&m->by_key, key_hash(like), slot)
-		if (same_key(&m->open->slots.at[slot], like))
-			return slot;
-	return NO_SLOT;
+	hashidx_each(&m->by_key, key_hash(like), slot) {
+		const struct open_request *r = &m->open->slots.at[slot];
+
+		if (same_key(r, like) && r->request.id > after) {
+			after = r->request.id;
+			last = slot;
+		}
+	}
+	return last;
 }
 
 /* ---- begin and end ---- */
@@ -226,14 +234,39 @@ static struct open_request request_of_mark(struct mark_requests *m, const struct
 	return r;
 }
 
+/*
+ * What began in the same place, or with the same id, is over. Not so calls that come back to their function by tail calls:
+ * these return all at once, each with its END. (The kernel keeps 64 that do: MAX_URETPROBE_DEPTH.)
+ */
+static void end_twins(struct mark_requests *m, const struct open_request *like)
+{
+	uint32_t slot = find_by_key(m, like);
+	struct open_request *twin = slot == NO_SLOT ? NULL : &m->open->slots.at[slot];
+
+	if (!twin || !like->is_call || twin->family != like->family || twin->is_passed)
+		for (; slot != NO_SLOT; slot = find_by_key(m, like))
+			lose_request(m, slot);
+	else if (m->families.at[like->family].nr_in_doubt >= MAX_IN_DOUBT)
+		lose_request(m, slot);
+	else if (!is_in_doubt(twin))
+		put_in_doubt(m, twin);
+}
+
+/* A call has returned: what began in its place and did not return with it was left. */
+static void pass_twins(struct mark_requests *m, const struct open_request *like)
+{
+	uint32_t twin = find_by_key(m, like);
+
+	if (twin != NO_SLOT)
+		m->open->slots.at[twin].is_passed = true;
+}
+
 static void begin(struct mark_requests *m, const struct record *rec, const struct mark_head *mark,
 		  const uint8_t *label)
 {
 	struct open_request like = request_of_mark(m, rec, mark), *r;
-	uint32_t twin = find_by_key(m, &like);
 
-	if (twin != NO_SLOT)
-		lose_request(m, twin);
+	end_twins(m, &like);
 	if (!like.has_id)
 		doubt_what_is_left(m, like.family, like.sp);
 	like.request = (struct request){ .begin_pid = rec->pid,
@@ -305,8 +338,10 @@ static void end(struct mark_requests *m, const struct record *rec, const struct 
 		m->nr_unmatched_ends++;
 	else
 		close_request(m, slot, end_time(rec));
-	if (like.is_call)
+	if (like.is_call) {
+		pass_twins(m, &like);
 		doubt_what_is_left(m, like.family, like.sp);
+	}
 }
 
 bool mark_requests_mark(struct mark_requests *m, const struct record *rec)

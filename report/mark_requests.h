@@ -24,8 +24,10 @@
  * Such a request is in doubt: it leaves the thread's stack, and samples go to what stands below it.
  * It may yet go on, on another stack (a coroutine's, a signal handler's), so an END that fits still
  * ends it: that of the call with its sp, or, where begin and end are two probes, one from the very
- * frame that it began in. A BEGIN of the same call with the same sp, on whichever thread, ends the
- * doubt: it is unfinished.
+ * frame that it began in. A BEGIN of the same call with the same sp on another
+ * thread ends the doubt: it is unfinished.
+ *   A function that comes back to itself by tail calls begins again and again with one sp, and all of these return at once.
+ * So on its own thread a BEGIN like its own only puts a call in doubt; the next one behind an END ends that.
  *   Begins may also nest within one frame (CPython's functions do, and have one sp for all). That
  * looks like missing ENDs until the END of one in doubt comes; from there on, equal stack pointers
  * on that thread mean nesting, to the end of the recording: a time without nesting does not show

@@ -164,7 +164,7 @@ static const struct {
 	{ "B11:3@500 B11:4@400 S11 E11:3@508 S11", "1:three 1-4 s0, 2:four 2-? s1", 1, 0 },
 	/* the inner END is lost and the outer function calls again, from as deep or less */
 	{ "B11:3@500 B11:4@400 B11:4@400 S11 E11:4@408 E11:3@508",
-	  "2:four 2-? s0, 3:four 3-5 s1, 1:three 1-6 s0", 0, 0 },
+	  "3:four 3-5 s1, 1:three 1-6 s0, 2:four 2-? s0", 0, 0 },
 	{ "B11:3@400 S11 B11:3@500 S11 E11:3@508", "2:three 3-5 s1, 1:three 1-? s1", 0, 0 },
 	/* recursion without end closes one by one */
 	{ "B11:3@500 B11:3@400 B11:3@300 E11:3@308 E11:3@408 E11:3@508",
@@ -194,6 +194,12 @@ static const struct {
 	{ "B11:3@500 B11:1/a S11 E11:3@508 S11 E11:1", "1:three 1-4 s0, 2:/a 2-6 s2", 0, 0 },
 	/* a tail call: two calls at one place of the stack */
 	{ "B11:3@500 B11:4@500 S11 E11:4@508 E11:3@508", "2:four 2-4 s1, 1:three 1-5 s0", 0, 0 },
+	/* tail calls that come back to a function: all return at once */
+	{ "B11:3@500 S11 B11:3@500 S11 B11:4@500 B11:3@500 S11 E11:3@508 E11:4@508 E11:3@508 E11:3@508 S11",
+	  "4:three 6-8 s1, 3:four 5-9 s0, 2:three 3-10 s1, 1:three 1-11 s1", 1, 0 },
+	/* what did not return with those is over where the next one begins */
+	{ "B11:3@500 B11:3@500 B11:3@500 E11:3@508 S11 B11:3@500 S11 E11:3@508 E11:3@508",
+	  "3:three 3-4 s0, 2:three 2-? s0, 1:three 1-? s0, 4:three 6-8 s1", 1, 1 },
 	/* stacks of coroutines: none says anything of the other's calls but that they may be over */
 	{ "B11:3@100000 S11 B11:4@200000 S11 E11:3@100008 S11 E11:4@200008 S11",
 	  "1:three 1-5 s1, 2:four 3-7 s2", 1, 0 },
@@ -339,6 +345,26 @@ START_TEST(attribution_gives_up_on_missing_ends)
 }
 END_TEST
 
+/* Nor of calls that may all return at once: longjmp() leaves one, again and again. */
+START_TEST(attribution_gives_up_on_calls_that_never_return)
+{
+	struct str script = { 0 };
+	struct outcome o;
+	int i;
+
+	for (i = 0; i < 500; i++)
+		str_add(&script, "B11:3@500 B11:4@500 ");
+	str_add(&script, "S11 E11:4@508 S11");
+	run(&o, str_cstr(&script));
+	ck_assert_uint_eq(o.feed.nr_requests, 1000);
+	ck_assert_uint_eq(o.feed.tallies.nr_unfinished, 999);
+	ck_assert_uint_eq(o.feed.tallies.nr_in_requests, 1);
+	ck_assert_uint_lt(o.most_keys, 70);
+	outcome_release(&o);
+	str_release(&script);
+}
+END_TEST
+
 /* What the mark's own bytes may be: cut, of another version, of no kind. */
 START_TEST(attribution_leaves_marks_out_that_it_cannot_read)
 {
@@ -382,6 +408,7 @@ Suite *check_attribute_suite(void)
 	tcase_add_loop_test(tc, attribution_conserves_samples, 0, 50);
 	tcase_add_test(tc, attribution_is_bounded_by_what_is_open);
 	tcase_add_test(tc, attribution_gives_up_on_missing_ends);
+	tcase_add_test(tc, attribution_gives_up_on_calls_that_never_return);
 	tcase_add_test(tc, attribution_leaves_marks_out_that_it_cannot_read);
 	suite_add_tcase(s, tc);
 	return s;

@@ -183,7 +183,38 @@ def check_narrow():
     step("ids that are narrower than a register")
 
 
+TAIL_CALLS = r"""
+#include <stdio.h>
+volatile int sink;
+int leaf(int n) { sink += n; return n; }
+int (*volatile calls)(int) = leaf;
+int back(int n);
+__attribute__((noipa)) int there(int n) { sink++; return n ? back(n) : calls(n); }
+__attribute__((noipa)) int back(int n) { sink--; return n == 7 ? calls(n) : there(n - 1); }
+int main(void)
+{
+	puts("ready");
+	fflush(stdout);
+	getchar();
+	for (int i = 0; i < 100; i++)
+		sink += there(3) + 1;
+}
+"""
+
+
+def check_tail_calls():
+    """A function that comes back to itself in one place of the stack: its calls all return at once."""
+    with open(path("tail_calls.c"), "w") as f:
+        f.write(TAIL_CALLS)
+    run("gcc", "-O2", "-o", path("tail_calls"), path("tail_calls.c"))
+    for markers, nr in ((["func:there"], 400), (["func:there", "func:back"], 700)):
+        file = record("", *markers, program=path("tail_calls"))
+        equal("calls that come back by tail calls", shape(report(file)), (nr, 0, 0))
+    step("tail calls that come back")
+
+
 check_narrow()
+check_tail_calls()
 check_twins()
 check_pairs()
 check_labels()
