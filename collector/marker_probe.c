@@ -8,6 +8,8 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -307,6 +309,41 @@ static int open_uprobe(int type, const struct probe_site *site)
 	return fd < 0 ? -errno : (int)fd;
 }
 
+/* The kernel's own, which is in no header of ours. */
+enum { ENOTSUPP = 524, PAGE_BYTES = 4096 };
+
+/*
+ * The kernel looks at the instruction where a process has it mapped, and refuses then. A program that is not yet begun would
+ * run without the probe, and nobody were told: so we have it mapped.
+ */
+static int open_mapped(int type, const struct probe_site *site)
+{
+	int file = open(site->open_path, O_RDONLY | O_CLOEXEC), fd;
+	void *page = MAP_FAILED;
+
+	if (file >= 0)
+		page = mmap(NULL, PAGE_BYTES, PROT_READ, MAP_PRIVATE, file, (off_t)(site->off - site->off % PAGE_BYTES));
+	fd = open_uprobe(type, site);
+	if (page != MAP_FAILED)
+		munmap(page, PAGE_BYTES);
+	if (file >= 0)
+		close(file);
+	return fd;
+}
+
+static int refuse_site(const struct probe_site *site, int error, struct err *e)
+{
+	if (error == -ENOTSUPP) {
+		err_set(e, -EOPNOTSUPP, "cannot probe %s in %s: the kernel takes no probe on the instruction there", site->name,
+			site->module);
+		return err_remedy(e, "Name another probe: a function that calls it, for one.");
+	}
+	err_set(e, error, "cannot probe %s in %s: %m", site->name, site->module);
+	if (error == -EMFILE)
+		return err_remedy(e, DESCRIPTORS_REMEDY);
+	return error == -EPERM || error == -EACCES ? err_remedy(e, PRIVILEGES_REMEDY) : error;
+}
+
 static struct probe_program program_of(const struct probe_marker *m, const struct probe_site *site,
 				       enum mark_kind kind)
 {
@@ -340,13 +377,9 @@ static int attach_site(struct probe_marker *m, int type, const struct probe_site
 
 	if (bpf_map_update_elem(m->sites_fd, &index, &program, BPF_ANY))
 		return err_set(e, -errno, "cannot describe a probe to the kernel: %m");
-	fd = open_uprobe(type, site);
-	if (fd < 0) {
-		err_set(e, fd, "cannot probe %s in %s: %m", site->name, site->module);
-		if (fd == -EMFILE)
-			return err_remedy(e, DESCRIPTORS_REMEDY);
-		return fd == -EPERM || fd == -EACCES ? err_remedy(e, PRIVILEGES_REMEDY) : fd;
-	}
+	fd = open_mapped(type, site);
+	if (fd < 0)
+		return refuse_site(site, fd, e);
 	vec_push(&m->fds, fd);
 	link = bpf_link_create(m->program_fd, fd, BPF_PERF_EVENT, &options);
 	if (link < 0)

@@ -207,8 +207,15 @@ begins:
     lea (%rdi,%rdi), %rax
     ret
     .size begins, . - begins
+    .globl locked
+    .type locked, @function
+locked:
+    lock addl $1, -4(%rsp)
+    ret
+    .size locked, . - locked
 main:
     push %rbx
+    call locked
     mov $100, %ebx
 1:  mov %rbx, %rdi
     call near
@@ -269,7 +276,11 @@ def check_red_zone():
     for probe in ("no:nop", "no:place"):
         done = wperf("record", "-o", path("nop5.data"), "--marker", "begin=begins,end=usdt:" + probe, "--", program, status=USAGE)
         has(probe, done.stderr, "a probe on %s in %s would change what the target does: no nop" % (probe, program))
-    step("a nop of five bytes, and what is none")
+    # What the kernel refuses is found out before the program begins, which would run without the probe.
+    for marker in ("func:locked", "begin=locked,end=near%return", "begin=near,end=locked"):
+        done = wperf("record", "-o", path("nop5.data"), "--marker", marker, "--", program, status=USAGE)
+        has(marker, done.stderr, "cannot probe locked in %s: the kernel takes no probe on the instruction there" % program)
+    step("a nop of five bytes, what is none, and what takes no probe")
 
 
 def check_throws():
