@@ -32,7 +32,23 @@ static void saw_socket_marks(struct drain *d, const struct record *rec)
 	const uint8_t *bytes;
 
 	while (socket_marks_next(&c, &m, &bytes))
-		d->nr_ends += m.kind == SOCKET_OUT && m.flags & SOCKET_IS_ANSWER;
+		d->nr_requests += m.kind == SOCKET_OUT && m.flags & SOCKET_IS_ANSWER;
+}
+
+/* An end may come without its begin: of what began before, or through a function that a child returns from after fork(2). */
+static void saw_probe_mark(struct drain *d, const struct mark_head *head)
+{
+	uint64_t *nr_open;
+
+	while (d->nr_open.nr <= head->marker)
+		vec_push(&d->nr_open, 0);
+	nr_open = &d->nr_open.at[head->marker];
+	if (head->kind == MARK_BEGIN) {
+		++*nr_open;
+	} else if (head->kind == MARK_END && *nr_open) {
+		--*nr_open;
+		d->nr_requests++;
+	}
 }
 
 /* False: it was for us only. */
@@ -49,7 +65,7 @@ static bool saw_mark(struct drain *d, const struct record *rec)
 	memcpy(&head, rec->sample.raw, sizeof(head));
 	if (head.magic != MARK_MAGIC)
 		return true;
-	d->nr_ends += head.kind == MARK_END;
+	saw_probe_mark(d, &head);
 	if (d->walker)
 		stack_walker_probed(d->walker, rec->pid, rec->sample.ip, head.sp);
 	if (head.kind == MARK_CALLED && d->walker)
@@ -386,6 +402,7 @@ void drain_release(struct drain *d)
 	events_release(&d->events);
 	kernel_names_release(&d->kernel_names);
 	merge_release(&d->merge);
+	vec_release(&d->nr_open);
 	vec_release(&d->ended);
 	pids_release(&d->forked);
 	free(d->rewritten);

@@ -44,7 +44,8 @@ struct drain {
 	uint64_t nr_lost_looked_at;	/* of nr_lost, for ends of processes */
 	bool may_have_lost;		/* more than that, of which no record tells yet */
 	uint64_t lost_ends_due_ns;	/* when those lost since will be; 0: none were */
-	uint64_t nr_ends;		/* marks that end a request */
+	uint64_t nr_requests;		/* that ended */
+	VEC(uint64_t) nr_open;		/* begins without their end, by marker */
 	VEC(struct ended_process) ended;	/* to be forgotten once their last records were drained */
 	struct pids forked;		/* that are not forgotten; where there is no follow, which knows them */
 	struct events events;		/* the sampler's, as the decoder wants them */

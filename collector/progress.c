@@ -64,7 +64,7 @@ void progress_show(struct progress *p, uint64_t now_ns)
 	p->next_ns = now_ns + NS_PER_SEC;
 	str_addf(&line, "%.0f s, %llu samples, ", elapsed_seconds(p, now_ns), (unsigned long long)d->nr_samples);
 	if (p->has_markers)
-		str_addf(&line, "%s%llu requests, ", p->is_estimate ? "~" : "", (unsigned long long)d->nr_ends);
+		str_addf(&line, "%s%llu requests, ", p->is_estimate ? "~" : "", (unsigned long long)d->nr_requests);
 	str_addf(&line, "%llu lost, own CPU %.1f %%", (unsigned long long)d->nr_lost, own_cpu_pct(p, now_ns));
 	fprintf(stderr, CLEAR_LINE "%.*s", room_in_line(), str_cstr(&line));
 	fflush(stderr);
@@ -92,7 +92,7 @@ void progress_summarize(const struct progress *p, const char *output, uint64_t n
 		str_add(&size, ", not all of them");
 	if (p->has_markers)
 		str_addf(&requests, "%s%llu requests, ", p->is_estimate ? "~" : "",
-			 (unsigned long long)d->nr_ends);
+			 (unsigned long long)d->nr_requests);
 	log_info("%llu samples, %s%llu lost in %.1f s, own CPU %.1f %%: %s (%s)",
 		 (unsigned long long)d->nr_samples, str_cstr(&requests),
 		 (unsigned long long)d->nr_lost, elapsed_seconds(p, p->end_ns),

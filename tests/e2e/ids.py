@@ -213,7 +213,39 @@ def check_tail_calls():
     step("tail calls that come back")
 
 
+FORKS = r"""
+#include <sys/wait.h>
+#include <unistd.h>
+int children;
+__attribute__((noipa)) int handle(void)
+{
+	int pid = fork();
+	if (pid)
+		waitpid(pid, 0, 0);
+	return pid;
+}
+int main(void)
+{
+	for (int i = 0; i < 20; i++)
+		if (!handle())
+			_exit(0);
+}
+"""
+
+
+def check_forked():
+    """Of a child that returns from where its parent called fork(2) there is an end, and no begin."""
+    with open(path("forked.c"), "w") as f:
+        f.write(FORKS)
+    run("gcc", "-O2", "-o", path("forked"), path("forked.c"))
+    talk = wperf("record", "-o", path("forked.data"), "--marker", "func:handle", "--", path("forked")).stderr
+    equal("ends, open, unmatched", shape(report(path("forked.data"))), (20, 0, 20))
+    has("what record says", talk, " samples, 20 requests, ")
+    step("children that return through the function that forks")
+
+
 check_narrow()
+check_forked()
 check_tail_calls()
 check_twins()
 check_pairs()
