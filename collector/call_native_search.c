@@ -264,11 +264,16 @@ enum { INLINED_LINES = 8 };
 
 #define INLINED "calls of %s in %s cannot be counted: it was inlined wherever it is called"
 
+struct inlined_name {
+	char *text;
+	bool has_body;		/* whose symbol has another name: C++'s symbols number lambdas, DWARF does not */
+};
+
 struct inlined {
 	const struct call_native *n;
 	const struct locate_file *file;
 	VEC(char *) bodies;	/* names of the source that symbols have, sorted */
-	VEC(char *) names;	/* that none has */
+	VEC(struct inlined_name) names;	/* that no symbol has */
 };
 
 static int by_text(const void *a, const void *b)
@@ -307,15 +312,41 @@ static bool is_asked(const struct inlined *i, const char *symbol, const struct s
 	return false;
 }
 
-static bool has_name(const struct inlined *i, const char *name)
+static bool has_symbol(const struct inlined *i, const char *name)
 {
-	vec_each(&i->names, known)
-		if (!strcmp(*known, name))
-			return true;
 	return i->bodies.nr && bsearch(&name, i->bodies.at, i->bodies.nr, sizeof(*i->bodies.at), by_text);
 }
 
-static bool note_inlined(void *self, const char *name, const char *symbol)
+/* And no piece of one, which is left where the rest was inlined. */
+static bool is_function_at(const struct image *m, uint64_t vaddr)
+{
+	vec_each(&m->symbols, sym) {
+		struct signature sig = { 0 };
+		bool yes;
+
+		if (sym->vaddr == vaddr && sym->is_function)
+			signature_of(sym->name, &sig);
+		yes = sig.name;
+		signature_release(&sig);
+		if (yes)
+			return true;
+	}
+	return false;
+}
+
+static void note_name(struct inlined *i, const char *name, uint64_t code)
+{
+	bool has_body = code && is_function_at(i->file->image, code);
+
+	vec_each(&i->names, known)
+		if (!strcmp(known->text, name)) {
+			known->has_body |= has_body;
+			return;
+		}
+	vec_push(&i->names, (struct inlined_name){ xstrdup(name), has_body });
+}
+
+static bool note_inlined(void *self, const char *name, const char *symbol, uint64_t code)
 {
 	struct inlined *i = self;
 	struct signature sig;
@@ -325,8 +356,8 @@ static bool note_inlined(void *self, const char *name, const char *symbol)
 	if (sig.name && is_asked(i, symbol, &sig)) {
 		if (!i->bodies.nr)
 			read_bodies(i);
-		if (!has_name(i, sig.name))
-			vec_push(&i->names, xstrdup(sig.name));
+		if (!has_symbol(i, sig.name))
+			note_name(i, sig.name, code);
 	}
 	signature_release(&sig);
 	return true;
@@ -335,13 +366,15 @@ static bool note_inlined(void *self, const char *name, const char *symbol)
 static void say_names(const struct inlined *i)
 {
 	const char *module = i->file->module;
-	size_t k;
+	size_t k = 0;
 
-	for (k = 0; k < i->names.nr; k++) {
-		if (k < INLINED_LINES)
-			log_warn(INLINED, i->names.at[k], module);
+	vec_each(&i->names, name) {
+		if (name->has_body)
+			continue;
+		if (k++ < INLINED_LINES)
+			log_warn(INLINED, name->text, module);
 		else
-			log_verbose(INLINED, i->names.at[k], module);
+			log_verbose(INLINED, name->text, module);
 	}
 	if (k > INLINED_LINES)
 		log_warn("nor can those of %zu more functions in %s that were inlined: -v names them", k - INLINED_LINES,
@@ -362,7 +395,7 @@ static void say_inlined(const struct call_native *n, const struct locate_file *f
 		free(*name);
 	vec_release(&i.bodies);
 	vec_each(&i.names, name)
-		free(*name);
+		free(name->text);
 	vec_release(&i.names);
 }
 

@@ -431,8 +431,9 @@ bool image_symbol_vaddr(const struct image *m, const char *name, size_t len, uin
 }
 
 struct dwarf_search {
-	bool (*take)(void *self, const char *name, const char *symbol);
+	bool (*take)(void *self, const char *name, const char *symbol, uint64_t code);
 	void *self;
+	Dwarf_Addr bias;
 	bool is_over;
 };
 
@@ -451,6 +452,15 @@ static bool is_declaration(Dwarf_Die *die)
 	       dwarf_hasattr(&origin, DW_AT_declaration);
 }
 
+/* Linkers put 0, 1 or -1 in the place of an address of what they left out. */
+static uint64_t code_of(Dwarf_Die *die, Dwarf_Addr bias)
+{
+	Dwarf_Addr base, begin, end;
+	bool has_code = dwarf_ranges(die, 0, &base, &begin, &end) > 0 && begin > 1 && begin < end;
+
+	return has_code ? begin + bias : 0;
+}
+
 static int check_function(Dwarf_Die *die, void *arg)
 {
 	struct dwarf_search *s = arg;
@@ -460,18 +470,17 @@ static int check_function(Dwarf_Die *die, void *arg)
 	if (!name || is_declaration(die))
 		return DWARF_CB_OK;
 	symbol = dwarf_formstring(dwarf_attr_integrate(die, DW_AT_linkage_name, &attr));
-	s->is_over = !s->take(s->self, name, symbol);
+	s->is_over = !s->take(s->self, name, symbol, code_of(die, s->bias));
 	return s->is_over ? DWARF_CB_ABORT : DWARF_CB_OK;
 }
 
 void image_each_source(const struct image *m,
-		       bool (*take)(void *self, const char *name, const char *symbol), void *self)
+		       bool (*take)(void *self, const char *name, const char *symbol, uint64_t code), void *self)
 {
 	struct dwarf_search s = { .take = take, .self = self };
 	Dwarf_Die *cu = NULL;
-	Dwarf_Addr bias;
 
-	while (!s.is_over && (cu = dwfl_module_nextcu(m->module, cu, &bias)))
+	while (!s.is_over && (cu = dwfl_module_nextcu(m->module, cu, &s.bias)))
 		dwarf_getfuncs(cu, check_function, &s, 0);
 }
 
@@ -480,11 +489,12 @@ struct name_search {
 	bool found;
 };
 
-static bool is_other_name(void *self, const char *name, const char *symbol)
+static bool is_other_name(void *self, const char *name, const char *symbol, uint64_t code)
 {
 	struct name_search *s = self;
 
 	(void)symbol;
+	(void)code;
 	s->found = !strcmp(name, s->name);
 	return !s->found;
 }

@@ -63,10 +63,11 @@ bool image_symbol_vaddr(const struct image *m, const char *name, size_t len, uin
 bool image_has_source(const struct image *m, const char *name);
 /*
  * Each such name, again and again, and the symbol that it has or would have, where that is another one (C++;
- * NULL: it is not). take returns false to end it. Reads all of a file's DWARF.
+ * NULL: it is not). code: link-time address of its body, or of a piece of that; 0: none is here. take returns false to end
+ * it. Reads all of a file's DWARF.
  */
 void image_each_source(const struct image *m,
-		       bool (*take)(void *self, const char *name, const char *symbol), void *self);
+		       bool (*take)(void *self, const char *name, const char *symbol, uint64_t code), void *self);
 
 /*
  * Bytes of the n-th integer argument, from 1, of the function at vaddr, as DWARF says; 0: not known, or no matter, as behind

@@ -213,6 +213,22 @@ def check_names():
     run("gcc", "-O2", "-g", "-flto", "-fno-fat-lto-objects", "-o", path("lto"), path("lto.c"))
     _, talk = names_counted(path("lto"), "twic*", "rand_*")
     equal("what LTO inlined", re.findall("calls of (.*) in %s cannot be counted: it was inlined" % path("lto"), talk), ["twice"])
+    # Lambdas have other names in symbols than in debug information. What has a piece of its own left is inlined all the same.
+    with open(path("lambdas.cc"), "w") as f:
+        f.write("volatile int sink;\ntemplate <typename F> void invokes(F f) { f(); }\n"
+                "int main() { invokes([] { sink = 1; }); invokes([] { sink = 2; }); }\n")
+    run("g++", "-O0", "-g", "-o", path("lambdas"), path("lambdas.cc"))
+    found, talk = names_counted(path("lambdas"), "*lambda*")
+    equal("functions of lambdas", (len(found), "inlined" in talk), (4, False))
+    with open(path("parts.c"), "w") as f:
+        f.write("extern int rare(int);\nstatic int parted(int n)\n{\n\tif (__builtin_expect(n < 3, 1))\n\t\treturn n;\n"
+                "\tfor (int i = 0; i < n; i++)\n\t\tn += rare(i) * rare(n) + rare(n + 1);\n\treturn n;\n}\n"
+                "int one(int n) { return parted(n) + 1; }\nint other(int n) { return parted(n) + 2; }\n"
+                "__attribute__((noipa)) int rare(int n) { return n; }\nint main(int n, char **v) { return one(n) + other(n) == 0; }\n")
+    run("gcc", "-O2", "-g", "-o", path("parts"), path("parts.c"))
+    check("parted.part.0" in [symbol[0] for symbol in Elf(path("parts")).symbols()], "the compiler split no function")
+    found, talk = names_counted(path("parts"), "parte*")
+    has("what was inlined but for a part", talk, "calls of parted in %s cannot be counted: it was inlined" % path("parts"))
     # A function in a function has a number behind its name.
     with open(path("nested.c"), "w") as f:
         f.write("int call(int (*f)(int), int n) { return f(n); }\n"
