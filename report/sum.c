@@ -13,6 +13,7 @@ struct shape {
 	uint32_t first;		/* in sum.members: nr_functions functions, nr_pairs pairs, nr_elsewhere functions */
 	uint32_t nr_functions, nr_pairs, nr_elsewhere;
 	bool is_known, is_left_out;
+	bool has_innermost;			/* of what is left out that one function is there */
 	bool is_recursive, is_pair_recursive;	/* the innermost function, or pair, is on it again */
 	bool has_pair;				/* its caller is known */
 	bool is_open;				/* somewhere on it, or above --root, who called is not known: */
@@ -53,6 +54,7 @@ struct sum {
 	VEC(uint32_t) members;
 	VEC(struct function_total) functions;	/* by function */
 	struct counted counted;
+	bool has_uncounted_root;		/* may be on a counted stack unseen: that has counted functions only */
 	uint32_t nr_inputs;
 	VEC(uint32_t) ranks;			/* of functions, by std_name */
 	VEC(uint32_t) touched;			/* functions that the group has */
@@ -183,8 +185,9 @@ static void learn_shape(struct sum *t, uint32_t node)
 	shape.is_open = r->is_open && r->chain.at[0] != NO_FUNCTION;
 	shape.is_lone = r->is_lone;
 	shape.is_of_unknown = r->chain.nr > 1 && r->chain.at[1] == NO_FUNCTION;
-	if (shape.is_left_out && shape.is_open) {
-		add_functions(t, r);
+	if (shape.is_left_out && r->chain.at[0] != NO_FUNCTION) {
+		vec_push(&t->members, r->chain.at[0]);
+		shape.has_innermost = true;
 	} else if (!shape.is_left_out) {
 		learn_recursion(r, &shape);
 		add_functions(t, r);
@@ -349,7 +352,7 @@ static void count_stack(struct sum *t, struct group *g, const struct stack_weigh
 	bool has_calls = is_counted(t, stack);
 	struct stack_weight s = in_unit(t, stack, has_calls);
 
-	if (has_calls && shape->is_open)
+	if (has_calls && (shape->is_open || (shape->has_innermost && t->has_uncounted_root)))
 		count_open(t, shape, &s);
 	if (shape->is_left_out || (!has_calls && !t->ns_per_weight)) {
 		t->nr_left_out += s.nr_samples;
@@ -576,6 +579,9 @@ uint64_t sum_groups(struct sum *t, struct gather *g)
 			learn_shape(t, s->node);
 	counted_grow(&t->counted, p->functions.nr);
 	rank_functions(t);
+	/* Beside calls that have their time, as Python's, native functions are no part of the tables. */
+	t->has_uncounted_root = (!p->has_call_times || t->resolve->options->is_native) &&
+				counted_misses_root(&t->counted, t->resolve);
 	vec_each(&g->groups, it) {
 		struct group *group = &it->group;
 

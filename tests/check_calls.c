@@ -230,6 +230,9 @@ static const struct {
 	  "/a ~14/?: fib 14/? (fib 5), leaf ~0/?", 0, 0, 0 },
 	{ "F1:f F2:g F3:h N1<?:1 N2<1:2 N3<2:3 N4<0:3 B11:/a C11:1*3 C11:2*4 C11:3*5 C11:4*6 E11 B11:/b C11:4*1 E11", "g",
 	  "/a ~9/?: f ~0/?, g 4/?, h 5/? (g 5/?)", 0, 0, 0 },
+	/* so may all that are not below a counted one, where that means a function whose calls are not counted, too */
+	{ "F1:f F2:g N1<0:1 N2<0:2 B11:/a C11:1*2 C11:2*1 S11 E11", "0x10", "/a ~0/? 1ms: f ~0/?, g ~0/?, 0x10 - 1 1", 0, 0, 0 },
+	{ "F1:f F2:g N1<0:1 N2<0:2 B11:/a C11:1*2 C11:2*1 S11 E11", "*[f0]*", "/a ~2/? 1ms: f 2, g ~0/?, 0x10 - 1 1", 0, 0, 0 },
 	/* so may the time of what it calls be missing in that of others, other than those that are on all such stacks */
 	{ "T1:f T2:g T3:h N1<0:1 N2<0:2 B11:/a C11:1*1+1 C11:2*1+2 C11:L3*1+4 E11 B11:/b C11:1*1+1 E11", NULL,
 	  "/a 3/? 7ms: f 1 1 ~1, g 1 2 ~2, h 1/? 4 4 | /b 1 1ms: f 1 1 1", 0, 0, 0 },
