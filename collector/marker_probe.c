@@ -450,6 +450,14 @@ static int attach_sites(struct probe_marker *m, bool is_unwound, struct err *e)
 	return err_remedy(e, "It takes CONFIG_UPROBE_EVENTS, Linux 4.17 or later.");
 }
 
+static bool has_returns(const struct probe_sites *sites)
+{
+	vec_each(&sites->sites, site)
+		if (site->is_return)
+			return true;
+	return false;
+}
+
 static void write_note(const struct probe_marker *m, struct writer *w)
 {
 	struct note_marker note = { .id = m->id, .spec = m->spec->text, .name = m->spec->begin.text };
@@ -460,6 +468,8 @@ static void write_note(const struct probe_marker *m, struct writer *w)
 		note.flags |= MARKER_HAS_ID;
 	if (m->spec->kind == MARKER_SPEC_FUNC)
 		note.flags |= MARKER_IS_CALL;
+	if (has_returns(&m->ends))
+		note.flags |= MARKER_BY_RETURN;
 	writer_note_marker(w, &note);
 }
 

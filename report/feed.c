@@ -381,6 +381,7 @@ static void end_input(struct feed *f)
 	f->tallies.nr_marks += a->nr_marks;
 	f->tallies.nr_unmatched_ends += a->by_marks.nr_unmatched_ends;
 	f->tallies.nr_unfinished += a->open.nr_unfinished;
+	f->tallies.nr_returns_unseen += a->by_marks.nr_returns_unseen;
 	f->tallies.nr_label_faults += a->by_marks.nr_label_faults;
 	f->tallies.nr_labels_cut += a->by_marks.nr_labels_cut;
 }

@@ -16,6 +16,11 @@ enum {
 	 * missing one by one there is no bound, and nesting as deep was shown long before.
 	 */
 	MAX_IN_DOUBT = 64,
+	/*
+	 * The kernel waits for no more returns of a thread at a time (MAX_URETPROBE_DEPTH, Linux 3.10 to 6.18 at least). At that
+	 * many it does not look which were left by a longjmp() either, until one of them comes.
+	 */
+	MAX_RETURNS = 64,
 };
 
 void mark_requests_init(struct mark_requests *m, struct session *session,
@@ -107,11 +112,32 @@ static void doubt_calls(struct mark_requests *m, struct open_request *r)
 		r->is_left = true;
 }
 
+/* The kernel waits for its return, too, or has no room for that: it asks before it looks what was left. */
+static void await_return(struct mark_requests *m, struct open_request *r)
+{
+	const struct marker *marker = session_marker(m->session, r->marker);
+	struct family *f = &m->families.at[r->family];
+
+	if (!r->is_call || !(marker->flags & MARKER_BY_RETURN))
+		return;
+	f->awaits_no_more |= f->nr_awaited >= MAX_RETURNS;
+	r->is_unseen = f->awaits_no_more;
+	r->is_awaited = !r->is_unseen;
+	f->nr_awaited += r->is_awaited;
+}
+
+static void await_no_longer(struct mark_requests *m, struct open_request *r)
+{
+	m->families.at[r->family].nr_awaited -= r->is_awaited;
+	r->is_awaited = false;
+}
+
 /* It may be over: samples are no longer its own, but its END still is. */
 static void put_in_doubt(struct mark_requests *m, struct open_request *r)
 {
 	doubt_calls(m, r);
 	m->has_left = true;
+	await_no_longer(m, r);
 	unlink_from(m, r, OPEN_ON_THREAD);
 	unlink_from(m, r, OPEN_IN_FAMILY);
 	link_in(m, r, OPEN_IN_DOUBT, r->thread);
@@ -165,6 +191,8 @@ static void close_request(struct mark_requests *m, uint32_t slot, uint64_t end_n
 	int list;
 
 	m->families.at[r->family].nr_in_doubt -= is_in_doubt(r);
+	m->nr_returns_unseen += r->is_unseen && !end_ns;
+	await_no_longer(m, r);
 	for (list = 0; list < NR_OPEN_LISTS; list++)
 		unlink_from(m, r, (enum open_list)list);
 	if (has_key(r))
@@ -266,6 +294,7 @@ static void begin(struct mark_requests *m, const struct record *rec, const struc
 {
 	struct open_request like = request_of_mark(m, rec, mark), *r;
 
+	await_return(m, &like);
 	end_twins(m, &like);
 	if (!like.has_id)
 		doubt_what_is_left(m, like.family, like.sp);
@@ -339,6 +368,7 @@ static void end(struct mark_requests *m, const struct record *rec, const struct 
 	else
 		close_request(m, slot, end_time(rec));
 	if (like.is_call) {
+		m->families.at[like.family].awaits_no_more = false;
 		pass_twins(m, &like);
 		doubt_what_is_left(m, like.family, like.sp);
 	}
@@ -415,21 +445,21 @@ static void close_list(struct mark_requests *m, enum open_list list, uint32_t ow
 }
 
 /* Its index may be another thread's one day. */
-static void forget_nesting(struct mark_requests *m, uint32_t thread, uint32_t marker, bool is_call)
+static void forget_family(struct mark_requests *m, uint32_t thread, uint32_t marker, bool is_call)
 {
 	const uint32_t *known = u64map_get(&m->family_of, family_key(thread, marker, is_call));
 
 	if (known)
-		m->families.at[*known].nests_in_a_frame = false;
+		m->families.at[*known].nests_in_a_frame = m->families.at[*known].awaits_no_more = false;
 }
 
 static void thread_ended(struct mark_requests *m, uint32_t thread)
 {
 	uint32_t slot;
 
-	forget_nesting(m, thread, 0, true);
+	forget_family(m, thread, 0, true);
 	vec_each(&m->session->markers, it)
-		forget_nesting(m, thread, it->id, false);
+		forget_family(m, thread, it->id, false);
 	close_list(m, OPEN_IN_DOUBT, thread);
 	while ((slot = newest_of(m, OPEN_ON_THREAD, thread)) != NO_SLOT) {
 		struct open_request *r = &m->open->slots.at[slot];

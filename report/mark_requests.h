@@ -52,6 +52,9 @@
 struct family {
 	uint32_t nr_in_doubt;
 	bool nests_in_a_frame;
+	/* of a thread's calls; see MAX_RETURNS */
+	uint32_t nr_awaited;
+	bool awaits_no_more;
 };
 
 struct mark_requests {
@@ -63,7 +66,7 @@ struct mark_requests {
 	struct u64map family_of;			/* (thread, marker) -> index */
 	VEC(struct family) families;
 	struct hashidx by_key;				/* slots */
-	uint64_t nr_unmatched_ends, nr_label_faults, nr_labels_cut;
+	uint64_t nr_unmatched_ends, nr_returns_unseen, nr_label_faults, nr_labels_cut;
 	struct str text;				/* scratch */
 };
 

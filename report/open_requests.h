@@ -39,6 +39,7 @@ struct open_request {
 	uint32_t family;
 	bool has_id, is_call;
 	bool is_left;		/* nobody knows when; what its thread called since may have been for none */
+	bool is_awaited, is_unseen;	/* its return: by the kernel; by nobody, who had enough to wait for */
 	bool is_passed;		/* a call that began later, in the same place of the stack, has returned */
 	uint64_t mark_id, sp;
 	struct {

@@ -120,6 +120,8 @@ struct group {
 	X(unmatched_ends, "end of a request without its begin",                                    \
 	  "ends of requests without their begin")                                                  \
 	X(unfinished, "request without an end", "requests without an end")                         \
+	X(returns_unseen, "of these began while the kernel waited for 64 returns in its thread, and looks for no more", \
+	  "of these began while the kernel waited for 64 returns in their thread, and looks for no more") \
 	X(labels_cut, "label cut short", "labels cut short")                                       \
 	X(other, "request is in (other): more endpoints came than are kept apart",                 \
 	  "requests are in (other): more endpoints came than are kept apart")                      \

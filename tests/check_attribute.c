@@ -21,7 +21,7 @@ Suite *check_attribute_suite(void);
  *	-		nothing, but time goes on
  *
  * A thread's process is its tens: 11 and 12 are threads of 10, 21 of 20. Markers: 1 and 5 without
- * flags, 2 with ids, 3 and 4 calls.
+ * flags, 2 with ids, 3 and 4 calls, 6 calls that return probes end.
  */
 static void build_word(struct recording_builder *b, uint64_t time, const char *word)
 {
@@ -58,6 +58,7 @@ static void build(struct recording_builder *b, const char *script)
 	builder_marker(b, 3, MARKER_IS_CALL, "three");
 	builder_marker(b, 4, MARKER_IS_CALL, "four");
 	builder_marker(b, 5, 0, "five");
+	builder_marker(b, 6, MARKER_IS_CALL | MARKER_BY_RETURN, "six");
 	while ((word = strsep(&rest, " ")) != NULL)
 		build_word(b, ++time, word);
 	free(words);
@@ -365,6 +366,54 @@ START_TEST(attribution_gives_up_on_calls_that_never_return)
 }
 END_TEST
 
+/* nr calls, each in the one before; the kernel waits for no more than 64 returns. */
+static void add_calls(struct str *script, int marker, int nr)
+{
+	int i;
+
+	for (i = 1; i <= nr; i++)
+		str_addf(script, "B11:%d@%d ", marker, 10000 - i * 10);
+}
+
+static void add_returns(struct str *script, int marker, int nr)
+{
+	for (; nr; nr--)
+		str_addf(script, "E11:%d@%d ", marker, 10008 - nr * 10);
+}
+
+static const struct {
+	int marker, depth, nr_returns;
+	const char *rest;
+	uint64_t nr_unseen;
+} depths[] = {
+	{ 6, 64, 64, "-", 0 },
+	{ 6, 70, 64, "-", 6 },
+	{ 3, 70, 64, "-", 0 },
+	/* left by a longjmp(): no return is looked for any more */
+	{ 6, 63, 0, "B11:6@20000 E11:6@20008 B11:6@20000 E11:6@20008", 0 },
+	{ 6, 64, 0, "B11:6@20000 B11:6@30000", 2 },
+	/* up to the next one that comes */
+	{ 6, 66, 0, "B11:6@20000 E11:6@9998 B11:6@30000 E11:6@30008 B11:6@30000", 3 },
+	/* other threads have their own */
+	{ 6, 64, 0, "B12:6@20000 B12:6@30000", 0 },
+};
+
+START_TEST(attribution_knows_how_many_returns_are_looked_for)
+{
+	struct str script = { 0 };
+	struct outcome o;
+
+	add_calls(&script, depths[_i].marker, depths[_i].depth);
+	add_returns(&script, depths[_i].marker, depths[_i].nr_returns);
+	str_add(&script, depths[_i].rest);
+	run(&o, str_cstr(&script));
+	ck_assert_uint_eq(o.feed.tallies.nr_returns_unseen, depths[_i].nr_unseen);
+	ck_assert_uint_eq(o.feed.tallies.nr_unmatched_ends, 0);
+	outcome_release(&o);
+	str_release(&script);
+}
+END_TEST
+
 /* What the mark's own bytes may be: cut, of another version, of no kind. */
 START_TEST(attribution_leaves_marks_out_that_it_cannot_read)
 {
@@ -409,6 +458,7 @@ Suite *check_attribute_suite(void)
 	tcase_add_test(tc, attribution_is_bounded_by_what_is_open);
 	tcase_add_test(tc, attribution_gives_up_on_missing_ends);
 	tcase_add_test(tc, attribution_gives_up_on_calls_that_never_return);
+	tcase_add_loop_test(tc, attribution_knows_how_many_returns_are_looked_for, 0, ARRAY_LEN(depths));
 	tcase_add_test(tc, attribution_leaves_marks_out_that_it_cannot_read);
 	suite_add_tcase(s, tc);
 	return s;

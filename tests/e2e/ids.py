@@ -244,7 +244,46 @@ def check_forked():
     step("children that return through the function that forks")
 
 
+DEEP = r"""
+#include <setjmp.h>
+volatile int sink;
+jmp_buf out;
+int leaf(int n) { sink += n; return n; }
+int (*volatile calls)(int) = leaf;
+__attribute__((noipa)) int deep(int n, int jumps)
+{
+	if (n)
+		sink += deep(n - 1, jumps);
+	else if (jumps)
+		longjmp(out, 1);
+	return calls(n);
+}
+int main(void)
+{
+	deep(69, 0);
+	if (!setjmp(out))
+		deep(63, 1);
+	for (int i = 0; i < 10; i++)
+		deep(0, 0);
+}
+"""
+
+
+def check_deep():
+    """The kernel waits for 64 returns in a thread; how many requests had no end for that is what the report says."""
+    with open(path("deep.c"), "w") as f:
+        f.write(DEEP)
+    run("gcc", "-O2", "-o", path("deep"), path("deep.c"))
+    wperf("record", "-o", path("deep.data"), "--marker", "func:deep", "--", path("deep"))
+    profile = report(path("deep.data"))
+    equal("ends, open, unmatched", shape(profile), (64, 6 + 64 + 10, 0))
+    equal("returns that the kernel does not see", profile["tallies"]["returns_unseen"], 6 + 10)
+    has("what the report says", profile["talk"], "\nwperf: 16 of these began while the kernel waited for 64 returns")
+    step("more returns than the kernel waits for")
+
+
 check_narrow()
+check_deep()
 check_forked()
 check_tail_calls()
 check_twins()
