@@ -7,6 +7,50 @@
 
 #include "base/alloc.h"
 
+/* ---- those of one process ---- */
+
+struct connection *connections_of(const struct connections *cs, uint32_t pid)
+{
+	const uint32_t *place = u64map_get(&cs->first_of, pid);
+
+	return place ? cs->all.at[*place] : NULL;
+}
+
+static uint32_t place_of(const struct connections *cs, const struct connection *c)
+{
+	return *u64map_get(&cs->place_of, c->inode);
+}
+
+static void put_first(struct connections *cs, struct connection *c)
+{
+	c->prev = NULL;
+	c->next = connections_of(cs, c->pid);
+	if (c->next)
+		c->next->prev = c;
+	u64map_set(&cs->first_of, c->pid, place_of(cs, c));
+}
+
+static void take_out(struct connections *cs, struct connection *c)
+{
+	if (c->next)
+		c->next->prev = c->prev;
+	if (c->prev)
+		c->prev->next = c->next;
+	else if (c->next)
+		u64map_set(&cs->first_of, c->pid, place_of(cs, c->next));
+	else
+		u64map_remove(&cs->first_of, c->pid);
+}
+
+void connections_set_pid(struct connections *cs, struct connection *c, uint32_t pid)
+{
+	if (c->pid == pid)
+		return;
+	take_out(cs, c);
+	c->pid = pid;
+	put_first(cs, c);
+}
+
 /* ---- all of them ---- */
 
 static void free_connection(struct connection *c)
@@ -25,6 +69,7 @@ void connections_release(struct connections *cs)
 	vec_release(&cs->all);
 	vec_release(&cs->free_places);
 	u64map_release(&cs->place_of);
+	u64map_release(&cs->first_of);
 }
 
 size_t connections_nr(const struct connections *cs)
@@ -61,13 +106,15 @@ struct connection *connections_add(struct connections *cs, const struct socket_m
 		vec_push(&cs->all, c);
 	}
 	u64map_set(&cs->place_of, m->conn, place);
+	put_first(cs, c);
 	return c;
 }
 
 void connections_remove(struct connections *cs, struct connection *c)
 {
-	uint32_t place = *u64map_get(&cs->place_of, c->inode);
+	uint32_t place = place_of(cs, c);
 
+	take_out(cs, c);
 	cs->all.at[place] = NULL;
 	u64map_remove(&cs->place_of, c->inode);
 	vec_push(&cs->free_places, place);

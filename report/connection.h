@@ -37,7 +37,9 @@ struct connection {
 	bool is_out;		/* the last bytes were the server's */
 	bool is_claimed;	/* somebody has begun to answer what was read last */
 	uint32_t reader;	/* thread that did */
-	uint32_t pid;		/* of its last mark */
+	uint32_t pid;		/* of its last mark; 0: none yet */
+	struct connection *next, *prev;	/* those with the same */
+	bool is_orphan;		/* that process has ended with a request that waits here, and no mark came since */
 	bool is_quiet;		/* none has come since marks were lost, or room was made */
 	uint32_t name;		/* what a request is called that says no name */
 	const struct protocol *protocol;	/* NULL: no bytes yet */
@@ -69,6 +71,7 @@ struct connections {
 	VEC(struct connection *) all;	/* NULL: the place is free */
 	VEC(uint32_t) free_places;
 	struct u64map place_of;		/* by inode */
+	struct u64map first_of;		/* by process: the place of its first one */
 };
 
 void connections_release(struct connections *cs);
@@ -78,6 +81,9 @@ struct connection *connections_find(const struct connections *cs, uint64_t inode
 /* m: its first mark. name: of the requests, until connection_set_name() knows better. */
 struct connection *connections_add(struct connections *cs, const struct socket_mark *m,
 				   uint32_t name);
+/* Of that process, the first, then ->next; NULL: none. */
+struct connection *connections_of(const struct connections *cs, uint32_t pid);
+void connections_set_pid(struct connections *cs, struct connection *c, uint32_t pid);
 /* Frees it with its parser. What still waits in its queue is the caller's to close. */
 void connections_remove(struct connections *cs, struct connection *c);
 

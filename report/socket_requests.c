@@ -90,10 +90,10 @@ static struct connection *add_connection(struct socket_requests *s, const struct
 	return c;
 }
 
-static void note_mark(struct connection *c, const struct mark *m)
+static void note_mark(struct socket_requests *s, struct connection *c, const struct mark *m)
 {
-	c->pid = m->rec->pid;
-	c->is_quiet = false;
+	connections_set_pid(&s->connections, c, m->rec->pid);
+	c->is_quiet = c->is_orphan = false;
 }
 
 /* Who waits for an outgoing one may connect its socket again, to hear that it is there: that is the same one. */
@@ -115,7 +115,7 @@ static void open_connection(struct socket_requests *s, const struct mark *m, str
 	}
 	if (!c)
 		c = add_connection(s, m);
-	note_mark(c, m);
+	note_mark(s, c, m);
 	memcpy(&name, m->chunk.bytes, m->chunk.len < sizeof(name) ? m->chunk.len : sizeof(name));
 	/* Only requests are called by it, and an outgoing one's port is any. */
 	if (c->is_outgoing && !w->peer)
@@ -147,7 +147,7 @@ static void take_transfer(struct socket_requests *s, const struct mark *m, struc
 	}
 	if (!c)
 		return;
-	note_mark(c, m);
+	note_mark(s, c, m);
 	if (m->head.kind == SOCKET_CLOSE)
 		socket_bytes_close(s, c, m);
 	else if (c->is_outgoing)
@@ -189,22 +189,40 @@ static void take(struct socket_requests *s, const struct mark *m, struct worker 
 #define LAST_MARK_NS (50 * 1000 * 1000ULL)
 
 /*
- * A process that ends behind a request, without a word, has left it to another one: a login's, which hands the connection
- * on. Else nobody answers, which the connection's end would not change.
+ * A process that ends behind a request, without a word, may have left it to another one: a login's, which hands the
+ * connection on. So long that one may take until it reads or writes there.
  */
-static bool is_left_by(const struct connection *c, const struct ended_process *p)
+#define ORPHAN_NS (1000 * 1000 * 1000ULL)
+
+static bool is_waited_on(const struct connection *c)
 {
-	return c->pid == p->pid && (c->is_out || !connection_is_owing(c));
+	return connection_is_owing(c) && !c->is_out;
 }
 
-static void close_all_of(struct socket_requests *s, const struct ended_process *p)
+static void settle(struct socket_requests *s, const struct ended_process *p)
 {
 	const struct mark m = { .head.ns = p->ns };
-	size_t i;
+	struct connection *c, *next;
 
-	for (i = 0; i < s->connections.all.nr; i++)
-		if (s->connections.all.at[i] && is_left_by(s->connections.all.at[i], p))
-			socket_bytes_close(s, s->connections.all.at[i], &m);
+	for (c = connections_of(&s->connections, p->pid); c; c = next) {
+		next = c->next;
+		if (is_waited_on(c))
+			c->is_orphan = true;
+		else
+			socket_bytes_close(s, c, &m);
+	}
+}
+
+static void close_orphans(struct socket_requests *s, const struct ended_process *p)
+{
+	const struct mark m = { .head.ns = p->ns };
+	struct connection *c, *next;
+
+	for (c = connections_of(&s->connections, p->pid); c; c = next) {
+		next = c->next;
+		if (c->is_orphan)
+			socket_bytes_close(s, c, &m);
+	}
 }
 
 /*
@@ -213,14 +231,16 @@ static void close_all_of(struct socket_requests *s, const struct ended_process *
  */
 static void close_left_behind(struct socket_requests *s, uint64_t now_ns)
 {
-	size_t nr = 0;
-
-	while (nr < s->ended.nr && now_ns > s->ended.at[nr].ns + LAST_MARK_NS)
-		close_all_of(s, &s->ended.at[nr++]);
-	if (!nr)
+	while (s->nr_settled < s->ended.nr && now_ns > s->ended.at[s->nr_settled].ns + LAST_MARK_NS)
+		settle(s, &s->ended.at[s->nr_settled++]);
+	while (s->nr_over < s->nr_settled && now_ns > s->ended.at[s->nr_over].ns + ORPHAN_NS)
+		close_orphans(s, &s->ended.at[s->nr_over++]);
+	if (!s->nr_over || s->nr_over * 2 < s->ended.nr)
 		return;
-	s->ended.nr -= nr;
-	memmove(s->ended.at, s->ended.at + nr, s->ended.nr * sizeof(*s->ended.at));
+	s->ended.nr -= s->nr_over;
+	memmove(s->ended.at, s->ended.at + s->nr_over, s->ended.nr * sizeof(*s->ended.at));
+	s->nr_settled -= s->nr_over;
+	s->nr_over = 0;
 }
 
 /* ---- marks as they come ---- */
@@ -365,8 +385,8 @@ void socket_requests_finish(struct socket_requests *s)
 
 	vec_each(&s->workers.all, w)
 		worker_stop(&s->workers, w);
-	vec_each(&s->ended, p)
-		close_all_of(s, p);
+	while (s->nr_settled < s->ended.nr)
+		settle(s, &s->ended.at[s->nr_settled++]);
 	for (i = 0; i < s->connections.all.nr; i++)
 		if (s->connections.all.at[i])
 			socket_bytes_close(s, s->connections.all.at[i], NULL);

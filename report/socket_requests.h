@@ -45,7 +45,8 @@ struct socket_requests {
 	struct connections connections;
 	size_t nr_connections_max;	/* with that many, room is made for others */
 	struct workers workers;
-	VEC(struct ended_process) ended;	/* whose connections are still theirs, oldest first */
+	VEC(struct ended_process) ended;	/* of which connections may be left, oldest first */
+	size_t nr_settled, nr_over;	/* of these: with no more than orphans; with none */
 	uint64_t nr_served;		/* connections that were not the target's own to another server */
 	uint64_t nr_skipped_bytes;	/* inbound, that did not travel, with requests among them maybe */
 	uint64_t nr_status_unseen;	/* requests whose status was among bytes that did not travel */

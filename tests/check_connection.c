@@ -75,6 +75,42 @@ START_TEST(connections_are_found_until_they_are_removed)
 }
 END_TEST
 
+/* Their inodes, in decimal. */
+static unsigned int inodes_of(const struct connections *cs, uint32_t pid)
+{
+	const struct connection *c, *before = NULL;
+	unsigned int nr = 0;
+
+	for (c = connections_of(cs, pid); c; before = c, c = c->next) {
+		ck_assert_ptr_eq(c->prev, before);
+		nr = nr * 10 + (unsigned int)c->inode;
+	}
+	return nr;
+}
+
+START_TEST(connections_are_those_of_a_process)
+{
+	struct connections cs = { 0 };
+	uint64_t inode;
+
+	for (inode = 1; inode <= 5; inode++)
+		connections_set_pid(&cs, add(&cs, inode), 7);
+	ck_assert_uint_eq(inodes_of(&cs, 7), 54321);
+	for (inode = 1; inode <= 5; inode += 2)	/* the last, one between others, the first */
+		connections_set_pid(&cs, connections_find(&cs, inode), 8);
+	connections_set_pid(&cs, connections_find(&cs, 3), 8);
+	ck_assert_uint_eq(inodes_of(&cs, 7), 42);
+	ck_assert_uint_eq(inodes_of(&cs, 8), 531);
+	connections_remove(&cs, connections_find(&cs, 5));
+	connections_remove(&cs, connections_find(&cs, 1));
+	ck_assert_uint_eq(inodes_of(&cs, 8), 3);
+	connections_remove(&cs, connections_find(&cs, 3));
+	ck_assert_uint_eq(inodes_of(&cs, 8), 0);
+	ck_assert_uint_eq(cs.first_of.pairs.nr, 1);
+	connections_release(&cs);
+}
+END_TEST
+
 /* ---- the queue ---- */
 
 static void ended(void *self, const struct open_request *r)
@@ -154,6 +190,7 @@ Suite *check_connection_suite(void)
 
 	tcase_add_loop_test(tc, connection_is_called_by_its_socket, 0, ARRAY_LEN(names));
 	tcase_add_test(tc, connections_are_found_until_they_are_removed);
+	tcase_add_test(tc, connections_are_those_of_a_process);
 	tcase_add_loop_test(tc, oldest_is_worked_on_unless_nobody_knows, 0, ARRAY_LEN(queues));
 	suite_add_tcase(s, tc);
 	return s;

@@ -449,6 +449,11 @@ static const struct {
 	/* ... which another one answers on, that has it, too */
 	{ "new 11 5;in 11 5 \x01?;fork 21;exit 11;later 200;out 21 5 x;in 21 5 \x01?;out 21 5 x;wait 21;close 21 5",
 	  "tcp:80 2-200000005 c200000004, tcp:80 200000006-200000007 c2", 0 },
+	/* ... for which a second is waited, if nothing was answered: what comes later is met anew */
+	{ "new 11 5;in 11 5 GET /a;exit 11;later 1001;new 21 6;in 21 6 GET /b;out 21 6 200;wait 21;in 31 5 \x01?;out 31 5 x;wait 31",
+	  "GET /a 2-? c0, GET /b 200 1001000005-1001000006 c2, tcp 1001000008-1001000009 c2", 0 },
+	{ "new 11 5;in 11 5 POST /a HTTP/1.1\r\nContent-Length: 2\r\n\r\n;exit 11;later 100;in 21 5 ab;later 1001;out 21 5 200;wait 21",
+	  "POST /a 200 2-1101000005 c1001000002", 0 },
 	/* what it has done comes behind its end */
 	{ "new 11 5;in 11 5 GET /a;exit 11;out 11 5 HTTP/1.0 200 x\r\n\r\nbytes;sample 11", "GET /a 200 2-4 c0", 1 },
 	{ "wait 12;new 11 5;in 11 5 GET /a;exit 11;out 11 5 200;sample 11", "GET /a 200 3-5 c0", 1 },
@@ -1178,6 +1183,26 @@ START_TEST(memory_is_what_is_open)
 }
 END_TEST
 
+/* A child each, which reads and ends: nobody answers, and nobody closes. */
+START_TEST(those_that_nobody_answers_are_forgotten)
+{
+	enum { NR = 5000, A_SECOND = 1000 };
+	struct str script = { 0 };
+	struct outcome o;
+	unsigned int i;
+
+	for (i = 1; i <= NR; i++)
+		str_addf(&script, "new %u1 %u7;in %u1 %u7 GET /a;exit %u1;later 1;", i + 1, i, i + 1, i, i + 1);
+	str_add(&script, "new 11 6;in 11 6 GET /b;out 11 6 200;wait 11");
+	run(&o, 0, str_cstr(&script));
+	ck_assert_uint_eq(o.feed.nr_requests, NR + 1);
+	ck_assert_uint_eq(o.feed.tallies.nr_unfinished, NR);
+	ck_assert_uint_le(o.nr_places, A_SECOND + 10);
+	str_release(&script);
+	outcome_release(&o);
+}
+END_TEST
+
 /* Each loss has the closes of a thousand in it. */
 START_TEST(those_whose_close_was_lost_are_forgotten)
 {
@@ -1265,6 +1290,7 @@ Suite *check_socket_requests_suite(void)
 	tcase_add_loop_test(tc, random_bytes_have_no_names, 0, 2);
 	tcase_add_loop_test(tc, http2_is_known_by_its_frames, 0, ARRAY_LEN(http2_cases));
 	tcase_add_test(tc, those_whose_close_was_lost_are_forgotten);
+	tcase_add_test(tc, those_that_nobody_answers_are_forgotten);
 	tcase_add_test(tc, those_without_a_close_are_forgotten);
 	tcase_add_loop_test(tc, those_that_are_forgotten_were_answered, 0, 2);
 	tcase_add_loop_test(tc, memory_is_what_is_open, 0, 2);
