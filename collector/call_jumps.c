@@ -54,6 +54,12 @@ struct range {
 	uint64_t begin, end;
 };
 
+/* In an instruction, which has it in a register from then on. */
+struct address {
+	uint64_t at;
+	ZydisRegister in;	/* ZYDIS_REGISTER_NONE: it reads what is there */
+};
+
 /* One function, and what is known of it so far. */
 struct search {
 	const struct call_code *c;
@@ -61,15 +67,20 @@ struct search {
 	struct call_jumps *found;
 	VEC(struct range) elsewhere;	/* code of the function's that stands there */
 	VEC(uint64_t) starts;		/* places there that jumps lead to, not followed yet */
-	VEC(uint64_t) named;		/* addresses that instructions take: of tables, for some */
-	VEC(uint64_t) read;		/* and those that they read, or have as numbers */
+	VEC(struct address) named;	/* addresses that instructions take: of tables, for some */
+	VEC(struct address) read;	/* and those that they read, or have as numbers */
+	uint64_t from_stack;		/* registers that are given an address on the stack, or what was kept there: bits */
 	VEC(uint64_t) tables;		/* those of tables that jumps name */
 	bool has_sums;			/* it jumps by a table of distances from the table */
 	VEC(uint64_t) disps;		/* and by addresses that it reads: what is added to tables of them */
 	bool has_labels, takes_begin, has_functions;	/* to what these lead */
 	uint64_t asked;			/* a jump, in the file; 0: none */
 	uint64_t table;			/* that it names; 0: none */
-	bool has_index, is_variable;	/* it takes an entry; it names a variable, as the GOT's are */
+	bool is_variable;		/* it names a variable, as the GOT's are */
+	uint64_t base;			/* the table whose entry it takes: one whose address it was just given, */
+	uint64_t bases;			/* or one whose address is in one of these registers, in bits, */
+	bool is_stack;			/* or it is on the stack, or its address is */
+	bool is_own;			/* that may be a table of labels */
 	uint64_t bytes, nr_entries;	/* looked at */
 	bool is_cut;			/* there is more */
 	struct python_insn last[BLOCK_MAX];
@@ -108,25 +119,42 @@ static bool is_function(const struct search *s, uint64_t vaddr)
 
 /* ---- jumps ---- */
 
-/* What wrote the register last, without another one's value that it took; NULL: that is not known. */
-static const struct python_insn *writer_of(const struct search *s, ZydisRegister r)
+static ZydisRegister whole(ZydisRegister r)
 {
-	unsigned int n;
+	return ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64, r);
+}
+
+static uint64_t bit_of(ZydisRegister r)
+{
+	ZyanI8 id = ZydisRegisterGetId(whole(r));
+
+	return id < 0 ? 0 : 1ULL << id % 64;
+}
+
+/*
+ * What wrote the register last before that instruction, without another one's value that it took; NULL: that is not
+ * known, but it was in the register that is left in *r.
+ */
+static const struct python_insn *writer_of(const struct search *s, ZydisRegister *r, const struct python_insn *before)
+{
+	unsigned int n = s->nr;
 	ZyanU8 k;
 
-	for (n = s->nr; n && s->nr - n < BLOCK_MAX - 1; n--) {
+	while (n && before != &s->last[n % BLOCK_MAX])
+		n--;
+	for (; n && s->nr - n < BLOCK_MAX - 1; n--) {
 		const struct python_insn *i = &s->last[(n - 1) % BLOCK_MAX];
 		const ZydisDecodedOperand *o = i->operands;
 
 		for (k = 0; k < i->in.operand_count; k++, o++)
 			if (o->type == ZYDIS_OPERAND_TYPE_REGISTER && (o->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE) &&
-			    ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64, o->reg.value) == r)
+			    whole(o->reg.value) == whole(*r))
 				break;
 		if (k == i->in.operand_count)
 			continue;
 		if (i->in.mnemonic != ZYDIS_MNEMONIC_MOV || i->operands[1].type != ZYDIS_OPERAND_TYPE_REGISTER)
 			return i;
-		r = ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64, i->operands[1].reg.value);
+		*r = i->operands[1].reg.value;
 	}
 	return NULL;
 }
@@ -139,6 +167,51 @@ static uint64_t table_of(const struct search *s, const ZydisDecodedOperand *from
 	if (from->mem.base == ZYDIS_REGISTER_NONE)
 		return disp;
 	return s->c->image->is_fixed && from->mem.base != ZYDIS_REGISTER_RIP && python_code_at(&s->c->bytes, disp, 1, 0) ? disp : 0;
+}
+
+static bool is_of(const struct python_insn *i, ZydisMnemonic mnemonic)
+{
+	return i->in.mnemonic == mnemonic && i->operands[1].type == ZYDIS_OPERAND_TYPE_MEMORY;
+}
+
+/* It takes an address on the stack, or what was kept there. */
+static bool takes_from_stack(const struct search *s, const struct python_insn *i)
+{
+	const ZydisDecodedOperand *o = &i->operands[1];
+	ZydisRegister base = o->type == ZYDIS_OPERAND_TYPE_MEMORY ? o->mem.base : ZYDIS_REGISTER_NONE;
+
+	if (i->in.mnemonic != ZYDIS_MNEMONIC_MOV && i->in.mnemonic != ZYDIS_MNEMONIC_LEA)
+		return false;
+	if (o->type == ZYDIS_OPERAND_TYPE_REGISTER)
+		return o->reg.value == ZYDIS_REGISTER_RSP;
+	return base == ZYDIS_REGISTER_RSP || (base == ZYDIS_REGISTER_RBP && s->from_stack & bit_of(base));
+}
+
+/* Where the file has a fixed address, a number may be one. 0: there is none that it takes. */
+static uint64_t address_taken(const struct search *s, const struct python_insn *i)
+{
+	if (is_of(i, ZYDIS_MNEMONIC_LEA) && i->operands[1].mem.base == ZYDIS_REGISTER_RIP)
+		return python_insn_address(i);
+	if (s->c->image->is_fixed && i->in.mnemonic == ZYDIS_MNEMONIC_MOV && i->operands[1].type == ZYDIS_OPERAND_TYPE_IMMEDIATE)
+		return i->operands[1].imm.value.u;
+	return 0;
+}
+
+/*
+ * The address of the function's own table stands in an instruction, and may be kept in a register or on the stack. What
+ * is read from elsewhere right before the jump is not that.
+ */
+static void note_base(struct search *s, const struct python_insn *reader, ZydisRegister r)
+{
+	const struct python_insn *i = writer_of(s, &r, reader);
+	uint64_t taken = i ? address_taken(s, i) : 0;
+
+	if (r == ZYDIS_REGISTER_RSP || (i && takes_from_stack(s, i)))
+		s->is_stack = true;
+	else if (taken)
+		s->base = taken;
+	else if (!i || i->operands[1].type != ZYDIS_OPERAND_TYPE_MEMORY || i->in.mnemonic == ZYDIS_MNEMONIC_LEA)
+		s->bases |= bit_of(r);
 }
 
 static void note_disp(struct search *s, uint64_t disp)
@@ -156,8 +229,9 @@ static void note_disp(struct search *s, uint64_t disp)
  * Whatever the table's address is made of: what stands in the operand may be part of it, or behind it. Without an index it
  * is a vtable's, or a struct's, or labels are gone through one by one, or the index was added before.
  */
-static void note_pointers(struct search *s, const struct python_insn *jump, const ZydisDecodedOperand *from)
+static void note_pointers(struct search *s, const struct python_insn *jump, const struct python_insn *reader)
 {
+	const ZydisDecodedOperand *from = &reader->operands[reader != jump];
 	uint64_t table = table_of(s, from);
 
 	note_disp(s, 0);
@@ -168,26 +242,25 @@ static void note_pointers(struct search *s, const struct python_insn *jump, cons
 	if (!s->asked || python_code_off(&s->c->bytes, jump->vaddr) != s->asked)
 		return;
 	s->table = table;
-	s->has_index = from->mem.index != ZYDIS_REGISTER_NONE;
-	s->is_variable = from == jump->operands && from->mem.base == ZYDIS_REGISTER_RIP;
+	if (from->mem.index != ZYDIS_REGISTER_NONE && from->mem.base != ZYDIS_REGISTER_NONE)
+		note_base(s, reader, from->mem.base);
+	if (from->mem.index != ZYDIS_REGISTER_NONE && from->mem.scale == 1)
+		note_base(s, reader, from->mem.index);
+	s->is_variable = reader == jump && from->mem.base == ZYDIS_REGISTER_RIP;
 	if (s->is_variable)
 		s->table = python_insn_address(jump);
-}
-
-static bool is_of(const struct python_insn *i, ZydisMnemonic mnemonic)
-{
-	return i->in.mnemonic == mnemonic && i->operands[1].type == ZYDIS_OPERAND_TYPE_MEMORY;
 }
 
 static void note_indirect(struct search *s, const struct python_insn *jump)
 {
 	const ZydisDecodedOperand *to = &jump->operands[0];
-	const struct python_insn *i = to->type == ZYDIS_OPERAND_TYPE_REGISTER ? writer_of(s, to->reg.value) : NULL;
+	ZydisRegister r = to->type == ZYDIS_OPERAND_TYPE_REGISTER ? to->reg.value : ZYDIS_REGISTER_NONE;
+	const struct python_insn *i = r ? writer_of(s, &r, jump) : NULL;
 
 	if (to->type == ZYDIS_OPERAND_TYPE_MEMORY)
-		note_pointers(s, jump, to);
+		note_pointers(s, jump, jump);
 	else if (i && is_of(i, ZYDIS_MNEMONIC_MOV))
-		note_pointers(s, jump, &i->operands[1]);
+		note_pointers(s, jump, i);
 	else if (i ? i->in.mnemonic == ZYDIS_MNEMONIC_ADD ||
 			     (is_of(i, ZYDIS_MNEMONIC_LEA) && i->operands[1].mem.base != ZYDIS_REGISTER_RIP) :
 		     (jump->in.attributes & ZYDIS_ATTRIB_HAS_NOTRACK) != 0)
@@ -216,20 +289,23 @@ static void note_jump(struct search *s, const struct python_insn *i)
 static void note_addresses(struct search *s, const struct python_insn *i)
 {
 	bool is_fixed = s->c->image->is_fixed;
+	ZydisRegister in = i->operands[0].type == ZYDIS_OPERAND_TYPE_REGISTER ? i->operands[0].reg.value : ZYDIS_REGISTER_NONE;
 	ZyanU8 k;
 
+	if (takes_from_stack(s, i))
+		s->from_stack |= bit_of(in);
 	for (k = 0; k < i->in.operand_count_visible; k++) {
 		const ZydisDecodedOperand *o = &i->operands[k];
 
 		if (o->type == ZYDIS_OPERAND_TYPE_MEMORY && o->mem.base == ZYDIS_REGISTER_RIP) {
 			if (i->in.mnemonic == ZYDIS_MNEMONIC_LEA)
-				vec_push(&s->named, python_insn_address(i));
+				vec_push(&s->named, (struct address){ python_insn_address(i), in });
 			else
-				vec_push(&s->read, python_insn_address(i));
+				vec_push(&s->read, (struct address){ python_insn_address(i), ZYDIS_REGISTER_NONE });
 		} else if (is_fixed && o->type == ZYDIS_OPERAND_TYPE_MEMORY && o->mem.base == ZYDIS_REGISTER_NONE) {
-			vec_push(&s->read, (uint64_t)o->mem.disp.value);
+			vec_push(&s->read, (struct address){ (uint64_t)o->mem.disp.value, ZYDIS_REGISTER_NONE });
 		} else if (is_fixed && o->type == ZYDIS_OPERAND_TYPE_IMMEDIATE && i->in.mnemonic == ZYDIS_MNEMONIC_MOV) {
-			vec_push(&s->read, o->imm.value.u);
+			vec_push(&s->read, (struct address){ o->imm.value.u, in });
 		}
 	}
 }
@@ -382,8 +458,8 @@ static bool read_distances(struct search *s)
 	size_t i;
 
 	vec_each(&s->named, table) {
-		is_any |= read_distance(s, *table, 0, &to) && python_code_off(&s->c->bytes, to);
-		for (i = 0; i < TABLE_MAX && read_distance(s, *table, i, &to) && is_known(s, to); i++)
+		is_any |= read_distance(s, table->at, 0, &to) && python_code_off(&s->c->bytes, to);
+		for (i = 0; i < TABLE_MAX && read_distance(s, table->at, i, &to) && is_known(s, to); i++)
 			note(s, to);
 	}
 	return is_any;
@@ -403,8 +479,8 @@ static void note_label(struct search *s, uint64_t to)
 		note(s, to);
 }
 
-/* Up to the first entry that leads elsewhere. In a table of functions this one may stand first. */
-static void note_entries(struct search *s, uint64_t table)
+/* Up to the first entry that leads elsewhere. In a table of functions this one may stand first. True: there are labels. */
+static bool note_entries(struct search *s, uint64_t table)
 {
 	bool is_all_begin = true;
 	uint64_t to;
@@ -416,14 +492,25 @@ static void note_entries(struct search *s, uint64_t table)
 	}
 	if (is_all_begin && read_pointer(s, table, i, &to))
 		s->has_functions |= python_code_off(&s->c->bytes, to) != 0;
+	return !is_all_begin;
 }
 
-/* A label that stands there, or that a table there leads to. */
-static void note_labels(struct search *s, uint64_t at)
+/* A label that stands there, or that a table there leads to. True: it is a table. */
+static bool note_labels(struct search *s, uint64_t at)
 {
+	bool is_table = false;
+
 	note_label(s, at);
 	vec_each(&s->disps, disp)
-		note_entries(s, at + *disp);
+		is_table |= note_entries(s, at + *disp);
+	return is_table;
+}
+
+static void read_address(struct search *s, const struct address *a)
+{
+	bool is_base = a->in && (a->at == s->base || s->bases & bit_of(a->in));
+
+	s->is_own |= note_labels(s, a->at) && is_base;
 }
 
 /* Labels have no names outside of the function: it has their addresses itself, or a constant that it reads has. */
@@ -431,10 +518,10 @@ static void read_addresses(struct search *s)
 {
 	if (!s->disps.nr)
 		return;
-	vec_each(&s->named, at)
-		note_labels(s, *at);
-	vec_each(&s->read, at)
-		note_labels(s, *at);
+	vec_each(&s->named, a)
+		read_address(s, a);
+	vec_each(&s->read, a)
+		read_address(s, a);
 }
 
 static void read_tables(struct search *s)
@@ -470,20 +557,21 @@ void call_jumps_find(const struct call_code *c, const struct image_symbol *sym, 
 
 /* ---- one jump ---- */
 
-/* By an address from anywhere. With an index it is from a table; without, it may be a label's or a function's. */
+/* By an address from anywhere: unless it is from a table of labels, or on the stack, it may be a label's or a function's. */
 static enum call_jumps_way way_of_pointer(struct search *s)
 {
 	read_addresses(s);
+	s->is_own |= s->is_stack || s->bases & s->from_stack;
 	if (!s->has_labels)
 		return CALL_JUMPS_LEAVES;
-	return s->has_index && !s->has_functions ? CALL_JUMPS_STAYS : CALL_JUMPS_UNKNOWN;
+	return s->is_own && !s->has_functions ? CALL_JUMPS_STAYS : CALL_JUMPS_UNKNOWN;
 }
 
 static enum call_jumps_way way_of_variable(struct search *s)
 {
 	uint64_t to;
 
-	vec_push(&s->read, s->table);
+	vec_push(&s->read, (struct address){ s->table, ZYDIS_REGISTER_NONE });
 	if (python_code_pointer(&s->c->bytes, s->table, &to) && !is_label(s, to))
 		return CALL_JUMPS_LEAVES;
 	return way_of_pointer(s);

@@ -16,7 +16,10 @@
  * By an address from a table a function may also be called last: that of a table that is filled at run time, of a member.
  * But a label's address stands in an instruction of the function, or in a table whose address, or in a constant that is
  * read, and these are looked at, be the table in the file, on the stack or filled in later. A function has no labels that
- * has none but its begin: that is the function, which may call itself.
+ * has none but its begin: that is the function, which may call itself. A function that has some may call others last by
+ * tables that it is given: a jump's table is taken for its own if an instruction puts the address of a table of labels
+ * into the jump's register, or if the table or its address is kept on the stack; not if the address is read from
+ * elsewhere right before the jump.
  */
 #ifndef COLLECTOR_CALL_JUMPS_H
 #define COLLECTOR_CALL_JUMPS_H

@@ -34,6 +34,10 @@ enum { BASE = 0x1000, FUNCTION = 0x1000, OTHER = 0x1040, COLD = 0x1060, TABLE = 
 #define LABEL(to) 0x48, 0x8d, 0x05, (uint8_t)((to) - 7), 0xff, 0xff, 0xff
 #define MOV_TABLE(at) 0x66, 0x0f, 0x6f, 0x05, TABLE - FUNCTION - (at) - 8, 0, 0, 0
 #define BY_STACK 0xff, 0x64, 0xc4, 0xe8
+/* mov (%rdi),%rdx; mov 8(%rsp),%rdx; jmp *(%rsi,%rax,8) */
+#define MOV_TABLE_OF_ARGUMENT 0x48, 0x8b, 0x17
+#define MOV_KEPT_TABLE 0x48, 0x8b, 0x54, 0x24, 8
+#define BY_ANOTHER_ADDRESS 0xff, 0x24, 0xc6
 /* je, jmp COLD, behind `at` bytes of the function; jmp to there from the begin of COLD */
 #define JE_COLD(at) 0x0f, 0x84, COLD - FUNCTION - (at) - 6, 0, 0, 0
 #define JMP_BACK(to) 0xeb, (uint8_t)(FUNCTION + (to) - COLD - 2)
@@ -118,6 +122,20 @@ static const struct {
 	{ "functions, before labels", { .function = { NOP, BY_ADDRESS_HERE }, .addresses = { OTHER, FUNCTION + 1 } }, 1, true, CALL_JUMPS_UNKNOWN },
 	{ "functions, or labels by another jump", { .function = { NOP, LEA_TABLE(1), BY_REGISTER, BY_ADDRESS_BEHIND }, .addresses = { OTHER, FUNCTION + 8 } }, 12,
 	  false, CALL_JUMPS_UNKNOWN },
+	{ "labels, the table kept in the register", { .function = { NOP, LEA_TABLE(1), BY_ADDRESS, BY_ADDRESS }, .addresses = { FUNCTION + 8 } }, 11,
+	  false, CALL_JUMPS_STAYS },
+	{ "labels, the table's address kept on the stack", { .function = { NOP, LEA_TABLE(1), BY_ADDRESS, MOV_KEPT_TABLE, BY_REGISTER },
+	  .addresses = { FUNCTION + 8 } }, 20, false, CALL_JUMPS_STAYS },
+	{ "labels, a table on the stack", { .function = { NOP, LABEL_BEHIND, BY_STACK } }, 8, false, CALL_JUMPS_STAYS },
+	{ "labels, and a table that it reads", { .function = { NOP, LEA_TABLE(1), BY_ADDRESS, MOV_TABLE_OF_ARGUMENT, BY_ADDRESS },
+	  .addresses = { FUNCTION + 8 } }, 14, false, CALL_JUMPS_UNKNOWN },
+	{ "the same, by a register", { .function = { NOP, LEA_TABLE(1), BY_ADDRESS, MOV_TABLE_OF_ARGUMENT, BY_REGISTER },
+	  .addresses = { FUNCTION + 8 } }, 18, false, CALL_JUMPS_UNKNOWN },
+	{ "labels, and a table that it is given", { .function = { NOP, LEA_TABLE(1), BY_ADDRESS, BY_ANOTHER_ADDRESS },
+	  .addresses = { FUNCTION + 8 } }, 11, false, CALL_JUMPS_UNKNOWN },
+	{ "labels, and a table that is filled in at run time", { .function = { NOP, LABEL_BEHIND, LEA_TABLE(8), BY_ADDRESS } }, 15, false,
+	  CALL_JUMPS_UNKNOWN },
+	{ "the same, an absolute table", { .function = { NOP, BY_ADDRESS_HERE, LABEL_BEHIND } }, 1, true, CALL_JUMPS_UNKNOWN },
 	{ "a vtable, next to a switch", { .function = { NOP, BY_ADDRESS_HERE, 0xff, 0x60, 0x10 }, .addresses = { FUNCTION + 1 } }, 8, true,
 	  CALL_JUMPS_LEAVES },
 	{ "a pointer, next to one", { .function = { NOP, BY_ADDRESS_HERE, 0x48, 0x8b, 0x07, 0xff, 0xe0 }, .addresses = { FUNCTION + 1 } }, 11, true,
