@@ -18,16 +18,51 @@ static enum http1_kind oldest_kind(const struct http1 *h)
 	return http1_kinds_get(&h->kinds, h->nr_ended + 1);
 }
 
-void http1_end_oldest(struct http1 *h, const struct exchange_listener *l)
+void http1_end_oldest(struct http1 *h, void (*end)(void *self, uint64_t nr), const struct exchange_listener *l)
 {
 	assert(http1_nr_outstanding(h));
-	if ((h->is_unseen || h->is_astray) && !h->has_status && oldest_kind(h) != HTTP1_BARE)
+	if ((h->is_unseen || h->nr_late) && !h->has_status && oldest_kind(h) != HTTP1_BARE)
 		l->status_unseen(l->self, h->nr_ended + 1);
 	h->has_status = false;
 	h->status = 0;
-	l->ended(l->self, ++h->nr_ended);
+	end(l->self, ++h->nr_ended);
 	if (!http1_nr_outstanding(h))
 		http1_kinds_release(&h->kinds);
+}
+
+/* The answers may be those to others, whose client does not wait for them. */
+static bool is_end_unsure(const struct http1 *h)
+{
+	return h->nr_late && h->has_asked_on;
+}
+
+void http1_end_lost(struct http1 *h, uint64_t nr, void (*last)(void *self, uint64_t nr),
+		    const struct exchange_listener *l)
+{
+	while (h->nr_ended < nr)
+		http1_end_oldest(h, is_end_unsure(h) || (h->has_gone_on && h->nr_ended + 1 < nr) ? l->end_unseen : last, l);
+	h->is_unseen = h->has_gone_on = false;
+	h->out.at = AT_START;
+}
+
+void http1_turn_lost(struct http1 *h, uint64_t nr, const struct exchange_listener *l)
+{
+	uint64_t nr_others = nr - h->nr_ended - 1;
+
+	http1_end_lost(h, nr, l->over, l);
+	h->nr_late += nr_others;
+	h->may_be_rest = true;
+	h->has_written = false;
+}
+
+void http1_give_up(struct http1 *h, const struct exchange_listener *l)
+{
+	h->has_asked_on = true;
+	while (http1_nr_outstanding(h) > h->is_reading) {
+		h->nr_late++;
+		http1_end_oldest(h, l->end_unseen, l);
+	}
+	h->is_rest = false;
 }
 
 void http1_set_opaque(struct http1 *h)
@@ -54,7 +89,7 @@ static void finish(struct http1 *h, struct side *s, const struct exchange_listen
 {
 	s->at = AT_START;
 	if (s == &h->out) {
-		http1_end_oldest(h, l);
+		http1_end_oldest(h, is_end_unsure(h) ? l->end_unseen : l->ended, l);
 		h->is_unseen = false;
 		return;
 	}
@@ -206,7 +241,7 @@ static bool take_status(struct http1 *h, struct http1_line line, const struct ex
 {
 	if (!http1_line_status(line, &h->status))
 		return false;
-	h->has_status = !is_interim(h->status) && !h->is_astray;
+	h->has_status = !is_interim(h->status) && !h->nr_late;
 	if (h->has_status)
 		l->status(l->self, h->nr_ended + 1, h->status);
 	return true;
@@ -216,6 +251,7 @@ static bool take_status(struct http1 *h, struct http1_line line, const struct ex
 static void take_no_answer(struct http1 *h)
 {
 	h->out.at = oldest_kind(h) == HTTP1_BARE ? AT_REST : AT_STRAY;
+	h->is_rest |= h->nr_late && h->out.at == AT_STRAY;
 }
 
 static void take_answer_part(struct http1 *h)
@@ -230,7 +266,7 @@ static void take_answer_part(struct http1 *h)
 
 static void switch_protocol(struct http1 *h, const struct exchange_listener *l)
 {
-	http1_end_oldest(h, l);
+	http1_end_oldest(h, l->ended, l);
 	http1_set_opaque(h);
 }
 
@@ -317,6 +353,7 @@ void http1_take_unasked(struct http1 *h, const struct exchange_listener *l)
 	if (h->unseen_bytes)
 		l->skipped(l->self, h->unseen_bytes);
 	h->unseen_bytes = 0;
+	h->is_even = false;
 }
 
 static void take_bytes(struct http1 *h, struct side *s, const struct chunk *chunk,

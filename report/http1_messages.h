@@ -10,6 +10,15 @@
  * Answers belong to requests in their order (RFC 9112, 9.3.2). What says no more where a message
  * ends (unknown bytes in a head, a length that is none) makes its direction LOST, and it stays so.
  *
+ * An answer that is lost is over with the next request, and then all that had been asked for counts as answered. Of several
+ * requests all but one may be late, though. While some may be, nobody knows whose an answer is: it has no status, and where
+ * the client is known not to have waited, no end. Each answer that is taken for none of a request that waits is one of
+ * a late one's, up to where none is left; nor is there one behind an exchange that was even: all that was asked for in
+ * whole heads was answered, by as many answers that were seen from their begin to their end, and nothing else.
+ *
+ * Where what is written next begins like no answer, the client did not wait: it is the rest, and may have answers behind
+ * it. The next one that is seen to begin is known only if one waits and none is late.
+ *
  * A line is copied only when a read or write ends in its middle, and of its first bytes only.
  */
 #ifndef REPORT_HTTP1_MESSAGES_H
@@ -47,11 +56,16 @@ struct http1 {
 	uint32_t status;		/* of the answer that was read last, to the oldest request; 0: of none yet */
 	bool has_status;		/* the oldest request's was told of */
 	bool is_unseen;			/* the answer, or those behind it, did not travel */
-	bool is_astray;			/* answers to requests that count as answered may be to come */
+	uint64_t nr_late;		/* so many requests at most that count as answered may be answered yet */
+	bool may_be_rest;		/* what is written next, of an answer that counts as over */
+	bool is_rest;			/* what was written last: nobody knows whether more is behind it */
+	bool has_asked_on;		/* with late ones its client did not wait for them */
+	bool is_even;			/* so far this exchange looks like one of a client that waits */
+	bool has_gone_on;		/* more was written behind the write in which the answer was lost */
 	bool is_reading;		/* the last request that began is not read to its end */
 	bool is_named;			/* it was told of by name */
 	bool is_synced;			/* the message before it was read to its end */
-	bool has_written;		/* since the last read */
+	bool has_written;		/* since the last read, or the last but of a body */
 	uint64_t unseen_bytes;		/* of long heads and chunked bodies, since a request began */
 };
 
@@ -64,8 +78,15 @@ static inline uint64_t http1_nr_outstanding(const struct http1 *h)
 void http1_take_in(struct http1 *h, const struct chunk *c, const struct exchange_listener *l);
 /* What it wrote. */
 void http1_take_out(struct http1 *h, const struct chunk *c, const struct exchange_listener *l);
-/* The oldest request is answered; one waits. */
-void http1_end_oldest(struct http1 *h, const struct exchange_listener *l);
+/* The oldest request is answered, and its end is one of the listener's; one waits. */
+void http1_end_oldest(struct http1 *h, void (*end)(void *self, uint64_t nr), const struct exchange_listener *l);
+/* So are those up to number nr, by an answer that is lost, the last of them with the last byte written: last says so. */
+void http1_end_lost(struct http1 *h, uint64_t nr, void (*last)(void *self, uint64_t nr),
+		    const struct exchange_listener *l);
+/* An exchange begins, and the answer so far is lost: it is over. */
+void http1_turn_lost(struct http1 *h, uint64_t nr, const struct exchange_listener *l);
+/* Those that were asked for to the end may have been answered behind a rest, or be late. */
+void http1_give_up(struct http1 *h, const struct exchange_listener *l);
 /* Written, and nobody asked: whoever did stands behind another request, in bytes that did not travel. */
 void http1_take_unasked(struct http1 *h, const struct exchange_listener *l);
 /* Nothing more is understood. */

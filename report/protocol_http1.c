@@ -25,18 +25,19 @@ static void restart(struct http1 *h)
 	h->is_reading = h->is_synced = false;
 }
 
-/*
- * An answer that did not say where it ends has, and whatever was behind it, up to request nr. Of several it may be that
- * not all were answered, and what comes now is theirs.
- */
-static void end_through(struct http1 *h, uint64_t nr, const struct exchange_listener *l)
+/* An answer that did not say where it ends has, and whatever was behind it. */
+static void end_unended(struct http1 *h, const struct exchange_listener *l)
 {
+	uint64_t nr = h->nr_began - h->is_reading;
+
 	if (h->nr_ended >= nr)
 		return;
-	h->is_astray |= h->out.at == AT_LOST && nr - h->nr_ended > 1;
-	while (h->nr_ended < nr)
-		http1_end_oldest(h, l);
-	h->is_unseen = false;
+	if (h->out.at == AT_LOST)
+		http1_turn_lost(h, nr, l);
+	else if (h->is_rest)
+		http1_give_up(h, l);
+	else
+		http1_end_lost(h, nr, l->ended, l);
 	h->out.at = AT_START;
 }
 
@@ -53,15 +54,24 @@ static bool may_be_left(const struct http1 *h)
 	return http1_nr_outstanding(h) == (is_unended(h) ? 1 : 0) && (!is_body || h->in.framing.has_expect);
 }
 
+/* What is read next says whether the client has all answers: it does not while one goes on, or a head is half read. */
+static void turn(struct http1 *h)
+{
+	if (h->is_even && !http1_nr_outstanding(h) && h->out.at == AT_START) {
+		h->nr_late = 0;
+		h->is_rest = h->has_asked_on = false;
+	}
+	h->is_even = true;
+}
+
 /* Inbound bytes after outbound ones. */
 static void begin_exchange(struct http1 *h, const struct chunk *c,
 			   const struct exchange_listener *l)
 {
 	enum recognition begins = http1_line_begins_head(c->bytes, c->len, c->total);
 
+	turn(h);
 	h->has_written = false;
-	if (http1_nr_outstanding(h) == h->is_reading)
-		h->is_astray = false;
 	if (is_told_to_go_on(h))
 		return;
 	if (h->is_reading ? may_be_left(h) && begins == RECOGNIZED :
@@ -69,7 +79,7 @@ static void begin_exchange(struct http1 *h, const struct chunk *c,
 				 !h->is_synced || h->in.at != AT_START)
 		restart(h);
 	if (is_unended(h))
-		end_through(h, h->nr_began - h->is_reading, l);
+		end_unended(h, l);
 }
 
 /*
@@ -131,6 +141,55 @@ static bool is_another_answer(const struct http1 *h, const struct chunk *c)
 	       http1_line_status((struct http1_line){ c->bytes, c->len, false }, &status);
 }
 
+/* Who asks with the last one has not got as far as its head's end. */
+static bool has_asked(const struct http1 *h)
+{
+	return http1_nr_outstanding(h) > (h->is_reading && h->in.at <= AT_HEAD);
+}
+
+/* One is seen to begin, of those that wait, or of a late one: true. */
+static bool take_answer_begin(struct http1 *h, const struct exchange_listener *l)
+{
+	h->may_be_rest = false;
+	if (h->is_rest && (h->nr_late || http1_nr_outstanding(h) > 1))
+		http1_give_up(h, l);
+	h->is_rest = false;
+	h->has_asked_on &= h->nr_late > 0;
+	if (!h->nr_late || has_asked(h))
+		return false;
+	/* It is not read: its rest may follow. */
+	h->is_even = false;
+	h->has_asked_on = --h->nr_late > 0;
+	h->may_be_rest = true;
+	return true;
+}
+
+/* An interim one has the answer behind it, maybe in the same write: in doubt that says nothing. */
+static bool begins_answer(const struct http1 *h, const struct chunk *c)
+{
+	const struct http1_line line = { c->bytes, c->len, false };
+	uint32_t status;
+
+	if (!h->is_rest && !h->nr_late)
+		return !c->len || http1_line_recognize_answer(line) != RECOGNIZED_NOT;
+	return c->len && http1_line_status(line, &status) && (status >= 200 || status == 101);
+}
+
+/* Behind an answer that was lost, at the beginning of a write. True: these bytes are not read. */
+static bool take_rest(struct http1 *h, const struct chunk *c, const struct exchange_listener *l)
+{
+	if ((!h->may_be_rest && !h->is_rest && !h->nr_late) || h->out.at != AT_START || h->out.line)
+		return false;
+	if (begins_answer(h, c))
+		return take_answer_begin(h, l);
+	if (h->may_be_rest)
+		l->not_over(l->self);
+	h->may_be_rest = h->is_even = false;
+	h->is_rest = h->has_asked_on = true;
+	h->out.at = AT_STRAY;
+	return true;
+}
+
 static void http1_outbound(void *parser, const struct chunk *c, const struct exchange_listener *l)
 {
 	struct http1 *h = parser;
@@ -140,9 +199,12 @@ static void http1_outbound(void *parser, const struct chunk *c, const struct exc
 	if (is_another_answer(h, c))
 		http1_take_unasked(h, l);
 	h->has_written = true;
+	h->is_even &= !h->is_reading && !h->in.line;
+	h->has_gone_on = h->out.at == AT_LOST;
 	if (h->out.at == AT_STRAY)
 		h->out.at = AT_START;
-	http1_take_out(h, c, l);
+	if (!take_rest(h, c, l))
+		http1_take_out(h, c, l);
 }
 
 static void http1_release(void *parser)
@@ -160,9 +222,11 @@ static void http1_closed(void *parser, const struct exchange_listener *l)
 	struct http1 *h = parser;
 
 	if (h->out.at == AT_REST)
-		http1_end_oldest(h, l);
+		http1_end_oldest(h, l->ended, l);
+	else if (h->out.at != AT_LOST && (h->is_rest || h->nr_late))
+		http1_give_up(h, l);
 	else if (is_unended(h))
-		end_through(h, h->nr_began, l);
+		http1_end_lost(h, h->nr_began, l->ended, l);
 	http1_set_opaque(h);
 	http1_release(h);
 }
@@ -171,12 +235,13 @@ static void http1_closed(void *parser, const struct exchange_listener *l)
 static void http1_stopped(void *parser, const struct exchange_listener *l)
 {
 	struct http1 *h = parser;
+	uint64_t nr = h->nr_began;
 
 	if (h->out.at != AT_LOST)
 		return;
-	http1_end_oldest(h, l);
-	end_through(h, h->nr_began - h->is_reading, l);
-	h->out.at = AT_START;
+	if (http1_nr_outstanding(h) > h->is_reading)
+		nr -= h->is_reading;
+	http1_end_lost(h, nr, l->ended, l);
 }
 
 bool http1_is_bare(const void *parser)

@@ -411,6 +411,30 @@ static const struct script cut[] = {
 	  .want = A_BEGAN "2 began; 2 GET /a; 3 began; 3 GET /b; " A_OK "2 status unseen; 2 ended; 3 status unseen; 3 ended; "
 		  "4 began; 4 GET /b; 5 began; 5 GET /a; 4 status unseen; 4 ended; 5 status unseen; 5 ended; "
 		  "6 began; 6 GET /b; 6 status 200; 6 ended; " },
+	/* ... of what was written behind it, only the last byte is known to end one. */
+	{ .steps = { IN(GET_A GET_B), OUT_CUT(OK_CHUNK, 3000), OUT("x"), IN(GET_A) },
+	  .want = A_BEGAN B_BEGAN "1 status 200; 1 end unseen; 2 status unseen; 2 ended; 3 began; 3 GET /a; " },
+	/* What begins like no answer is the rest of the lost one, and the next that does is the only one's that waits. */
+	{ .steps = { IN(GET_A), OUT_CUT(OK_CHUNK, 3000), IN(GET_B), OUT_CUT("x", 99), OUT("0\r\n\r\n"), OUT(OK_BODY), IN(GET_A),
+		     OUT(OK_BODY) },
+	  .want = A_BEGAN A_OK B_BEGAN "not over; " B_OK "3 began; 3 GET /a; 3 status 200; 3 ended; " },
+	/* ... of several, or where one may be behind the rest, nobody knows whose it is, until an exchange was even, */
+	{ .steps = { IN(GET_A), OUT_CUT(OK_CHUNK, 3000), IN(GET_B), OUT_CUT("x\r\n0\r\n\r\n", 99), IN(GET_A), OUT(OK_BODY),
+		     IN(GET_B), OUT(OK_BODY), CLOSED },
+	  .want = A_BEGAN A_OK B_BEGAN "not over; 2 status unseen; 2 end unseen; 3 began; 3 GET /a; 3 status unseen; "
+		  "3 end unseen; 4 began; 4 GET /b; 4 status 200; 4 ended; " },
+	{ .steps = { IN(GET_A), OUT_CUT(OK_CHUNK, 3000), IN(GET_B), OUT("x"), CLOSED },
+	  .want = A_BEGAN A_OK B_BEGAN "not over; 2 status unseen; 2 end unseen; " },
+	/* ... nor of what is asked for while a head is half read, or answered for the time being, */
+	{ .steps = { IN(GET_A), OUT_CUT(OK_CHUNK, 3000), IN(GET_B), OUT_CUT("x", 99), IN(GET_A "GET /b HT"),
+		     OUT("HTTP/1.1 103 Early Hints\r\n\r\n"), OUT(OK_BODY), IN("TP/1.1\r\n\r\n"), OUT(OK_BODY) },
+	  .want = A_BEGAN A_OK B_BEGAN "not over; 2 status unseen; 2 end unseen; 3 began; 3 GET /a; 4 began; "
+		  "3 status unseen; 3 end unseen; 4 GET /b; 4 status unseen; 4 end unseen; " },
+	/* ... until as many have come as may have been late. */
+	{ .steps = { IN(GET_A), OUT_CUT(OK_CHUNK, 3000), IN(GET_B GET_A), OUT("x"), OUT(OK_BODY), OUT(OK_BODY), IN(GET_B),
+		     OUT(OK_BODY) },
+	  .want = A_BEGAN A_OK B_BEGAN "3 began; 3 GET /a; not over; 2 status unseen; 2 end unseen; 3 status unseen; "
+		  "3 end unseen; 4 began; 4 GET /b; 4 status 200; 4 ended; " },
 	{ .steps = { IN("GET /a\r\n"), OUT_CUT("", 99), CLOSED }, .want = A_BEGAN "1 ended; " },
 	{ .steps = { IN(GET_A), OUT_CUT("HTTP/1.1 103 Early Hints\r\nLink: ", 99), IN(GET_B), OUT(OK_BODY) },
 	  .want = A_BEGAN "1 status unseen; 1 ended; " B_BEGAN B_OK },
