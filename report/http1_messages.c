@@ -119,6 +119,9 @@ static void begin(struct http1 *h, const struct exchange_listener *l)
 		http1_partial_drop(&h->out.line);
 		return;
 	}
+	/* Behind the rest of a body. */
+	if (h->has_written && h->out.at == AT_LOST && http1_nr_outstanding(h))
+		http1_turn_lost(h, h->nr_began, l);
 	h->nr_began++;
 	h->is_reading = true;
 	h->is_named = false;

@@ -71,7 +71,8 @@ static void begin_exchange(struct http1 *h, const struct chunk *c,
 	enum recognition begins = http1_line_begins_head(c->bytes, c->len, c->total);
 
 	turn(h);
-	h->has_written = false;
+	/* What goes on with its body is no other one: only that ends a lost answer. */
+	h->has_written = h->out.at == AT_LOST && h->is_reading && http1_nr_outstanding(h) == 1;
 	if (is_told_to_go_on(h))
 		return;
 	if (h->is_reading ? may_be_left(h) && begins == RECOGNIZED :

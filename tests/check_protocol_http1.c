@@ -411,6 +411,13 @@ static const struct script cut[] = {
 	  .want = A_BEGAN "2 began; 2 GET /a; 3 began; 3 GET /b; " A_OK "2 status unseen; 2 ended; 3 status unseen; 3 ended; "
 		  "4 began; 4 GET /b; 5 began; 5 GET /a; 4 status unseen; 4 ended; 5 status unseen; 5 ended; "
 		  "6 began; 6 GET /b; 6 status 200; 6 ended; " },
+	/* ... before the body was read, whose rest is no other request. */
+	{ .steps = { IN("POST /a HTTP/1.1\r\nContent-Length: 3\r\n\r\n"), OUT_CUT(OK_CHUNK, 3000), IN("x"), IN("yz"), IN(GET_B),
+		     OUT(OK_BODY) },
+	  .want = "1 began; 1 POST /a; " A_OK B_BEGAN B_OK },
+	{ .steps = { IN("POST /a HTTP/1.1\r\nContent-Length: 3\r\n\r\n"), OUT_CUT(OK_CHUNK, 3000), IN("x"), IN("yz" GET_B),
+		     OUT(OK_BODY) },
+	  .want = "1 began; 1 POST /a; " A_OK B_BEGAN B_OK },
 	/* ... of what was written behind it, only the last byte is known to end one. */
 	{ .steps = { IN(GET_A GET_B), OUT_CUT(OK_CHUNK, 3000), OUT("x"), IN(GET_A) },
 	  .want = A_BEGAN B_BEGAN "1 status 200; 1 end unseen; 2 status unseen; 2 ended; 3 began; 3 GET /a; " },
