@@ -72,12 +72,11 @@ static void begin_exchange(struct http1 *h, const struct chunk *c,
 
 	turn(h);
 	/* What goes on with its body is no other one: only that ends a lost answer. */
-	h->has_written = h->out.at == AT_LOST && h->is_reading && http1_nr_outstanding(h) == 1;
-	if (is_told_to_go_on(h))
+	h->has_written = h->out.at == AT_LOST &&
+			 (is_in_lost_body(h) || (h->is_reading && http1_nr_outstanding(h) == 1));
+	if (is_told_to_go_on(h) || (is_in_lost_body(h) && begins == RECOGNIZED_NOT))
 		return;
-	if (h->is_reading ? may_be_left(h) && begins == RECOGNIZED :
-	    is_in_lost_body(h) ? begins != RECOGNIZED_NOT :
-				 !h->is_synced || h->in.at != AT_START)
+	if (h->is_reading ? may_be_left(h) && begins == RECOGNIZED : !h->is_synced || h->in.at != AT_START)
 		restart(h);
 	if (is_unended(h))
 		end_unended(h, l);

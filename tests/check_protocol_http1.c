@@ -418,6 +418,13 @@ static const struct script cut[] = {
 	{ .steps = { IN("POST /a HTTP/1.1\r\nContent-Length: 3\r\n\r\n"), OUT_CUT(OK_CHUNK, 3000), IN("x"), IN("yz" GET_B),
 		     OUT(OK_BODY) },
 	  .want = "1 began; 1 POST /a; " A_OK B_BEGAN B_OK },
+	/* ... or goes on, with its place lost: the answer may go on, too. */
+	{ .steps = { IN_CUT(CHUNKED_A "400\r\nhello", 2000), OUT_CUT(OK_CHUNK, 3000), IN_CUT("more", 3000), OUT_CUT("x", 99),
+		     IN("\r\n0\r\n\r\n") },
+	  .want = "1 began; 1 POST /a; 1 status 200; " },
+	{ .steps = { IN_CUT(CHUNKED_A "400\r\nhello", 2000), OUT_CUT(OK_CHUNK, 3000), IN_CUT("more", 3000), OUT_CUT("x", 99),
+		     IN("\r\n0\r\n\r\n"), OUT("0\r\n\r\n"), IN(GET_B), OUT(OK_BODY) },
+	  .want = "1 began; 1 POST /a; " A_OK B_BEGAN B_OK },
 	/* ... of what was written behind it, only the last byte is known to end one. */
 	{ .steps = { IN(GET_A GET_B), OUT_CUT(OK_CHUNK, 3000), OUT("x"), IN(GET_A) },
 	  .want = A_BEGAN B_BEGAN "1 status 200; 1 end unseen; 2 status unseen; 2 ended; 3 began; 3 GET /a; " },
