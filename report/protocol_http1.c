@@ -54,6 +54,17 @@ static bool may_be_left(const struct http1 *h)
 	return http1_nr_outstanding(h) == (is_unended(h) ? 1 : 0) && (!is_body || h->in.framing.has_expect);
 }
 
+/* Behind an answer to a request whose client was to wait before its body, another's first line is enough. */
+static bool begins_next(const struct http1 *h, const struct chunk *c, enum recognition begins)
+{
+	const uint8_t *s = c->bytes;
+	size_t len = c->len;
+	struct http1_line line;
+
+	return begins == RECOGNIZED || (begins == RECOGNIZED_MAYBE && h->in.framing.has_expect && len &&
+					http1_line_next(&s, &len, &line) && line.len);
+}
+
 /* What is read next says whether the client has all answers: it does not while one goes on, or a head is half read. */
 static void turn(struct http1 *h)
 {
@@ -76,7 +87,7 @@ static void begin_exchange(struct http1 *h, const struct chunk *c,
 			 (is_in_lost_body(h) || (h->is_reading && http1_nr_outstanding(h) == 1));
 	if (is_told_to_go_on(h) || (is_in_lost_body(h) && begins == RECOGNIZED_NOT))
 		return;
-	if (h->is_reading ? may_be_left(h) && begins == RECOGNIZED : !h->is_synced || h->in.at != AT_START)
+	if (h->is_reading ? may_be_left(h) && begins_next(h, c, begins) : !h->is_synced || h->in.at != AT_START)
 		restart(h);
 	if (is_unended(h))
 		end_unended(h, l);

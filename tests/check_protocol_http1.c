@@ -492,6 +492,14 @@ static const struct script cut[] = {
 	{ .steps = { IN("PUT /a HTTP/1.1\r\nContent-Length: 99\r\nExpect: 100-continue\r\n\r\n"),
 		     OUT("HTTP/1.0 417 No\r\n\r\nno"), IN(GET_B), OUT(OK_BODY) },
 	  .want = "1 began; 1 PUT /a; 1 status 417; 1 ended; " B_BEGAN B_OK },
+	{ .steps = { IN("PUT /a HTTP/1.1\r\nContent-Length: 99\r\nExpect: 100-continue\r\n\r\n"),
+		     OUT("HTTP/1.1 417 No\r\nContent-Length: 0\r\n\r\n"), IN("GET /b HTTP/1.1\r\nHo"), IN("st: x\r\n\r\n"),
+		     OUT(OK_BODY) },
+	  .want = "1 began; 1 PUT /a; 1 status 417; 1 ended; " B_BEGAN B_OK },
+	/* ... or sends it: what looks like a part of a line is its. */
+	{ .steps = { IN("PUT /a HTTP/1.1\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n"),
+		     OUT("HTTP/1.1 417 No\r\nContent-Length: 0\r\n\r\n"), IN("GET /"), IN(GET_B), OUT(OK_BODY) },
+	  .want = "1 began; 1 PUT /a; 1 status 417; 1 ended; " B_BEGAN B_OK },
 	/* One that did not ask sends it, whatever it looks like. */
 	{ .steps = { IN("PUT /a HTTP/1.1\r\nContent-Length: 56\r\n\r\n" GET_B), OUT(OK_BODY), IN(GET_B GET_A),
 		     OUT(OK_BODY) },
