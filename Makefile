@@ -161,6 +161,8 @@ $(EXAMPLES): $(wildcard examples/*.c examples/*.h) | $(READY)
 # Every test: the suites of tests/main.c, and each fuzzer for a moment. The suites' summary comes last.
 # Half of the compiler's time is the tests', and they hardly run long.
 $(O)/tests/%.o: ALL_CFLAGS += -O0 -DBUILD_DIR='"$(O)"'
+# It reads what is said of its own functions' parameters.
+$(O)/tests/check_locate.o: ALL_CFLAGS += -g2
 SUITES :=
 .PHONY: check-suites fuzzers seeds
 check: all $(O)/check examples fuzzers seeds check-includes check-docs
