@@ -172,8 +172,10 @@ void python_cost_begin(struct call_python *p)
 	call_core_stop(p->core);
 }
 
-/* Not each time that is measured: who is interrupted while the kernel takes it away keeps it from making any for others on
- * that CPU, whose calls are lost. */
+/*
+ * Not each time that is measured: who is interrupted while the kernel takes it away keeps it from making any for others on
+ * that CPU, whose calls are lost.
+ */
 void python_cost_forget(struct call_python *p)
 {
 	if (!p->meter)
