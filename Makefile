@@ -193,7 +193,7 @@ NOT_FUZZED := $(patsubst %,collector/%.c,attach bpf_object call_core call_cost c
 	python_cost recorder sampler snapshot socket_way stack_walker) \
 	$(patsubst %,report/%.c,attribute cmd_% counted depth durations dying event_weight feed feed_calls feeder gather interrupt \
 	json_text list list_write live mark_requests options order output profile regex render% report resolve selection \
-	stack_dumps stacks sum table view weights)
+	shapes stack_dumps stacks sum table view weights)
 FUZZED := $(filter-out $(NOT_FUZZED),$(SRCS))
 FUZZ_OBJS := $(patsubst %.c,$(O)/fuzz/obj/%.o,$(FUZZED) tests/exchange.c)
 FUZZ_FLAGS := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined

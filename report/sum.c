@@ -2,24 +2,7 @@
 #include "report/sum.h"
 
 #include "base/units.h"
-#include "report/counted.h"
-
-/*
- * A stack as sums need it: which functions and which pairs are on it, each once, so that recursion
- * counts once. The innermost function and the pair that it is in come first: they take the self
- * time. Behind them are the functions whose calls are counted, but not in the file that they are in here.
- */
-struct shape {
-	uint32_t first;		/* in sum.members: nr_functions functions, nr_pairs pairs, nr_elsewhere functions */
-	uint32_t nr_functions, nr_pairs, nr_elsewhere;
-	bool is_known, is_left_out;
-	bool has_innermost;			/* of what is left out that one function is there */
-	bool is_recursive, is_pair_recursive;	/* the innermost function, or pair, is on it again */
-	bool has_pair;				/* its caller is known */
-	bool is_open;				/* somewhere on it, or above --root, who called is not known: */
-	bool is_lone;				/* not even who is outermost; */
-	bool is_of_unknown;			/* who called the innermost */
-};
+#include "report/shapes.h"
 
 struct call_total {
 	uint64_t ncalls, primitive;
@@ -35,33 +18,27 @@ struct function_total {
 	bool is_elsewhere;	/* it has samples where its calls are not counted */
 	bool is_of_unknown;	/* who called it is not known, once: it may be who called others */
 	bool is_unrooted;	/* calls of it are left out, and may be below --root */
-	uint64_t last_stack;	/* number of the last one whose shape has it */
 	uint32_t nr_callers, in_group;	/* of the group at hand */
 };
 
 struct pair_total {
-	uint32_t function, caller;
 	uint64_t nr_samples, nr_cum_samples, self, cum;
 	struct call_total calls;
 	bool is_touched;
-	uint64_t last_stack;
 };
 
 struct sum {
 	struct profile *profile;		/* lent, as the next */
 	struct resolve *resolve;
-	VEC(struct shape) shapes;		/* by node */
-	VEC(uint32_t) members;
-	VEC(struct function_total) functions;	/* by function */
 	struct counted counted;
+	struct shapes shapes;
+	VEC(struct function_total) functions;	/* by function */
 	bool has_uncounted_root;		/* may be on a counted stack unseen: that has counted functions only */
 	uint32_t nr_inputs;
 	VEC(uint32_t) ranks;			/* of functions, by std_name */
 	VEC(uint32_t) touched;			/* functions that the group has */
-	VEC(struct pair_total) pairs;
+	VEC(struct pair_total) pairs;		/* as shapes.pairs */
 	VEC(uint32_t) touched_pairs;
-	struct hashidx pair_index;
-	uint64_t nr_stacks;
 	uint64_t open;		/* weight of the group's counted stacks on which who called is not known */
 	bool is_lone;		/* of one of these nothing is known but the innermost functions */
 	double ns_per_weight;	/* of the group's samples; 0: they are left out, since calls have their time */
@@ -74,6 +51,7 @@ struct sum *sum_new(struct profile *p, struct resolve *r)
 
 	t->profile = p;
 	t->resolve = r;
+	t->shapes = (struct shapes){ .resolve = r, .counted = &t->counted };
 	return t;
 }
 
@@ -81,124 +59,23 @@ void sum_free(struct sum *t)
 {
 	if (!t)
 		return;
-	vec_release(&t->shapes);
-	vec_release(&t->members);
-	vec_release(&t->functions);
+	shapes_release(&t->shapes);
 	counted_release(&t->counted);
+	vec_release(&t->functions);
 	vec_release(&t->ranks);
 	vec_release(&t->touched);
 	vec_release(&t->pairs);
 	vec_release(&t->touched_pairs);
-	hashidx_release(&t->pair_index);
 	free(t);
 }
 
-/* ---- shapes of stacks ---- */
-
-static uint32_t pair_of(struct sum *t, uint32_t function, uint32_t caller)
+static void grow_totals(struct sum *t)
 {
-	uint64_t hash = hash_u64((uint64_t)function << 32 | caller);
-
-	hashidx_each(&t->pair_index, hash, id)
-		if (t->pairs.at[id].function == function && t->pairs.at[id].caller == caller)
-			return id;
-	vec_push(&t->pairs, (struct pair_total){ .function = function, .caller = caller });
-	hashidx_add(&t->pair_index, hash, (uint32_t)t->pairs.nr - 1);
-	return (uint32_t)t->pairs.nr - 1;
-}
-
-static void add_functions(struct sum *t, const struct resolve *r)
-{
-	while (t->functions.nr < r->profile->functions.nr)
+	counted_grow(&t->counted, t->profile->functions.nr);
+	while (t->functions.nr < t->profile->functions.nr)
 		vec_push(&t->functions, (struct function_total){ 0 });
-	vec_each(&r->chain, f) {
-		if (*f == NO_FUNCTION || t->functions.at[*f].last_stack == t->nr_stacks)
-			continue;
-		t->functions.at[*f].last_stack = t->nr_stacks;
-		vec_push(&t->members, *f);
-	}
-}
-
-static void add_pairs(struct sum *t, const struct resolve *r)
-{
-	size_t i;
-
-	for (i = 0; i + 1 < r->chain.nr; i++) {
-		uint32_t id;
-
-		if (r->chain.at[i] == NO_FUNCTION || r->chain.at[i + 1] == NO_FUNCTION)
-			continue;
-		id = pair_of(t, r->chain.at[i], r->chain.at[i + 1]);
-		if (t->pairs.at[id].last_stack == t->nr_stacks)
-			continue;
-		t->pairs.at[id].last_stack = t->nr_stacks;
-		vec_push(&t->members, id);
-	}
-}
-
-static void learn_recursion(const struct resolve *r, struct shape *shape)
-{
-	const uint32_t *chain = r->chain.at;
-	size_t i;
-
-	for (i = 1; i < r->chain.nr; i++) {
-		shape->is_recursive |= chain[i] == chain[0];
-		shape->is_pair_recursive |= i + 1 < r->chain.nr && chain[i] == chain[0] &&
-					    chain[i + 1] == chain[1];
-	}
-	shape->has_pair = r->chain.nr > 1 && chain[1] != NO_FUNCTION;
-}
-
-/* What is inlined has no calls that anybody could count: the function around it counts. */
-static void add_elsewhere(struct sum *t, uint32_t node)
-{
-	struct resolve *r = t->resolve;
-
-	for (; node; node = r->stacks->nodes.at[node].caller) {
-		uint32_t location = r->stacks->nodes.at[node].location, function;
-		const struct location *l = &r->stacks->locations.at[location];
-		struct place place;
-
-		if (l->kind != LOCATION_CODE || l->is_kernel)
-			continue;
-		place = resolve_place(r, location);
-		function = r->functions.at[place.first + place.nr - 1];
-		if (function < t->counted.functions.nr && t->counted.functions.at[function].is_counted &&
-		    t->functions.at[function].last_stack == t->nr_stacks &&
-		    !counted_is_at(&t->counted, r, function, location))
-			vec_push(&t->members, function);
-	}
-}
-
-static void learn_shape(struct sum *t, uint32_t node)
-{
-	struct resolve *r = t->resolve;
-	struct shape shape = { .first = (uint32_t)t->members.nr, .is_known = true };
-
-	while (t->shapes.nr < r->stacks->nodes.nr)
-		vec_push(&t->shapes, (struct shape){ 0 });
-	if (t->shapes.at[node].is_known)
-		return;
-	t->nr_stacks++;
-	/* A stack without a function of its own would be nobody's row. */
-	shape.is_left_out = !resolve_chain(r, node) || r->chain.at[0] == NO_FUNCTION;
-	shape.is_open = r->is_open && r->chain.at[0] != NO_FUNCTION;
-	shape.is_lone = r->is_lone;
-	shape.is_of_unknown = r->chain.nr > 1 && r->chain.at[1] == NO_FUNCTION;
-	if (shape.is_left_out && r->chain.at[0] != NO_FUNCTION) {
-		vec_push(&t->members, r->chain.at[0]);
-		shape.has_innermost = true;
-	} else if (!shape.is_left_out) {
-		learn_recursion(r, &shape);
-		add_functions(t, r);
-		shape.nr_functions = (uint32_t)t->members.nr - shape.first;
-		if (r->options->wants_callers)
-			add_pairs(t, r);
-		shape.nr_pairs = (uint32_t)t->members.nr - shape.first - shape.nr_functions;
-		add_elsewhere(t, node);
-		shape.nr_elsewhere = (uint32_t)t->members.nr - shape.first - shape.nr_functions - shape.nr_pairs;
-	}
-	t->shapes.at[node] = shape;
+	while (t->pairs.nr < t->shapes.pairs.nr)
+		vec_push(&t->pairs, (struct pair_total){ 0 });
 }
 
 static const char *std_name(const struct profile *p, uint32_t function)
@@ -259,7 +136,7 @@ static struct function_total *touch(struct sum *t, uint32_t function)
 
 static void count_functions(struct sum *t, const struct shape *shape, const struct stack_weight *s)
 {
-	const uint32_t *ids = t->members.at + shape->first;
+	const uint32_t *ids = t->shapes.members.at + shape->first;
 	uint32_t i;
 
 	for (i = 0; i < shape->nr_functions; i++) {
@@ -277,7 +154,7 @@ static void count_functions(struct sum *t, const struct shape *shape, const stru
 
 static void count_pairs(struct sum *t, const struct shape *shape, const struct stack_weight *s)
 {
-	const uint32_t *ids = t->members.at + shape->first + shape->nr_functions;
+	const uint32_t *ids = t->shapes.members.at + shape->first + shape->nr_functions;
 	uint32_t i;
 
 	for (i = 0; i < shape->nr_pairs; i++) {
@@ -285,7 +162,7 @@ static void count_pairs(struct sum *t, const struct shape *shape, const struct s
 
 		if (!p->is_touched) {
 			vec_push(&t->touched_pairs, ids[i]);
-			t->functions.at[p->function].nr_callers++;
+			t->functions.at[t->shapes.pairs.at[ids[i]].function].nr_callers++;
 		}
 		p->is_touched = true;
 		p->nr_cum_samples += s->nr_samples;
@@ -299,7 +176,7 @@ static void count_pairs(struct sum *t, const struct shape *shape, const struct s
 
 static void count_counted(struct sum *t, const struct shape *shape, const struct stack_weight *s)
 {
-	const uint32_t *ids = t->members.at + shape->first;
+	const uint32_t *ids = t->shapes.members.at + shape->first;
 
 	count_calls(&t->functions.at[ids[0]].calls, s, shape->is_recursive, shape->is_open);
 	if (shape->has_pair && shape->nr_pairs)
@@ -337,7 +214,7 @@ static void add_to_tree(struct sum *t, struct group *g, const struct stack_weigh
 /* Of what is left out nobody knows whether it is below --root: what it is missing in then says so. */
 static void count_open(struct sum *t, const struct shape *shape, const struct stack_weight *s)
 {
-	struct function_total *f = touch(t, t->members.at[shape->first]);
+	struct function_total *f = touch(t, t->shapes.members.at[shape->first]);
 
 	t->open += s->weight;
 	t->is_lone |= shape->is_lone && s->weight;
@@ -348,7 +225,7 @@ static void count_open(struct sum *t, const struct shape *shape, const struct st
 
 static void count_stack(struct sum *t, struct group *g, const struct stack_weight *stack)
 {
-	const struct shape *shape = &t->shapes.at[stack->node];
+	const struct shape *shape = &t->shapes.by_node.at[stack->node];
 	bool has_calls = is_counted(t, stack);
 	struct stack_weight s = in_unit(t, stack, has_calls);
 
@@ -420,8 +297,9 @@ static void add_calls(struct group *g, const struct function_sums *s)
 static void move_callers(struct sum *t, struct group *g)
 {
 	vec_each(&t->touched_pairs, id) {
+		const struct caller_pair *pair = &t->shapes.pairs.at[*id];
 		struct pair_total *p = &t->pairs.at[*id];
-		struct function_total *f = &t->functions.at[p->function];
+		struct function_total *f = &t->functions.at[pair->function];
 		struct function_sums *sums = &g->functions.at[f->in_group];
 
 		/* Exactly what is needed: over all groups there are many short lists. */
@@ -429,18 +307,18 @@ static void move_callers(struct sum *t, struct group *g)
 			sums->callers.cap = f->nr_callers;
 			sums->callers.at = xcalloc(f->nr_callers, sizeof(*sums->callers.at));
 		}
-		vec_push(&sums->callers, (struct caller_sums){ .caller = p->caller,
+		vec_push(&sums->callers, (struct caller_sums){ .caller = pair->caller,
 							       .ncalls = COUNT_UNKNOWN,
 							       .primitive_calls = COUNT_UNKNOWN,
 							       .nr_samples = p->nr_samples,
 							       .self = p->self,
 							       .cum = p->cum });
 		/* Who calls is known of those that are counted, too. */
-		if (sums->ncalls != COUNT_UNKNOWN && t->counted.functions.at[p->caller].is_counted) {
+		if (sums->ncalls != COUNT_UNKNOWN && t->counted.functions.at[pair->caller].is_counted) {
 			vec_last(&sums->callers)->ncalls = p->calls.ncalls;
 			vec_last(&sums->callers)->primitive_calls = primitive_of(&p->calls);
 		}
-		*p = (struct pair_total){ .function = p->function, .caller = p->caller };
+		*p = (struct pair_total){ 0 };
 	}
 	vec_each(&g->functions, f)
 		if (f->callers.nr > 1)
@@ -576,8 +454,8 @@ uint64_t sum_groups(struct sum *t, struct gather *g)
 	counted_learn(&t->counted, t->resolve);
 	vec_each(&g->groups, it)
 		vec_each(&it->weights.list, s)
-			learn_shape(t, s->node);
-	counted_grow(&t->counted, p->functions.nr);
+			shapes_learn(&t->shapes, s->node);
+	grow_totals(t);
 	rank_functions(t);
 	/* Beside calls that have their time, as Python's, native functions are no part of the tables. */
 	t->has_uncounted_root = (!p->has_call_times || t->resolve->options->is_native) &&
