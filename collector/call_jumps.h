@@ -38,6 +38,9 @@ struct call_jumps {
 
 extern const struct call_jumps call_jumps_anywhere;
 
+/* What the compiler moved out of its function's way has such a name. */
+#define CALL_CODE_COLD ".cold"
+
 /* The code of a file. Valid when zeroed, to be released. */
 struct call_code {
 	const struct image *image;	/* lent */
