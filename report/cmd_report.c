@@ -153,6 +153,22 @@ static int report_inputs(struct report *r, const struct command *c, struct err *
 	return err;
 }
 
+/* What the options ask for, together, before anything is opened. The caller frees both. */
+static int finish_options(struct command *c, struct selection **ret_selection, struct table_plan **ret_plan, struct err *e)
+{
+	int err = options_finish(&c->shared, ret_selection, e);
+
+	if (err)
+		return err;
+	err = outputs_check(&c->outputs, c->shared.inputs.at, c->shared.inputs.nr, e);
+	if (err)
+		return err;
+	err = view_finish(&c->view, ret_plan, e);
+	if (err)
+		return err;
+	return check_destination(c, e);
+}
+
 int cmd_report(int argc, char **argv)
 {
 	struct strings strings = { 0 };
@@ -173,16 +189,7 @@ int cmd_report(int argc, char **argv)
 		fputs(help, stdout);
 		goto out;
 	}
-	err = options_finish(&c.shared, &selection, &e);
-	if (err)
-		goto out;
-	err = outputs_check(&c.outputs, c.shared.inputs.at, c.shared.inputs.nr, &e);
-	if (err)
-		goto out;
-	err = view_finish(&c.view, &plan, &e);
-	if (err)
-		goto out;
-	err = check_destination(&c, &e);
+	err = finish_options(&c, &selection, &plan, &e);
 	if (err)
 		goto out;
 	c.report.strings = &strings;
