@@ -45,6 +45,18 @@ void http1_end_lost(struct http1 *h, uint64_t nr, void (*last)(void *self, uint6
 	h->out.at = AT_START;
 }
 
+void http1_end_rest(struct http1 *h, const struct exchange_listener *l)
+{
+	http1_end_oldest(h, is_end_unsure(h) ? l->end_unseen : l->ended_before, l);
+	h->out.at = AT_START;
+	/* Their answers may be in what was taken for its. */
+	while (h->nr_ended < h->nr_before_rest) {
+		h->has_asked_on = true;
+		h->nr_late++;
+		http1_end_oldest(h, l->end_unseen, l);
+	}
+}
+
 void http1_turn_lost(struct http1 *h, uint64_t nr, const struct exchange_listener *l)
 {
 	uint64_t nr_others = nr - h->nr_ended - 1;
@@ -69,6 +81,13 @@ void http1_set_opaque(struct http1 *h)
 {
 	h->in.at = h->out.at = AT_OPAQUE;
 	h->is_reading = false;
+}
+
+/* Behind the head of an answer, or in place of one. */
+static void begin_rest(struct http1 *h)
+{
+	h->out.at = AT_REST;
+	h->nr_before_rest = h->nr_began - h->is_reading;
 }
 
 /* The rest is waited out: AT_REST or AT_LOST. */
@@ -115,7 +134,8 @@ static void begin(struct http1 *h, const struct exchange_listener *l)
 {
 	if (http1_nr_outstanding(h) == HTTP1_KINDS_MAX) {
 		lose(h, &h->in);
-		lose(h, &h->out);
+		if (h->out.at != AT_REST)
+			lose(h, &h->out);
 		http1_partial_drop(&h->out.line);
 		return;
 	}
@@ -253,8 +273,12 @@ static bool take_status(struct http1 *h, struct http1_line line, const struct ex
 /* What begins like no answer is one only for those who ask without a version. */
 static void take_no_answer(struct http1 *h)
 {
-	h->out.at = oldest_kind(h) == HTTP1_BARE ? AT_REST : AT_STRAY;
-	h->is_rest |= h->nr_late && h->out.at == AT_STRAY;
+	if (oldest_kind(h) == HTTP1_BARE) {
+		begin_rest(h);
+		return;
+	}
+	h->out.at = AT_STRAY;
+	h->is_rest |= h->nr_late > 0;
 }
 
 static void take_answer_part(struct http1 *h)
@@ -288,7 +312,7 @@ static void end_answer_head(struct http1 *h, const struct exchange_listener *l)
 	else if (f->is_bad)
 		lose(h, s);
 	else if (f->has_coding ? !f->is_chunked : !f->has_length)
-		wait_out(h, s, AT_REST);
+		begin_rest(h);
 	else
 		begin_body(h, s, l);
 }

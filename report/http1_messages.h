@@ -35,7 +35,7 @@ enum at {
 	AT_CHUNK,	/* so many bytes are left of it */
 	AT_CHUNK_END,	/* the line end behind it */
 	AT_TRAILER,
-	AT_REST,	/* all bytes up to the next exchange or the close belong to the message */
+	AT_REST,	/* all bytes belong to the message, up to the close, or the next exchange or answer */
 	AT_LOST,	/* nobody knows whose bytes these are, up to the next exchange */
 	AT_STRAY,	/* the rest of a write that begins like no answer; the next one may */
 	AT_OPAQUE,	/* the connection speaks something else */
@@ -54,6 +54,7 @@ struct http1 {
 	uint64_t nr_began, nr_ended;	/* requests end in their order */
 	struct http1_kinds kinds;	/* of those between */
 	uint32_t status;		/* of the answer that was read last, to the oldest request; 0: of none yet */
+	uint64_t nr_before_rest;	/* read to their ends before the answer that lasts until the close began */
 	bool has_status;		/* the oldest request's was told of */
 	bool is_unseen;			/* the answer, or those behind it, did not travel */
 	uint64_t nr_late;		/* so many requests at most that count as answered may be answered yet */
@@ -80,6 +81,8 @@ void http1_take_in(struct http1 *h, const struct chunk *c, const struct exchange
 void http1_take_out(struct http1 *h, const struct chunk *c, const struct exchange_listener *l);
 /* The oldest request is answered, and its end is one of the listener's; one waits. */
 void http1_end_oldest(struct http1 *h, void (*end)(void *self, uint64_t nr), const struct exchange_listener *l);
+/* So it was before what is written now: its answer was taken to last until the close. */
+void http1_end_rest(struct http1 *h, const struct exchange_listener *l);
 /* So are those up to number nr, by an answer that is lost, the last of them with the last byte written: last says so. */
 void http1_end_lost(struct http1 *h, uint64_t nr, void (*last)(void *self, uint64_t nr),
 		    const struct exchange_listener *l);

@@ -59,6 +59,8 @@ struct exchange_listener {
 	 * that is answered by nothing (memcached's noreply) ends with the bytes that ask.
 	 */
 	void (*ended)(void *self, uint64_t nr);
+	/* In place of ended: the last byte written before these was its last, which only these say. */
+	void (*ended_before)(void *self, uint64_t nr);
 	/*
 	 * In place of ended: nothing has answered it, which only the inbound bytes that follow, or the connection's end,
 	 * say. The server was done with it when it turned to something else.

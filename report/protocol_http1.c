@@ -2,6 +2,9 @@
 /*
  * HTTP/1 as a protocol: http1_messages.h reads its messages, and here it is found out where they go on when the place
  * was lost. With the next exchange a request begins if the bytes look like one's, and the answers so far are ended.
+ *
+ * Not so one that lasts until the close: requests that are read behind it are not answered (RFC 9112, 9.6). Where one is
+ * answered all the same, that one did not last so long.
  */
 #include "report/http1_begin.h"
 #include "report/http1_messages.h"
@@ -89,7 +92,7 @@ static void begin_exchange(struct http1 *h, const struct chunk *c,
 		return;
 	if (h->is_reading ? may_be_left(h) && begins_next(h, c, begins) : !h->is_synced || h->in.at != AT_START)
 		restart(h);
-	if (is_unended(h))
+	if (is_unended(h) && h->out.at != AT_REST)
 		end_unended(h, l);
 }
 
@@ -152,6 +155,15 @@ static bool is_another_answer(const struct http1 *h, const struct chunk *c)
 	       http1_line_status((struct http1_line){ c->bytes, c->len, false }, &status);
 }
 
+/* Behind an answer that was to last until the close, and a request that was read since it began. */
+static bool is_behind_rest(const struct http1 *h, const struct chunk *c)
+{
+	uint32_t status;
+
+	return h->out.at == AT_REST && http1_nr_outstanding(h) > 1 && h->nr_began > h->nr_before_rest && c->len &&
+	       http1_line_status((struct http1_line){ c->bytes, c->len, false }, &status);
+}
+
 /* Who asks with the last one has not got as far as its head's end. */
 static bool has_asked(const struct http1 *h)
 {
@@ -209,6 +221,8 @@ static void http1_outbound(void *parser, const struct chunk *c, const struct exc
 		return;
 	if (is_another_answer(h, c))
 		http1_take_unasked(h, l);
+	if (is_behind_rest(h, c))
+		http1_end_rest(h, l);
 	h->has_written = true;
 	h->is_even &= !h->is_reading && !h->in.line;
 	h->has_gone_on = h->out.at == AT_LOST;

@@ -94,6 +94,7 @@ static void status_unseen(void *self, uint64_t nr)
 static struct open_request *end_at(struct feeding *f, uint64_t nr, uint64_t ns)
 {
 	struct connection *c = f->c;
+	uint64_t last_out_ns = f->is_out ? f->ns : c->last_out_ns;
 	struct open_request *r;
 	size_t at;
 
@@ -105,7 +106,7 @@ static struct open_request *end_at(struct feeding *f, uint64_t nr, uint64_t ns)
 	socket_guess_answered(f, r);
 	r->is_answered = true;
 	r->request.is_cpu_shared = nr <= c->mixed_nr;
-	r->answered_ns = c->last_out_ns > r->request.begin_ns ? c->last_out_ns : ns;
+	r->answered_ns = last_out_ns > r->request.begin_ns ? last_out_ns : ns;
 	/* A process that has ended may have read and written behind its EXIT. */
 	if (r->answered_ns < r->request.begin_ns)
 		r->answered_ns = r->request.begin_ns;
@@ -119,6 +120,18 @@ static void ended(void *self, uint64_t nr)
 	struct feeding *f = self;
 
 	end_at(f, nr, f->ns);
+}
+
+/* What was done since then may have been for those behind it. */
+static void ended_before(void *self, uint64_t nr)
+{
+	struct feeding *f = self;
+	struct open_request *r;
+
+	connection_mix(f->c);
+	r = end_at(f, nr, f->ns);
+	if (r && f->c->last_out_ns > r->request.begin_ns)
+		r->answered_ns = f->c->last_out_ns;
 }
 
 static void unanswered(void *self, uint64_t nr)
@@ -214,6 +227,7 @@ static struct exchange_listener listener_of(struct feeding *f)
 					   .status = status,
 					   .status_unseen = status_unseen,
 					   .ended = ended,
+					   .ended_before = ended_before,
 					   .unanswered = unanswered,
 					   .end_unseen = end_unseen,
 					   .over = over,
@@ -286,12 +300,12 @@ void socket_bytes_out(struct socket_requests *s, struct connection *c, const str
 
 	if (c->is_opaque || !m->chunk.total)
 		return;
-	c->last_out_ns = m->head.ns;
 	c->is_out = true;
 	c->left_ns = 0;
 	socket_guess_out(&f, &m->chunk);
 	if (c->protocol)
 		c->protocol->outbound(c->parser, &m->chunk, &f.listener);
+	c->last_out_ns = m->head.ns;
 	settle(&f);
 	socket_guess_close_over(s, c);
 }

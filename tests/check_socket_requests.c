@@ -413,6 +413,15 @@ static const struct {
 	{ "new 11 5;in 11 5 GET /a;close 11 5;wait 11", "GET /a 2-? c1", 0 },
 	{ "new 11 5;in 11 5 GET /a;out 11 5 HTTP/1.0 200 x\r\n\r\nbytes;out 11 5 +9;close 11 5;wait 11",
 	  "GET /a 200 2-4 c4", 0 },
+	/* what is read meanwhile ends nothing; only an answer to it does, with what was written before */
+	{ "new 11 5;in 11 5 POST /a HTTP/1.0\r\nContent-Length: 2\r\n\r\nxy;out 11 5 HTTP/1.0 200 x\r\n\r\nbytes;in 11 5 %0d0a;"
+	  "out 11 5 +9;close 11 5;wait 11",
+	  "POST /a 200 2-5 c5", 0 },
+	{ "new 11 5;in 11 5 GET /a;out 11 5 HTTP/1.0 200 x\r\n\r\nbytes;in 11 5 GET /b;out 11 5 +9;close 11 5;wait 11",
+	  "GET /a 200 2-5 c2+, GET /b 4-? c0", 0 },
+	{ "new 11 5;in 11 5 GET /a;out 11 5 HTTP/1.0 200 x\r\n\r\nbytes;in 11 5 GET /b;out 11 5 200+2;out 11 5 +2;wait 11;"
+	  "in 11 5 GET /a;out 11 5 200;wait 11",
+	  "GET /a 200 2-3 c2+, GET /b 200 4-6 c2+, GET /a 200 8-9 c2", 0 },
 	/* what comes behind that is its own, or nobody's where it is done with it */
 	{ "new 11 5;new 11 6;in 11 5 GET /a;out 11 5 200;close 11 5;sample 11;in 11 6 GET /b;out 11 6 200;wait 11",
 	  "GET /a 200 3-4 s1 c4, GET /b 200 7-8 c2", 0 },

@@ -69,6 +69,14 @@ static void ended(void *self, uint64_t nr)
 	str_addf(&x->said, "%" PRIu64 " ended; ", nr);
 }
 
+static void ended_before(void *self, uint64_t nr)
+{
+	struct exchange *x = self;
+
+	open_request(x, nr)->is_ended = true;
+	str_addf(&x->said, "%" PRIu64 " ended before; ", nr);
+}
+
 static void unanswered(void *self, uint64_t nr)
 {
 	struct exchange *x = self;
@@ -128,6 +136,7 @@ static struct exchange_listener listener_of(struct exchange *x)
 					   .status = status,
 					   .status_unseen = status_unseen,
 					   .ended = ended,
+					   .ended_before = ended_before,
 					   .unanswered = unanswered,
 					   .end_unseen = end_unseen,
 					   .over = ended,

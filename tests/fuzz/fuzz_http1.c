@@ -55,6 +55,7 @@ static const struct exchange_listener silent = {
 	.status = ignore_status,
 	.status_unseen = ignore_nr,
 	.ended = ignore_nr,
+	.ended_before = ignore_nr,
 	.end_unseen = ignore_nr,
 	.over = ignore_nr,
 	.not_over = ignore,
