@@ -328,12 +328,23 @@ static void take_first_line(struct http1 *h, struct side *s, struct http1_line l
 		take_no_answer(h);
 }
 
-static void take_chunk_size(struct http1 *h, struct side *s, struct http1_line line)
+/* Another request begins, in place of the body of the one that was read. */
+static void restart(struct http1 *h)
 {
-	if (!http1_line_chunk_size(line, &s->left))
-		lose(h, s);
-	else
+	h->in.at = AT_START;
+	h->may_be_next = h->is_reading = h->is_synced = false;
+}
+
+static void take_chunk_size(struct http1 *h, struct side *s, struct http1_line line, const struct exchange_listener *l)
+{
+	if (http1_line_chunk_size(line, &s->left)) {
 		s->at = s->left ? AT_CHUNK : AT_TRAILER;
+	} else if (s == &h->in && h->may_be_next) {
+		restart(h);
+		take_request_line(h, line, l);
+	} else {
+		lose(h, s);
+	}
 }
 
 static void take_line(struct http1 *h, struct side *s, struct http1_line line,
@@ -348,7 +359,7 @@ static void take_line(struct http1 *h, struct side *s, struct http1_line line,
 	else if (s->at == AT_HEAD)
 		end_answer_head(h, l);
 	else if (s->at == AT_CHUNK_SIZE)
-		take_chunk_size(h, s, line);
+		take_chunk_size(h, s, line, l);
 	else if (s->at == AT_CHUNK_END && line.len)
 		lose(h, s);
 	else if (s->at == AT_CHUNK_END)
@@ -360,10 +371,11 @@ static void take_line(struct http1 *h, struct side *s, struct http1_line line,
 static void advance_line(struct http1 *h, struct side *s, struct cursor *c,
 			 const struct exchange_listener *l)
 {
-	size_t max = s == &h->in && s->at == AT_START ? REQUEST_LINE_MAX : OTHER_LINE_MAX;
+	bool may_begin = s == &h->in && (s->at == AT_START || h->may_be_next);
+	size_t max = may_begin ? REQUEST_LINE_MAX : OTHER_LINE_MAX;
 	struct http1_line line;
 
-	if (s == &h->in && s->at == AT_START && !s->line)
+	if (may_begin && !s->line)
 		l->may_begin(l->self);
 	if (http1_partial_next(&s->line, c, max, &line)) {
 		take_line(h, s, line, l);
@@ -373,6 +385,43 @@ static void advance_line(struct http1 *h, struct side *s, struct cursor *c,
 	} else if (s->at == AT_START) {
 		take_answer_part(h);
 	}
+}
+
+void http1_drop_next(struct http1 *h)
+{
+	h->may_be_next = false;
+	if (h->in.at == AT_BODY)
+		http1_partial_drop(&h->in.line);
+}
+
+/*
+ * A line that may be the next request's, in place of a body that may be left out, and go on in another read: until that
+ * is known, it is passed as the body's, too. True: it is the request's.
+ */
+static bool take_next(struct http1 *h, struct cursor *c, const struct exchange_listener *l)
+{
+	struct side *s = &h->in;
+	size_t nr = cursor_left(c);
+	struct cursor ahead = *c;
+	struct http1_line line;
+	enum recognition is;
+	bool is_whole;
+
+	if (!s->line)
+		l->may_begin(l->self);
+	is_whole = http1_partial_next(&s->line, &ahead, REQUEST_LINE_MAX, &line);
+	is = http1_begin_of_line(is_whole ? line : http1_partial_line(s->line), is_whole, HTTP1_UNSURE);
+	if (is == RECOGNIZED_NOT || (is_whole ? is != RECOGNIZED : nr == s->left))
+		http1_drop_next(h);
+	if (!h->may_be_next || (!is_whole && nr < s->left))
+		return false;
+	restart(h);
+	*c = ahead;
+	if (is_whole) {
+		take_request_line(h, line, l);
+		http1_partial_drop(&s->line);
+	}
+	return true;
 }
 
 void http1_take_unasked(struct http1 *h, const struct exchange_listener *l)
@@ -399,6 +448,8 @@ static void take_bytes(struct http1 *h, struct side *s, const struct chunk *chun
 			http1_take_unasked(h, l);
 			return;
 		}
+		if (s->at == AT_BODY && s == &h->in && h->may_be_next && take_next(h, &c, l))
+			continue;
 		if (s->at == AT_BODY || s->at == AT_CHUNK)
 			cursor_skip(&c, pass(h, s, cursor_left(&c), l));
 		else
@@ -430,6 +481,8 @@ static void take_unread(struct http1 *h, uint64_t nr, const struct exchange_list
 	bool is_rest = is_in_request(h);
 	struct http1_line line;
 
+	if (nr)
+		http1_drop_next(h);
 	if (s->at == AT_BODY || s->at == AT_CHUNK)
 		nr -= pass(h, s, nr, l);
 	if (!nr || s->at == AT_REST || s->at == AT_OPAQUE)

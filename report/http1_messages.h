@@ -64,6 +64,7 @@ struct http1 {
 	bool is_even;			/* so far this exchange looks like one of a client that waits */
 	bool has_gone_on;		/* more was written behind the write in which the answer was lost */
 	bool is_reading;		/* the last request that began is not read to its end */
+	bool may_be_next;		/* its body, which may be left out: what is read may be another one's first line */
 	bool is_named;			/* it was told of by name */
 	bool is_synced;			/* the message before it was read to its end */
 	bool has_written;		/* since the last read, or the last but of a body */
@@ -92,6 +93,8 @@ void http1_turn_lost(struct http1 *h, uint64_t nr, const struct exchange_listene
 void http1_give_up(struct http1 *h, const struct exchange_listener *l);
 /* Written, and nobody asked: whoever did stands behind another request, in bytes that did not travel. */
 void http1_take_unasked(struct http1 *h, const struct exchange_listener *l);
+/* What is read of its body is that. */
+void http1_drop_next(struct http1 *h);
 /* Nothing more is understood. */
 void http1_set_opaque(struct http1 *h);
 

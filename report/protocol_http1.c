@@ -57,7 +57,7 @@ static bool may_be_left(const struct http1 *h)
 	return http1_nr_outstanding(h) == (is_unended(h) ? 1 : 0) && (!is_body || h->in.framing.has_expect);
 }
 
-/* Behind an answer to a request whose client was to wait before its body, another's first line is enough. */
+/* ... of whom was to wait before its body: another's first line is enough, or may be. */
 static bool begins_next(const struct http1 *h, const struct chunk *c, enum recognition begins)
 {
 	const uint8_t *s = c->bytes;
@@ -92,6 +92,8 @@ static void begin_exchange(struct http1 *h, const struct chunk *c,
 		return;
 	if (h->is_reading ? may_be_left(h) && begins_next(h, c, begins) : !h->is_synced || h->in.at != AT_START)
 		restart(h);
+	http1_drop_next(h);
+	h->may_be_next = h->is_reading && may_be_left(h) && h->in.framing.has_expect && begins == RECOGNIZED_MAYBE;
 	if (is_unended(h) && h->out.at != AT_REST)
 		end_unended(h, l);
 }

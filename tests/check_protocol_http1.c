@@ -511,6 +511,30 @@ static const struct script cut[] = {
 	{ .steps = { IN("PUT /a HTTP/1.1\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n"),
 		     OUT("HTTP/1.1 417 No\r\nContent-Length: 0\r\n\r\n"), IN("GET /"), IN(GET_B), OUT(OK_BODY) },
 	  .want = "1 began; 1 PUT /a; 1 status 417; 1 ended; " B_BEGAN B_OK },
+#define REFUSED(field)                                                                                  \
+	IN("PUT /a HTTP/1.1\r\n" field "\r\nExpect: 100-continue\r\n\r\n"),                           \
+		OUT("HTTP/1.1 417 No\r\nContent-Length: 0\r\n\r\n")
+#define REFUSED_SAID "1 began; 1 PUT /a; 1 status 417; 1 ended; "
+	{ .steps = { REFUSED("Content-Length: 18"), IN("GET /"), IN("b in its body"), IN(GET_B), OUT(OK_BODY) },
+	  .want = REFUSED_SAID B_BEGAN B_OK },
+	{ .steps = { REFUSED("Content-Length: 9"), IN("GET /"), IN("\nxyz" GET_B), OUT(OK_BODY) },
+	  .want = REFUSED_SAID B_BEGAN B_OK },
+	{ .steps = { REFUSED("Content-Length: 18"), IN("GET /"), IN_CUT("b", 5), IN(" HTTP/1" GET_B), OUT(OK_BODY) },
+	  .want = REFUSED_SAID B_BEGAN B_OK },
+	{ .steps = { REFUSED("Transfer-Encoding: chunked"), IN("A"), IN("\r\n0123456789\r\n0\r\n\r\n" GET_B), OUT(OK_BODY) },
+	  .want = REFUSED_SAID B_BEGAN B_OK },
+	/* ... until the line is one. */
+	{ .steps = { REFUSED("Content-Length: 99"), IN("GET "), IN("/b HTTP/"), IN("1.1\r\n\r\n"), OUT(OK_BODY) },
+	  .want = REFUSED_SAID B_BEGAN B_OK },
+	{ .steps = { REFUSED("Content-Length: 5"), IN("GET"), IN(" /b HT"), IN("TP/1.1\r\n\r\n" GET_A), OUT(OK_BODY) },
+	  .want = REFUSED_SAID B_BEGAN "3 began; 3 GET /a; " B_OK },
+	{ .steps = { REFUSED("Content-Length: 5"), IN("DELETE "), IN("/b HTTP/1.1\r\n\r\n"), OUT(OK_BODY) },
+	  .want = REFUSED_SAID "2 began; 2 DELETE /b; " B_OK },
+	{ .steps = { REFUSED("Transfer-Encoding: chunked"), IN("GET /"), IN("b HTTP/1.1\r\n\r\n"), OUT(OK_BODY) },
+	  .want = REFUSED_SAID B_BEGAN B_OK },
+	/* ... but not behind something else. */
+	{ .steps = { REFUSED("Content-Length: 32"), IN("GET"), OUT("x"), IN(" " GET_A), IN(GET_B), OUT(OK_BODY) },
+	  .want = REFUSED_SAID B_BEGAN B_OK },
 	/* One that did not ask sends it, whatever it looks like. */
 	{ .steps = { IN("PUT /a HTTP/1.1\r\nContent-Length: 56\r\n\r\n" GET_B), OUT(OK_BODY), IN(GET_B GET_A),
 		     OUT(OK_BODY) },
