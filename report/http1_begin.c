@@ -5,11 +5,11 @@
 
 /*
  * Servers take more than the RFC has (nginx long methods, gunicorn any target), or answer that they do not: where a
- * request is due, a line of text with a version is one.
+ * request is due, a line of text with a version is one. But no method begins like a path: that is the rest of a line.
  */
 static enum recognition recognize_any(struct http1_line line, bool is_whole)
 {
-	if (!http1_line_is_text(line))
+	if (!http1_line_is_text(line) || (line.len && line.s[0] == '/'))
 		return RECOGNIZED_NOT;
 	if (!is_whole)
 		return RECOGNIZED_MAYBE;

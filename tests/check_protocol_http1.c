@@ -496,6 +496,12 @@ static const struct script cut[] = {
 	{ .steps = { IN(GET_A), OUT("llo\r\n"), CLOSED }, .want = A_BEGAN "1 ended; " },
 	{ .steps = { IN(GET_A), OUT("HTTP/1.1 099 Low\r\n\r\n"), CLOSED },
 	  .want = A_BEGAN "1 ended; " },
+	/* A line of which the first word did not travel is no request, also where one is due. */
+	{ .steps = { IN("/a HTTP/1.1\r\n\r\n"), OUT(OK_EMPTY), IN(GET_A), OUT(OK_BODY) }, .want = A_BEGAN A_OK },
+	{ .steps = { IN("POST /a HTTP/1.1\r\nContent-Length: 2\r\n\r\nxy"), OUT(OK_BODY), IN("/b HTTP/1.1\r\n"), OUT(OK_EMPTY),
+		     IN(GET_B), OUT(OK_BODY) },
+	  .want = "1 began; 1 POST /a; " A_OK B_BEGAN B_OK,
+	  .want_skipped = 13 },
 	/* A client that was told no keeps its body to itself: RFC 9110, 10.1.1. */
 	{ .steps = { IN("PUT /a HTTP/1.1\r\nContent-Length: 99\r\nExpect: 100-continue\r\n\r\n"),
 		     OUT("HTTP/1.1 417 No\r\nContent-Length: 0\r\n\r\n"), IN(GET_B), OUT(OK_BODY) },
