@@ -95,7 +95,7 @@ static void wait_out(struct http1 *h, struct side *s, enum at at)
 {
 	s->at = at;
 	if (s == &h->in)
-		h->is_reading = false;
+		h->is_reading = h->is_holed = false;
 }
 
 static void lose(struct http1 *h, struct side *s)
@@ -487,13 +487,17 @@ static void take_unread(struct http1 *h, uint64_t nr, const struct exchange_list
 		nr -= pass(h, s, nr, l);
 	if (!nr || s->at == AT_REST || s->at == AT_OPAQUE)
 		return;
-	if (s->at == AT_START && h->is_reading) {
+	if (s->at == AT_START && s->line) {
 		line = http1_partial_line(s->line);
 		line.is_cut = true;
-		name(h, http1_line_request(line), l);
+		if (h->is_reading)
+			name(h, http1_line_request(line), l);
+		else
+			nr += line.len;
 	}
 	http1_partial_drop(&s->line);
 	lose(h, s);
+	h->is_holed = true;
 	if (is_rest)
 		h->unseen_bytes += nr;
 	else
@@ -554,8 +558,10 @@ static void take_unwritten(struct http1 *h, uint64_t nr, const struct exchange_l
 
 void http1_take_in(struct http1 *h, const struct chunk *c, const struct exchange_listener *l)
 {
+	bool is_given_up = h->in.at == AT_LOST && h->is_holed;
+
 	take_bytes(h, &h->in, c, l);
-	take_unread(h, c->total - c->len, l);
+	take_unread(h, is_given_up ? c->total : c->total - c->len, l);
 }
 
 void http1_take_out(struct http1 *h, const struct chunk *c, const struct exchange_listener *l)
