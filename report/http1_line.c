@@ -4,6 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/alloc.h"
 #include "report/intake.h"
 
 #define METHOD_LEN_MAX 32	/* twice the longest registered one, UPDATEREDIRECTREF */
@@ -290,6 +291,21 @@ struct http1_request http1_line_request(struct http1_line line)
 		.is_connect = is_connect,
 		.has_version = has_version || line.is_cut,
 	};
+}
+
+/* None of them is another one's end. */
+bool http1_line_is_method_end(struct http1_line method)
+{
+	static const char *const methods[] = { "GET",	  "HEAD",    "POST",  "PUT",  "DELETE",
+					       "CONNECT", "OPTIONS", "TRACE", "PATCH" };
+	size_t i, len;
+
+	for (i = 0; i < ARRAY_LEN(methods); i++) {
+		len = strlen(methods[i]);
+		if (method.len < len && !memcmp(methods[i] + len - method.len, method.s, method.len))
+			return true;
+	}
+	return false;
 }
 
 /* HTTP-version SP 3DIGIT: RFC 9112, 4. */

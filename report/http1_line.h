@@ -52,6 +52,8 @@ struct http1_request {
 
 /* Of a line that is recognized. */
 struct http1_request http1_line_request(struct http1_line line);
+/* Not a whole method of RFC 9110 or 5789, but the end of one. */
+bool http1_line_is_method_end(struct http1_line method);
 /* False: no status line. */
 bool http1_line_status(struct http1_line line, uint32_t *ret_status);
 /* False: no size, or one past 64 bits. */

@@ -156,6 +156,9 @@ static void name(struct http1 *h, struct http1_request r, const struct exchange_
 	if (h->is_named || !http1_nr_outstanding(h))
 		return;
 	h->is_named = true;
+	/* A client that does not wait may have sent its begin before what was written, in bytes that did not travel. */
+	if (!h->is_synced && http1_line_is_method_end(r.method))
+		r.method.len = 0;
 	if (!r.has_version)
 		http1_kinds_set(&h->kinds, h->nr_began, HTTP1_BARE);
 	else if (r.is_connect)

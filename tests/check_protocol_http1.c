@@ -500,6 +500,15 @@ static const struct script cut[] = {
 	{ .steps = { IN(GET_A), OUT("llo\r\n"), CLOSED }, .want = A_BEGAN "1 ended; " },
 	{ .steps = { IN(GET_A), OUT("HTTP/1.1 099 Low\r\n\r\n"), CLOSED },
 	  .want = A_BEGAN "1 ended; " },
+	/* A method of which only the end travelled is not known; any other is. */
+	{ .steps = { IN(GET_A), IN_CUT("", 2), OUT(OK_BODY), IN("T /b HT"), IN("TP/1.1\r\n\r\n"), OUT(OK_BODY) },
+	  .want = A_BEGAN A_OK "2 began; 2 /b; " B_OK,
+	  .want_skipped = 2 },
+	{ .steps = { IN(GET_A), IN_CUT("", 2), OUT(OK_BODY), IN("LOCK /b HTTP/1.1\r\n\r\n"), OUT(OK_BODY) },
+	  .want = A_BEGAN A_OK "2 began; 2 LOCK /b; " B_OK,
+	  .want_skipped = 2 },
+	{ .steps = { IN(GET_A), OUT(OK_BODY), IN("T /b HTTP/1.1\r\n\r\n"), OUT(OK_BODY) },
+	  .want = A_BEGAN A_OK "2 began; 2 T /b; " B_OK },
 	/* A line of which the first word did not travel is no request, also where one is due. */
 	{ .steps = { IN("/a HTTP/1.1\r\n\r\n"), OUT(OK_EMPTY), IN(GET_A), OUT(OK_BODY) }, .want = A_BEGAN A_OK },
 	{ .steps = { IN("POST /a HTTP/1.1\r\nContent-Length: 2\r\n\r\nxy"), OUT(OK_BODY), IN("/b HTTP/1.1\r\n"), OUT(OK_EMPTY),
