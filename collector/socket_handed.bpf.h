@@ -210,7 +210,7 @@ int BPF_PROG(socket_exec, struct task_struct *task)
 	return 0;
 }
 
-/* It has done what it was made for. */
+/* Its last mark: what it has left open the kernel closes behind its end (PERF_RECORD_EXIT), or others have it, too. */
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(socket_exits, struct task_struct *task)
 {
@@ -219,8 +219,12 @@ int BPF_PROG(socket_exits, struct task_struct *task)
 	if (!may_be_target(task->tgid))
 		return 0;
 	t.thread = bpf_task_storage_get(&threads, task, 0, 0);
-	if (t.thread && t.thread->is_handed)
+	if (!t.thread)
+		return 0;
+	if (t.thread->is_handed && !t.thread->has_served)
 		tell(&t);
+	else if (may_work(t.thread))
+		waits(ctx, task, t.thread);
 	return 0;
 }
 

@@ -22,7 +22,7 @@ enum socket_mark_kind {
 	SOCKET_OPEN = 1,
 	SOCKET_IN = 2,		/* the server read */
 	SOCKET_OUT = 3,		/* the server wrote */
-	SOCKET_WAIT = 4,	/* the thread waits for something new; conn is 0 */
+	SOCKET_WAIT = 4,	/* the thread waits for something new, or ends; conn is 0 */
 	SOCKET_CLOSE = 5,	/* the last descriptor of it */
 	SOCKET_LOST = 6,	/* from here on marks are missing; conn is 0 */
 	/*
@@ -31,7 +31,7 @@ enum socket_mark_kind {
 	 */
 	SOCKET_HANDED = 7,
 	SOCKET_RESUMED = 8,
-	SOCKET_IDLE = 9,	/* a thread that was handed work, or resumed, waits to be woken; conn is 0 */
+	SOCKET_IDLE = 9,	/* a thread that was handed work, or resumed, waits to be woken, or ends; conn is 0 */
 	SOCKET_RETURNED = 10,	/* it wakes a thread that reads or answers, and waited; conn as above */
 };
 

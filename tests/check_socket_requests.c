@@ -451,6 +451,9 @@ static const struct {
 	  "PING 2-? c2+, ECHO 4-? c2+", 0 },
 	/* the thread ends with its work; another one goes on */
 	{ "wait 12;new 11 5;in 11 5 GET /a;exit 11;out 12 5 200;wait 12", "GET /a 200 3-5 c3", 0 },
+	/* ... behind its answer: what it does then is the request's, up to its last mark */
+	{ "new 11 5;in 11 5 GET /a;out 11 5 200;sample 11;wait 11;sample 11;exit 11;sample 12", "GET /a 200 2-3 s1 c3", 2 },
+	{ "new 11 5;in 11 5 GET /a;sample 11;wait 11;exit 11", "GET /a 2-? s1 c2", 0 },
 	/* the process ends, and with it the connections that it had last: nobody closes them */
 	{ "new 11 5;in 11 5 GET /a;out 11 5 HTTP/1.0 200 x\r\n\r\nbytes;exit 11", "GET /a 200 2-3 c1", 0 },
 	{ "new 11 5;in 11 5 \x01?;out 11 5 x;exit 11;sample 12", "tcp:80 2-3 c1", 1 },
