@@ -154,7 +154,7 @@ void list_count(struct request_list *l, const struct request *r)
 	line->weight += r->weight;
 	if (!r->is_unfinished || r->is_end_unseen) {
 		line->cpu_ns += r->cpu_ns;
-		line->nr_cpu += request_is_cpu_known(r);
+		line->nr_cpu += !r->is_cpu_shared;
 		line->nr_cpu_shared += r->is_cpu_shared;
 	}
 	if (r->is_unfinished) {

@@ -25,6 +25,7 @@ struct request {
 	uint64_t cpu_ns;	/* on-CPU time of the threads while they worked on it; valid with has_cpu */
 	bool has_cpu;
 	bool is_cpu_shared;	/* it waited with requests of other endpoints: cpu_ns is not all of it, or more */
+	bool is_cpu_joint;	/* it was worked on together with others of its endpoint: theirs is right in sum */
 	bool is_unfinished;	/* no end was seen: its samples count, its elapsed time does not */
 	bool is_end_unseen;	/* one of these, but it was answered: cpu_ns is valid */
 };
@@ -37,7 +38,7 @@ static inline uint64_t request_elapsed_ns(const struct request *r)
 /* Of an unfinished one no more is known than what came before its last mark. Valid with has_cpu. */
 static inline bool request_is_cpu_known(const struct request *r)
 {
-	return (!r->is_unfinished || r->is_end_unseen) && !r->is_cpu_shared;
+	return (!r->is_unfinished || r->is_end_unseen) && !r->is_cpu_shared && !r->is_cpu_joint;
 }
 
 /* Once more, for who keeps a copy of it. */

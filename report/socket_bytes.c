@@ -90,6 +90,15 @@ static void status_unseen(void *self, uint64_t nr)
 	f->s->nr_status_unseen += connection_find_request(f->c, nr, &at);
 }
 
+/* Whether its time on the CPU is its own. */
+static void note_cpu(struct feeding *f, struct open_request *r, uint64_t nr)
+{
+	const struct worker *reader = workers_get(&f->s->workers, r->thread);
+
+	r->request.is_cpu_shared = nr <= f->c->mixed_nr || r->request.id <= reader->shared_id;
+	r->request.is_cpu_joint = r->request.id <= reader->joint_id;
+}
+
 /* It was, then at the latest. */
 static struct open_request *end_at(struct feeding *f, uint64_t nr, uint64_t ns)
 {
@@ -105,7 +114,7 @@ static struct open_request *end_at(struct feeding *f, uint64_t nr, uint64_t ns)
 	handed_answered(&f->s->workers, r->slot, f->ns);
 	socket_guess_answered(f, r);
 	r->is_answered = true;
-	r->request.is_cpu_shared = nr <= c->mixed_nr;
+	note_cpu(f, r, nr);
 	r->answered_ns = last_out_ns > r->request.begin_ns ? last_out_ns : ns;
 	/* A process that has ended may have read and written behind its EXIT. */
 	if (r->answered_ns < r->request.begin_ns)

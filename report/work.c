@@ -33,6 +33,17 @@ bool work_reads_for_others(struct workers *ws, const struct worker *w)
 	return answers_for_others(ws, w) && w->nr_left >= w->nr_gone_on;
 }
 
+/* It has read from several, has worked for all of these, and begins to answer them. */
+static bool is_of_many(const struct worker *w)
+{
+	return (w->is_turning && worker_works_for_many(w)) || (w->is_gathered && worker_works_in_batches(w));
+}
+
+static bool is_of_one_path(const struct workers *ws, const struct worker *w, uint32_t answered)
+{
+	return answered != NO_SLOT && !w->is_mixed && ws->open->slots.at[answered].request.path == w->gathered_path;
+}
+
 /* Whose it is what a thread has done up to a mark with which it begins to answer, as work.h has it. */
 static uint32_t answered_by(struct workers *ws, const struct connection *c, const struct worker *w,
 			    bool is_of_others)
@@ -40,10 +51,10 @@ static uint32_t answered_by(struct workers *ws, const struct connection *c, cons
 	uint32_t answered = connection_worked_on(c);
 	bool is_handed = is_of_others || answers_for_others(ws, w);
 
+	if (is_of_many(w))
+		return is_of_one_path(ws, w, answered) ? answered : NO_SLOT;
 	if (answered == NO_SLOT || answered == w->slot)
 		return w->slot;
-	if (w->is_turning && worker_works_for_many(w))
-		return NO_SLOT;
 	if (work_reads_for_others(ws, w))
 		return answered;
 	if (w->slot == NO_SLOT)
@@ -258,6 +269,8 @@ void work_claim(struct workers *ws, struct connection *c, const struct socket_ma
 	count_of_late(&ways->nr_begun, &ways->nr_begun, &ways->nr_begun_of_others, ways->nr_begun);
 	c->is_claimed = true;
 	slot = answered_by(ws, c, w, is_of_others);
+	if (is_of_many(w))
+		*(slot == NO_SLOT ? &w->shared_id : &w->joint_id) = ws->open->nr_requests;
 	if (answered != NO_SLOT && w->slot == NO_SLOT && !is_of_others)
 		note_unseen(w, &ws->open->slots.at[answered]);
 	note_doubt(ws, w, slot, NO_SLOT);

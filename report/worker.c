@@ -316,9 +316,11 @@ static void note_time(struct worker *w, const struct socket_mark *m)
 	uint64_t ns = ns_since_last(w, m);
 	bool is_clients = !(m->flags & SOCKET_IS_OUTGOING), has_read = w->last_kind == SOCKET_IN;
 
-	w->is_turning = false;
-	if (is_clients && m->conn == w->last_conn)
+	w->is_turning = w->is_gathered = false;
+	if (is_clients && m->conn == w->last_conn) {
+		w->is_gathered = has_read && m->kind == SOCKET_OUT && w->nr_gathered > 1;
 		return;
+	}
 	if (has_read && w->last_conn && m->kind != SOCKET_OUT && is_clients)
 		note_read(w, ns);
 	else if (has_read && w->last_conn && is_clients)
@@ -332,11 +334,32 @@ static void note_time(struct worker *w, const struct socket_mark *m)
 	w->answer_ns /= 2;
 }
 
+/* What it reads together, and how much of that it answers before it waits. */
+static void note_batch(struct worker *w, const struct socket_mark *m)
+{
+	bool is_clients = !(m->flags & SOCKET_IS_OUTGOING), is_same = m->conn == w->last_conn;
+
+	if (m->kind == SOCKET_WAIT) {
+		if (w->nr_batch)
+			count_of_late(w->nr_batch_answered < w->nr_batch ? &w->nr_parted : &w->nr_whole, &w->nr_whole,
+				      &w->nr_parted, w->nr_whole + w->nr_parted);
+		w->nr_gathered = w->nr_batch = w->nr_batch_answered = 0;
+	} else if (m->kind == SOCKET_IN && is_clients && (!is_same || !w->nr_gathered)) {
+		w->nr_gathered++;
+	} else if (m->kind == SOCKET_OUT && is_clients) {
+		if (w->nr_gathered > 1)
+			w->nr_batch += w->nr_gathered;
+		w->nr_batch_answered += w->nr_batch && (!is_same || w->last_kind == SOCKET_IN);
+		w->nr_gathered = 0;
+	}
+}
+
 void worker_note_turn(struct worker *w, const struct socket_mark *m)
 {
 	if (w->last_kind == SOCKET_IN && w->last_conn)
 		note_left(w, m);
 	note_time(w, m);
+	note_batch(w, m);
 	w->has_served |= (m->kind == SOCKET_IN || m->kind == SOCKET_OUT) && !(m->flags & SOCKET_IS_OUTGOING);
 	w->last_kind = m->kind;
 	w->last_conn = m->flags & SOCKET_IS_OUTGOING ? 0 : m->conn;
@@ -353,6 +376,14 @@ static bool is_much_longer(const struct work *a, const struct work *b)
 bool worker_works_for_many(const struct worker *w)
 {
 	return is_much_longer(&w->turning, &w->reading) && is_much_longer(&w->turning, &w->answering);
+}
+
+/* What takes less is what loops do beside their work: to write a log, to look for what has expired. */
+enum { CHORES_NS = 50 * 1000 };
+
+bool worker_works_in_batches(const struct worker *w)
+{
+	return worker_works_for_many(w) && w->turning.ns / w->turning.nr > CHORES_NS && w->nr_whole > 8 * w->nr_parted;
 }
 
 bool worker_answers_at_once(const struct worker *w)
@@ -375,6 +406,14 @@ void worker_let_wait(struct workers *ws, struct worker *w, uint32_t slot)
 	if (w->waiting.nr == WAITING_MAX)
 		w->waiting.nr = 0;
 	vec_push(&w->waiting, (struct request_ref){ slot, id });
+}
+
+void worker_note_gathered(struct workers *ws, struct worker *w, uint32_t slot)
+{
+	uint32_t path = slot == NO_SLOT ? 0 : ws->open->slots.at[slot].request.path;
+
+	w->is_mixed = w->nr_gathered > 1 && (w->is_mixed || path != w->gathered_path);
+	w->gathered_path = path;
 }
 
 void worker_begin_up_to(struct worker *w, uint64_t id)

@@ -71,6 +71,13 @@ struct worker {
 	struct work woken, answering;	/* the same before an answer, behind a wait and behind another answer, */
 	struct work reading, turning;	/* behind a read, and between a read and another one's answer */
 	bool is_turning;		/* at its last mark */
+	uint32_t nr_gathered;		/* connections of clients that it has read from since it waited or answered */
+	uint32_t gathered_path;		/* of what it read there */
+	bool is_mixed;			/* there were others */
+	bool is_gathered;		/* at its last mark: it answers the last one of several */
+	uint32_t nr_batch, nr_batch_answered;	/* those that it has begun to answer since it waited, or not yet */
+	uint32_t nr_whole, nr_parted;	/* of late: batches that it had answered when it waited, and others */
+	uint64_t shared_id, joint_id;	/* requests up to these may have time on the CPU of each other; of the same path */
 	uint32_t nr_owed;		/* requests that it has read, and nobody has answered yet */
 	VEC(struct request_ref) waiting;	/* that it has read, and has not begun with, oldest first */
 	/* What it hands on: see handed.h. */
@@ -171,6 +178,8 @@ void worker_note_turn(struct worker *w, const struct socket_mark *m);
 void count_of_late(uint32_t *which, uint32_t *a, uint32_t *b, uint32_t nr);
 /* It reads from many, works for all of them, and then answers many. */
 bool worker_works_for_many(const struct worker *w);
+/* The same, with the one that it has read last, too: all that it reads together it answers before it waits (uvloop). */
+bool worker_works_in_batches(const struct worker *w);
 /*
  * It works for an answer right before it. Who works for several, and then writes them all (libsoup), has worked more
  * before the first one.
@@ -180,6 +189,8 @@ bool worker_answers_at_once(const struct worker *w);
 /* ---- what it has read and not begun with ---- */
 
 void worker_let_wait(struct workers *ws, struct worker *w, uint32_t slot);
+/* What it has just read, and gathers. */
+void worker_note_gathered(struct workers *ws, struct worker *w, uint32_t slot);
 /* It has begun with the request of that id, and so with all that it has read before. */
 void worker_begin_up_to(struct worker *w, uint64_t id);
 /* NO_SLOT: none waits. */

@@ -13,7 +13,7 @@ Suite *check_list_suite(void);
 
 /*
  * Requests of 10 ms, a word each, whose samples say 3 ms: "/a=7" had 7 ms on the CPU, "/a=?" none that a mark brought,
- * "/a=7!" has no end, "/a=7&" waited with others, and "/a=7!." was answered all the same.
+ * "/a=7!" has no end, "/a=7&" waited with others, "/a=7*" with some of its endpoint, and "/a=7!." was answered all the same.
  */
 static void add_request(struct request_list *l, uint64_t id, const char *word)
 {
@@ -24,6 +24,7 @@ static void add_request(struct request_list *l, uint64_t id, const char *word)
 	r.has_cpu = cpu[1] != '?';
 	r.cpu_ns = r.has_cpu ? strtoull(cpu + 1, NULL, 10) * MS : 0;
 	r.is_cpu_shared = strchr(word, '&') != NULL;
+	r.is_cpu_joint = strchr(word, '*') != NULL;
 	r.is_unfinished = strchr(word, '!') != NULL;
 	r.is_end_unseen = strchr(word, '.') != NULL;
 	r.end_ns = r.is_unfinished ? 0 : id + 10 * MS;
@@ -87,6 +88,7 @@ static const struct {
 	{ "/a=9! /b=7", "on-CPU, 7.0 ms, -", "on-CPU, 7.0 ms, -" },
 	/* nor of one that waited with others, and what an endpoint has of those may be more */
 	{ "/a=1 /a=9& /b=7", "on-CPU, 7.0 ms, 1.0 ms, -", "on-CPU, ~10.0 ms, 7.0 ms" },
+	{ "/a=1 /a=9* /b=7", "on-CPU, 7.0 ms, 1.0 ms, -", "on-CPU, 10.0 ms, 7.0 ms" },
 	{ "/a=9& /a=1! /b=7", "on-CPU, 7.0 ms, -, -", "on-CPU, -, 7.0 ms" },
 	/* where it was answered it is known */
 	{ "/a=7!. /b=1", "on-CPU, 7.0 ms, 1.0 ms", "on-CPU, 7.0 ms, 1.0 ms" },

@@ -169,7 +169,7 @@ struct outcome {
 
 /*
  * "GET /a 200 3-5 s1 c2": asked for, answered, from time 3 to 5, with 1 sample, on the CPU for 2; "?": it had no
- * end; "c2+": for 2 and more. "~": its calls may be another one's, "=": of the same path.
+ * end; "c2+": for 2 and more, or less; "c2*": together with others of its path. "~": its calls may be another one's, "=": of the same path.
  */
 static void add_request(void *self, const struct session *session, const struct open_request *open)
 {
@@ -190,7 +190,7 @@ static void add_request(void *self, const struct session *session, const struct 
 		str_addf(&o->text, "%" PRIu64, r->end_ns);
 	if (r->nr_samples)
 		str_addf(&o->text, " s%" PRIu64, r->nr_samples);
-	str_addf(&o->text, " c%" PRIu64 "%s%s", r->cpu_ns, r->is_cpu_shared ? "+" : "", ((const char *[]){ "", "=", "~" })[open->call_doubt]);
+	str_addf(&o->text, " c%" PRIu64 "%s%s", r->cpu_ns, r->is_cpu_shared ? "+" : r->is_cpu_joint ? "*" : "", ((const char *[]){ "", "=", "~" })[open->call_doubt]);
 }
 
 /* forgets_ended: indexes of threads and processes that have ended are used again. */
@@ -714,16 +714,29 @@ END_TEST
 static const struct {
 	const char *round;	/* with one sample */
 	bool is_known;		/* whose that is */
+	const char *last_cpu;	/* what is known of the last request's time on the CPU, as of add_request(); NULL: all */
 } rounds[] = {
 	/* woken, it works for one and answers it, works for the next and answers it */
-	{ ";in 11 5 GET /a;in 11 6 GET /b;wait 11;sample 11;out 11 5 200;-;out 11 6 200;wait 11", true },
+	{ ";in 11 5 GET /a;in 11 6 GET /b;wait 11;sample 11;out 11 5 200;-;out 11 6 200;wait 11", true, NULL },
 	/* it works for both, and then answers both */
-	{ ";in 11 5 GET /a;in 11 6 GET /b;wait 11;sample 11;-;-;-;-;-;-;out 11 5 200;out 11 6 200;wait 11", false },
+	{ ";in 11 5 GET /a;in 11 6 GET /b;wait 11;sample 11;-;-;-;-;-;-;out 11 5 200;out 11 6 200;wait 11", false, NULL },
 	/* it reads from both, works for one and answers it, works for the other and answers it */
-	{ ";in 11 5 GET /a;in 11 6 GET /b;-;sample 11;-;out 11 5 200;-;-;out 11 6 200;wait 11", true },
+	{ ";in 11 5 GET /a;in 11 6 GET /b;-;sample 11;-;out 11 5 200;-;-;out 11 6 200;wait 11", true, NULL },
 	/* it reads from both, works for both, and then answers both */
 	{ ";in 11 5 GET /a;in 11 6 GET /b;-;-;-;-;-;-;-;-;-;-;-;-;-;-;-;sample 11;-;-;-;-;-;-;-;-;-;-;-;-;-;-;-;-;-;-;"
-	  "out 11 5 200;-;-;out 11 6 200;wait 11", false },
+	  "out 11 5 200;-;-;out 11 6 200;wait 11", false, "+" },
+	/* the same, and now and then it answers first what it has read last (uvloop) */
+	{ ";in 11 5 GET /a;in 11 6 GET /b;later 1;out 11 5 200;-;out 11 6 200;wait 11"
+	  ";in 11 5 GET /a;in 11 6 GET /b;later 1;sample 11;out 11 6 200;-;out 11 5 200;wait 11", false, "+" },
+	/* ... both of one path */
+	{ ";in 11 5 GET /a;in 11 6 GET /a;later 1;out 11 5 200;-;out 11 6 200;wait 11"
+	  ";in 11 5 GET /a;in 11 6 GET /a;later 1;sample 11;out 11 6 200;-;out 11 5 200;wait 11", true, "*" },
+	/* ... but what it has read first waits for something then: it has worked for the last one alone */
+	{ ";in 11 5 GET /a;in 11 6 GET /b;later 1;out 11 5 200;-;out 11 6 200;wait 11"
+	  ";in 11 5 GET /a;in 11 6 GET /b;later 1;sample 11;out 11 6 200;wait 11;out 11 5 200;wait 11", true, NULL },
+	/* ... but it is a moment's chores */
+	{ ";in 11 5 GET /a;in 11 6 GET /b;-;-;-;-;-;-;-;-;-;-;-;-;-;-;-;-;-;-;-;-;-;-;-;-;-;-;-;out 11 5 200;-;out 11 6 200;wait 11"
+	  ";in 11 5 GET /a;in 11 6 GET /b;-;-;-;-;-;-;-;sample 11;-;-;-;-;-;-;-;out 11 6 200;-;out 11 5 200;wait 11", true, NULL },
 };
 
 START_TEST(rounds_tell_what_a_thread_does)
@@ -732,6 +745,7 @@ START_TEST(rounds_tell_what_a_thread_does)
 	struct str script = { 0 };
 	struct outcome o;
 	uint64_t nr_outside;
+	char last;
 	uint32_t i;
 
 	str_add(&script, "new 11 5;new 11 6");
@@ -744,6 +758,8 @@ START_TEST(rounds_tell_what_a_thread_does)
 		ck_assert_uint_le(nr_outside, NR_BEFORE);
 	else
 		ck_assert_uint_ge(nr_outside, NR_ROUNDS - NR_BEFORE);
+	last = o.text.s[o.text.len - 1];
+	ck_assert_msg(rounds[_i].last_cpu ? last == rounds[_i].last_cpu[0] : !strchr("+*", last), "%s", strrchr(o.text.s, ','));
 	str_release(&script);
 	outcome_release(&o);
 }
