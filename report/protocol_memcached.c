@@ -15,6 +15,8 @@
  * EN; binary answers tell their opcode. Quiet requests that got none end before the next one that
  * did, or with the next exchange, or with a read that follows theirs.
  *
+ * The server closes the connection upon "quit", and neither writes an answer nor reads on before.
+ *
  * Binary: header of 24 bytes: u8 magic, 0x80 or 0x81; u8 opcode; be16 key length; u8 extras length;
  * u8 data type; be16 vbucket or status; be32 length of all that follows; be32 opaque; be64 cas.
  */
@@ -33,6 +35,7 @@
 #define MAGIC_ASK   0x80
 #define MAGIC_TELL  0x81
 #define OPCODE_STAT 0x10
+#define OPCODE_QUITQ 0x17
 
 /* Kinds of outstanding requests; the binary protocol's have their opcode in the low byte. */
 #define KIND_PLAIN  0
@@ -75,6 +78,7 @@ struct memcached {
 	bool is_answered; /* the request that is read will be */
 	uint32_t kind;
 	bool has_quiet; /* since the exchange began */
+	bool is_quit;	/* the last request asks for the close, and is open until then */
 	/* What is written. */
 	struct held answer_line;
 	uint64_t nr_answer_left; /* bytes of data */
@@ -115,7 +119,7 @@ static void end_request(struct memcached *m, const struct exchange_listener *l)
 {
 	m->is_in_data = false;
 	/* An error can be answered before the data have come. */
-	if (!m->asked.open)
+	if (!m->asked.open || m->is_quit)
 		return;
 	m->has_quiet |= (m->kind & KIND_QUIET) != 0;
 	if (!m->is_answered)
@@ -133,7 +137,8 @@ static bool read_line(struct memcached *m, struct piece text, const struct intak
 	if (!memcached_line_parse(text, &line))
 		return false;
 	name_request(m, line.name, l);
-	m->is_answered = !line.is_noreply && !piece_is(line.name, "quit");
+	m->is_answered = !line.is_noreply;
+	m->is_quit = piece_is(line.name, "quit");
 	m->kind = piece_is(line.name, "watch") ? KIND_STREAM : KIND_PLAIN;
 	if (line.is_quiet)
 		m->kind = KIND_QUIET;
@@ -188,8 +193,8 @@ static bool read_header(struct memcached *m, const uint8_t *h, const struct exch
 	name_request(m,
 		     (struct piece){ (const uint8_t *)opcodes[op].name, strlen(opcodes[op].name) },
 		     l);
-	/* QuitQ closes the connection. */
-	m->is_answered = op != 0x17;
+	m->is_answered = true;
+	m->is_quit = op == OPCODE_QUITQ;
 	m->kind = KIND_BINARY | op | (opcodes[op].is_quiet ? KIND_QUIET : 0);
 	m->nr_data_left = load_be32(h + 8);
 	m->is_in_data = m->nr_data_left;
@@ -230,7 +235,7 @@ static bool step_head(struct memcached *m, struct intake *in, const struct excha
 		lose_place(m, in->unknown, l);
 		return false;
 	}
-	return m->turns.is_placed;
+	return m->turns.is_placed && !m->is_quit;
 }
 
 static bool step_in(struct memcached *m, struct intake *in, const struct exchange_listener *l)
@@ -261,7 +266,7 @@ static void end_quiet(struct memcached *m, const struct exchange_listener *l)
 	if (m->turns.is_answering) {
 		outstanding_end(&m->asked, l);
 		m->has_quiet = false;
-	} else if (!m->is_in_data && !m->asked.open) {
+	} else if (!m->is_in_data && (!m->asked.open || m->is_quit)) {
 		while (outstanding_first(&m->asked, &kind) && kind & KIND_QUIET)
 			outstanding_answered(&m->asked, &late);
 	}
@@ -273,6 +278,10 @@ static void memcached_inbound(void *parser, const struct chunk *c,
 	struct intake in = intake_of(c);
 	struct memcached *m = parser;
 
+	if (m->is_quit) {
+		l->foreign(l->self);
+		return;
+	}
 	end_quiet(m, l);
 	if (!outstanding_read(&m->asked, &m->turns, &protocol_memcached, c, is_answer_partial(m),
 			      l))
@@ -490,6 +499,12 @@ static bool is_waiting(const struct memcached *m)
 	return m->asked.nr_asked || m->asked.open || is_answer_partial(m);
 }
 
+/* All before it was answered. */
+static bool waits_for_close(const struct memcached *m)
+{
+	return m->is_quit && !m->asked.nr_asked && !is_answer_partial(m);
+}
+
 static void memcached_outbound(void *parser, const struct chunk *c,
 			       const struct exchange_listener *l)
 {
@@ -498,8 +513,10 @@ static void memcached_outbound(void *parser, const struct chunk *c,
 
 	if (!turns_write(&m->turns))
 		return;
-	while (!m->is_stream && is_waiting(m) && step_out(m, &in, l))
+	while (!m->is_stream && !waits_for_close(m) && is_waiting(m) && step_out(m, &in, l))
 		;
+	if (waits_for_close(m) && (in.known || in.unknown))
+		l->foreign(l->self);
 	if (!m->is_stream && !is_waiting(m) && (in.known || in.unknown))
 		turns_unasked(&m->turns, l);
 }
@@ -510,6 +527,8 @@ static void memcached_closed(void *parser, const struct exchange_listener *l)
 
 	end_quiet(m, l);
 	outstanding_close(&m->asked, &m->turns, l);
+	if (m->is_quit)
+		outstanding_end_open(&m->asked, l);
 }
 
 static void memcached_stopped(void *parser, const struct exchange_listener *l)

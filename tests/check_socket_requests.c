@@ -997,6 +997,14 @@ static const struct {
 	{ "new 11 5;in 11 5 delete 1\r\n;out 11 5 DELETED\r\n;in 11 5 watch t\r\n;out 11 5 WATCHING 2\r\n;"
 	  "in 11 5 reserve\r\n;out 11 5 TIMED_OUT\r\n;in 11 5 delete 2\r\n;out 11 5 NOT_FOUND\r\n;close 11 5",
 	  "delete 2-3 c2, watch 4-5 c2, tcp:80 6-7 c2, delete 8-9 c2", 0 },
+	/* ... memcached's quit gets none, and ends with the connection */
+	{ "new 11 5;in 11 5 quit\r\n;close 11 5", "quit 2-3 c1", 0 },
+	{ "new 11 5;in 11 5 get k\r\n;out 11 5 END\r\n;in 11 5 quit\r\n;exit 11;later 1100;wait 21", "get 2-3 c2, quit 4-5 c0",
+	  0 },
+	{ "new 11 5;out 11 5 220\r\n;in 11 5 quit\r\n;out 11 5 221 bye\r\n;wait 11;close 11 5", "tcp:80 3-4 c2", 0 },
+	{ "new 11 5;in 11 5 quit\r\n;out 11 5 OK\r\n;in 11 5 more\r\n;out 11 5 OK\r\n;close 11 5",
+	  "tcp:80 2-3 c2, tcp:80 4-5 c2", 0 },
+	{ "new 11 5;in 11 5 quit\r\n;in 11 5 get k\r\n;out 11 5 END\r\n;close 11 5", "tcp:80 2-4 c3", 0 },
 	/* ... PostgreSQL's begin with a message without a type */
 	{ "new 11 5;in 11 5 %51000000064100;out 11 5 %4400000004;in 11 5 %51000000064100;out 11 5 %4400000004;close 11 5",
 	  "tcp:80 2-3 c2, tcp:80 4-5 c2", 0 },
