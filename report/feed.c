@@ -377,6 +377,7 @@ static void end_input(struct feed *f)
 	f->tallies.nr_status_unseen += a->by_bytes.nr_status_unseen;
 	f->tallies.nr_tls += a->by_bytes.nr_tls;
 	f->tallies.nr_http2 += a->by_bytes.nr_http2;
+	f->tallies.nr_switched += a->by_bytes.nr_switched;
 	unwind_tally_add(&f->tallies.stacks, &s->stacks);
 	f->tallies.nr_marks += a->nr_marks;
 	f->tallies.nr_unmatched_ends += a->by_marks.nr_unmatched_ends;

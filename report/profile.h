@@ -136,6 +136,8 @@ struct group {
 	  "connections are encrypted (TLS, GSSAPI): their requests are not seen")                  \
 	X(http2, "connection speaks HTTP/2: its requests are not seen",                            \
 	  "connections speak HTTP/2: their requests are not seen")                                 \
+	X(switched, "connection went on behind an upgrade (WebSocket) or as a tunnel (CONNECT): what came there is not looked at", \
+	  "connections went on behind an upgrade (WebSocket) or as a tunnel (CONNECT): what came there is not looked at") \
 	X(calls_unseen, "call whose transfers are not looked at (io_uring's, io_submit, or another): requests may be missing", \
 	  "calls whose transfers are not looked at (io_uring's, io_submit, or others): requests may be missing") \
 	X(threads_32_bit, "thread of a 32-bit program, whose connections are not looked at: requests are not seen", \

@@ -160,10 +160,10 @@ static bool is_http2(const struct connection *c, const struct chunk *b)
 	return is_preface(b) || (!c->is_complete && http2_frames_recognize(b) == RECOGNIZED);
 }
 
-/* After HTTP/1, by Upgrade: h2c (RFC 7540, 3.2). */
-static bool is_switched_to_http2(const struct connection *c, const struct chunk *b)
+/* By an upgrade, or a tunnel. */
+static bool is_switched(const struct connection *c)
 {
-	return c->protocol == &protocol_http1 && http1_is_switched(c->parser) && is_preface(b);
+	return c->protocol == &protocol_http1 && http1_is_switched(c->parser);
 }
 
 /* What was asked for up to here is as answered as it will be. */
@@ -176,6 +176,15 @@ static void stop_speaking(struct feeding *f)
 	c->protocol->closed(c->parser, &f->listener);
 	socket_guess_give_up(f->s, c);
 	connection_speak(c, NULL);
+}
+
+/* Nothing more can be known of it; nr: of connections of its kind. */
+static void turn_opaque(struct feeding *f, uint64_t *nr)
+{
+	f->c->is_opaque = true;
+	++*nr;
+	withdraw_rest(f->s, f->c);
+	stop_speaking(f);
 }
 
 static void unname(const struct feeding *f, struct request *r)
@@ -338,14 +347,10 @@ static void recognize(struct feeding *f, const struct chunk *b)
 		socket_guess_drop(f, true);
 	if (c->guessed_by.nr)
 		guess_again(f, b);
-	if (c->protocol && (c->protocol != &protocol_unknown || !c->is_out) && !is_switched_to_http2(c, b))
+	if (c->protocol && (c->protocol != &protocol_unknown || !c->is_out))
 		return;
 	if (is_tls(b) || is_http2(c, b)) {
-		c->is_opaque = true;
-		f->s->nr_tls += is_tls(b);
-		f->s->nr_http2 += !is_tls(b);
-		withdraw_rest(f->s, c);
-		stop_speaking(f);
+		turn_opaque(f, is_tls(b) ? &f->s->nr_tls : &f->s->nr_http2);
 		return;
 	}
 	p = protocol_of(b->bytes, b->len, c->is_complete);
@@ -364,7 +369,10 @@ static void recognize(struct feeding *f, const struct chunk *b)
 
 void socket_guess_in(struct feeding *f, const struct chunk *b)
 {
-	if (b->len)
+	/* To HTTP/2 by Upgrade: h2c (RFC 7540, 3.2). */
+	if (is_switched(f->c))
+		turn_opaque(f, is_preface(b) ? &f->s->nr_http2 : &f->s->nr_switched);
+	else if (b->len)
 		recognize(f, b);
 	else
 		vec_release(&f->c->guessed_by);

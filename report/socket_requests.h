@@ -52,6 +52,7 @@ struct socket_requests {
 	uint64_t nr_status_unseen;	/* requests whose status was among bytes that did not travel */
 	uint64_t nr_data_lost;		/* reads and writes whose bytes could not be had */
 	uint64_t nr_tls, nr_http2;	/* connections of which nothing can be known */
+	uint64_t nr_switched;		/* connections on which more was read behind HTTP/1's upgrade, or CONNECT */
 	struct str text;		/* scratch */
 };
 

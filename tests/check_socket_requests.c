@@ -871,6 +871,33 @@ START_TEST(http2_is_known_by_its_frames)
 }
 END_TEST
 
+/* What is read behind an upgrade or in a tunnel, whatever it is; what is only written there tells of none. */
+static const struct {
+	const char *script, *want;
+	uint64_t nr_switched;
+} switched_cases[] = {
+	{ "new 11 5;in 11 5 GET /a;out 11 5 101;in 11 5 %8180;out 11 5 %8100;in 11 5 GET /b;out 11 5 200;wait 11",
+	  "GET /a 101 2-3 c2", 1 },
+	{ "new 11 5;in 11 5 CONNECT a:1 HTTP/1.1\r\n\r\n;out 11 5 HTTP/1.1 200 x\r\n\r\n;in 11 5 +9;in 11 5 \x16\x03\x01;"
+	  "wait 11;close 11 5",
+	  "CONNECT a:1 200 2-3 c2", 1 },
+	{ "new 11 5;in 11 5 GET /a;out 11 5 101;wait 11;out 11 5 %8100;close 11 5", "GET /a 101 2-3 c2", 0 },
+	{ "new 11 5;in 11 5 CONNECT a:1 HTTP/1.1\r\n\r\n;out 11 5 502;in 11 5 GET /a;out 11 5 200;wait 11",
+	  "CONNECT a:1 502 2-3 c2, GET /a 200 4-5 c2", 0 },
+};
+
+START_TEST(what_http1_is_left_for_is_counted)
+{
+	struct outcome o;
+
+	run(&o, 0, switched_cases[_i].script);
+	ck_assert_str_eq(str_cstr(&o.text), switched_cases[_i].want);
+	ck_assert_uint_eq(o.feed.tallies.nr_switched, switched_cases[_i].nr_switched);
+	ck_assert_uint_eq(o.feed.tallies.nr_tls, 0);
+	outcome_release(&o);
+}
+END_TEST
+
 /* Bytes in the middle look like some protocol's; what follows does not. */
 static const struct {
 	const char *script, *want;
@@ -1325,6 +1352,7 @@ Suite *check_socket_requests_suite(void)
 	tcase_add_loop_test(tc, guesses_are_dropped, 0, ARRAY_LEN(guesses));
 	tcase_add_loop_test(tc, random_bytes_have_no_names, 0, 2);
 	tcase_add_loop_test(tc, http2_is_known_by_its_frames, 0, ARRAY_LEN(http2_cases));
+	tcase_add_loop_test(tc, what_http1_is_left_for_is_counted, 0, ARRAY_LEN(switched_cases));
 	tcase_add_test(tc, those_whose_close_was_lost_are_forgotten);
 	tcase_add_test(tc, those_that_nobody_answers_are_forgotten);
 	tcase_add_test(tc, those_without_a_close_are_forgotten);
