@@ -2,12 +2,10 @@
 #include "collector/socket_way.h"
 
 #include <bpf/btf.h>
-#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/str.h"
 #include "base/vec.h"
@@ -81,34 +79,33 @@ static void add_unix_listeners(inodes *to, uint32_t pid)
 	fclose(f);
 }
 
+struct needs {
+	const inodes *listeners;
+	bool has_some;
+};
+
+static void look_at(void *self, const char *link)
+{
+	struct needs *n = self;
+	unsigned long inode;
+
+	n->has_some |= !strcmp(link, "anon_inode:[io_uring]");
+	if (sscanf(link, "socket:[%lu]", &inode) != 1)
+		return;
+	vec_each(n->listeners, l)
+		n->has_some |= *l == inode;
+}
+
 /*
  * Who has a ring of io_uring may move bytes by it, or read files: its calls are counted. So are those of who may have
  * anything, as others' processes do to whom has no CAP_SYS_PTRACE.
  */
 static bool needs_calls(uint32_t pid, const inodes *listeners)
 {
-	char path[64], link[64];
-	struct dirent *d;
-	unsigned long inode;
-	bool has = false;
-	ssize_t len;
-	DIR *dir;
+	struct needs n = { listeners, false };
+	int err = process_descriptors(pid, look_at, &n);
 
-	snprintf(path, sizeof(path), "/proc/%u/fd", pid);
-	dir = opendir(path);
-	if (!dir)
-		return errno == EACCES || errno == EPERM;
-	while (!has && (d = readdir(dir))) {
-		len = readlinkat(dirfd(dir), d->d_name, link, sizeof(link) - 1);
-		link[len > 0 ? len : 0] = '\0';
-		has |= !strcmp(link, "anon_inode:[io_uring]");
-		if (sscanf(link, "socket:[%lu]", &inode) != 1)
-			continue;
-		vec_each(listeners, l)
-			has |= *l == inode;
-	}
-	closedir(dir);
-	return has;
+	return n.has_some || err == -EACCES || err == -EPERM;
 }
 
 /* The end of an accepted Unix connection passes no tracepoint. */

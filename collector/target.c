@@ -190,6 +190,26 @@ void process_uids(uint32_t pid, uint32_t ret_uids[2])
 		sscanf(value, "%" SCNu32 " %" SCNu32, &ret_uids[0], &ret_uids[1]);
 }
 
+int process_descriptors(uint32_t pid, void (*take)(void *self, const char *link), void *self)
+{
+	char path[64], link[64];
+	struct dirent *d;
+	ssize_t len;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%u/fd", pid);
+	dir = opendir(path);
+	if (!dir)
+		return -errno;
+	while ((d = readdir(dir))) {
+		len = readlinkat(dirfd(dir), d->d_name, link, sizeof(link) - 1);
+		link[len > 0 ? len : 0] = '\0';
+		take(self, link);
+	}
+	closedir(dir);
+	return 0;
+}
+
 bool process_is_filtered(uint32_t pid)
 {
 	struct pids tids = { 0 };

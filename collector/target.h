@@ -33,6 +33,8 @@ struct thread_name thread_name(uint32_t pid, uint32_t tid);
 uint32_t process_inner_pid(uint32_t pid);
 /* Real and effective user ids of the process; those of nobody when it is gone. */
 void process_uids(uint32_t pid, uint32_t ret_uids[2]);
+/* What each of its descriptors leads to, as /proc/PID/fd has it: "socket:[17]". -errno: they may not be looked at. */
+int process_descriptors(uint32_t pid, void (*take)(void *self, const char *link), void *self);
 /* One of its threads has a filter of system calls (seccomp). */
 bool process_is_filtered(uint32_t pid);
 /*
