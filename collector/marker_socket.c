@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/units.h"
 #include "collector/call_core.h"
+#include "collector/datagrams.h"
 #include "collector/marker.h"
 #include "collector/socket.h"
 #include "collector/socket_way.h"
@@ -48,6 +49,7 @@ struct socket_marker {
 	struct bpf_object *object;
 	int cpus_fd, settle_fd;
 	int nr_cpus;		/* possible ones */
+	uint64_t nr_datagram_sockets;
 	bool has_late;		/* some answers are begun by a thread that did not just read the request */
 	bool has_threads;	/* several, in a process */
 	struct bpf_link *links[NR_PROGRAMS_MAX];
@@ -334,6 +336,8 @@ static int socket_attach(void *self, const struct marker_ways *ways, struct err 
 	if (err)
 		return err;
 	look_for_threads(m, ways->follow);
+	if (m->spec->kind == MARKER_SPEC_AUTO)
+		m->nr_datagram_sockets = datagrams_nr_sockets(ways->pids);
 	/* Calls of what is handed on before it is seen would be missing in requests, and beside them nothing costs less. */
 	if (ways->calls && !m->has_threads)
 		attach_waking(m);
@@ -367,13 +371,15 @@ static struct socket_counts sum_counts(const struct socket_marker *m)
 
 static void socket_counts(const void *self, struct marker_counts *ret)
 {
-	struct socket_counts sum = sum_counts(self);
+	const struct socket_marker *m = self;
+	struct socket_counts sum = sum_counts(m);
 
 	*ret = (struct marker_counts){ .nr_begins = sum.nr_begins,
 				       .nr_ends = sum.nr_ends,
 				       .nr_unsent = sum.nr_unsent,
 				       .nr_calls_unseen = sum.nr_calls_unseen,
 				       .nr_threads_32_bit = sum.nr_threads_32_bit,
+				       .nr_datagram_sockets = m->nr_datagram_sockets,
 				       .nr_ends_unseen = sum.nr_ends_unseen };
 }
 

@@ -330,6 +330,7 @@ static struct marker_counts count_marks(const struct recorder *r)
 		sum.nr_unsent += counts.nr_unsent;
 		sum.nr_calls_unseen += counts.nr_calls_unseen;
 		sum.nr_threads_32_bit += counts.nr_threads_32_bit;
+		sum.nr_datagram_sockets += counts.nr_datagram_sockets;
 		sum.nr_ends_unseen += counts.nr_ends_unseen;
 		if (m->spec.kind == MARKER_SPEC_AUTO)
 			continue;
@@ -371,6 +372,7 @@ static void write_tallies(struct recorder *r, const struct marker_counts *marks)
 		{ "marks_unsent", marks->nr_unsent },
 		{ "calls_unseen", marks->nr_calls_unseen },
 		{ "threads_32_bit", marks->nr_threads_32_bit },
+		{ "datagram_sockets", marks->nr_datagram_sockets },
 		{ "processes_not_followed", nr_not_followed },
 		{ "files_unreachable", kept.nr_unreachable },
 	};
@@ -382,6 +384,7 @@ static void write_tallies(struct recorder *r, const struct marker_counts *marks)
 	tell(marks->nr_unsent, "marks found no room in a ring: requests may be missing, or wrong");
 	tell(marks->nr_calls_unseen, "calls whose transfers are not looked at (io_uring's, io_submit, or others): requests may be missing");
 	tell(marks->nr_threads_32_bit, "threads of 32-bit programs, whose connections are not looked at: requests are not seen");
+	tell(marks->nr_datagram_sockets, "sockets took datagrams (UDP) at the attach: requests in them are not seen");
 	tell(marks->nr_ends_unseen, "connections of Unix sockets, whose ends were not seen: answers that last until then have no end. "
 				    "With WPERF_SOCKETS=calls in the environment they have");
 	tell(nr_not_followed, "processes were not followed: there were too many at a time");

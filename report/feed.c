@@ -372,6 +372,7 @@ static void end_input(struct feed *f)
 	f->tallies.nr_files_unreachable += s->nr_files_unreachable;
 	f->tallies.nr_calls_unseen += s->nr_calls_unseen;
 	f->tallies.nr_threads_32_bit += s->nr_threads_32_bit;
+	f->tallies.nr_datagram_sockets += s->nr_datagram_sockets;
 	f->tallies.nr_bytes_missing += a->by_bytes.nr_data_lost;
 	f->tallies.nr_bytes_skipped += a->by_bytes.nr_skipped_bytes;
 	f->tallies.nr_status_unseen += a->by_bytes.nr_status_unseen;

@@ -141,7 +141,9 @@ struct group {
 	X(calls_unseen, "call whose transfers are not looked at (io_uring's, io_submit, or another): requests may be missing", \
 	  "calls whose transfers are not looked at (io_uring's, io_submit, or others): requests may be missing") \
 	X(threads_32_bit, "thread of a 32-bit program, whose connections are not looked at: requests are not seen", \
-	  "threads of 32-bit programs, whose connections are not looked at: requests are not seen")
+	  "threads of 32-bit programs, whose connections are not looked at: requests are not seen") \
+	X(datagram_sockets, "socket took datagrams (UDP) at the attach: requests in them are not seen", \
+	  "sockets took datagrams (UDP) at the attach: requests in them are not seen")
 #define TALLY_FIELD(name, one, many) uint64_t nr_##name;
 
 /*

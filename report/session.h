@@ -94,7 +94,7 @@ struct session {
 	uint64_t nr_lost, nr_throttled;
 	/* as the recorder counted them */
 	uint64_t nr_lost_told, nr_marks_unsent, nr_calls_lost, nr_calls_callerless, nr_processes_not_followed;
-	uint64_t nr_files_unreachable, nr_calls_unseen, nr_threads_32_bit;
+	uint64_t nr_files_unreachable, nr_calls_unseen, nr_threads_32_bit, nr_datagram_sockets;
 	struct unwind_tally stacks;	/* as the recorder unwound them */
 	uint64_t nr_cut_files;		/* of the recording's copies, incomplete ones */
 };

@@ -157,6 +157,7 @@ static void take_tally(struct session *s, struct cursor payload)
 		{ "calls_callerless", &s->nr_calls_callerless },
 		{ "calls_unseen", &s->nr_calls_unseen },
 		{ "threads_32_bit", &s->nr_threads_32_bit },
+		{ "datagram_sockets", &s->nr_datagram_sockets },
 		{ "io_uring", &s->nr_calls_unseen },	/* its name before there were others */
 		{ "processes_not_followed", &s->nr_processes_not_followed },
 		{ "files_unreachable", &s->nr_files_unreachable },

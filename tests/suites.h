@@ -17,6 +17,7 @@
 	X(units)                                                                                   \
 	X(err)                                                                                     \
 	X(cut_files)                                                                               \
+	X(datagrams)                                                                               \
 	X(nearest)                                                                                 \
 	X(decode)                                                                                  \
 	X(note)                                                                                    \

@@ -19,7 +19,8 @@ import threading
 from lib import *
 
 CLEAN = ("unfinished", "unmatched_ends", "labels_cut", "marks_unsent", "bytes_missing", "bytes_skipped",
-         "status_unseen", "tls", "http2", "switched", "calls_unseen", "threads_32_bit", "processes_not_followed")
+         "status_unseen", "tls", "http2", "switched", "calls_unseen", "threads_32_bit", "datagram_sockets",
+         "processes_not_followed")
 
 
 @atexit.register

@@ -161,6 +161,48 @@ for way in WAYS if can_run() else ():
     check_32_bit("one that a shell begins, by " + way, recording.stop())
 del os.environ["WPERF_SOCKETS"]
 
+# ---- datagrams beside requests ----
+
+# At a port that a server chooses: not one of those that the kernel takes.
+UDP_TOO = r"""
+import socket, threading
+def serve():
+    while True:
+        udp.sendto(*udp.recvfrom(1000))
+udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+for port in range(20000, 30000):
+    try:
+        udp.bind(("127.0.0.1", port))
+        break
+    except OSError:
+        pass
+threading.Thread(target=serve, daemon=True).start()
+""" + SERVER.replace('print("listening on",', 'print("datagrams on", port, "listening on",')
+
+
+def ask_by_datagrams(port):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        client.settimeout(PATIENCE)
+        for _ in range(5):
+            client.sendto(b"ask", ("127.0.0.1", port))
+            equal("echo", client.recv(100), b"ask")
+
+
+server = start_target("/usr/bin/python3", "-c", UDP_TOO, ready=r"datagrams on (\d+) listening on (\d+)")
+with recorded(server.pid) as recording:
+    ask_by_datagrams(int(server.ready[1]))
+    with socket.create_connection(("127.0.0.1", int(server.ready[2])), PATIENCE) as connection:
+        ask(connection, b"short", 227, 1)
+equal("requests", [r["path"] for r in requests_of(recording)], ["/short"])
+profile = report(recording.file)
+check_clean("datagrams", profile, but=("datagram_sockets",))
+equal("sockets for datagrams", profile["tallies"]["datagram_sockets"], 1)
+line = "wperf: 1 socket took datagrams (UDP) at the attach: requests in them are not seen\n"
+has("what report says", profile["talk"], line)
+has("what requests says", wperf("requests", "-i", recording.file).stderr, line)
+stop(server)
+step("datagrams beside requests: said")
+
 # ---- no request at all ----
 
 # Answers datagrams.
@@ -172,14 +214,6 @@ print("listening on", s.getsockname()[1], flush=True)
 while True:
     s.sendto(*s.recvfrom(1000))
 """
-
-
-def ask_by_datagrams(port):
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
-        client.settimeout(PATIENCE)
-        for _ in range(5):
-            client.sendto(b"ask", ("127.0.0.1", port))
-            equal("echo", client.recv(100), b"ask")
 
 
 def ask_by_tls(port):
