@@ -267,30 +267,38 @@ static bool take_status(struct http1 *h, struct http1_line line, const struct ex
 {
 	if (!http1_line_status(line, &h->status))
 		return false;
+	h->has_answers = true;
 	h->has_status = !is_interim(h->status) && !h->nr_late;
 	if (h->has_status)
 		l->status(l->self, h->nr_ended + 1, h->status);
 	return true;
 }
 
-/* What begins like no answer is one only for those who ask without a version. */
-static void take_no_answer(struct http1 *h)
+/*
+ * What begins like no answer is one only for those who ask without a version. Where no answer began like one so far,
+ * and no body is due, it may be another protocol's.
+ */
+static void take_no_answer(struct http1 *h, const struct exchange_listener *l)
 {
+	bool is_in_body = h->in.at >= AT_BODY && h->in.at <= AT_TRAILER;
+
 	if (oldest_kind(h) == HTTP1_BARE) {
 		begin_rest(h);
 		return;
 	}
 	h->out.at = AT_STRAY;
 	h->is_rest |= h->nr_late > 0;
+	if (!h->has_answers && !h->nr_late && !is_in_body)
+		l->foreign(l->self);
 }
 
-static void take_answer_part(struct http1 *h)
+static void take_answer_part(struct http1 *h, const struct exchange_listener *l)
 {
 	struct http1_line line = http1_partial_line(h->out.line);
 
 	if (http1_line_recognize_answer(line) != RECOGNIZED_NOT)
 		return;
-	take_no_answer(h);
+	take_no_answer(h, l);
 	http1_partial_drop(&h->out.line);
 }
 
@@ -328,7 +336,7 @@ static void take_first_line(struct http1 *h, struct side *s, struct http1_line l
 	else if (take_status(h, line, l))
 		begin_head(s);
 	else
-		take_no_answer(h);
+		take_no_answer(h, l);
 }
 
 /* Another request begins, in place of the body of the one that was read. */
@@ -386,7 +394,7 @@ static void advance_line(struct http1 *h, struct side *s, struct cursor *c,
 	} else if (s->at == AT_START && s == &h->in) {
 		take_request_part(h, l);
 	} else if (s->at == AT_START) {
-		take_answer_part(h);
+		take_answer_part(h, l);
 	}
 }
 

@@ -132,6 +132,11 @@ void socket_guess_answered(struct feeding *f, const struct open_request *r)
 
 void socket_guess_refuted(struct connection *c)
 {
+	/* Some servers of HTTP answer so, too: what is asked for next tells. */
+	if (c->protocol == &protocol_http1) {
+		c->belief = BELIEF_GUESS;
+		return;
+	}
 	c->is_refuted |= c->belief != BELIEF_SURE || (c->protocol && c->protocol->is_never_sure);
 }
 

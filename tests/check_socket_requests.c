@@ -1024,6 +1024,21 @@ static const struct {
 	{ "new 11 5;in 11 5 delete 1\r\n;out 11 5 DELETED\r\n;in 11 5 watch t\r\n;out 11 5 WATCHING 2\r\n;"
 	  "in 11 5 reserve\r\n;out 11 5 TIMED_OUT\r\n;in 11 5 delete 2\r\n;out 11 5 NOT_FOUND\r\n;close 11 5",
 	  "delete 2-3 c2, watch 4-5 c2, tcp:80 6-7 c2, delete 8-9 c2", 0 },
+	/* ... where HTTP's head is another protocol's, too: a mail's, a line of it, a head in the middle */
+	{ "new 11 5;in 11 5 DATA\r\n;out 11 5 354 go\r\n;in 11 5 GET /a HTTP/1.1\r\nx: y\r\n\r\nb\r\n.\r\n;out 11 5 250 ok\r\n;"
+	  "in 11 5 more\r\n;out 11 5 250 ok\r\n;in 11 5 more\r\n;out 11 5 250 ok\r\n;close 11 5",
+	  "tcp:80 2-3 c2, tcp:80 4-5 c2, tcp:80 6-7 c2, tcp:80 8-9 c2", 0 },
+	{ "new 11 5;in 11 5 GET /a HTTP/1.1\r\n;out 11 5 x;in 11 5 more\r\n;out 11 5 250 ok\r\n;close 11 5",
+	  "tcp:80 2-3 c2, tcp:80 4-5 c2", 0 },
+	{ "old 11 5;in 11 5 GET /a;out 11 5 250 ok\r\n;in 11 5 more\r\n;out 11 5 250 ok\r\n;in 11 5 GET /b;out 11 5 200;close 11 5",
+	  "tcp:80 2-3 c2, tcp:80 4-5 c2, GET /b 200 6-7 c2", 0 },
+	/* ... and not where it is HTTP's: a stream's answer, the rest of one that began before, a body behind that */
+	{ "new 11 5;in 11 5 GET /a;out 11 5 ICY 200 OK\r\n;out 11 5 +9;close 11 5", "GET /a 2-4 c3", 0 },
+	{ "old 11 5;in 11 5 GET /a;out 11 5 xyz;out 11 5 200;in 11 5 GET /b;out 11 5 200;wait 11", "GET /a 200 2-4 c3, GET /b 200 5-6 c2",
+	  0 },
+	{ "old 11 5;in 11 5 GET /a;out 11 5 xyz;in 11 5 GET /b;out 11 5 200;wait 11", "GET /a 2-3 c2, GET /b 200 4-5 c2", 0 },
+	{ "old 11 5;in 11 5 POST /a HTTP/1.1\r\nContent-Length: 2\r\n\r\n;out 11 5 xyz;in 11 5 ok;out 11 5 200;wait 11",
+	  "POST /a 200 2-5 c4", 0 },
 	/* ... memcached's quit gets none, and ends with the connection */
 	{ "new 11 5;in 11 5 quit\r\n;close 11 5", "quit 2-3 c1", 0 },
 	{ "new 11 5;in 11 5 get k\r\n;out 11 5 END\r\n;in 11 5 quit\r\n;exit 11;later 1100;wait 21", "get 2-3 c2, quit 4-5 c0",
