@@ -376,9 +376,11 @@ static void move_totals(struct sum *t, struct group *g, const struct weights *w)
 								.nr_cum_samples = f->nr_cum_samples,
 								.self = f->self,
 								.cum = f->cum });
-		if (counting->is_counted && (f->calls.ncalls || !has_more))
+		/* No call where some may not have been counted is no count. */
+		if (counting->is_counted && (f->calls.ncalls || (!has_more && !counting->is_inexact)))
 			set_calls(vec_last(&g->functions), &f->calls,
 				  counting->is_inexact || w->is_partial || has_more || f->is_unrooted, counting->is_timed);
+		g->is_inexact |= counting->is_inexact && !has_more;
 		if (has_more && f->calls.ncalls)
 			tell_elsewhere(t, *id);
 		add_calls(g, vec_last(&g->functions));

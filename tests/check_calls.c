@@ -265,6 +265,11 @@ static const struct {
 	{ "F1:f F2:g N1<0:1 N2<0:2 B11:/a C11:1*3 E11 B11:/b C11:2*2 E11 B11:/c S11 E11 M1:f", NULL,
 	  "/c - 1ms: 0x10 - 1 1 | /a ~3: f ~3 | /b ~2: g 2", 0, 0, 0 },
 	{ "F1:f F2:g N2<0:2 B11:/b C11:2*2 E11 M1:f", NULL, "/b ~2: g 2", 0, 0, 0 },
+	/* ... that none was counted is no count then */
+	{ "F1:main F2:f N1<0:1 N2<1:2 B11:/a C11:1*3 C11:2*1 E11 B11:/b C11:2*2 E11 I1:main", NULL,
+	  "/a ~4: main ~3, f 1 (main 1) | /b ~2: main -, f 2 (main 2)", 0, 0, 0 },
+	{ "F1:main F2:f N1<0:1 N2<1:2 B11:/a C11:2*2 E11 I1:main I2:f", "main", "/a ~2: main -, f ~2 (main 2)", 0, 0, 0 },
+	{ "I1:f N1<0:1 B11:/a C11:1*0 E11", NULL, "/a -: f -", 0, 0, 0 },
 	/* or in which time */
 	{ "F1:f F2:g N1<0:1 N2<0:2 B11:/a C11:1*3 P11 C11:2*2 E11 B11:/b C11:1*1 E11", NULL,
 	  "/a ~5: f ~3, g ~2 | /b 1: f 1", 0, 0, 1 },
