@@ -354,10 +354,29 @@ static void write_stack_tallies(struct recorder *r)
 	writer_note_tally(r->attachment.writer, tallies, ARRAY_LEN(tallies));
 }
 
-static void tell(uint64_t nr, const char *what)
+static void tell(uint64_t nr, const char *one, const char *many)
 {
 	if (nr)
-		log_warn("%llu %s", (unsigned long long)nr, what);
+		log_warn("%llu %s", (unsigned long long)nr, nr == 1 ? one : many);
+}
+
+static void tell_of_marks(const struct marker_counts *marks)
+{
+	tell(marks->nr_unsent, "mark found no room in a ring: requests may be missing, or wrong",
+	     "marks found no room in a ring: requests may be missing, or wrong");
+	tell(marks->nr_calls_unseen,
+	     "call whose transfers are not looked at (io_uring's, io_submit, or another): requests may be missing",
+	     "calls whose transfers are not looked at (io_uring's, io_submit, or others): requests may be missing");
+	tell(marks->nr_threads_32_bit,
+	     "thread of a 32-bit program, whose connections are not looked at: requests are not seen",
+	     "threads of 32-bit programs, whose connections are not looked at: requests are not seen");
+	tell(marks->nr_datagram_sockets, "socket took datagrams (UDP) at the attach: requests in them are not seen",
+	     "sockets took datagrams (UDP) at the attach: requests in them are not seen");
+	tell(marks->nr_ends_unseen,
+	     "connection of a Unix socket, whose end was not seen: an answer that lasts until then has no end. "
+	     "With WPERF_SOCKETS=calls in the environment it has",
+	     "connections of Unix sockets, whose ends were not seen: answers that last until then have no end. "
+	     "With WPERF_SOCKETS=calls in the environment they have");
 }
 
 static void write_tallies(struct recorder *r, const struct marker_counts *marks)
@@ -380,15 +399,13 @@ static void write_tallies(struct recorder *r, const struct marker_counts *marks)
 	if (a->walker)
 		write_stack_tallies(r);
 	tell(sampler_nr_new_cpus(&a->sampler),
+	     "CPU came online while it recorded: what ran on it was not sampled, and its requests may be missing",
 	     "CPUs came online while it recorded: what ran on them was not sampled, and its requests may be missing");
-	tell(marks->nr_unsent, "marks found no room in a ring: requests may be missing, or wrong");
-	tell(marks->nr_calls_unseen, "calls whose transfers are not looked at (io_uring's, io_submit, or others): requests may be missing");
-	tell(marks->nr_threads_32_bit, "threads of 32-bit programs, whose connections are not looked at: requests are not seen");
-	tell(marks->nr_datagram_sockets, "sockets took datagrams (UDP) at the attach: requests in them are not seen");
-	tell(marks->nr_ends_unseen, "connections of Unix sockets, whose ends were not seen: answers that last until then have no end. "
-				    "With WPERF_SOCKETS=calls in the environment they have");
-	tell(nr_not_followed, "processes were not followed: there were too many at a time");
-	tell(kept.nr_unreachable, "files could not be copied: their functions may stay addresses");
+	tell_of_marks(marks);
+	tell(nr_not_followed, "process was not followed: there were too many at a time",
+	     "processes were not followed: there were too many at a time");
+	tell(kept.nr_unreachable, "file could not be copied: its functions may stay addresses",
+	     "files could not be copied: their functions may stay addresses");
 }
 
 static void keep_unfollowed_perf_maps(struct recorder *r)

@@ -143,7 +143,7 @@ def check_32_bit(what, recording):
     equal(what + ": threads", tallies["threads_32_bit"], 1)
     for none in CLEAN:
         equal("%s: %s" % (what, none), tallies[none], none == "threads_32_bit")
-    has("what record says", recording.talk, "wperf: 1 threads of 32-bit programs, whose connections are not looked at")
+    has("what record says", recording.talk, "wperf: 1 thread of a 32-bit program, whose connections are not looked at")
     has("what requests says", wperf("requests", "-i", recording.file).stderr,
         "wperf: no request was seen: connections of 32-bit programs are not looked at\n")
     step(what + ": that it is one is said")
