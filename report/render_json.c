@@ -231,10 +231,10 @@ static void add_logged_request(json_t *o, const struct profile *p, const struct 
 	json_object_set_new(o, "requests", count(g->nr_requests));
 }
 
-/* Whether the calls are all there were; null where none were counted. */
+/* Whether the calls, and what has their time, are all there were; null where none were counted. */
 static json_t *exact(uint64_t calls, bool is_inexact)
 {
-	return calls == COUNT_UNKNOWN ? json_null() : json_boolean(!is_inexact);
+	return calls == COUNT_UNKNOWN && !is_inexact ? json_null() : json_boolean(!is_inexact);
 }
 
 /* All of a group but its functions. */

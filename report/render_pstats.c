@@ -285,7 +285,7 @@ static int write_pstats(const struct profile *p, const struct table_plan *plan, 
 }
 
 #define UNCOUNTED "calls that nobody counted are 0 in a .prof, which has to have numbers"
-#define INEXACT	  "calls that are missing in a count are missing in a .prof, which has no ~ for it"
+#define INEXACT	  "calls that are missing in a number are missing in a .prof, which has no ~ for it"
 #define UNITLESS  "a .prof has no units: what its readers call seconds are counts of the event"
 #define AND	  "; and "
 
@@ -301,8 +301,10 @@ static const char *remark(const struct profile *p)
 
 	vec_each(&p->groups, g) {
 		is_inexact |= g->is_inexact;
-		vec_each(&g->functions, s)
+		vec_each(&g->functions, s) {
 			is_uncounted |= s->ncalls == COUNT_UNKNOWN;
+			is_inexact |= s->is_cum_inexact;
+		}
 	}
 	return texts[is_uncounted][is_inexact][!render_is_time(p)];
 }

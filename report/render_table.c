@@ -6,7 +6,7 @@
  * about the requests, stands below PATH.
  *
  * Where pstats knows a number of calls and we do not, "-" stands in the column, right-justified; "~" stands
- * before a number that some calls are missing in.
+ * before a number that some calls are missing in, and before what was divided by such a one.
  */
 #include "report/render.h"
 
@@ -109,7 +109,7 @@ static void add_header(struct str *b, const struct profile *p, const struct grou
 		str_addf(b, "%s%" PRIu64 " function calls", g->is_inexact ? "~" : "", g->calls);
 	if (g->calls != COUNT_UNKNOWN && g->primitive_calls != COUNT_UNKNOWN &&
 	    g->calls != g->primitive_calls)
-		str_addf(b, " (%" PRIu64 " primitive calls)", g->primitive_calls);
+		str_addf(b, " (%s%" PRIu64 " primitive calls)", g->is_inexact ? "~" : "", g->primitive_calls);
 	str_addf(b, " in %s%.*f ", g->is_inexact && p->has_call_times ? "~" : "", render_is_time(p) ? 3 : 0, total);
 	str_add_escaped(b, p->unit, strlen(p->unit));
 	str_add(b, "\n\n");
@@ -148,16 +148,16 @@ static void add_row(struct str *b, const struct profile *p, const struct table_r
 	else if (s->primitive_calls == s->ncalls)
 		snprintf(calls, sizeof(calls), "%s%" PRIu64, about, s->ncalls);
 	else
-		snprintf(calls, sizeof(calls), "%s%" PRIu64 "/%" PRIu64, about, s->ncalls,
+		snprintf(calls, sizeof(calls), "%s%" PRIu64 "/%s%" PRIu64, about, s->ncalls, about,
 			 s->primitive_calls);
 	str_addf(b, "%9s", calls);
 	if (s->has_no_time) {
 		str_addf(b, " %8s %8s %8s %8s ", "-", "-", "-", "-");
 	} else {
 		add_value(b, self, decimals, s->is_self_inexact);
-		add_per_call(b, self, s->ncalls, s->is_self_inexact);
+		add_per_call(b, self, s->ncalls, s->is_inexact);
 		add_value(b, cum, decimals, s->is_cum_inexact);
-		add_per_call(b, cum, s->primitive_calls, s->is_cum_inexact);
+		add_per_call(b, cum, s->primitive_calls, s->is_inexact || s->is_cum_inexact);
 		str_add_char(b, ' ');
 	}
 	add_text(b, p, row->function->std_name);

@@ -173,9 +173,10 @@ static void make_cycles(struct fake_profile *f)
 	fake_stack(g, &work, 1, 10);
 }
 
-/* Some calls are missing in a row: it says so, and the header, which is their sum. */
+/* Some calls are missing in a row: all that is counted in it says so, and the header, which is their sum. */
 static void make_inexact(struct fake_profile *f)
 {
+	uint32_t eval = fake_function(f, "lisp.c", 1, "eval", NULL), apply = fake_function(f, "lisp.c", 5, "apply", NULL);
 	struct group *g = fake_group(f, BY_ENDPOINT, "/", "GET");
 	struct function_sums *s = fake_sums(g, fake_function(f, "app.py", 4, "fib", NULL), MS, MS);
 
@@ -187,6 +188,11 @@ static void make_inexact(struct fake_profile *f)
 	s = fake_sums(g, fake_function(f, "deep.c", 1, "walk", NULL), MS, MS);
 	fake_calls(g, s, 500, 0);
 	s->primitive_calls = g->primitive_calls = COUNT_UNKNOWN;
+	g = fake_group(f, BY_ENDPOINT, "/lisp", "GET");
+	s = fake_sums(g, eval, MS, 3 * MS);
+	fake_calls(g, s, 9, 2);
+	s->is_inexact = s->is_self_inexact = s->is_cum_inexact = g->is_inexact = true;
+	fake_sums(g, apply, MS, 2 * MS)->is_cum_inexact = true;
 	f->p.tallies.nr_calls_lost = 7;
 	f->p.tallies.nr_calls_callerless = 500;
 	f->p.tallies.nr_calls_nameless = 1;

@@ -199,6 +199,9 @@ START_TEST(what_a_prof_cannot_say_is_remarked)
 	f.p.unit = "cycles";
 	ck_assert_ptr_nonnull(strstr(render_pstats.remark(&f.p), "units"));
 	ck_assert_ptr_null(strstr(render_pstats.remark(&f.p), "~"));
+	f.p.groups.at[0].functions.at[0].is_cum_inexact = true;
+	ck_assert_ptr_nonnull(strstr(render_pstats.remark(&f.p), "no ~ for it"));
+	f.p.groups.at[0].functions.at[0].is_cum_inexact = false;
 	f.p.groups.at[0].is_inexact = f.p.groups.at[0].functions.at[0].is_inexact = true;
 	ck_assert_ptr_nonnull(strstr(render_pstats.remark(&f.p), "no ~ for it; and a .prof has"));
 	fake_profile_release(&f);
