@@ -35,6 +35,12 @@ void call_tree_release(struct call_tree *t)
 
 /* ---- what notes say ---- */
 
+static void add_flags(struct call_tree *t, struct counted_function *f, uint32_t flags)
+{
+	t->nr_inexact += (flags & ~f->flags & FUNCTION_IS_INEXACT) != 0;
+	f->flags |= flags;
+}
+
 static void take_function(struct call_tree *t, struct session *session, struct cursor payload)
 {
 	struct note_function note;
@@ -45,17 +51,17 @@ static void take_function(struct call_tree *t, struct session *session, struct c
 	t->is_timed |= note.flags & FUNCTION_IS_TIMED;
 	known = u64map_get(&t->function_of_id, note.id);
 	if (known) {
-		t->functions.at[*known].flags |= note.flags;
+		add_flags(t, &t->functions.at[*known], note.flags);
 		return;
 	}
 	u64map_set(&t->function_of_id, note.id, (uint32_t)t->functions.nr);
 	vec_push(&t->functions, (struct counted_function){
-					.flags = note.flags,
 					.line = note.line,
 					.off = note.off,
 					.build_id = note.build_id,
 					.file = strings_id(session->strings, note.file),
 					.name = strings_id(session->strings, note.name) });
+	add_flags(t, vec_last(&t->functions), note.flags);
 }
 
 static void take_nodes(struct call_tree *t, struct cursor payload)

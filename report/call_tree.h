@@ -26,6 +26,7 @@ struct call_tree {
 	struct u64map function_of_id, node_of_id;
 	VEC(uint32_t) path;	/* scratch */
 	bool is_timed;		/* FUNCTION_IS_TIMED */
+	uint64_t nr_inexact;	/* functions with FUNCTION_IS_INEXACT */
 };
 
 void call_tree_init(struct call_tree *t);

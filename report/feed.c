@@ -368,6 +368,7 @@ static void end_input(struct feed *f)
 	f->tallies.nr_marks_unsent += s->nr_marks_unsent;
 	f->tallies.nr_calls_lost += s->nr_calls_lost;
 	f->tallies.nr_calls_callerless += s->nr_calls_callerless;
+	f->tallies.nr_calls_inexact += f->calls.nr_inexact;
 	f->tallies.nr_processes_not_followed += s->nr_processes_not_followed;
 	f->tallies.nr_files_unreachable += s->nr_files_unreachable;
 	f->tallies.nr_calls_unseen += s->nr_calls_unseen;

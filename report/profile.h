@@ -115,6 +115,9 @@ struct group {
 	X(calls_elsewhere,                                                                          \
 	  "function's calls were not counted in each recording, or file, that has it: its numbers are marked ~",   \
 	  "functions' calls were not counted in each recording, or file, that has them: their numbers are marked ~")  \
+	X(calls_inexact,                                                                            \
+	  "function was not counted all the time (--max-overhead, or its probe came late), or not in each process, or calls of it were lost: its numbers are marked ~", \
+	  "functions were not counted all the time (--max-overhead, or their probes came late), or not in each process, or calls of them were lost: their numbers are marked ~") \
 	X(calls_partial, "time calls were not counted: numbers of that time are marked ~",          \
 	  "times calls were not counted: numbers of those times are marked ~")                     \
 	X(unmatched_ends, "end of a request without its begin",                                    \

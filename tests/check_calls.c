@@ -324,6 +324,28 @@ START_TEST(calls_are_summed)
 }
 END_TEST
 
+static const struct {
+	const char *script;
+	uint64_t nr;
+} told[] = {
+	{ "F1:f N1<0:1 B11:/a C11:1*3 E11", 0 },
+	{ "F1:f F2:g N1<0:1 N2<0:2 B11:/a C11:1*3 C11:2*2 I1:f E11", 1 },
+	/* each once, also one that nobody called */
+	{ "I1:f F1:f M1:f I2:g F3:h N1<0:1 B11:/a C11:1*3 E11", 2 },
+};
+
+START_TEST(functions_that_were_not_counted_all_the_time_are_told)
+{
+	struct report_rig f;
+
+	setup(&f);
+	build(&f, told[_i].script);
+	report_rig_run(&f);
+	ck_assert_uint_eq(f.p->tallies.nr_calls_inexact, told[_i].nr);
+	report_rig_release(&f);
+}
+END_TEST
+
 /*
  * Its first request had ended before the probes were in it, the second one was underway: on a thread that the mark of that
  * is not of. The third one has all of its calls.
@@ -711,6 +733,7 @@ Suite *check_calls_suite(void)
 	TCase *tc = tcase_create("calls");
 
 	tcase_add_loop_test(tc, calls_are_summed, 0, ARRAY_LEN(cases));
+	tcase_add_loop_test(tc, functions_that_were_not_counted_all_the_time_are_told, 0, ARRAY_LEN(told));
 	tcase_add_test(tc, newcomers_requests_before_their_probes_are_marked);
 	tcase_add_test(tc, sampled_rows_stand_beside_timed_ones);
 	tcase_add_loop_test(tc, tables_without_timed_calls_have_their_samples, 0, ARRAY_LEN(beside));

@@ -536,6 +536,7 @@ def check_overhead():
     got, inexact = counted(report(recording.file))
     equal("calls of what takes little", got["middle"], want["middle"])
     equal("inexact rows", inexact, {"leaf"})
+    has("what the report said", wperf("report", "-i", recording.file).stderr, "1 function was not counted all the time")
     check(0 < got["leaf"][0] < want["leaf"][0], "calls of what took too much: %r" % (got["leaf"],))
     step("overhead: %d of %d calls, and all %d of the other" % (got["leaf"][0], want["leaf"][0], want["middle"][0]))
 
