@@ -73,12 +73,12 @@ bool counted_is_in(const struct counted *c, const struct resolve *r, uint32_t fu
 	return counting_inputs_are(counting->is_named ? &r->stacks->naming : &counting->inputs, inputs, nr_all);
 }
 
-bool counted_misses_root(const struct counted *c, const struct resolve *r)
+uint64_t counted_nr_missed_roots(const struct counted *c, const struct resolve *r)
 {
+	uint64_t nr = 0;
 	size_t i;
 
-	for (i = 0; r->options->root && i < r->is_root.nr; i++)
-		if (r->is_root.at[i] && !c->functions.at[i].is_counted)
-			return true;
-	return false;
+	for (i = 0; i < r->is_root.nr; i++)
+		nr += r->is_root.at[i] && !c->functions.at[i].is_counted && !r->profile->functions.at[i].is_kernel;
+	return nr;
 }

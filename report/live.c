@@ -63,7 +63,6 @@ static bool show(struct live *l)
 
 	feed_describe(&l->feed, p);
 	l->nr_below_no_root += sum_groups(l->sum, &l->gather);
-	l->nr_doubtful += p->tallies.nr_calls_doubtful;
 	gather_clear(&l->gather);
 	is_shown = p->groups.nr > 0;
 	if (is_shown)
@@ -136,7 +135,7 @@ const struct profile *live_describe(struct live *l)
 {
 	feed_describe(&l->feed, &l->profile);
 	l->profile.tallies.nr_other = l->summary.nr_other;
-	l->profile.tallies.nr_calls_doubtful = l->nr_doubtful;
+	sum_tell(l->sum, &l->profile.tallies);
 	l->profile.tallies.nr_filtered = l->gather.nr_filtered + l->nr_below_no_root;
 	return &l->profile;
 }

@@ -35,7 +35,6 @@ struct live {
 	struct profile profile;		/* functions so far; groups: none but during ended() */
 	struct resolve resolve;
 	struct sum *sum;
-	uint64_t nr_doubtful;		/* times that calls in a table may be another request's */
 	uint64_t nr_below_no_root;	/* samples that --root left out */
 	struct request_list summary;	/* its endpoints: of the requests that ended() was called for */
 };

@@ -118,6 +118,9 @@ struct group {
 	X(calls_inexact,                                                                            \
 	  "function was not counted all the time (--max-overhead, or its probe came late), or not in each process, or calls of it were lost: its numbers are marked ~", \
 	  "functions were not counted all the time (--max-overhead, or their probes came late), or not in each process, or calls of them were lost: their numbers are marked ~") \
+	X(roots_uncounted,                                                                          \
+	  "function that --root means is not counted: calls may be below it or not, numbers are marked ~; count it, too (record --calls)", \
+	  "functions that --root means are not counted: calls may be below them or not, numbers are marked ~; count them, too (record --calls)") \
 	X(calls_partial, "time calls were not counted: numbers of that time are marked ~",          \
 	  "times calls were not counted: numbers of those times are marked ~")                     \
 	X(unmatched_ends, "end of a request without its begin",                                    \

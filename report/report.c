@@ -132,7 +132,6 @@ static void sum_requests(struct report *r, struct sum *sum)
 	r->requests = *p;
 	r->requests.by = BY_REQUEST;
 	p->groups = first.groups;
-	p->tallies.nr_calls_doubtful = first.tallies.nr_calls_doubtful;
 }
 
 const struct profile *report_finish(struct report *r)
@@ -151,6 +150,7 @@ const struct profile *report_finish(struct report *r)
 	sum = sum_new(p, &resolve);
 	p->tallies.nr_other = r->gather.nr_other;
 	p->tallies.nr_filtered = r->gather.nr_filtered + sum_groups(sum, &r->gather);
+	sum_tell(sum, &p->tallies);
 	if (has_second(r))
 		sum_requests(r, sum);
 	sum_free(sum);

@@ -33,7 +33,8 @@ struct sum {
 	struct counted counted;
 	struct shapes shapes;
 	VEC(struct function_total) functions;	/* by function */
-	bool has_uncounted_root;		/* may be on a counted stack unseen: that has counted functions only */
+	/* Functions of --root that may be on a counted stack unseen: that has counted functions only. */
+	uint64_t nr_uncounted_roots;
 	uint32_t nr_inputs;
 	VEC(uint32_t) ranks;			/* of functions, by std_name */
 	VEC(uint32_t) touched;			/* functions that the group has */
@@ -43,6 +44,8 @@ struct sum {
 	bool is_lone;		/* of one of these nothing is known but the innermost functions */
 	double ns_per_weight;	/* of the group's samples; 0: they are left out, since calls have their time */
 	uint64_t nr_left_out;
+	uint64_t nr_doubtful, nr_elsewhere;	/* of all groups so far */
+	bool is_unrooted;	/* calls were left out of one, and may be below an uncounted root */
 };
 
 struct sum *sum_new(struct profile *p, struct resolve *r)
@@ -220,6 +223,7 @@ static void count_open(struct sum *t, const struct shape *shape, const struct st
 	t->is_lone |= shape->is_lone && s->weight;
 	f->is_of_unknown |= shape->is_of_unknown;
 	f->is_unrooted |= shape->is_left_out;
+	t->is_unrooted |= shape->is_left_out && t->nr_uncounted_roots;
 	f->calls.is_primitive_unknown |= shape->is_left_out && s->ncalls;
 }
 
@@ -229,7 +233,7 @@ static void count_stack(struct sum *t, struct group *g, const struct stack_weigh
 	bool has_calls = is_counted(t, stack);
 	struct stack_weight s = in_unit(t, stack, has_calls);
 
-	if (has_calls && (shape->is_open || (shape->has_innermost && t->has_uncounted_root)))
+	if (has_calls && (shape->is_open || (shape->has_innermost && t->nr_uncounted_roots)))
 		count_open(t, shape, &s);
 	if (shape->is_left_out || (!has_calls && !t->ns_per_weight)) {
 		t->nr_left_out += s.nr_samples;
@@ -350,7 +354,7 @@ static void tell_elsewhere(struct sum *t, uint32_t function)
 {
 	struct counting *c = &t->counted.functions.at[function];
 
-	t->profile->tallies.nr_calls_elsewhere += !c->is_told;
+	t->nr_elsewhere += !c->is_told;
 	c->is_told = true;
 }
 
@@ -388,7 +392,7 @@ static void move_totals(struct sum *t, struct group *g, const struct weights *w)
 	if (g->calls != COUNT_UNKNOWN && w->inputs & t->resolve->stacks->amiss)
 		g->is_inexact = true;
 	if (g->calls != COUNT_UNKNOWN)
-		t->profile->tallies.nr_calls_doubtful += w->nr_doubtful;
+		t->nr_doubtful += w->nr_doubtful;
 	move_callers(t, g);
 	vec_each(&t->touched, id)
 		t->functions.at[*id] = (struct function_total){ 0 };
@@ -460,8 +464,8 @@ uint64_t sum_groups(struct sum *t, struct gather *g)
 	grow_totals(t);
 	rank_functions(t);
 	/* Beside calls that have their time, as Python's, native functions are no part of the tables. */
-	t->has_uncounted_root = (!p->has_call_times || t->resolve->options->is_native) &&
-				counted_misses_root(&t->counted, t->resolve);
+	t->nr_uncounted_roots = !p->has_call_times || t->resolve->options->is_native ?
+					counted_nr_missed_roots(&t->counted, t->resolve) : 0;
 	vec_each(&g->groups, it) {
 		struct group *group = &it->group;
 
@@ -481,4 +485,11 @@ uint64_t sum_groups(struct sum *t, struct gather *g)
 	if (p->groups.nr)
 		qsort_r(p->groups.at, p->groups.nr, sizeof(*p->groups.at), by_weight, p);
 	return t->nr_left_out;
+}
+
+void sum_tell(const struct sum *s, struct tallies *t)
+{
+	t->nr_calls_doubtful = s->nr_doubtful;
+	t->nr_calls_elsewhere = s->nr_elsewhere;
+	t->nr_roots_uncounted = s->is_unrooted ? s->nr_uncounted_roots : 0;
 }

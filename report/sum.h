@@ -6,6 +6,7 @@
  *	sum = sum_new(&profile, &resolve);
  *	nr_filtered += sum_groups(sum, &gather);
  *	...
+ *	sum_tell(sum, &profile.tallies);
  *	sum_free(sum);
  */
 #ifndef REPORT_SUM_H
@@ -26,5 +27,7 @@ void sum_free(struct sum *s);
  * many samples were left out: by --root, or because calls were counted with their time.
  */
 uint64_t sum_groups(struct sum *s, struct gather *g);
+/* Why numbers of all tables so far are marked; other tallies are left alone. */
+void sum_tell(const struct sum *s, struct tallies *t);
 
 #endif

@@ -346,6 +346,38 @@ START_TEST(functions_that_were_not_counted_all_the_time_are_told)
 }
 END_TEST
 
+#define KERNEL_AT 0xffffffff81000010
+
+static const struct {
+	const char *root, *path, *want;
+	uint64_t nr;
+} roots[] = {
+	{ NULL, NULL, "/b - 1ms: 0xffffffff81000010 - 1 1, 0x10 - 0 1 | /a 2: main 2", 0 },
+	{ "main", NULL, "/a 2: main 2", 0 },
+	{ "0x10", NULL, "/b - 1ms: 0xffffffff81000010 - 1 1, 0x10 - 0 1 | /a ~0/?: main ~0/?", 1 },
+	{ "0x10", "^/b", "/b - 1ms: 0xffffffff81000010 - 1 1, 0x10 - 0 1", 0 },
+	/* what the kernel does calls nothing of the program's */
+	{ "0xffffffff8", NULL, "/b - 1ms: 0xffffffff81000010 - 1 1", 0 },
+};
+
+START_TEST(uncounted_functions_of_root_are_told_where_rows_are_marked)
+{
+	struct report_rig f;
+
+	setup(&f);
+	build(&f, "F1:main N1<0:1 B11:/a C11:1*2 E11 B11:/b");
+	builder_sample(&f.b, 10, 10, 11, (uint64_t[]){ PERF_CONTEXT_KERNEL, KERNEL_AT, PERF_CONTEXT_USER, 0x1010 }, 4);
+	f.options.resolve.root = roots[_i].root;
+	f.options.resolve.wants_callers = false;
+	if (roots[_i].path)
+		vec_push(&f.selection_options.path, roots[_i].path);
+	report_rig_run(&f);
+	ck_assert_str_eq(text_of(&f), roots[_i].want);
+	ck_assert_uint_eq(f.p->tallies.nr_roots_uncounted, roots[_i].nr);
+	report_rig_release(&f);
+}
+END_TEST
+
 /*
  * Its first request had ended before the probes were in it, the second one was underway: on a thread that the mark of that
  * is not of. The third one has all of its calls.
@@ -734,6 +766,7 @@ Suite *check_calls_suite(void)
 
 	tcase_add_loop_test(tc, calls_are_summed, 0, ARRAY_LEN(cases));
 	tcase_add_loop_test(tc, functions_that_were_not_counted_all_the_time_are_told, 0, ARRAY_LEN(told));
+	tcase_add_loop_test(tc, uncounted_functions_of_root_are_told_where_rows_are_marked, 0, ARRAY_LEN(roots));
 	tcase_add_test(tc, newcomers_requests_before_their_probes_are_marked);
 	tcase_add_test(tc, sampled_rows_stand_beside_timed_ones);
 	tcase_add_loop_test(tc, tables_without_timed_calls_have_their_samples, 0, ARRAY_LEN(beside));

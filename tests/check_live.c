@@ -265,6 +265,38 @@ START_TEST(memory_is_that_of_code)
 }
 END_TEST
 
+/* work() is counted, but not where it was sampled: below main(), which is not. */
+START_TEST(why_rows_are_marked_is_told_at_the_end)
+{
+	static const struct note_node node = { .node = 1, .function = 1 };
+	static const struct call_row row = { .node = 1, .ncalls = 2 };
+	struct note_function note = { .id = 1, .flags = FUNCTION_IS_NAMED, .file = "//anon", .name = "work" };
+	const struct tallies *told;
+	struct live_options o;
+	struct fixture f;
+	struct live l;
+	uint64_t i;
+
+	setup(&f);
+	builder_function(&f.b, &note);
+	builder_nodes(&f.b, &node, 1);
+	for (i = 0; i < 2; i++) {
+		builder_begin(&f.b, 10 * i + 1, 10, 10, 1, "/a");
+		builder_sample(&f.b, 10 * i + 2, 10, 10, (uint64_t[]){ CODE_AT, CODE_AT + 0x110 }, 2);
+		builder_calls(&f.b, 10 * i + 3, 10, 10, 0, &row, 1);
+		builder_end(&f.b, 10 * i + 4, 10, 10, 1);
+	}
+	f.root = _i ? "main" : NULL;
+	run_live(&f, &l, &o);
+	ck_assert_uint_eq(f.nr_lines, 2);
+	told = &live_describe(&l)->tallies;
+	ck_assert_uint_eq(told->nr_calls_elsewhere, !_i);
+	ck_assert_uint_eq(told->nr_roots_uncounted, _i);
+	live_release(&l);
+	teardown(&f);
+}
+END_TEST
+
 START_TEST(endpoints_beyond_the_limit_share_a_line)
 {
 	struct strings strings = { 0 };
@@ -343,6 +375,7 @@ Suite *check_live_suite(void)
 
 	tcase_add_loop_test(tc, each_line_is_the_report_s, 0, ARRAY_LEN(selections));
 	tcase_add_test(tc, memory_is_that_of_code);
+	tcase_add_loop_test(tc, why_rows_are_marked_is_told_at_the_end, 0, 2);
 	tcase_add_test(tc, endpoints_beyond_the_limit_share_a_line);
 	tcase_add_loop_test(tc, command_says_what_is_wrong, 0, ARRAY_LEN(errors));
 	suite_add_tcase(s, tc);
