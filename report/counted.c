@@ -42,7 +42,7 @@ void counted_learn(struct counted *c, struct resolve *r)
 		function = r->functions.at[place.first];
 		counted_grow(c, r->profile->functions.nr);
 		counting = &c->functions.at[function];
-		counting->is_counted = true;
+		counting->is_counted = c->has_any = true;
 		counting->is_inexact |= l->is_inexact;
 		counting->is_timed |= l->is_timed;
 		if (l->kind == LOCATION_NAMED)
@@ -73,11 +73,15 @@ bool counted_is_in(const struct counted *c, const struct resolve *r, uint32_t fu
 	return counting_inputs_are(counting->is_named ? &r->stacks->naming : &counting->inputs, inputs, nr_all);
 }
 
-uint64_t counted_nr_missed_roots(const struct counted *c, const struct resolve *r)
+uint64_t counted_nr_missed_roots(struct counted *c, struct resolve *r)
 {
 	uint64_t nr = 0;
 	size_t i;
 
+	if (!r->options->root || !c->has_any)
+		return 0;
+	resolve_sampled(r);
+	counted_grow(c, r->profile->functions.nr);
 	for (i = 0; i < r->is_root.nr; i++)
 		nr += r->is_root.at[i] && !c->functions.at[i].is_counted && !r->profile->functions.at[i].is_kernel;
 	return nr;

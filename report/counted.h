@@ -32,14 +32,18 @@ struct counted {
 	VEC(struct counted_place) places;
 	struct hashidx place_index;	/* by function */
 	size_t nr_locations;		/* of the stacks', that were looked at */
+	bool has_any;
 };
 
 void counted_release(struct counted *c);
 /* What is told to be inexact may be known already. */
 void counted_learn(struct counted *c, struct resolve *r);
 void counted_grow(struct counted *c, size_t nr_functions);
-/* How many functions that --root means are known whose calls are not counted, and may call others. After counted_grow(). */
-uint64_t counted_nr_missed_roots(const struct counted *c, const struct resolve *r);
+/*
+ * How many functions that --root means, and samples found, in these tables or not, have calls that are not counted, and
+ * may call what is. 0 where nothing is.
+ */
+uint64_t counted_nr_missed_roots(struct counted *c, struct resolve *r);
 /* Whether this code of the function is in a file where it is counted. */
 bool counted_is_at(const struct counted *c, struct resolve *r, uint32_t function, uint32_t location);
 /* Whether all these inputs (input_bit()), of nr_all that there are, count the function. */

@@ -232,6 +232,16 @@ struct place resolve_place(struct resolve *r, uint32_t location_id)
 	return place;
 }
 
+void resolve_sampled(struct resolve *r)
+{
+	for (; r->nr_resolved < r->stacks->locations.nr; r->nr_resolved++) {
+		const struct location *l = &r->stacks->locations.at[r->nr_resolved];
+
+		if (l->kind == LOCATION_CODE && !l->is_kernel)
+			resolve_place(r, (uint32_t)r->nr_resolved);
+	}
+}
+
 uint32_t resolve_module(struct resolve *r, uint32_t location)
 {
 	struct frame frame = frame_of_entry(r, &r->stacks->locations.at[location]);

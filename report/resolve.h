@@ -47,6 +47,7 @@ struct resolve {
 	struct hashidx asked_index;
 	VEC(struct asked_name) asked;
 	size_t nr_looked_at;		/* locations of which it is known whether they have such a name */
+	size_t nr_resolved;		/* locations that resolve_sampled() has been at */
 	VEC(struct place) places;	/* by location */
 	VEC(uint32_t) functions;	/* indexes in profile->functions */
 	VEC(bool) is_root;		/* by function */
@@ -62,6 +63,8 @@ void resolve_init(struct resolve *r, const struct resolve_options *options,
 void resolve_release(struct resolve *r);
 /* The functions of one location; nr is 1 at least. */
 struct place resolve_place(struct resolve *r, uint32_t location);
+/* All places of the program's that samples found, whether or not they are asked for: then r->is_root knows them. */
+void resolve_sampled(struct resolve *r);
 /* The path of the module that the location is in. */
 uint32_t resolve_module(struct resolve *r, uint32_t location);
 /*

@@ -461,11 +461,11 @@ uint64_t sum_groups(struct sum *t, struct gather *g)
 	vec_each(&g->groups, it)
 		vec_each(&it->weights.list, s)
 			shapes_learn(&t->shapes, s->node);
-	grow_totals(t);
-	rank_functions(t);
 	/* Beside calls that have their time, as Python's, native functions are no part of the tables. */
 	t->nr_uncounted_roots = !p->has_call_times || t->resolve->options->is_native ?
 					counted_nr_missed_roots(&t->counted, t->resolve) : 0;
+	grow_totals(t);
+	rank_functions(t);
 	vec_each(&g->groups, it) {
 		struct group *group = &it->group;
 

@@ -355,6 +355,8 @@ static const struct {
 	{ NULL, NULL, "/b - 1ms: 0xffffffff81000010 - 1 1, 0x10 - 0 1 | /a 2: main 2", 0 },
 	{ "main", NULL, "/a 2: main 2", 0 },
 	{ "0x10", NULL, "/b - 1ms: 0xffffffff81000010 - 1 1, 0x10 - 0 1 | /a ~0/?: main ~0/?", 1 },
+	/* whichever tables are asked for */
+	{ "0x10", "^/a", "/a ~0/?: main ~0/?", 1 },
 	{ "0x10", "^/b", "/b - 1ms: 0xffffffff81000010 - 1 1, 0x10 - 0 1", 0 },
 	/* what the kernel does calls nothing of the program's */
 	{ "0xffffffff8", NULL, "/b - 1ms: 0xffffffff81000010 - 1 1", 0 },
