@@ -132,19 +132,11 @@ static bool is_seen(const struct picture *pic, const struct box *b)
 
 /* ---- text ---- */
 
-/* Noncharacters at the end of the plane are UTF-8, and no XML. */
-static bool is_no_xml(const char *s)
+static void add_entities(struct str *b, const char *s, size_t len)
 {
-	return (uint8_t)s[0] == 0xef && (uint8_t)s[1] == 0xbf && (uint8_t)s[2] >= 0xbe;
-}
+	const char *end = s + len;
 
-static void add_xml(struct str *b, const char *bytes, size_t len)
-{
-	struct str shown = { 0 };
-	const char *s;
-
-	str_add_escaped(&shown, bytes, len);
-	for (s = str_cstr(&shown); *s; s++)
+	for (; s < end; s++)
 		if (*s == '&')
 			str_add(b, "&amp;");
 		else if (*s == '<')
@@ -153,10 +145,17 @@ static void add_xml(struct str *b, const char *bytes, size_t len)
 			str_add(b, "&gt;");
 		else if (*s == '"')
 			str_add(b, "&quot;");
-		else if (is_no_xml(s))
-			str_addf(b, "\\uff%02x", (uint8_t) * (s += 2) | 0x40);
 		else
 			str_add_char(b, *s);
+}
+
+/* What is no XML though it is UTF-8, as noncharacters, is not seen either. */
+static void add_xml(struct str *b, const char *bytes, size_t len)
+{
+	struct str shown = { 0 };
+
+	str_add_visible(&shown, bytes, len);
+	add_entities(b, str_cstr(&shown), shown.len);
 	str_release(&shown);
 }
 
@@ -190,21 +189,22 @@ static void add_label(struct str *b, const char *name, size_t len, double width)
 {
 	size_t nr_chars = width < 4 ? 0 : (size_t)((width - 4) / CHAR_WIDTH), nr = 0, at = 0,
 	       cut = 0;
+	struct str shown = { 0 };
 
-	while (at < len && nr <= nr_chars) {
-		size_t n = utf8_len(name + at, len - at);
-
+	str_add_visible(&shown, name, len);
+	while (at < shown.len && nr <= nr_chars) {
 		if (nr + 2 == nr_chars)
 			cut = at;
-		at += n ? n : 1;
+		at += utf8_len(shown.s + at, shown.len - at);
 		nr++;
 	}
-	if (at == len && nr <= nr_chars)
-		add_xml(b, name, len);
+	if (at == shown.len && nr <= nr_chars)
+		add_entities(b, str_cstr(&shown), shown.len);
 	else if (nr_chars >= 3) {
-		add_xml(b, name, cut);
+		add_entities(b, shown.s, cut);
 		str_add(b, "..");
 	}
+	str_release(&shown);
 }
 
 /* ---- drawing ---- */

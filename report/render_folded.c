@@ -34,7 +34,7 @@ static void add_frame(struct str *b, const char *s, size_t len)
 {
 	size_t i = b->len;
 
-	str_add_escaped(b, s, len);
+	str_add_visible(b, s, len);
 	for (; i < b->len; i++)
 		if (b->s[i] == ';')
 			b->s[i] = ':';

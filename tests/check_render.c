@@ -152,8 +152,9 @@ static void make_escapes(struct fake_profile *f)
 	g->path = strings_id_n(&f->strings, nul, sizeof(nul) - 1);
 	fake_sums(g, evil, MS, MS);
 	fake_sums(fake_group(f, BY_ENDPOINT, controls, ""), evil, MS, MS);
-	g = fake_group(f, BY_ENDPOINT, "/\xe2\x80\xa8/\xe2\x80\xae/\xc2\xa0", "");
+	g = fake_group(f, BY_ENDPOINT, "/\xe2\x80\xa8/\xe2\x80\xae/\xc2\xa0/\xef\xbf\xbe", "");
 	fake_sums(g, evil, MS, MS);
+	fake_stack(g, &evil, 1, MS);
 }
 
 /* No time, and every kind of table; the weight of one sample makes percall a fraction. */

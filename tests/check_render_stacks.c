@@ -112,6 +112,26 @@ START_TEST(speedscope_has_what_is_folded)
 }
 END_TEST
 
+/* What breaks a line, or turns what is seen round. */
+static void shows_no_invisible_text(int model, const struct renderer *r)
+{
+	static const char *const invisible[] = { "\xe2\x80\xa8", "\xe2\x80\xae", "\xc2\xa0", "\xef\xbf\xbe" };
+	size_t len, i;
+	char *text;
+
+	render_model((size_t)model, r, &text, &len);
+	for (i = 0; i < ARRAY_LEN(invisible); i++)
+		ck_assert_ptr_null(strstr(text, invisible[i]));
+	free(text);
+}
+
+START_TEST(what_is_not_seen_is_escaped)
+{
+	shows_no_invisible_text(_i, &render_folded);
+	shows_no_invisible_text(_i, &render_flamegraph);
+}
+END_TEST
+
 static const char *rendered_file(int i, const struct renderer *r)
 {
 	const char *path;
@@ -145,6 +165,7 @@ Suite *check_render_stacks_suite(void)
 	tcase_add_test(tc, callers_that_nobody_knows_have_no_node);
 	tcase_add_loop_test(tc, speedscope_has_what_its_schema_requires, 0, nr);
 	tcase_add_loop_test(tc, speedscope_has_what_is_folded, 0, nr);
+	tcase_add_loop_test(tc, what_is_not_seen_is_escaped, 0, nr);
 	suite_add_tcase(s, tc);
 	tcase_set_timeout(referee, 60);
 	tcase_add_loop_test(referee, flamegraph_draws_what_is_folded, 0, nr);
