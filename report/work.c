@@ -28,6 +28,30 @@ static bool answers_for_others(struct workers *ws, const struct worker *w)
 	return w->has_begun_of_others && is_handed_on(ws, w);
 }
 
+/* A thread that can run has been given a CPU by then, however busy the machine is. */
+enum { ALONE_NS = 1000 * 1000 * 1000 };
+
+/*
+ * Who answers what he has read himself hands nothing on. But where no other thread came by since he read it there may
+ * have been none to take it: while the others wait for a CPU.
+ */
+static bool tells_of_own(struct workers *ws, const struct ways *ways, uint32_t answered, uint64_t ns)
+{
+	if (answered == NO_SLOT || ns > ways->alone_ns + ALONE_NS)
+		return true;
+	return ws->open->slots.at[answered].request.begin_ns < ways->alone_ns;
+}
+
+static void note_thread(struct workers *ws, const struct worker *w, uint64_t ns)
+{
+	struct ways *ways = ways_of(ws, w);
+	uint32_t thread = worker_thread(ws, w);
+
+	if (ways->thread != thread)
+		ways->alone_ns = ns;
+	ways->thread = thread;
+}
+
 bool work_reads_for_others(struct workers *ws, const struct worker *w)
 {
 	return answers_for_others(ws, w) && w->nr_left >= w->nr_gone_on;
@@ -243,6 +267,7 @@ void work_up_to(struct workers *ws, const struct connection *c, struct worker *w
 	bool asks = m->flags & SOCKET_IS_OUTGOING && (m->kind == SOCKET_OUT || m->kind == SOCKET_OPEN);
 	uint32_t slot = w->slot;
 
+	note_thread(ws, w, m->ns);
 	if (is_asking(ws, w, m)) {
 		ask_on(ws, w, m);
 		return;
@@ -264,9 +289,11 @@ void work_claim(struct workers *ws, struct connection *c, const struct socket_ma
 	/* One that it has worked on already is its own, by whatever road that came. */
 	bool is_of_others = c->reader != worker_thread(ws, w) && (w->slot == NO_SLOT || w->slot != answered);
 
+	note_thread(ws, w, m->ns);
 	w->has_begun_of_others |= is_of_others;
 	ways->nr_begun_of_others += is_of_others;
-	count_of_late(&ways->nr_begun, &ways->nr_begun, &ways->nr_begun_of_others, ways->nr_begun);
+	if (is_of_others || tells_of_own(ws, ways, answered, m->ns))
+		count_of_late(&ways->nr_begun, &ways->nr_begun, &ways->nr_begun_of_others, ways->nr_begun);
 	c->is_claimed = true;
 	slot = answered_by(ws, c, w, is_of_others);
 	if (is_of_many(w))

@@ -22,7 +22,8 @@
  * One that reads several, works for all of them and then answers all, as the times tell, has worked for nobody, or where
  * they are of one path, for these: how much for each is not known.
  * Threads that answer for others, where that is done all the time, and after a read mostly go on with something
- * else, read for others, too: what such a thread does is always that one's which it answers next.
+ * else, read for others, too: what such a thread does is always that one's which it answers next. That it answers what it
+ * has read itself is no sign of the contrary while the others may be waiting for a CPU.
  *
  * Counted calls are numbers of single things. So where the rules above do no more than choose between requests that are
  * underway in the thread at a time, those have doubtful calls (enum call_doubt); as has who answers what others have

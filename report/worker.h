@@ -103,6 +103,8 @@ struct worker {
 /* Of a process, of late: what is older counts for half, a quarter ... */
 struct ways {
 	uint32_t nr_begun, nr_begun_of_others;	/* answers; of them to what the thread had not worked on before */
+	uint32_t thread;	/* of its last mark, and of all since then: */
+	uint64_t alone_ns;
 };
 
 /* How often a request of a path is handed to threads that neither read nor answer. */

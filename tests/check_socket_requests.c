@@ -765,6 +765,41 @@ START_TEST(rounds_tell_what_a_thread_does)
 }
 END_TEST
 
+/* One of those that read for each other has answered alone for so long. */
+static const struct {
+	const char *since, *round, *want;	/* the last one's requests */
+} alone[] = {
+	/* while none of the others gets a CPU: what it reads is for any of them still, and it works for what was read before */
+	{ ";in 11 5 GET /a", ";in 11 6 GET /b;sample 11;out 11 5 200;in 11 5 GET /a;out 11 6 200",
+	  "GET /a 200 1093-1097 s1 c3, GET /b 200 1095-1099 c1, GET /a 1098-? c0" },
+	/* for longer than any waits for one: it works for what it reads */
+	{ ";later 1001", ";in 11 6 GET /b;-;sample 11;-;in 11 5 GET /a;-;out 11 6 200;out 11 5 200;wait 11",
+	  "GET /b 200 1001001890-1001001896 s1 c4, GET /a 200 1001001894-1001001897 c4" },
+};
+
+START_TEST(one_of_a_pool_goes_on_alone)
+{
+	enum { NR_TOGETHER = 16, NR_ALONE = 200 };
+	struct str script = { 0 };
+	struct outcome o;
+	const char *text;
+	uint32_t i;
+
+	str_add(&script, "new 11 5;new 12 6");
+	for (i = 0; i < NR_TOGETHER; i++)
+		str_add(&script, ";in 11 5 GET /a;in 12 6 GET /b;out 12 5 200;wait 12;out 11 6 200;wait 11");
+	str_add(&script, alone[_i].since);
+	for (i = 0; i < NR_ALONE; i++)
+		str_add(&script, alone[_i].round);
+	run(&o, 0, str_cstr(&script));
+	text = str_cstr(&o.text);
+	ck_assert_uint_ge(strlen(text), strlen(alone[_i].want));
+	ck_assert_str_eq(text + strlen(text) - strlen(alone[_i].want), alone[_i].want);
+	str_release(&script);
+	outcome_release(&o);
+}
+END_TEST
+
 /* A loop that reads from all, and then works for one after the other, each right before its answer, asks another server. */
 static const struct {
 	const char *last, *want;	/* behind its rounds, and what comes of that */
@@ -1358,6 +1393,7 @@ Suite *check_socket_requests_suite(void)
 	tcase_add_loop_test(tc, many_begins_between_two_marks, 0, 2);
 	tcase_add_test(tc, many_samples_between_two_marks);
 	tcase_add_loop_test(tc, rounds_tell_what_a_thread_does, 0, ARRAY_LEN(rounds));
+	tcase_add_loop_test(tc, one_of_a_pool_goes_on_alone, 0, ARRAY_LEN(alone));
 	tcase_add_loop_test(tc, loops_begin_in_turn, 0, ARRAY_LEN(askings));
 	tcase_add_loop_test(tc, calls_are_in_doubt, 0, ARRAY_LEN(doubts));
 	tcase_add_test(tc, http_alone_is_taken_where_asked_for);
