@@ -85,7 +85,7 @@ static uint32_t answered_by(struct workers *ws, const struct connection *c, cons
 		return is_handed || w->nr_owed == 1 || worker_answers_at_once(w) ? answered : NO_SLOT;
 	if (ws->open->slots.at[w->slot].is_answered || w->answer_ns / 2 > w->read_ns)
 		return answered;
-	return !is_handed && w->read_ns / 2 > w->answer_ns ? w->slot : NO_SLOT;
+	return !is_handed && worker_works_at_reads(w) ? w->slot : NO_SLOT;
 }
 
 /* ---- loops that read, and begin with what they have read later, one after the other ---- */

@@ -368,9 +368,19 @@ void worker_note_turn(struct worker *w, const struct socket_mark *m)
 /* So many of each say how they compare. */
 enum { WORK_MIN = 8 };
 
+static bool is_longer(const struct work *a, const struct work *b)
+{
+	return a->ns * b->nr > 8 * b->ns * a->nr;
+}
+
 static bool is_much_longer(const struct work *a, const struct work *b)
 {
-	return a->nr >= WORK_MIN && b->nr >= WORK_MIN && a->ns / a->nr > 8 * (b->ns / b->nr);
+	return a->nr >= WORK_MIN && b->nr >= WORK_MIN && is_longer(a, b);
+}
+
+bool worker_works_at_reads(const struct worker *w)
+{
+	return w->read_ns / 2 > w->answer_ns && !is_longer(&w->turning, &w->reading);
 }
 
 bool worker_works_for_many(const struct worker *w)

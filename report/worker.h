@@ -178,6 +178,8 @@ struct held_samples *worker_hold(struct workers *ws, uint32_t thread, bool is_pa
 void worker_note_turn(struct worker *w, const struct socket_mark *m);
 /* Counts one of a and b, of which there are nr. */
 void count_of_late(uint32_t *which, uint32_t *a, uint32_t *b, uint32_t nr);
+/* It works for what it has read behind the read: there is more than what reading takes, and less before answers. */
+bool worker_works_at_reads(const struct worker *w);
 /* It reads from many, works for all of them, and then answers many. */
 bool worker_works_for_many(const struct worker *w);
 /* The same, with the one that it has read last, too: all that it reads together it answers before it waits (uvloop). */

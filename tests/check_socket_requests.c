@@ -319,6 +319,9 @@ static const struct {
 	/* a loop that reads from all, and then answers all, works on each when it has read it, and when it answers */
 	{ "new 11 5;new 11 6;in 11 5 GET /a;sample 11;in 11 6 GET /b;sample 11;sample 11;out 11 5 200;out 11 6 200;wait 11",
 	  "GET /a 200 3-8 s1 c2, GET /b 200 5-9 s2 c5", 0 },
+	/* ... unless what it does between the last read and the first answer is much more: that is for any */
+	{ "new 11 5;new 11 6;in 11 5 GET /a;-;in 11 6 GET /b;sample 11;later 1;out 11 5 200;out 11 6 200;wait 11",
+	  "GET /a 200 3-1000007 c2, GET /b 200 5-1000008 c2", 1 },
 	/* a proxy: what comes from the connection that it opened is for the request that asked */
 	{ "new 11 5;in 11 5 GET /a;up 11 9;out 11 9;wait 11;sample 11;in 11 9;sample 11;out 11 5 200;wait 11",
 	  "GET /a 200 2-9 s1 c6", 1 },
