@@ -240,9 +240,8 @@ for way in ("fresh", "alike") if IS_SANITIZED else ("workers", "fresh", "alike")
         check(nr_right == nr, "%s: calls in the wrong request: %r" % (way, calls))
         # Who takes from a queue may have cleaned up behind the answer before.
         check(nr_sure > 0.9 * nr or way == "workers", "%s: of %d requests' calls only those of %d are called exact" % (way, nr, nr_sure))
-    # Until it has shown that these threads read for each other there may be some; and while one of them does it all, since the
-    # others do not get a CPU: with nine other programs on two of them up to 21 of 3200 in 200 runs, once 76.
-    check(nr_right >= 0.95 * (nr - nr_outside), "%s: calls in the wrong request: %r" % (way, calls))
+    # Until it has shown that these threads read for each other there may be some.
+    check(nr_right >= 0.99 * (nr - nr_outside), "%s: calls in the wrong request: %r" % (way, calls))
     check(nr_right >= 0.9 * nr, "%s: what could be known is outside: %r" % (way, calls))
     stop(server)
     step("%s: of %d calls %d in the right request, %d outside, %d called exact" % (way, nr, nr_right, nr_outside, nr_sure))
