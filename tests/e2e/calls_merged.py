@@ -11,7 +11,7 @@ target = build("e2e_forks.c")
 
 
 def record(name, *args, nr=30):
-    wperf("record", "-q", "--marker", "func:work", "-o", path(name), *args, "--", target, "calls", str(nr), "5")
+    wperf("record", "-q", "--max-overhead", "100", "--marker", "func:work", "-o", path(name), *args, "--", target, "calls", str(nr), "5")
     return path(name)
 
 
@@ -64,7 +64,7 @@ step("several recordings: ~ where one of them did not count")
 copy = path("copy")
 shutil.copy(target, copy)
 processes = [start(program, "forever", stdout=subprocess.DEVNULL) for program in (target, copy)]
-recording = Recording("-p", ",".join(str(p.pid) for p in processes), "--marker", "none", "--calls", "work@" + target)
+recording = Recording("-p", ",".join(str(p.pid) for p in processes), "--marker", "none", "--max-overhead", "100", "--calls", "work@" + target)
 time.sleep(1)
 recording.stop()
 for p in processes:
