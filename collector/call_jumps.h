@@ -11,11 +11,14 @@
  * How long a table is stands nowhere: it is read up to the first entry that leads elsewhere. What stands behind it may be
  * taken for some more entries, and a jump from a part with no name may be another function's that calls this one last. So
  * these jumps are no more than possible. Where a table of distances cannot be read, or there is too much code to be looked
- * at, or too many entries, they may lead anywhere.
+ * at, or too many entries, they may lead anywhere. So may a jump that adds up something else, and one that is not understood
+ * if an instruction takes an address in the function, which may be what it begins from.
  *
  * By an address from a table a function may also be called last: that of a table that is filled at run time, of a member.
  * But a label's address stands in an instruction of the function, or in a table whose address, or in a constant that is
- * read, and these are looked at, be the table in the file, on the stack or filled in later. A function has no labels that
+ * read, and these are looked at, be the table in the file, on the stack or filled in later. And whatever is between the
+ * entries of a table in the file, and wherever its entries are counted from: a word that has an address in the function's
+ * midst is a label's. In a file with a fixed address some number may look like one. A function has no labels that
  * has none but its begin: that is the function, which may call itself. A function that has some may call others last by
  * tables that it is given: a jump's table is taken for its own if an instruction puts the address of a table of labels
  * into the jump's register, or if the table or its address is kept on the stack; not if the address is read from
@@ -48,6 +51,8 @@ struct call_code {
 	VEC(const struct image_symbol *) cold;	/* the parts that were moved away, by name */
 	VEC(uint64_t) entered;	/* call_midst.c's, once the file is_read: where calls and jumps of others lead */
 	bool is_read;
+	VEC(struct python_pointer) pointers;	/* words that have an address with code, by that: call_jumps.c's, once has_pointers */
+	bool has_pointers;
 	Elf *elf;
 };
 
@@ -63,9 +68,9 @@ enum call_jumps_way {
 };
 
 /* Of the jump at off, in the file, in that function of known size, or in a part of it. Pure. */
-enum call_jumps_way call_jumps_way(const struct call_code *c, const struct image_symbol *sym, uint64_t off);
+enum call_jumps_way call_jumps_way(struct call_code *c, const struct image_symbol *sym, uint64_t off);
 
 /* Of the function with that symbol, of len bytes. Pure. */
-void call_jumps_find(const struct call_code *c, const struct image_symbol *sym, uint64_t len, struct call_jumps *ret);
+void call_jumps_find(struct call_code *c, const struct image_symbol *sym, uint64_t len, struct call_jumps *ret);
 
 #endif

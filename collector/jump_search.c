@@ -4,6 +4,8 @@
 #include <Zydis/Utils.h>
 #include <string.h>
 
+#include "collector/retpoline.h"
+
 /*
  * Code that has no name is followed through so many blocks, and no more bytes of code are looked at: behind these, jumps may
  * lead anywhere. Longer parts are a mistake of the file's. Jumps by addresses add at most 5 different numbers; of a
@@ -147,13 +149,18 @@ void jump_search_note_disp(struct jump_search *s, uint64_t disp)
 		vec_push(&s->disps, disp);
 }
 
+static bool is_asked(const struct jump_search *s, const struct python_insn *jump)
+{
+	return s->asked && python_code_off(&s->c->bytes, jump->vaddr) == s->asked;
+}
+
 /*
  * Whatever the table's address is made of: what stands in the operand may be part of it, or behind it. Without an index it
  * is a vtable's, or a struct's, or labels are gone through one by one, or the index was added before.
  */
-static void note_pointers(struct jump_search *s, const struct python_insn *jump, const struct python_insn *reader)
+static void note_pointers(struct jump_search *s, const struct python_insn *jump, const struct python_insn *reader,
+			  const ZydisDecodedOperand *from)
 {
-	const ZydisDecodedOperand *from = &reader->operands[reader != jump];
 	uint64_t table = table_of(s, from);
 
 	jump_search_note_disp(s, 0);
@@ -161,7 +168,7 @@ static void note_pointers(struct jump_search *s, const struct python_insn *jump,
 		vec_push(&s->tables, table);
 	else if (from->mem.base != ZYDIS_REGISTER_RIP)
 		jump_search_note_disp(s, (uint64_t)from->mem.disp.value);
-	if (!s->asked || python_code_off(&s->c->bytes, jump->vaddr) != s->asked)
+	if (!is_asked(s, jump))
 		return;
 	s->table = table;
 	if (from->mem.index != ZYDIS_REGISTER_NONE && from->mem.base != ZYDIS_REGISTER_NONE)
@@ -173,20 +180,111 @@ static void note_pointers(struct jump_search *s, const struct python_insn *jump,
 		s->table = python_insn_address(jump);
 }
 
+/* What reads the distance of 32 bits that is in the register; NULL: something else is. */
+static const struct python_insn *distance_reader(const struct jump_search *s, ZydisRegister r, const struct python_insn *before)
+{
+	const struct python_insn *i = writer_of(s, &r, before);
+
+	if (!i || (i->in.mnemonic != ZYDIS_MNEMONIC_MOVSXD && i->in.mnemonic != ZYDIS_MNEMONIC_CDQE))
+		return NULL;
+	if (is_of(i, ZYDIS_MNEMONIC_MOVSXD))
+		return i;
+	r = i->in.mnemonic == ZYDIS_MNEMONIC_CDQE ? ZYDIS_REGISTER_EAX : i->operands[1].reg.value;
+	i = writer_of(s, &r, i);
+	return i && is_of(i, ZYDIS_MNEMONIC_MOV) && i->operands[1].size == 32 ? i : NULL;
+}
+
+/* One register before one instruction, another one before another. */
+static bool is_same(const struct jump_search *s, ZydisRegister a, const struct python_insn *before_a, ZydisRegister b,
+		    const struct python_insn *before_b)
+{
+	const struct python_insn *wrote_a = writer_of(s, &a, before_a), *wrote_b = writer_of(s, &b, before_b);
+	uint64_t taken = wrote_a ? address_taken(s, wrote_a) : 0;
+
+	if (taken && wrote_b)
+		return taken == address_taken(s, wrote_b);
+	return wrote_a == wrote_b && whole(a) == whole(b);
+}
+
+static bool is_from_table(const struct jump_search *s, const struct python_insn *sum, ZydisRegister table, ZydisRegister distance)
+{
+	const struct python_insn *reader = distance_reader(s, distance, sum);
+
+	return reader && (is_same(s, reader->operands[1].mem.base, reader, table, sum) ||
+			  is_same(s, reader->operands[1].mem.index, reader, table, sum));
+}
+
+/* A table's address, and a distance from there that it has. */
+static bool is_own_sum(const struct jump_search *s, const struct python_insn *sum)
+{
+	const ZydisDecodedOperand *o = sum->operands;
+	ZydisRegister a, b;
+
+	if (sum->in.mnemonic == ZYDIS_MNEMONIC_ADD && o[1].type == ZYDIS_OPERAND_TYPE_REGISTER) {
+		a = o[0].reg.value;
+		b = o[1].reg.value;
+	} else if (is_of(sum, ZYDIS_MNEMONIC_LEA) && o[1].mem.scale == 1 && !o[1].mem.disp.value) {
+		a = o[1].mem.base;
+		b = o[1].mem.index;
+	} else {
+		return false;
+	}
+	return is_from_table(s, sum, a, b) || is_from_table(s, sum, b, a);
+}
+
+static bool is_sum(const struct python_insn *i)
+{
+	return i->in.mnemonic == ZYDIS_MNEMONIC_ADD ||
+	       (is_of(i, ZYDIS_MNEMONIC_LEA) && i->operands[1].mem.base != ZYDIS_REGISTER_RIP);
+}
+
+/* To what is in a register; ZYDIS_REGISTER_NONE: somewhere. */
+static void note_register(struct jump_search *s, const struct python_insn *jump, ZydisRegister r)
+{
+	const struct python_insn *i = r ? writer_of(s, &r, jump) : NULL;
+
+	if (i && is_of(i, ZYDIS_MNEMONIC_MOV)) {
+		note_pointers(s, jump, i, &i->operands[1]);
+	} else if (i ? is_own_sum(s, i) : (jump->in.attributes & ZYDIS_ATTRIB_HAS_NOTRACK) != 0) {
+		s->has_sums = true;
+	} else {
+		bool is_clear = i && address_taken(s, i);
+
+		jump_search_note_disp(s, 0);
+		s->has_other_sums |= i && is_sum(i);
+		s->has_unclear |= !is_clear;
+		s->is_unclear |= !is_clear && is_asked(s, jump);
+	}
+}
+
+/* To what was pushed right before. */
+static void note_pushed(struct jump_search *s, const struct python_insn *jump)
+{
+	const struct python_insn *push = s->nr ? &s->last[(s->nr - 1) % JUMP_SEARCH_LAST] : NULL;
+	const ZydisDecodedOperand *from = push && push->in.mnemonic == ZYDIS_MNEMONIC_PUSH ? &push->operands[0] : NULL;
+
+	if (from && from->type == ZYDIS_OPERAND_TYPE_MEMORY)
+		note_pointers(s, jump, push, from);
+	else
+		note_register(s, jump, from && from->type == ZYDIS_OPERAND_TYPE_REGISTER ? from->reg.value : ZYDIS_REGISTER_NONE);
+}
+
+static void note_retpoline(struct jump_search *s, const struct python_insn *jump, ZydisRegister by)
+{
+	if (by)
+		note_register(s, jump, by);
+	else
+		note_pushed(s, jump);
+}
+
 static void note_indirect(struct jump_search *s, const struct python_insn *jump)
 {
 	const ZydisDecodedOperand *to = &jump->operands[0];
-	ZydisRegister r = to->type == ZYDIS_OPERAND_TYPE_REGISTER ? to->reg.value : ZYDIS_REGISTER_NONE;
-	const struct python_insn *i = r ? writer_of(s, &r, jump) : NULL;
 
 	if (to->type == ZYDIS_OPERAND_TYPE_MEMORY)
-		note_pointers(s, jump, jump);
-	else if (i && is_of(i, ZYDIS_MNEMONIC_MOV))
-		note_pointers(s, jump, i);
-	else if (i ? i->in.mnemonic == ZYDIS_MNEMONIC_ADD ||
-			     (is_of(i, ZYDIS_MNEMONIC_LEA) && i->operands[1].mem.base != ZYDIS_REGISTER_RIP) :
-		     (jump->in.attributes & ZYDIS_ATTRIB_HAS_NOTRACK) != 0)
-		s->has_sums = true;
+		note_pointers(s, jump, jump, to);
+	else
+		note_register(s, jump, to->reg.value);
 }
 
 static bool is_jump(const struct python_insn *i)
@@ -194,17 +292,47 @@ static bool is_jump(const struct python_insn *i)
 	return i->in.meta.category == ZYDIS_CATEGORY_COND_BR || i->in.meta.category == ZYDIS_CATEGORY_UNCOND_BR;
 }
 
+static void note_fixed(struct jump_search *s, const struct python_insn *i)
+{
+	uint64_t to = python_insn_address(i);
+	bool is_elsewhere = !jump_search_is_known(s, to);
+	ZydisRegister by;
+
+	if (is_elsewhere && retpoline_at(&s->c->bytes, to, &by)) {
+		if (!s->is_nameless)
+			note_retpoline(s, i, by);
+		return;
+	}
+	if (!is_in(&s->function, i->vaddr))
+		jump_search_note(s, to);
+	if (is_elsewhere && !is_function(s, to))
+		vec_push(&s->starts, to);
+}
+
 static void note_jump(struct jump_search *s, const struct python_insn *i)
 {
-	bool is_fixed = i->operands[0].type == ZYDIS_OPERAND_TYPE_IMMEDIATE;
-	uint64_t to = is_fixed ? python_insn_address(i) : 0;
-
-	if (!is_fixed && !s->is_nameless)
+	if (i->operands[0].type == ZYDIS_OPERAND_TYPE_IMMEDIATE)
+		note_fixed(s, i);
+	else if (!s->is_nameless)
 		note_indirect(s, i);
-	else if (is_fixed && !is_in(&s->function, i->vaddr))
-		jump_search_note(s, to);
-	if (is_fixed && !jump_search_is_known(s, to) && !is_function(s, to))
-		vec_push(&s->starts, to);
+}
+
+/* A call of what is inside may be the inside of a jump. */
+static void note_call(struct jump_search *s, const struct python_insn *i)
+{
+	ZydisRegister by;
+
+	if (!s->is_nameless && i->operands[0].type == ZYDIS_OPERAND_TYPE_IMMEDIATE && is_in(&s->function, python_insn_address(i)) &&
+	    retpoline_at(&s->c->bytes, i->vaddr, &by))
+		note_retpoline(s, i, by);
+}
+
+/* Which may be an address, or added to one. */
+static uint64_t number_in(const ZydisDecodedOperand *o)
+{
+	if (o->type == ZYDIS_OPERAND_TYPE_MEMORY)
+		return (uint64_t)o->mem.disp.value;
+	return o->type == ZYDIS_OPERAND_TYPE_IMMEDIATE && !o->imm.is_relative ? o->imm.value.u : 0;
 }
 
 /* Where the file has a fixed address, numbers may be addresses. */
@@ -228,6 +356,8 @@ static void note_addresses(struct jump_search *s, const struct python_insn *i)
 			vec_push(&s->read, (struct taken_address){ (uint64_t)o->mem.disp.value, ZYDIS_REGISTER_NONE });
 		} else if (is_fixed && o->type == ZYDIS_OPERAND_TYPE_IMMEDIATE && i->in.mnemonic == ZYDIS_MNEMONIC_MOV) {
 			vec_push(&s->read, (struct taken_address){ o->imm.value.u, in });
+		} else if (is_fixed && jump_search_is_known(s, number_in(o))) {
+			vec_push(&s->read, (struct taken_address){ number_in(o), ZYDIS_REGISTER_NONE });
 		}
 	}
 }
@@ -257,6 +387,8 @@ static unsigned int look_at(struct jump_search *s, uint64_t vaddr)
 		s->nr = 0;
 		return 0;
 	}
+	if (i->in.meta.category == ZYDIS_CATEGORY_CALL)
+		note_call(s, i);
 	if (is_jump(i))
 		note_jump(s, i);
 	else if (is_handler(s, i))
@@ -328,6 +460,7 @@ void jump_search_named(struct jump_search *s, const char *name)
 	size_t i;
 
 	add_cold(s, name);
+	s->nr_named = s->elsewhere.nr;
 	look_through(s, &s->function);
 	for (i = 0; i < s->elsewhere.nr; i++)
 		look_through(s, &(struct code_range){ s->elsewhere.at[i].begin, s->elsewhere.at[i].end });
@@ -336,12 +469,9 @@ void jump_search_named(struct jump_search *s, const char *name)
 
 void jump_search_all(struct jump_search *s, const char *name)
 {
-	size_t nr;
-
 	jump_search_named(s, name);
-	nr = s->elsewhere.nr;
 	s->is_nameless = true;
-	while (s->starts.nr && s->elsewhere.nr - nr < FOLLOWED_MAX && s->bytes < CODE_BYTES_MAX)
+	while (s->starts.nr && s->elsewhere.nr - s->nr_named < FOLLOWED_MAX && s->bytes < CODE_BYTES_MAX)
 		follow(s, s->starts.at[--s->starts.nr]);
 	s->is_cut |= s->starts.nr || s->bytes >= CODE_BYTES_MAX;
 }

@@ -34,14 +34,17 @@ struct jump_search {
 	struct code_range function;
 	uint64_t asked;			/* a jump, in the file; 0: none */
 	uint64_t first;			/* the lowest place that is jumped to, from the function's first byte on */
-	VEC(struct code_range) elsewhere;	/* code of the function's that stands there */
+	VEC(struct code_range) elsewhere;	/* code of the function's that stands there: */
+	size_t nr_named;		/* these have its name, behind them others may have come */
 	VEC(uint64_t) starts;		/* places there that jumps lead to, not followed yet */
 	VEC(struct taken_address) named;	/* addresses that instructions take: of tables, for some */
 	VEC(struct taken_address) read;	/* and those that they read, or have as numbers */
 	uint64_t from_stack;		/* registers that are given an address on the stack, or what was kept there: bits */
 	VEC(uint64_t) tables;		/* those of tables that jumps name */
 	VEC(uint64_t) disps;		/* of jumps by addresses that they read: what is added to tables of them */
-	bool has_sums;			/* it jumps by a table of distances from the table */
+	bool has_sums;			/* it jumps by a table of distances from the table, */
+	bool has_other_sums;		/* by the sum of something else, */
+	bool has_unclear;		/* or in a way that is not understood, these sums among them */
 	uint64_t bytes;			/* looked at */
 	bool is_cut;			/* there is more */
 
@@ -51,6 +54,7 @@ struct jump_search {
 	uint64_t base;			/* the table whose entry it takes: one whose address it was just given, */
 	uint64_t bases;			/* or one whose address is in one of these registers, in bits, */
 	bool is_stack;			/* or it is on the stack, or its address is */
+	bool is_unclear;		/* it has none that is known of */
 
 	/* While code is looked at: */
 	struct python_insn last[JUMP_SEARCH_LAST];

@@ -16,6 +16,36 @@ static int by_vaddr(const void *a, const void *b)
 	return x->vaddr < y->vaddr ? -1 : x->vaddr > y->vaddr;
 }
 
+static void add_relative(struct python_code *c, uint64_t vaddr)
+{
+	const void *at = python_code_at(c, vaddr, sizeof(uint64_t), 0);
+	struct python_pointer p = { .vaddr = vaddr };
+
+	if (!at)
+		return;
+	memcpy(&p.to, at, sizeof(p.to));
+	vec_push(&c->moved, p);
+}
+
+/* An address of one, then bits for the 63 words behind, again and again (gABI, "Relative Relocation Table"). */
+static void read_packed(struct python_code *c, const Elf_Data *data)
+{
+	uint64_t at = 0, word, i, bit;
+
+	for (i = 0; data && i + sizeof(word) <= data->d_size; i += sizeof(word)) {
+		memcpy(&word, (const char *)data->d_buf + i, sizeof(word));
+		if (!(word & 1)) {
+			add_relative(c, word);
+			at = word + sizeof(word);
+			continue;
+		}
+		for (bit = 1; bit < 64; bit++)
+			if (word >> bit & 1)
+				add_relative(c, at + (bit - 1) * sizeof(word));
+		at += 63 * sizeof(word);
+	}
+}
+
 static void read_moved(struct python_code *c, Elf *elf)
 {
 	Elf_Scn *scn = NULL;
@@ -26,7 +56,11 @@ static void read_moved(struct python_code *c, Elf *elf)
 		GElf_Rela rela;
 		int i;
 
-		if (!gelf_getshdr(scn, &shdr) || shdr.sh_type != SHT_RELA)
+		if (!gelf_getshdr(scn, &shdr))
+			continue;
+		if (shdr.sh_type == SHT_RELR)
+			read_packed(c, elf_rawdata(scn, NULL));
+		if (shdr.sh_type != SHT_RELA)
 			continue;
 		data = elf_getdata(scn, NULL);
 		for (i = 0; data && gelf_getrela(data, i, &rela); i++)

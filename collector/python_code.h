@@ -24,7 +24,7 @@ struct python_code {
 	const uint8_t *bytes;	/* the file's, lent from the Elf */
 	size_t len;
 	VEC(GElf_Phdr) segments;
-	VEC(struct python_pointer) moved;	/* R_X86_64_RELATIVE, by address */
+	VEC(struct python_pointer) moved;	/* R_X86_64_RELATIVE, and packed ones, by address */
 };
 
 /* The Elf must stay open and be mapped or read whole. False: libelf cannot read it. */

@@ -38,16 +38,33 @@ enum { BASE = 0x1000, FUNCTION = 0x1000, OTHER = 0x1040, COLD = 0x1060, TABLE = 
 #define MOV_TABLE_OF_ARGUMENT 0x48, 0x8b, 0x17
 #define MOV_KEPT_TABLE 0x48, 0x8b, 0x54, 0x24, 8
 #define BY_ANOTHER_ADDRESS 0xff, 0x24, 0xc6
+/* jmp *%rax; cmove %rcx,%rax; sub %rdx,%rax; lea FUNCTION(%rip),%rcx behind `at` bytes; mov $FUNCTION + to,%eax */
+#define BY_RAX 0xff, 0xe0
+#define OR_RCX 0x48, 0x0f, 0x44, 0xc1
+#define SUB_RDX 0x48, 0x29, 0xd0
+#define LEA_BEGIN(at) 0x48, 0x8d, 0x0d, (uint8_t)(-(at) - 7), 0xff, 0xff, 0xff
+#define NUMBER(to) 0xb8, (to), 0x10, 0, 0
+/* movslq (%rdx,%rax,4),%rax; add %rcx,%rax; jmp *%rax; the same by mov (%rdx,%rax,4),%eax; cltq */
+#define BY_OTHER_SUM 0x48, 0x63, 0x04, 0x82, 0x48, 0x01, 0xc8, 0xff, 0xe0
+#define BY_SUM_CLTQ 0x8b, 0x04, 0x82, 0x48, 0x98, 0x48, 0x01, 0xd0, 0xff, 0xe0
+/* lea TABLE + 8(%rip),%rdx, behind a nop; shl $4,%rax; mov (%rdx,%rax),%rax */
+#define LEA_TABLE_END 0x48, 0x8d, 0x15, TABLE - FUNCTION, 0, 0, 0
+#define OF_STRUCT 0x48, 0xc1, 0xe0, 4, 0x48, 0x8b, 0x04, 0x02
+/* jmp COLD, behind `at` bytes, and what stands there: call 1f; 2: jmp 2b; 1: mov %rax,(%rsp); ret; or 1: lea 8(%rsp),%rsp; ret */
+#define JMP_COLD(at) 0xe9, COLD - FUNCTION - (at) - 5, 0, 0, 0
+#define THUNK 0xe8, 2, 0, 0, 0, 0xeb, 0xfe, 0x48, 0x89, 0x04, 0x24, 0xc3
+#define THUNK_OF_PUSHED 0xe8, 2, 0, 0, 0, 0xeb, 0xfe, 0x48, 0x8d, 0x64, 0x24, 8, 0xc3
 /* je, jmp COLD, behind `at` bytes of the function; jmp to there from the begin of COLD */
 #define JE_COLD(at) 0x0f, 0x84, COLD - FUNCTION - (at) - 6, 0, 0, 0
 #define JMP_BACK(to) 0xeb, (uint8_t)(FUNCTION + (to) - COLD - 2)
 
 static const struct a_case {
 	const char *what;
-	uint8_t function[32], cold[8];
+	uint8_t function[32], cold[16];
 	int32_t distances[4];	/* from TABLE; 0: none */
 	uint64_t addresses[4];
 	bool is_moved;		/* the dynamic linker makes them */
+	bool is_fixed;
 	bool is_stripped;	/* what was moved away has no name */
 	uint64_t cold_size;	/* 0: as long as it is */
 	uint64_t first;
@@ -88,6 +105,29 @@ static const struct a_case {
 	{ .what = "a member function", .function = { LEA_TABLE(0), BY_MEMBER }, .first = UINT64_MAX },
 	{ .what = "a vtable", .function = { 0xff, 0x60, 0x10 }, .first = UINT64_MAX },
 	{ .what = "a pointer", .function = { 0x48, 0x8b, 0x07, 0xff, 0xe0 }, .first = UINT64_MAX },
+	{ .what = "a label, or what was in rcx", .function = { LABEL(4), OR_RCX, BY_RAX }, .first = 0 },
+	{ .what = "a label, or the begin", .function = { LABEL(4), LEA_BEGIN(7), OR_RCX, BY_RAX }, .first = 0 },
+	{ .what = "a pointer in an unknown register", .function = { BY_RAX }, .first = UINT64_MAX },
+	{ .what = "the same, its own address is taken", .function = { LEA_BEGIN(0), 0xe8, 0, 1, 0, 0, BY_RAX }, .first = 0 },
+	{ .what = "a label, less something", .function = { LABEL(4), SUB_RDX, BY_RAX }, .first = 0 },
+	{ .what = "a label as a number", .function = { NUMBER(9), OR_RCX, BY_RAX }, .is_fixed = true, .first = 0 },
+	{ .what = "distances from another place", .function = { LEA_TABLE(0), LEA_BEGIN(7), BY_OTHER_SUM }, .distances = { -0x70, 0x1000 }, .first = 0 },
+	{ .what = "a switch, not optimized", .function = { LEA_TABLE(0), 0x8b, 0x04, 0x82, 0x48, 0x98, LEA_TABLE(12), 0x48, 0x01, 0xd0, BY_RAX },
+	  .distances = { -0x70, 0x1000 }, .first = 16 },
+	{ .what = "a switch, extended on its own", .function = { LEA_TABLE(0), BY_SUM_CLTQ }, .distances = { -0x70, 0x1000 }, .first = 16 },
+	{ .what = "labels in structs", .function = { LEA_TABLE(0), OF_STRUCT, BY_RAX }, .addresses = { FUNCTION, 0, FUNCTION + 17 },
+	  .is_moved = true, .first = 0 },
+	{ .what = "labels in structs, at fixed addresses", .function = { LEA_TABLE(0), OF_STRUCT, BY_RAX },
+	  .addresses = { FUNCTION + 16, 0, FUNCTION + 7 }, .is_fixed = true, .first = 7 },
+	{ .what = "labels, from the last on", .function = { NOP, LEA_TABLE_END, BY_POINTER }, .addresses = { FUNCTION + 7, FUNCTION + 9 }, .is_moved = true,
+	  .first = 7 },
+	{ .what = "labels, by a thunk", .function = { LEA_TABLE(0), 0x48, 0x8b, 0x04, 0xc2, JMP_COLD(11) }, .cold = { THUNK }, .is_stripped = true,
+	  .addresses = { FUNCTION + 9 }, .first = 9 },
+	{ .what = "labels, pushed for one", .function = { LEA_TABLE(0), 0xff, 0x34, 0xc2, JMP_COLD(10) }, .cold = { THUNK_OF_PUSHED },
+	  .is_stripped = true, .addresses = { FUNCTION + 9 }, .first = 9 },
+	{ .what = "labels, the thunk inside", .function = { LEA_TABLE(0), 0x48, 0x8b, 0x04, 0xc2, THUNK }, .addresses = { FUNCTION + 9 }, .first = 9 },
+	{ .what = "a vtable, by a thunk", .function = { 0x48, 0x8b, 0x07, 0x48, 0x8b, 0x40, 0x10, JMP_COLD(7) }, .cold = { THUNK }, .is_stripped = true,
+	  .first = UINT64_MAX },
 };
 
 /* How one jump goes on. In front of the function's code stands a nop. */
@@ -140,6 +180,14 @@ static const struct {
 	  CALL_JUMPS_LEAVES },
 	{ "a pointer, next to one", { .function = { NOP, BY_ADDRESS_HERE, 0x48, 0x8b, 0x07, 0xff, 0xe0 }, .addresses = { FUNCTION + 1 } }, 11, true,
 	  CALL_JUMPS_LEAVES },
+	{ "a label, or what was in rcx", { .function = { NOP, LABEL_BEHIND, OR_RCX, BY_RAX } }, 12, false, CALL_JUMPS_UNKNOWN },
+	{ "a distance from its begin", { .function = { NOP, LEA_BEGIN(1), 0x48, 0x29, 0xc1, 0xff, 0xe1 } }, 11, false, CALL_JUMPS_UNKNOWN },
+	{ "a pointer in an unknown register", { .function = { NOP, BY_RAX } }, 1, false, CALL_JUMPS_LEAVES },
+	{ "labels, from the last on", { .function = { NOP, LEA_TABLE_END, BY_POINTER }, .addresses = { FUNCTION + 8, OTHER }, .is_moved = true }, 11, false,
+	  CALL_JUMPS_UNKNOWN },
+	{ "a vtable, by a thunk", { .function = { NOP, 0x48, 0x8b, 0x07, 0x48, 0x8b, 0x40, 0x10, JMP_COLD(8) }, .cold = { THUNK } }, 8, false,
+	  CALL_JUMPS_LEAVES },
+	{ "a label, by a thunk", { .function = { NOP, LABEL_BEHIND, OR_RCX, JMP_COLD(12) }, .cold = { THUNK } }, 12, false, CALL_JUMPS_UNKNOWN },
 	{ "a function in a variable", { .function = { NOP, BY_VARIABLE(1) }, .addresses = { OTHER, FUNCTION + 1 } }, 1, false, CALL_JUMPS_LEAVES },
 };
 
@@ -168,7 +216,7 @@ START_TEST(jumps_from_elsewhere_are_found)
 {
 	struct image_symbol symbols[] = { { "f", FUNCTION, 0, 32, true, false, false }, { "other", OTHER, OTHER - BASE, 2, true, false, false },
 					  { "f.cold", COLD, COLD - BASE, 8, true, false, false } };
-	struct image image = { .symbols = { symbols, cases[_i].is_stripped ? 2 : 3, 0 } };
+	struct image image = { .symbols = { symbols, cases[_i].is_stripped ? 2 : 3, 0 }, .is_fixed = cases[_i].is_fixed };
 	struct call_code c = { .image = &image };
 	struct image_symbol *cold = &symbols[2];
 	struct call_jumps jumps;

@@ -354,6 +354,32 @@ more:	if (sum > 1000000) return sum;
 less:	sum ^= (long)p & 1; goto *to[*p++];
 end:	return sum;
 }
+__attribute__((noinline)) void by_state(const unsigned char *p)
+{
+	void *to;
+more:	seen++; to = &&less; if (!*p) to = &&more; else if (*p == 3) to = &&end; p++; goto *to;
+less:	seen += 2; to = &&more; if (*p == 1) to = &&end; p++; goto *to;
+end:	return;
+}
+__attribute__((noinline)) int by_difference(const unsigned char *p)
+{
+	static const int to[] = { &&more - &&less, &&less - &&less, &&end - &&less };
+more:	seen++; goto *(&&less + to[*p++]);
+less:	seen--;
+	switch (*p & 15) {
+	case 0: seen += 5; break; case 1: filled = 1; break; case 2: seen -= 9; break; case 3: filled = 9; break;
+	case 4: seen *= 3; break; case 5: seen = 1; break; case 6: filled = 3; break; case 7: seen += 7; break; default: seen = 2;
+	}
+	goto *(&&less + to[*p++]);
+end:	return 1;
+}
+__attribute__((noinline)) void by_struct(const unsigned char *p)
+{
+	static const struct { void *label; int n; } to[] = { { &&more, 1 }, { &&less, 2 }, { &&end, 3 } };
+more:	seen++; goto *to[*p++].label;
+less:	seen--; goto *to[*p++].label;
+end:	return;
+}
 __attribute__((noinline)) long by_cold(volatile long *at)
 {
 	while (__builtin_expect(!__atomic_load_n(at, __ATOMIC_ACQUIRE), 0))
@@ -371,9 +397,13 @@ int main(void)
 {
 	long sum = 0;
 	commands[0] = commands[1] = labs;
-	for (int i = 0; i < 200; i++)
+	for (int i = 0; i < 200; i++) {
+		by_state((unsigned char *)"\0\1\0\2\0\1\2\3");
+		by_struct((unsigned char *)"\0\1\0\0\1\2");
+		sum += by_difference((unsigned char *)"\0\1\0\0\1\2");
 		sum += by_switch((unsigned char *)"\1\2\11\12\1\7\5") + by_label((unsigned char *)"\0\1\0\0\1\2", i) +
 		       by_cold(&filled) + once(i) + by_loop(5) + last(i, i) + last_given(commands, i, i);
+	}
 	return sum == 1;
 }
 """
@@ -384,9 +414,10 @@ def check_loops():
     names = ("by_switch", "by_label", "by_cold", "by_loop", "once", "last", "last_given")
     with open(path("loops.c"), "w") as f:
         f.write(LOOPS)
-    for flags in ("-O1", "-O2", "-Os"):
-        program = path("loops" + flags)
-        run("gcc", flags, "-o", program, path("loops.c"))
+    for flags in ("-O1", "-O2", "-Os", "-O1 -fcf-protection=none -Wl,-z,pack-relative-relocs", "-O1 -fno-pie -no-pie -fcf-protection=none",
+                  "-O2 -fcf-protection=none -mindirect-branch=thunk", "-O1 -fcf-protection=none -mindirect-branch=thunk-inline"):
+        program = path("loops" + flags.replace(" ", ""))
+        run("gcc", *flags.split(), "-o", program, path("loops.c"))
         done = wperf("record", "-o", path("loops.data"), "--marker", "none", "--calls", "by_*@loops*", "--calls", "once", "--calls", "last*@loops*", "--", program)
         refused = set(re.findall(r"calls of (\w+) in \S+ are not counted: .*its first instruction", done.stderr))
         got, inexact = counted(report(path("loops.data")), names)

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Indirect jumps as compilers make them against speculation (GCC's -mindirect-branch=thunk, clang's -mretpoline): a jump to
+ * a thunk, or the thunk itself in the place of the jump. It is known by its code: copies of it have no names.
+ *
+ *	        jmp     __x86_indirect_thunk_rax
+ *
+ *	__x86_indirect_thunk_rax:
+ *	        call    1f
+ *	2:      pause
+ *	        jmp     2b
+ *	1:      mov     %rax, (%rsp)            or, where the address was pushed before: lea 8(%rsp), %rsp
+ *	        ret
+ */
+#ifndef COLLECTOR_RETPOLINE_H
+#define COLLECTOR_RETPOLINE_H
+
+#include "collector/python_code.h"
+
+/* What stands there jumps to what is in the register; ZYDIS_REGISTER_NONE: to what was pushed last. False: it does not. */
+bool retpoline_at(const struct python_code *c, uint64_t vaddr, ZydisRegister *ret);
+
+#endif
