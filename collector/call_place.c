@@ -140,13 +140,19 @@ static bool is_nop5(const struct instruction *i)
 	return i->in.mnemonic == ZYDIS_MNEMONIC_NOP && i->in.length == NOP5_BYTES;
 }
 
+/* A string instruction with a prefix: the step ends behind each round, and the probe is hit again before the next. */
+static bool is_repeated(const struct instruction *i)
+{
+	return i->in.attributes & (ZYDIS_ATTRIB_HAS_REP | ZYDIS_ATTRIB_HAS_REPE | ZYDIS_ATTRIB_HAS_REPNE);
+}
+
 /*
  * The kernel steps over it; what it refuses (good_insns_64, good_2byte_insns, is_prefix_bad()), as far as
  * functions have it, is not.
  */
 static bool is_stepped(const struct instruction *i)
 {
-	if (is_changed(i) || is_nop5(i))
+	if (is_changed(i) || is_nop5(i) || is_repeated(i))
 		return false;
 	if (i->in.attributes & (ZYDIS_ATTRIB_HAS_LOCK | ZYDIS_ATTRIB_HAS_SEGMENT_CS |
 				ZYDIS_ATTRIB_HAS_SEGMENT_DS | ZYDIS_ATTRIB_HAS_SEGMENT_ES |
@@ -518,12 +524,15 @@ static const char *find_span(const ZydisDecoder *decoder, const uint8_t *code, s
 
 const char *call_place_why_repeated(const uint8_t *code, size_t len, const struct call_jumps *jumps)
 {
+	struct instruction first;
 	ZydisDecoder decoder;
 	const char *doubt;
 	struct span span;
 
 	if (ZYAN_FAILED(ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64)))
 		return NULL;
+	if (decode(&decoder, code, len, &first) && is_repeated(&first))
+		return "its first instruction is repeated, and a probe there is hit in each round";
 	return find_span(&decoder, code, len, jumps, &span, &doubt);
 }
 

@@ -53,6 +53,13 @@ static const struct {
 	{ "xchg %rax,%rcx; ret", { 0x48, 0x91, 0xc3 }, 3, CALL_PLACE_STEPPED, 0, 0 },
 	{ "rep cmovz 0(%rip),%eax; ret", { 0xf3, 0x0f, 0x44, 0x05, 0, 0, 0, 0, 0xc3 }, 9, CALL_PLACE_STEPPED, 8, 0 },
 	{ "cmovz 0(%rip),%eax; ret", { 0x0f, 0x44, 0x05, 0, 0, 0, 0, 0xc3 }, 8, CALL_PLACE_STEPPED, 0, 0 },
+	/* the step ends in each round */
+	{ "rep movsb; ret", { 0xf3, 0xa4, 0xc3 }, 3, CALL_PLACE_STEPPED, 2, 0 },
+	{ "rep stosq; push", { 0xf3, 0x48, 0xab, 0x55, 0xc3 }, 5, CALL_PLACE_EMULATED, 3, 0 },
+	{ "repne scasb; jne begin", { 0xf2, 0xae, 0x75, 0xfc, 0xc3 }, 5, CALL_PLACE_NONE, 0, 0 },
+	{ "repz cmpsb; dec; jne dec; ret", { 0xf3, 0xa6, 0xff, 0xcf, 0x75, 0xfc, 0xc3 }, 7, CALL_PLACE_NONE, 0, 0 },
+	{ "movsb; ret", { 0xa4, 0xc3 }, 2, CALL_PLACE_STEPPED, 1, 0 },
+	{ "repz ret", { 0xf3, 0xc3 }, 2, CALL_PLACE_STEPPED, 0, 0 },
 	{ "loop behind; push", { 0xe2, 1, 0x55, 0xc3 }, 4, CALL_PLACE_STEPPED, 0, 0 },
 	/* a fault that is mended makes it come by again */
 	{ "mov %rsi,(%rdi); lea; ret", { 0x48, 0x89, 0x37, 0x8d, 0x47, 1, 0xc3 }, 7, CALL_PLACE_STEPPED, 3, 0 },
@@ -196,6 +203,15 @@ static const struct {
 	{ { 0x06 }, 0, false },
 };
 
+START_TEST(a_repeated_instruction_is_no_begin)
+{
+	static const uint8_t repeated[] = { 0xf3, 0xa4, 0xc3 }, once[] = { 0xa4, 0xf3, 0xa4, 0xc3 };
+
+	ck_assert_ptr_nonnull(call_place_why_repeated(repeated, sizeof(repeated), NULL));
+	ck_assert_ptr_null(call_place_why_repeated(once, sizeof(once), NULL));
+}
+END_TEST
+
 START_TEST(the_midst_of_an_instruction_is_none)
 {
 	static const uint8_t code[] = { 0x55, 0xb8, 0x90, 0x90, 0x90, 0x90, 0xc3 }, none[] = { 0x06, 0x90 };
@@ -243,6 +259,7 @@ Suite *check_call_place_suite(void)
 
 	tcase_add_loop_test(tc, probes_go_where_each_call_comes_by_once, 0,
 			    sizeof(cases) / sizeof(cases[0]));
+	tcase_add_test(tc, a_repeated_instruction_is_no_begin);
 	tcase_add_test(tc, the_midst_of_an_instruction_is_none);
 	tcase_add_loop_test(tc, a_nop_is_told_from_others, 0, ARRAY_LEN(nops));
 	tcase_add_loop_test(tc, what_begins_again_is_known, 0, sizeof(checks) / sizeof(checks[0]));
