@@ -123,6 +123,8 @@ struct flow {
 	const struct exits_piece *pieces;
 	size_t nr;
 	bool is_caught;		/* exits_find() */
+	exits_is_thunk is_thunk;
+	void *data;
 	uint8_t **marks;	/* for each piece its bytes' */
 	VEC(uint64_t) starts;	/* offsets that are known to be run, and not followed yet */
 	ZydisDecoder decoder;
@@ -363,6 +365,10 @@ static bool add_exit(struct exits *x, const struct flow *f, const struct exits_p
 	} else if (has_target(i, &exit.to)) {
 		if (piece_of(f, exit.to))
 			return true;
+		if (f->is_thunk && f->is_thunk(f->data, exit.to)) {
+			*is_open = true;
+			exit.to = 0;
+		}
 	} else if (!is_by_pointer(i)) {
 		*is_open = true;
 		if (is_by_distance(i, before))
@@ -421,9 +427,9 @@ static bool find(struct exits *x, struct flow *f)
 	return sweep_all(f) && add_all(x, f, &is_open);
 }
 
-bool exits_find(struct exits *x, const struct exits_piece *pieces, size_t nr, bool is_caught)
+bool exits_find(struct exits *x, const struct exits_piece *pieces, size_t nr, bool is_caught, exits_is_thunk is_thunk, void *data)
 {
-	struct flow f = { .pieces = pieces, .nr = nr, .is_caught = is_caught };
+	struct flow f = { .pieces = pieces, .nr = nr, .is_caught = is_caught, .is_thunk = is_thunk, .data = data };
 	size_t nr_before = x->at.nr, k;
 	bool found;
 

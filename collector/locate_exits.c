@@ -13,6 +13,7 @@
 #include "collector/exits.h"
 #include "collector/locate.h"
 #include "collector/probe.h"
+#include "collector/retpoline.h"
 #include "unwinder/cfi.h"
 
 /*
@@ -174,6 +175,7 @@ struct pieces {
 	const struct image_symbol *function;
 	int fd;
 	struct cfi *cfi;
+	struct call_code code;	/* code_of() */
 };
 
 /* Unwind info is there for all of it, as compilers write it. */
@@ -302,6 +304,7 @@ static void pieces_release(struct pieces *pieces)
 		free((void *)p->code);
 	vec_release(&pieces->at);
 	cfi_free(pieces->cfi);
+	call_code_release(&pieces->code);
 	if (pieces->fd >= 0)
 		close(pieces->fd);
 }
@@ -311,6 +314,22 @@ static bool is_in_function(const struct image *m, uint64_t off)
 	const struct image_symbol *sym = image_symbol_before(m, off);
 
 	return sym && (sym->off == off || off - sym->off < sym->size);
+}
+
+/* Opened when first needed. */
+static struct call_code *code_of(struct pieces *pieces)
+{
+	if (!pieces->code.image)
+		call_code_open(&pieces->code, pieces->image, pieces->fd);
+	return &pieces->code;
+}
+
+static bool is_thunk(void *data, uint64_t off)
+{
+	struct pieces *pieces = data;
+	ZydisRegister by;
+
+	return retpoline_at(&code_of(pieces)->bytes, pieces->function->vaddr + (off - pieces->function->off), &by);
 }
 
 /* A tail call's stack pointer is what it was at the entry. An interpreter's jump to its next instruction has a frame. */
@@ -326,8 +345,8 @@ static bool has_frame(const struct pieces *pieces, const struct exit *exit)
 	       (rule->cfa_reg != cfi_arch(pieces->cfi)->sp || rule->cfa_off != sizeof(uint64_t));
 }
 
-/* code is opened when first needed. *bytes: so many of it have been looked through. */
-static enum call_jumps_way way_of(const struct pieces *pieces, struct call_code *code, const struct exit *exit, uint64_t *bytes)
+/* *bytes: so many of the code have been looked through. */
+static enum call_jumps_way way_of(struct pieces *pieces, const struct exit *exit, uint64_t *bytes)
 {
 	if (!exit->is_tail_call || exit->to)
 		return CALL_JUMPS_LEAVES;
@@ -336,27 +355,23 @@ static enum call_jumps_way way_of(const struct pieces *pieces, struct call_code 
 	*bytes += pieces->function->size;
 	if (*bytes > LOOKED_THROUGH_BYTES_MAX)
 		return CALL_JUMPS_UNKNOWN;
-	if (!code->image)
-		call_code_open(code, pieces->image, pieces->fd);
-	return call_jumps_way(code, pieces->function, exit->off);
+	return call_jumps_way(code_of(pieces), pieces->function, exit->off);
 }
 
 /* False: whether a jump leads out of the function or on in it is not known. */
-static bool drop_inner_jumps(struct exits *x, const struct pieces *pieces)
+static bool drop_inner_jumps(struct exits *x, struct pieces *pieces)
 {
 	enum call_jumps_way way = CALL_JUMPS_LEAVES;
-	struct call_code code = { 0 };
 	uint64_t bytes = 0;
 	size_t i = 0;
 
 	while (i < x->at.nr && way != CALL_JUMPS_UNKNOWN) {
-		way = way_of(pieces, &code, &x->at.at[i], &bytes);
+		way = way_of(pieces, &x->at.at[i], &bytes);
 		if (way == CALL_JUMPS_STAYS)
 			vec_remove(&x->at, i, 1);
 		else
 			i++;
 	}
-	call_code_release(&code);
 	return way != CALL_JUMPS_UNKNOWN;
 }
 
@@ -402,7 +417,7 @@ static bool find_in_pieces(struct exits *x, struct pieces *pieces, bool unwinds)
 	size_t nr = pieces->at.nr + NAMELESS_MAX;
 	uint64_t off;
 
-	while (exits_find(x, pieces->at.at, pieces->at.nr, unwinds)) {
+	while (exits_find(x, pieces->at.at, pieces->at.nr, unwinds, is_thunk, pieces)) {
 		if (!find_nameless(x, pieces, &off))
 			return true;
 		vec_release(&x->at);

@@ -67,7 +67,7 @@ static bool find(struct exits *x, const uint8_t *code, size_t len)
 {
 	const struct exits_piece piece = { .code = code, .len = len, .off = OFF };
 
-	return exits_find(x, &piece, 1, false);
+	return exits_find(x, &piece, 1, false, NULL, NULL);
 }
 
 START_TEST(exits_are_found)
@@ -151,7 +151,7 @@ static void check_rest(bool is_compiled, bool is_caught, int want, int i)
 	const struct exits_piece piece = { .code = rests[i].code, .len = rests[i].len, .off = OFF, .vaddr = 0x401000,
 					   .is_compiled = is_compiled };
 	struct exits x = { 0 };
-	int nr = exits_find(&x, &piece, 1, is_caught) ? (int)x.at.nr : NOT_FOUND;
+	int nr = exits_find(&x, &piece, 1, is_caught, NULL, NULL) ? (int)x.at.nr : NOT_FOUND;
 
 	ck_assert_msg(nr == want, "%s: %d exits, not %d", rests[i].what, nr, want);
 	exits_release(&x);
@@ -175,19 +175,43 @@ START_TEST(pieces_are_one_function)
 					{ .code = back, .len = sizeof(back), .off = OFF + 0x100 } };
 	struct exits x = { 0 };
 
-	ck_assert(exits_find(&x, pieces, 2, false));
+	ck_assert(exits_find(&x, pieces, 2, false, NULL, NULL));
 	ck_assert_uint_eq(x.at.nr, 1);
 	ck_assert_uint_eq(x.at.at[0].off, OFF + 8);
 	ck_assert_uint_eq(x.at.at[0].code_off, OFF);
 	pieces[1].code = none;
 	pieces[1].len = sizeof(none);
-	ck_assert(!exits_find(&x, pieces, 2, false));
+	ck_assert(!exits_find(&x, pieces, 2, false, NULL, NULL));
 	pieces[1].code = rest;
 	pieces[1].len = sizeof(rest);
-	ck_assert(exits_find(&x, pieces, 2, false));
+	ck_assert(exits_find(&x, pieces, 2, false, NULL, NULL));
 	ck_assert_uint_eq(x.at.nr, 3);
 	ck_assert_uint_eq(x.at.at[2].off, OFF + 0x101);
 	ck_assert_uint_eq(x.at.at[2].code_off, OFF + 0x100);
+	exits_release(&x);
+}
+END_TEST
+
+static bool is_thunk(void *data, uint64_t off)
+{
+	return off == *(uint64_t *)data;
+}
+
+/* A jump to one may go on in the function, and so to the last ret. */
+START_TEST(a_jump_to_a_thunk_goes_anywhere)
+{
+	static const uint8_t code[] = { 0x90, 0xe9, 0xfa, 0, 0, 0, 0xc3 };
+	const struct exits_piece piece = { .code = code, .len = sizeof(code), .off = OFF, .is_compiled = true };
+	uint64_t thunk = OFF + 0x100, other = OFF + 0x101;
+	struct exits x = { 0 };
+
+	ck_assert(exits_find(&x, &piece, 1, false, is_thunk, &other));
+	ck_assert_uint_eq(x.at.nr, 1);
+	ck_assert_uint_eq(x.at.at[0].to, OFF + 0x100);
+	exits_release(&x);
+	ck_assert(exits_find(&x, &piece, 1, false, is_thunk, &thunk));
+	ck_assert_uint_eq(x.at.nr, 2);
+	ck_assert(x.at.at[0].is_tail_call && !x.at.at[0].to && !x.at.at[1].is_tail_call);
 	exits_release(&x);
 }
 END_TEST
@@ -215,6 +239,7 @@ Suite *check_exits_suite(void)
 	tcase_add_test(tc, no_code_adds_nothing);
 	tcase_add_loop_test(tc, the_rest_is_code_or_nothing, 0, ARRAY_LEN(rests));
 	tcase_add_test(tc, pieces_are_one_function);
+	tcase_add_test(tc, a_jump_to_a_thunk_goes_anywhere);
 	tcase_add_test(tc, pieces_are_joined_by_a_jump);
 	suite_add_tcase(s, tc);
 	return s;

@@ -505,13 +505,19 @@ twice:	n = step(n) + step(n);
 	goto *ways[(int)*++code];
 done:	return n;
 }
+struct base { virtual int get(int) = 0; };
+struct derived : base { int get(int x) override { return step(x) + 1; } };
+/* A tail call by a vtable. */
+extern "C" __attribute__((noipa)) int pass(base *b, int x) { return b->get(x); }
 int main()
 {
 	unsigned int sum = 0;
+	derived d;
 
 	for (int i = 0; i < 100; i++)
 		try {
-			sum += (unsigned int)handle(i - 4) + (unsigned int)choose(i) + (unsigned int)interpret("\0\1\0\2");
+			sum += (unsigned int)handle(i - 4) + (unsigned int)choose(i) + (unsigned int)interpret("\0\1\0\2") +
+			       (unsigned int)pass(&d, i);
 			if (i % 10 == 0)
 				throw 1;
 		} catch (int one) {
@@ -534,9 +540,13 @@ def check_data():
     equal("what it makes of its data", done.stdout, want)
     equal("exits", len(re.findall(r"end: handle at .* \(exit\)", done.stderr)), 2)
     equal("requests", requests_by_path(report(path("data.data"))), {"handle": 100})
-    done = wperf("record", "-v", "-o", path("data.data"), "--marker", "func:interpret", "--", program)
-    equal("exits", len(re.findall(r"end: interpret at .* \(exit\)", done.stderr)), 1)
-    equal("requests", requests_by_path(report(path("data.data"))), {"interpret": 100})
+    for flags in ((), ("-fcf-protection=none", "-mindirect-branch=thunk")):
+        run("g++", "-O2", "-fno-devirtualize-speculatively", *flags, "-o", program, program + ".cc", program + ".s", "-Wa,--noexecstack")
+        for name in ("interpret", "pass"):
+            done = wperf("record", "-v", "-o", path("data.data"), "--marker", "func:" + name, "--", program)
+            equal("exits", len(re.findall(r"end: %s at .* \(exit\)" % name, done.stderr)), 1)
+            equal("requests", requests_by_path(report(path("data.data"))), {name: 100})
+            equal("a tail call is told of", "by calling another function last" in done.stderr, name == "pass")
     done = wperf("record", "-o", path("data.data"), "--marker", "func:choose", "--", program, status=USAGE)
     has("a switch around data", done.stderr, "the function's own exits cannot be found")
     step("data in functions")
