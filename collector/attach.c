@@ -409,7 +409,7 @@ int attachment_begin(struct attachment *a, struct err *e)
 
 	/* Marks come last: what begins with one has its samples and its calls. */
 	sampler_enable(&a->sampler);
-	counting_start(a->counting);
+	counting_start(a->counting, a->config->command_is_target ? a->workload.pid : 0);
 	vec_each(&a->markers, m)
 		m->source->record(m->self, true);
 	snapshot_kernel(a->writer);

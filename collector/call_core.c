@@ -182,6 +182,11 @@ static void set_generation(struct call_core *c, uint32_t generation)
 	__atomic_store_n(&c->state->generation, generation, __ATOMIC_RELEASE);
 }
 
+void call_core_hold(struct call_core *c, uint32_t pid)
+{
+	c->state->command = pid;
+}
+
 void call_core_start(struct call_core *c)
 {
 	set_generation(c, c->generation);

@@ -60,6 +60,8 @@ int call_core_join(const struct call_core *c, struct bpf_object *object, struct 
 int call_core_give_rings(struct call_core *c, const struct sampler *sampler, struct writer *w,
 			 struct err *e);
 
+/* Of the process, which is to become the command, nothing counts up to its exec(2). Before the start. */
+void call_core_hold(struct call_core *c, uint32_t pid);
 /* Nothing counts before; after, what came is told. When the events are enabled. */
 void call_core_start(struct call_core *c);
 void call_core_stop(struct call_core *c);

@@ -332,6 +332,11 @@ static __noinline int enter(struct pt_regs *ctx, struct call_hits *hits, __u64 c
 	return 0;
 }
 
+static __always_inline int is_before_exec(const struct call_state *state)
+{
+	return state->command && state->command == bpf_get_current_pid_tgid() >> 32;
+}
+
 static __always_inline int hit(struct pt_regs *ctx)
 {
 	__u64 cookie = bpf_get_attach_cookie(ctx);
@@ -339,7 +344,7 @@ static __always_inline int hit(struct pt_regs *ctx)
 	struct call_state *state = bpf_map_lookup_elem(&call_state, &zero);
 	struct call_hits *hits = bpf_map_lookup_elem(&call_hits, &function);
 
-	if (!hits || !state || state->generation != CALLS_COOKIE_GENERATION(cookie))
+	if (!hits || !state || state->generation != CALLS_COOKIE_GENERATION(cookie) || is_before_exec(state))
 		return 0;
 	hits->nr++;
 	return enter(ctx, hits, cookie);
@@ -419,8 +424,11 @@ SEC("raw_tp/sched_process_exec")
 int calls_exec(void *ctx)
 {
 	struct call_thread *t = bpf_task_storage_get(&call_threads, bpf_get_current_task_btf(), 0, 0);
-	__u32 i;
+	__u32 zero = 0, i;
+	struct call_state *state = bpf_map_lookup_elem(&call_state, &zero);
 
+	if (state && is_before_exec(state))
+		state->command = 0;
 	if (!t)
 		return 0;
 	calls_flush(ctx);

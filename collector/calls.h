@@ -85,6 +85,8 @@ struct call_state {
 	unsigned int next_node;		/* from 1; beyond CALLS_MAX_NODES there was no room */
 	unsigned int generation;	/* of the probes: those of another one count nothing */
 	unsigned long long untimed_ns;	/* not 0: from then on nothing is counted that has time, nor the time of it */
+	unsigned int command;		/* a child of wperf's, up to its exec(2): what it calls is not the command's; 0: none */
+	unsigned int zero;
 };
 
 /* By CPU. */

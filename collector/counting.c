@@ -145,10 +145,11 @@ static void look_at_threads(struct counting *c, const struct call_attachments *a
 			note_end(c, a->pid, a->link.task, 0);
 }
 
-void counting_start(struct counting *c)
+void counting_start(struct counting *c, uint32_t command)
 {
 	if (!c)
 		return;
+	call_core_hold(c->core, command);
 	call_core_start(c->core);
 	if (c->native)
 		look_at_threads(c, &c->native->attached);

@@ -5,7 +5,7 @@
  *	counting_prepare(&c, &config, &target, e);
  *	counting_load(c, e);			before objects are loaded that send marks
  *	counting_attach(c, &pids, &sampler, writer, e);
- *	counting_start(c);			when the events are enabled
+ *	counting_start(c, command);		when the events are enabled
  *	... counting_see(c, record) of each; counting_tick(c, now_ns) now and then ...
  *	counting_end(c);			nothing is counted any more
  *	counting_read_rest(c);			before the events are disabled
@@ -38,7 +38,8 @@ int counting_attach(struct counting *c, const struct pids *pids, const struct sa
 		    struct writer *w, struct err *e);
 /* For objects that send marks: call_core_join(). NULL: nothing is counted. */
 const struct call_core *counting_core(const struct counting *c);
-void counting_start(struct counting *c);
+/* command: call_core_hold(); 0: there is none. */
+void counting_start(struct counting *c, uint32_t command);
 /* A record of the target, before it is written. */
 void counting_see(struct counting *c, const struct record *rec);
 /* A process that has come, of which there may be no record: it began before the events were enabled. */

@@ -555,6 +555,15 @@ def check_go():
     step("as in Go: functions that begin twice, stacks that move")
 
 
+def check_exec():
+    """What leads to the command is wperf's; what the command calls to become another program is its own."""
+    run("gcc", "-x", "c", "-", "-o", path("nothing"), input="int main(void) { return 0; }", stdin=None)
+    for command, nr in (((), 0), (("env",), 1), (("sh", "-c", 'exec "$0"'), 1), (("env", "/bin/sh", "-c", 'exec "$0"'), 2)):
+        wperf("record", "-o", path("exec.data"), "--marker", "none", "--calls", "execve@libc*", "--", *command, path("nothing"))
+        equal("calls of execve by %s" % (command,), counted(report(path("exec.data")), ("execve",)), ({"execve": (nr, nr)} if nr else {}, set()))
+    step("what becomes another program")
+
+
 def check_overhead():
     """What takes too much is not counted any more: it is said, its row says so, and the others stay exact."""
     process = start_target(target, "spin", "3000", ready="ready", stdin=subprocess.PIPE)
@@ -573,6 +582,6 @@ def check_overhead():
 
 
 for one in (check_library, check_others, check_killed_midway, check_loss, check_ends, check_names, check_aliases,
-            check_vectors, check_thunks, check_loops, check_midst, check_unmet, check_soon, check_go, check_overhead):
+            check_vectors, check_thunks, check_loops, check_midst, check_unmet, check_soon, check_exec, check_go, check_overhead):
     if len(sys.argv) < 2 or one.__name__ in sys.argv[1:]:
         one()
