@@ -14,7 +14,7 @@ Suite *check_unkilled_suite(void);
 
 struct work {
 	VEC(int) fds;
-	int ready_fd, done_fd;
+	int ready_fd, killed_fd, done_fd;
 };
 
 static int open_some(void *self)
@@ -51,23 +51,25 @@ END_TEST
 static int work_on(void *self)
 {
 	const struct work *w = self;
+	char c;
 
 	if (write(w->ready_fd, "r", 1) != 1)
 		return -errno;
-	usleep(50 * 1000);
+	if (read(w->killed_fd, &c, 1) != 1)
+		return -errno;
 	return write(w->done_fd, "d", 1) == 1 ? 0 : -errno;
 }
 
 START_TEST(work_goes_on_when_who_waits_for_it_is_killed)
 {
-	int ready[2], done[2], status;
+	int ready[2], killed[2], done[2], status;
 	char c = 0;
 	pid_t pid;
 
-	ck_assert_int_eq(pipe(ready) | pipe(done), 0);
+	ck_assert_int_eq(pipe(ready) | pipe(killed) | pipe(done), 0);
 	pid = fork();
 	if (!pid) {
-		struct work w = { .ready_fd = ready[1], .done_fd = done[1] };
+		struct work w = { .ready_fd = ready[1], .killed_fd = killed[0], .done_fd = done[1] };
 
 		setpgid(0, 0);
 		unkilled_call(work_on, &w);
@@ -80,11 +82,14 @@ START_TEST(work_goes_on_when_who_waits_for_it_is_killed)
 	ck_assert_int_eq(kill(-pid, SIGKILL), 0);
 	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
 	ck_assert(WIFSIGNALED(status));
+	ck_assert_int_eq(write(killed[1], "k", 1), 1);
 	ck_assert_int_eq(read(done[0], &c, 1), 1);
 	ck_assert_int_eq(c, 'd');
 	/* Then it ends, and what it held is closed. */
 	ck_assert_int_eq(read(done[0], &c, 1), 0);
 	close(ready[0]);
+	close(killed[0]);
+	close(killed[1]);
 	close(done[0]);
 }
 END_TEST
