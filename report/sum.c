@@ -358,41 +358,55 @@ static void tell_elsewhere(struct sum *t, uint32_t function)
 	c->is_told = true;
 }
 
+static void move_function(struct sum *t, struct group *g, const struct weights *w, uint32_t id)
+{
+	struct function_total *f = &t->functions.at[id];
+	const struct counting *counting = &t->counted.functions.at[id];
+	bool has_more = counting->is_counted && may_have_more(t, id, w->inputs);
+
+	f->in_group = (uint32_t)g->functions.nr;
+	vec_push(&g->functions, (struct function_sums){ .function = id,
+							.ncalls = COUNT_UNKNOWN,
+							.primitive_calls = COUNT_UNKNOWN,
+							.has_no_time = has_no_time(t, counting),
+							.is_cum_inexact = may_miss_callees(t, id),
+							.nr_samples = f->nr_samples,
+							.nr_cum_samples = f->nr_cum_samples,
+							.self = f->self,
+							.cum = f->cum });
+	/* No call where some may not have been counted is no count. */
+	if (counting->is_counted && (f->calls.ncalls || (!has_more && !counting->is_inexact)))
+		set_calls(vec_last(&g->functions), &f->calls,
+			  counting->is_inexact || w->is_partial || has_more || f->is_unrooted, counting->is_timed);
+	g->is_inexact |= counting->is_inexact && !has_more;
+	if (has_more && f->calls.ncalls)
+		tell_elsewhere(t, id);
+	add_calls(g, vec_last(&g->functions));
+}
+
+/* All its calls, as Python's, may have gone to others: none is no count of them. */
+static void note_doubtful(struct sum *t, struct group *g, const struct weights *w)
+{
+	if (t->profile->has_call_times && !g->functions.nr && w->nr_doubtful) {
+		g->calls = g->primitive_calls = 0;
+		g->is_inexact = true;
+	}
+	if (g->calls != COUNT_UNKNOWN)
+		t->nr_doubtful += w->nr_doubtful;
+}
+
 /* Hands the totals to the group and leaves them zero for the next one. */
 static void move_totals(struct sum *t, struct group *g, const struct weights *w)
 {
-	if (!t->touched.nr)
-		return;
-	qsort_r(t->touched.at, t->touched.nr, sizeof(*t->touched.at), by_rank, t);
-	vec_reserve(&g->functions, t->touched.nr);
-	vec_each(&t->touched, id) {
-		struct function_total *f = &t->functions.at[*id];
-		const struct counting *counting = &t->counted.functions.at[*id];
-		bool has_more = counting->is_counted && may_have_more(t, *id, w->inputs);
-
-		f->in_group = (uint32_t)g->functions.nr;
-		vec_push(&g->functions, (struct function_sums){ .function = *id,
-								.ncalls = COUNT_UNKNOWN,
-								.primitive_calls = COUNT_UNKNOWN,
-								.has_no_time = has_no_time(t, counting),
-								.is_cum_inexact = may_miss_callees(t, *id),
-								.nr_samples = f->nr_samples,
-								.nr_cum_samples = f->nr_cum_samples,
-								.self = f->self,
-								.cum = f->cum });
-		/* No call where some may not have been counted is no count. */
-		if (counting->is_counted && (f->calls.ncalls || (!has_more && !counting->is_inexact)))
-			set_calls(vec_last(&g->functions), &f->calls,
-				  counting->is_inexact || w->is_partial || has_more || f->is_unrooted, counting->is_timed);
-		g->is_inexact |= counting->is_inexact && !has_more;
-		if (has_more && f->calls.ncalls)
-			tell_elsewhere(t, *id);
-		add_calls(g, vec_last(&g->functions));
+	if (t->touched.nr) {
+		qsort_r(t->touched.at, t->touched.nr, sizeof(*t->touched.at), by_rank, t);
+		vec_reserve(&g->functions, t->touched.nr);
 	}
+	vec_each(&t->touched, id)
+		move_function(t, g, w, *id);
 	if (g->calls != COUNT_UNKNOWN && w->inputs & t->resolve->stacks->amiss)
 		g->is_inexact = true;
-	if (g->calls != COUNT_UNKNOWN)
-		t->nr_doubtful += w->nr_doubtful;
+	note_doubtful(t, g, w);
 	move_callers(t, g);
 	vec_each(&t->touched, id)
 		t->functions.at[*id] = (struct function_total){ 0 };

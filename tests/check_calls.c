@@ -469,14 +469,17 @@ static const struct {
 	enum group_by by;
 	const char *path;	/* asked for */
 	uint64_t nr_doubtful;
+	const char *timed;	/* in place of a function without times; calls come before the second answer alone */
 } doubts[] = {
 	/* of one endpoint: only a request's table may have another one's */
-	{ { "/a", "/a" }, "/a 3: f 3", BY_ENDPOINT, NULL, 0 },
-	{ { "/a", "/a" }, "/a ~1: f ~1 | /a ~2: f ~2", BY_REQUEST, NULL, 2 },
-	{ { "/a", "/b" }, "/a ~1: f ~1 | /b ~2: f ~2", BY_ENDPOINT, NULL, 2 },
-	{ { "/a", "/b" }, "/b ~2: f ~2", BY_ENDPOINT, "^/b", 1 },
-	{ { "/a", "/b" }, "(all) 3: f 3", BY_NONE, NULL, 0 },
-	{ { "/a", "/b" }, "server/11 - | server/12 3: f 3", BY_THREAD, NULL, 0 },
+	{ { "/a", "/a" }, "/a 3: f 3", BY_ENDPOINT, NULL, 0, NULL },
+	{ { "/a", "/a" }, "/a ~1: f ~1 | /a ~2: f ~2", BY_REQUEST, NULL, 2, NULL },
+	{ { "/a", "/b" }, "/a ~1: f ~1 | /b ~2: f ~2", BY_ENDPOINT, NULL, 2, NULL },
+	{ { "/a", "/b" }, "/b ~2: f ~2", BY_ENDPOINT, "^/b", 1, NULL },
+	{ { "/a", "/b" }, "(all) 3: f 3", BY_NONE, NULL, 0, NULL },
+	{ { "/a", "/b" }, "server/11 - | server/12 3: f 3", BY_THREAD, NULL, 0, NULL },
+	/* one has no row that could say so: its sum does, where such calls alone make the table */
+	{ { "/a", "/b" }, "/b ~2 5ms: f ~2 5 ~5 | /a ~0", BY_ENDPOINT, NULL, 2, "T1:f N1<0:1" },
 };
 
 /* One thread reads two requests, and another one answers them: what it does behind the first answer may be for either. */
@@ -489,14 +492,17 @@ START_TEST(doubts_are_told_of_where_rows_are_marked)
 
 	setup(&f);
 	builder_marker(&f.b, 0, MARKER_IS_SOCKETS, "");
-	build(&f, "F1:f N1<0:1");
+	build(&f, doubts[_i].timed ? doubts[_i].timed : "F1:f N1<0:1");
 	add_transfer(&f.b, 9, 12, SOCKET_WAIT, 0, "");
 	for (i = 0; i < 2; i++) {
 		snprintf(ask, sizeof(ask), "GET %s HTTP/1.1\r\n\r\n", doubts[_i].paths[i]);
 		add_transfer(&f.b, 10 + i, 11, SOCKET_IN, 5 + i, ask);
 	}
 	for (i = 0; i < 2; i++) {
-		builder_calls(&f.b, 20 + 2 * i, 10, 12, 0, &(struct call_row){ .node = 1, .ncalls = 1 + i }, 1);
+		struct call_row row = { .node = 1, .ncalls = 1 + i, .self_ns = doubts[_i].timed ? 5 * MS : 0 };
+
+		if (i || !doubts[_i].timed)
+			builder_calls(&f.b, 20 + 2 * i, 10, 12, 0, &row, 1);
 		add_transfer(&f.b, 21 + 2 * i, 12, SOCKET_OUT, 5 + i, answer);
 	}
 	add_transfer(&f.b, 30, 12, SOCKET_WAIT, 0, "");
