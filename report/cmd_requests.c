@@ -130,7 +130,8 @@ static int feed_all(struct requests *q, const struct requests_options *o, struct
 
 	q->options = o;
 	q->list = (struct request_list){ .strings = &q->strings, .nr_endpoints_max = ENDPOINTS_MAX,
-					 .nr_exact_max = DURATIONS_EXACT };
+					 .nr_exact_max = DURATIONS_EXACT,
+					 .is_part = !selection_takes_all(q->selection) || selection_slowest(q->selection) };
 	feed_init(&q->feed, &q->strings, NULL, &o->shared.endpoints, &listener);
 	q->feed.forgets_ended = true;
 	vec_each(&o->shared.inputs, path)

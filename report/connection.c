@@ -186,13 +186,8 @@ void connection_clear_queue(struct connection *c)
 
 static bool is_one_endpoint(const struct open_requests *open, uint32_t x, uint32_t y)
 {
-	const struct request *a, *b;
-
-	if (x == NO_SLOT || y == NO_SLOT)
-		return true;
-	a = &open->slots.at[x].request;
-	b = &open->slots.at[y].request;
-	return a->path == b->path && a->method == b->method;
+	return x == NO_SLOT || y == NO_SLOT ||
+	       request_is_of_endpoint(&open->slots.at[x].request, &open->slots.at[y].request);
 }
 
 /* The nearest one before that place that is not answered; NO_SLOT: there is none. */

@@ -147,6 +147,7 @@ static struct endpoint_line *line_of(struct request_list *l, uint32_t method, ui
 void list_count(struct request_list *l, const struct request *r)
 {
 	struct endpoint_line *line = line_of(l, r->method, r->path);
+	bool is_shared = r->is_cpu_shared || (r->is_cpu_joint && l->is_part);
 
 	if (!line->begin_ns || r->begin_ns < line->begin_ns)
 		line->begin_ns = r->begin_ns;
@@ -154,8 +155,8 @@ void list_count(struct request_list *l, const struct request *r)
 	line->weight += r->weight;
 	if (!r->is_unfinished || r->is_end_unseen) {
 		line->cpu_ns += r->cpu_ns;
-		line->nr_cpu += !r->is_cpu_shared;
-		line->nr_cpu_shared += r->is_cpu_shared;
+		line->nr_cpu += !is_shared;
+		line->nr_cpu_shared += is_shared;
 	}
 	if (r->is_unfinished) {
 		line->nr_unfinished++;

@@ -42,6 +42,7 @@ struct request_list {
 	 * own, those that came first; the others share one. And see durations.h.
 	 */
 	size_t nr_endpoints_max, nr_exact_max;
+	bool is_part;			/* of the requests that there are: some were not selected */
 	bool has_other;
 	size_t other;			/* the shared line; valid with has_other, until they are sorted */
 	uint64_t nr_other;		/* requests on it */

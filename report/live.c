@@ -106,7 +106,8 @@ void live_init(struct live *l, const struct live_options *o)
 	l->sum = sum_new(&l->profile, &l->resolve);
 	l->summary = (struct request_list){ .strings = o->strings,
 					    .nr_endpoints_max = NR_ENDPOINTS_MAX,
-					    .nr_exact_max = NR_EXACT_MAX };
+					    .nr_exact_max = NR_EXACT_MAX,
+					    .is_part = !selection_takes_all(o->selection) };
 }
 
 void live_release(struct live *l)

@@ -41,6 +41,12 @@ static inline bool request_is_cpu_known(const struct request *r)
 	return (!r->is_unfinished || r->is_end_unseen) && !r->is_cpu_shared && !r->is_cpu_joint;
 }
 
+/* What a table of endpoints stands for. */
+static inline bool request_is_of_endpoint(const struct request *a, const struct request *b)
+{
+	return a->path == b->path && a->method == b->method;
+}
+
 /* Once more, for who keeps a copy of it. */
 static inline void request_hold_strings(const struct request *r, struct strings *strings)
 {

@@ -41,7 +41,8 @@ static void take_served(struct socket_requests *s, struct connection *c, const s
 		worker_work_on(&s->workers, w,
 			       work_reads_for_others(&s->workers, w) ? NO_SLOT : connection_worked_on(c));
 		worker_let_wait(&s->workers, w, connection_worked_on(c));
-		worker_note_gathered(&s->workers, w, connection_worked_on(c));
+		if (connection_is_owing(c))
+			worker_note_owed(&s->workers, w, connection_worked_on(c));
 		handed_read(&s->workers, w, connection_worked_on(c));
 		return;
 	}

@@ -57,35 +57,42 @@ bool work_reads_for_others(struct workers *ws, const struct worker *w)
 	return answers_for_others(ws, w) && w->nr_left >= w->nr_gone_on;
 }
 
-/* It has read from several, has worked for all of these, and begins to answer them. */
+/* It has worked for several, as far as its times tell, and begins to answer them. */
 static bool is_of_many(const struct worker *w)
 {
 	return (w->is_turning && worker_works_for_many(w)) || (w->is_gathered && worker_works_in_batches(w));
 }
 
-static bool is_of_one_path(const struct workers *ws, const struct worker *w, uint32_t answered)
-{
-	return answered != NO_SLOT && !w->is_mixed && ws->open->slots.at[answered].request.path == w->gathered_path;
-}
-
-/* Whose it is what a thread has done up to a mark with which it begins to answer, as work.h has it. */
+/*
+ * Whose it is what a thread has done up to a mark with which it begins to answer, as work.h has it. *ret_is_joint: the
+ * others' that it owes, too.
+ */
 static uint32_t answered_by(struct workers *ws, const struct connection *c, const struct worker *w,
-			    bool is_of_others)
+			    bool is_of_others, bool *ret_is_joint)
 {
 	uint32_t answered = connection_worked_on(c);
 	bool is_handed = is_of_others || answers_for_others(ws, w);
 
-	if (is_of_many(w))
-		return is_of_one_path(ws, w, answered) ? answered : NO_SLOT;
+	*ret_is_joint = is_of_many(w);
+	if (*ret_is_joint)
+		return worker_owes_one_endpoint(ws, w, answered) ? answered : NO_SLOT;
 	if (answered == NO_SLOT || answered == w->slot)
 		return w->slot;
 	if (work_reads_for_others(ws, w))
 		return answered;
-	if (w->slot == NO_SLOT)
-		return is_handed || w->nr_owed == 1 || worker_answers_at_once(w) ? answered : NO_SLOT;
+	if (w->slot == NO_SLOT) {
+		if (is_handed || w->nr_owed == 1 || worker_answers_at_once(w))
+			return answered;
+		*ret_is_joint = worker_gathers_answers(w);
+		return worker_owes_one_endpoint(ws, w, answered) ? answered : NO_SLOT;
+	}
 	if (ws->open->slots.at[w->slot].is_answered || w->answer_ns / 2 > w->read_ns)
 		return answered;
-	return !is_handed && worker_works_at_reads(w) ? w->slot : NO_SLOT;
+	if (is_handed)
+		return NO_SLOT;
+	if (worker_works_at_reads(w))
+		return w->slot;
+	return worker_owes_one_endpoint(ws, w, answered) ? answered : NO_SLOT;
 }
 
 /* ---- loops that read, and begin with what they have read later, one after the other ---- */
@@ -162,7 +169,7 @@ static enum call_doubt doubt_between(const struct open_request *a, const struct 
 {
 	if (a == b)
 		return CALLS_ARE_SURE;
-	return a && b && a->request.path == b->request.path ? CALLS_OF_ENDPOINT : CALLS_OF_ANY;
+	return a && b && request_is_of_endpoint(&a->request, &b->request) ? CALLS_OF_ENDPOINT : CALLS_OF_ANY;
 }
 
 /*
@@ -288,6 +295,7 @@ void work_claim(struct workers *ws, struct connection *c, const struct socket_ma
 	struct ways *ways = ways_of(ws, w);
 	/* One that it has worked on already is its own, by whatever road that came. */
 	bool is_of_others = c->reader != worker_thread(ws, w) && (w->slot == NO_SLOT || w->slot != answered);
+	bool is_joint;
 
 	note_thread(ws, w, m->ns);
 	w->has_begun_of_others |= is_of_others;
@@ -295,8 +303,8 @@ void work_claim(struct workers *ws, struct connection *c, const struct socket_ma
 	if (is_of_others || tells_of_own(ws, ways, answered, m->ns))
 		count_of_late(&ways->nr_begun, &ways->nr_begun, &ways->nr_begun_of_others, ways->nr_begun);
 	c->is_claimed = true;
-	slot = answered_by(ws, c, w, is_of_others);
-	if (is_of_many(w))
+	slot = answered_by(ws, c, w, is_of_others, &is_joint);
+	if (is_joint)
 		*(slot == NO_SLOT ? &w->shared_id : &w->joint_id) = ws->open->nr_requests;
 	if (answered != NO_SLOT && w->slot == NO_SLOT && !is_of_others)
 		note_unseen(w, &ws->open->slots.at[answered]);

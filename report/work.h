@@ -19,8 +19,8 @@
  *   else the one's that the first mark was for.
  * A loop that works right before its answers, and after a read mostly goes on with another, begins with what it has read in
  * turn: if it asks another server it does so for the next one, or for the one for which it has asked there before.
- * One that reads several, works for all of them and then answers all, as the times tell, has worked for nobody, or where
- * they are of one path, for these: how much for each is not known.
+ * One that reads several, works for all of them and then answers all, as the times tell, has worked for nobody, or where all
+ * that it owes are of one endpoint, for these: how much for each is not known.
  * Threads that answer for others, where that is done all the time, and after a read mostly go on with something
  * else, read for others, too: what such a thread does is always that one's which it answers next. That it answers what it
  * has read itself is no sign of the contrary while the others may be waiting for a CPU.

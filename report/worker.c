@@ -83,6 +83,7 @@ void workers_note_answered(struct workers *ws, const struct open_request *r)
 
 	/* A thread that is new has the place of one that has ended. */
 	reader->nr_owed -= reader->nr_owed > 0;
+	reader->is_owing &= reader->nr_owed > 0;
 }
 
 void workers_let_go(struct workers *ws, uint32_t slot)
@@ -103,6 +104,22 @@ void workers_let_go(struct workers *ws, uint32_t slot)
 uint64_t workers_id_of(const struct workers *ws, uint32_t slot)
 {
 	return slot == NO_SLOT ? 0 : ws->open->slots.at[slot].request.id;
+}
+
+void worker_note_owed(struct workers *ws, struct worker *w, uint32_t slot)
+{
+	struct request none = { 0 };
+	const struct request *r = slot == NO_SLOT ? &none : &ws->open->slots.at[slot].request;
+
+	w->owes_mixed = slot == NO_SLOT || (w->is_owing && (w->owes_mixed || r->path != w->owed_path || r->method != w->owed_method));
+	w->owed_path = r->path;
+	w->owed_method = r->method;
+	w->is_owing = true;
+}
+
+bool worker_owes_one_endpoint(const struct workers *ws, const struct worker *w, uint32_t slot)
+{
+	return slot != NO_SLOT && !w->owes_mixed && worker_owes(ws, w, &ws->open->slots.at[slot]);
 }
 
 bool worker_owes(const struct workers *ws, const struct worker *w, const struct open_request *r)
@@ -334,22 +351,21 @@ static void note_time(struct worker *w, const struct socket_mark *m)
 	w->answer_ns /= 2;
 }
 
-/* What it reads together, and how much of that it answers before it waits. */
-static void note_batch(struct worker *w, const struct socket_mark *m)
+/* Whether it answers together what it has read together. */
+static void note_gathered(struct worker *w, const struct socket_mark *m)
 {
-	bool is_clients = !(m->flags & SOCKET_IS_OUTGOING), is_same = m->conn == w->last_conn;
+	bool is_clients = !(m->flags & SOCKET_IS_OUTGOING), is_same = is_clients && m->conn == w->last_conn;
+	bool is_answer = m->kind == SOCKET_OUT && is_clients;
 
-	if (m->kind == SOCKET_WAIT) {
-		if (w->nr_batch)
-			count_of_late(w->nr_batch_answered < w->nr_batch ? &w->nr_parted : &w->nr_whole, &w->nr_whole,
-				      &w->nr_parted, w->nr_whole + w->nr_parted);
-		w->nr_gathered = w->nr_batch = w->nr_batch_answered = 0;
-	} else if (m->kind == SOCKET_IN && is_clients && (!is_same || !w->nr_gathered)) {
-		w->nr_gathered++;
-	} else if (m->kind == SOCKET_OUT && is_clients) {
-		if (w->nr_gathered > 1)
-			w->nr_batch += w->nr_gathered;
-		w->nr_batch_answered += w->nr_batch && (!is_same || w->last_kind == SOCKET_IN);
+	if (w->may_burst && !(is_answer && is_same)) {
+		count_of_late(is_answer ? &w->nr_bursts : &w->nr_singles, &w->nr_bursts, &w->nr_singles,
+			      w->nr_bursts + w->nr_singles);
+		w->may_burst = false;
+	}
+	if (m->kind == SOCKET_IN && is_clients) {
+		w->nr_gathered += !is_same || !w->nr_gathered;
+	} else if (is_answer) {
+		w->may_burst |= w->nr_gathered > 1;
 		w->nr_gathered = 0;
 	}
 }
@@ -359,7 +375,7 @@ void worker_note_turn(struct worker *w, const struct socket_mark *m)
 	if (w->last_kind == SOCKET_IN && w->last_conn)
 		note_left(w, m);
 	note_time(w, m);
-	note_batch(w, m);
+	note_gathered(w, m);
 	w->has_served |= (m->kind == SOCKET_IN || m->kind == SOCKET_OUT) && !(m->flags & SOCKET_IS_OUTGOING);
 	w->last_kind = m->kind;
 	w->last_conn = m->flags & SOCKET_IS_OUTGOING ? 0 : m->conn;
@@ -393,13 +409,22 @@ enum { CHORES_NS = 50 * 1000 };
 
 bool worker_works_in_batches(const struct worker *w)
 {
-	return worker_works_for_many(w) && w->turning.ns / w->turning.nr > CHORES_NS && w->nr_whole > 8 * w->nr_parted;
+	return worker_works_for_many(w) && w->turning.ns / w->turning.nr > CHORES_NS && w->nr_bursts > 4 * w->nr_singles;
+}
+
+static bool is_woken_known(const struct worker *w)
+{
+	return w->woken.nr >= WORK_MIN && w->answering.nr >= WORK_MIN;
 }
 
 bool worker_answers_at_once(const struct worker *w)
 {
-	return w->woken.nr >= WORK_MIN && w->answering.nr >= WORK_MIN &&
-	       w->answering.ns / w->answering.nr >= w->woken.ns / w->woken.nr / 4;
+	return is_woken_known(w) && w->answering.ns / w->answering.nr >= w->woken.ns / w->woken.nr / 4;
+}
+
+bool worker_gathers_answers(const struct worker *w)
+{
+	return is_woken_known(w) && !worker_answers_at_once(w);
 }
 
 /* ---- what it has read and not begun with ---- */
@@ -416,14 +441,6 @@ void worker_let_wait(struct workers *ws, struct worker *w, uint32_t slot)
 	if (w->waiting.nr == WAITING_MAX)
 		w->waiting.nr = 0;
 	vec_push(&w->waiting, (struct request_ref){ slot, id });
-}
-
-void worker_note_gathered(struct workers *ws, struct worker *w, uint32_t slot)
-{
-	uint32_t path = slot == NO_SLOT ? 0 : ws->open->slots.at[slot].request.path;
-
-	w->is_mixed = w->nr_gathered > 1 && (w->is_mixed || path != w->gathered_path);
-	w->gathered_path = path;
 }
 
 void worker_begin_up_to(struct worker *w, uint64_t id)

@@ -71,14 +71,14 @@ struct worker {
 	struct work woken, answering;	/* the same before an answer, behind a wait and behind another answer, */
 	struct work reading, turning;	/* behind a read, and between a read and another one's answer */
 	bool is_turning;		/* at its last mark */
-	uint32_t nr_gathered;		/* connections of clients that it has read from since it waited or answered */
-	uint32_t gathered_path;		/* of what it read there */
-	bool is_mixed;			/* there were others */
+	uint32_t nr_gathered;		/* connections of clients that it has read from since it answered one */
 	bool is_gathered;		/* at its last mark: it answers the last one of several */
-	uint32_t nr_batch, nr_batch_answered;	/* those that it has begun to answer since it waited, or not yet */
-	uint32_t nr_whole, nr_parted;	/* of late: batches that it had answered when it waited, and others */
-	uint64_t shared_id, joint_id;	/* requests up to these may have time on the CPU of each other; of the same path */
+	bool may_burst;			/* it has begun to answer several, and had no mark of another connection since */
+	uint32_t nr_bursts, nr_singles;	/* of late: it went on with the next answer, or with anything else */
+	uint64_t shared_id, joint_id;	/* requests up to these may have time on the CPU of each other; of their endpoint */
 	uint32_t nr_owed;		/* requests that it has read, and nobody has answered yet */
+	bool is_owing, owes_mixed;	/* since it owed nothing it has read one, whose name is the next; and others */
+	uint32_t owed_path, owed_method;
 	VEC(struct request_ref) waiting;	/* that it has read, and has not begun with, oldest first */
 	/* What it hands on: see handed.h. */
 	VEC(struct request_ref) unhanded;	/* that it has read since it waited, and not handed on, oldest first */
@@ -138,6 +138,10 @@ void worker_renew(struct worker *w);
 void workers_forget_process(struct workers *ws, uint32_t process);
 /* The id of the request; 0: none. */
 uint64_t workers_id_of(const struct workers *ws, uint32_t slot);
+/* It has read something for that one; NO_SLOT: for one of several that nobody tells apart. */
+void worker_note_owed(struct workers *ws, struct worker *w, uint32_t slot);
+/* All that it owes is of the endpoint of that one, which it owes, too. */
+bool worker_owes_one_endpoint(const struct workers *ws, const struct worker *w, uint32_t slot);
 /* It has read that one, which waits for its answer. */
 bool worker_owes(const struct workers *ws, const struct worker *w, const struct open_request *r);
 
@@ -182,8 +186,10 @@ void count_of_late(uint32_t *which, uint32_t *a, uint32_t *b, uint32_t nr);
 bool worker_works_at_reads(const struct worker *w);
 /* It reads from many, works for all of them, and then answers many. */
 bool worker_works_for_many(const struct worker *w);
-/* The same, with the one that it has read last, too: all that it reads together it answers before it waits (uvloop). */
+/* The same, with the one that it has read last, too: it writes its answers together (uvloop). */
 bool worker_works_in_batches(const struct worker *w);
+/* Behind a wait it works for many, and then answers many (evhttp). */
+bool worker_gathers_answers(const struct worker *w);
 /*
  * It works for an answer right before it. Who works for several, and then writes them all (libsoup), has worked more
  * before the first one.
@@ -193,8 +199,6 @@ bool worker_answers_at_once(const struct worker *w);
 /* ---- what it has read and not begun with ---- */
 
 void worker_let_wait(struct workers *ws, struct worker *w, uint32_t slot);
-/* What it has just read, and gathers. */
-void worker_note_gathered(struct workers *ws, struct worker *w, uint32_t slot);
 /* It has begun with the request of that id, and so with all that it has read before. */
 void worker_begin_up_to(struct worker *w, uint64_t id);
 /* NO_SLOT: none waits. */

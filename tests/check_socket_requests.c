@@ -639,11 +639,11 @@ static const struct {
 	/* two at a time, but nothing was counted */
 	{ "", "new 11 5;new 11 6;in 11 5 GET /a;in 11 6 GET /b;out 11 5 200;out 11 6 200;wait 11",
 	  "GET /a 200 3-5 c1, GET /b 200 4-6 c2" },
-	/* both may have it, and it is outside */
+	/* both may have it, and it is outside, unless they are of one endpoint */
 	{ "", "new 11 5;new 11 6;in 11 5 GET /a;in 11 6 GET /b;call 11;out 11 5 200;out 11 6 200;wait 11",
 	  "GET /a 200 3-6 c1~, GET /b 200 4-7 c2~" },
 	{ "", "new 11 5;new 11 6;in 11 5 GET /a;in 11 6 GET /a;call 11;out 11 5 200;out 11 6 200;wait 11",
-	  "GET /a 200 3-6 c1~, GET /a 200 4-7 c2~" },
+	  "GET /a 200 3-6 c3=, GET /a 200 4-7 c2=" },
 	/* one waits while the other one is answered: what it has is its own and maybe not all */
 	{ "", "new 11 5;new 11 6;in 11 5 GET /a;wait 11;in 11 6 GET /b;call 11;out 11 6 200;wait 11;out 11 5 200;wait 11",
 	  "GET /b 200 5-7 c3~, GET /a 200 3-9 c3~" },
@@ -722,7 +722,9 @@ static const struct {
 	/* woken, it works for one and answers it, works for the next and answers it */
 	{ ";in 11 5 GET /a;in 11 6 GET /b;wait 11;sample 11;out 11 5 200;-;out 11 6 200;wait 11", true, NULL },
 	/* it works for both, and then answers both */
-	{ ";in 11 5 GET /a;in 11 6 GET /b;wait 11;sample 11;-;-;-;-;-;-;out 11 5 200;out 11 6 200;wait 11", false, NULL },
+	{ ";in 11 5 GET /a;in 11 6 GET /b;wait 11;sample 11;-;-;-;-;-;-;out 11 5 200;out 11 6 200;wait 11", false, "+" },
+	/* ... of one endpoint */
+	{ ";in 11 5 GET /a;in 11 6 GET /a;wait 11;sample 11;-;-;-;-;-;-;out 11 5 200;out 11 6 200;wait 11", true, "*" },
 	/* it reads from both, works for one and answers it, works for the other and answers it */
 	{ ";in 11 5 GET /a;in 11 6 GET /b;-;sample 11;-;out 11 5 200;-;-;out 11 6 200;wait 11", true, NULL },
 	/* it reads from both, works for both, and then answers both */
@@ -731,9 +733,15 @@ static const struct {
 	/* the same, and now and then it answers first what it has read last (uvloop) */
 	{ ";in 11 5 GET /a;in 11 6 GET /b;later 1;out 11 5 200;-;out 11 6 200;wait 11"
 	  ";in 11 5 GET /a;in 11 6 GET /b;later 1;sample 11;out 11 6 200;-;out 11 5 200;wait 11", false, "+" },
-	/* ... both of one path */
+	/* ... both of one endpoint; of one path, but asked for by two methods */
 	{ ";in 11 5 GET /a;in 11 6 GET /a;later 1;out 11 5 200;-;out 11 6 200;wait 11"
 	  ";in 11 5 GET /a;in 11 6 GET /a;later 1;sample 11;out 11 6 200;-;out 11 5 200;wait 11", true, "*" },
+	{ ";in 11 5 GET /a;in 11 6 HEAD /a HTTP/1.1\r\n\r\n;later 1;out 11 5 200;-;out 11 6 200;wait 11"
+	  ";in 11 5 GET /a;in 11 6 HEAD /a HTTP/1.1\r\n\r\n;later 1;sample 11;out 11 6 200;-;out 11 5 200;wait 11", false, "+" },
+	/* ... it looks for more before it works, and between its answers */
+	{ ";in 11 5 GET /a;in 11 6 GET /b;later 1;out 11 5 200;-;out 11 6 200;wait 11"
+	  ";in 11 5 GET /a;wait 11;in 11 6 GET /b;in 11 7 GET /b;later 1;sample 11;out 11 6 200;-;out 11 7 200;wait 11;-;out 11 5 200;wait 11",
+	  false, "+" },
 	/* ... but what it has read first waits for something then: it has worked for the last one alone */
 	{ ";in 11 5 GET /a;in 11 6 GET /b;later 1;out 11 5 200;-;out 11 6 200;wait 11"
 	  ";in 11 5 GET /a;in 11 6 GET /b;later 1;sample 11;out 11 6 200;wait 11;out 11 5 200;wait 11", true, NULL },
@@ -751,7 +759,7 @@ START_TEST(rounds_tell_what_a_thread_does)
 	char last;
 	uint32_t i;
 
-	str_add(&script, "new 11 5;new 11 6");
+	str_add(&script, "new 11 5;new 11 6;new 11 7");
 	for (i = 0; i < NR_ROUNDS; i++)
 		str_add(&script, rounds[_i].round);
 	run(&o, 0, str_cstr(&script));
