@@ -56,10 +56,13 @@ static const struct exchange_listener silent = {
 	.status_unseen = ignore_nr,
 	.ended = ignore_nr,
 	.ended_before = ignore_nr,
+	.unanswered = ignore_nr,
 	.end_unseen = ignore_nr,
 	.over = ignore_nr,
 	.not_over = ignore,
 	.skipped = ignore_nr,
+	.foreign = ignore,
+	.encrypted = ignore,
 };
 
 /* The next step; false: there is none. */
