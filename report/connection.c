@@ -259,6 +259,18 @@ void connection_answered(struct connection *c, const struct open_requests *open,
 	trim_queue(c);
 }
 
+void connection_reopened(struct connection *c, const struct open_requests *open, uint32_t slot)
+{
+	if (!c->head) {
+		vec_push(&c->queue, NO_SLOT);
+		memmove(c->queue.at + 1, c->queue.at, (c->queue.nr - 1) * sizeof(*c->queue.at));
+		c->first_nr--;
+		c->head++;
+	}
+	c->queue.at[--c->head] = slot;
+	c->nr_changes += connection_changes_at(c, open, c->head);
+}
+
 uint32_t connection_worked_on(const struct connection *c)
 {
 	return connection_is_owing(c) && !c->nr_changes ? c->queue.at[c->head] : NO_SLOT;

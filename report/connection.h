@@ -112,6 +112,8 @@ bool connection_find_request(const struct connection *c, uint64_t nr, size_t *re
 uint32_t connection_changes_at(const struct connection *c, const struct open_requests *open,
 			       size_t at);
 void connection_answered(struct connection *c, const struct open_requests *open, size_t at);
+/* Not so, after all; it is the one before the oldest. */
+void connection_reopened(struct connection *c, const struct open_requests *open, uint32_t slot);
 void connection_clear_queue(struct connection *c);
 /*
  * The oldest one that is not answered, if all of them are of one endpoint: several that came at once may

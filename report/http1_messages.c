@@ -25,7 +25,10 @@ void http1_end_oldest(struct http1 *h, void (*end)(void *self, uint64_t nr), con
 		l->status_unseen(l->self, h->nr_ended + 1);
 	h->has_status = false;
 	h->status = 0;
-	end(l->self, ++h->nr_ended);
+	h->nr_ended++;
+	if (!h->is_over)
+		end(l->self, h->nr_ended);
+	h->is_over = false;
 	if (!http1_nr_outstanding(h))
 		http1_kinds_release(&h->kinds);
 }
@@ -130,6 +133,15 @@ static uint64_t pass(struct http1 *h, struct side *s, uint64_t nr,
 	return passed;
 }
 
+/* Where nobody else waits, and the answer lasts until the close: whoever is read next may have waited for its end. */
+static void let_be_over(struct http1 *h, const struct exchange_listener *l)
+{
+	if (h->out.at != AT_REST || http1_nr_outstanding(h) != 1 || h->nr_late)
+		return;
+	h->is_over = true;
+	l->over(l->self, h->nr_began);
+}
+
 static void begin(struct http1 *h, const struct exchange_listener *l)
 {
 	if (http1_nr_outstanding(h) == HTTP1_KINDS_MAX) {
@@ -142,6 +154,7 @@ static void begin(struct http1 *h, const struct exchange_listener *l)
 	/* Behind the rest of a body. */
 	if (h->has_written && h->out.at == AT_LOST && http1_nr_outstanding(h))
 		http1_turn_lost(h, h->nr_began, l);
+	let_be_over(h, l);
 	h->nr_began++;
 	h->is_reading = true;
 	h->is_named = false;

@@ -56,6 +56,7 @@ struct http1 {
 	uint32_t status;		/* of the answer that was read last, to the oldest request; 0: of none yet */
 	uint64_t nr_before_rest;	/* read to their ends before the answer that lasts until the close began */
 	bool has_status;		/* the oldest request's was told of */
+	bool is_over;			/* it was told of as that: one more was read, and its answer lasts until the close */
 	bool has_answers;		/* one of them began as HTTP's do */
 	bool is_unseen;			/* the answer, or those behind it, did not travel */
 	uint64_t nr_late;		/* so many requests at most that count as answered may be answered yet */

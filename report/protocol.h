@@ -75,6 +75,8 @@ struct exchange_listener {
 	void (*over)(void *self, uint64_t nr);
 	/* They do: what is over since the last bytes were written was not, nor have these bytes answered anything. */
 	void (*not_over)(void *self);
+	/* In place of not_over: the only one that is over goes on, and has its end when that is told once more. */
+	void (*goes_on)(void *self, uint64_t nr);
 	/* So many inbound bytes did not travel, and there may be requests among them. */
 	void (*skipped)(void *self, uint64_t nr_bytes);
 	/* What was written is no answer of the protocol's, or what was read no request: they may be another one's. */

@@ -4,7 +4,7 @@
  * was lost. With the next exchange a request begins if the bytes look like one's, and the answers so far are ended.
  *
  * Not so one that lasts until the close: requests that are read behind it are not answered (RFC 9112, 9.6). Where one is
- * answered all the same, that one did not last so long.
+ * answered all the same, that one did not last so long: it counts as over as long as nothing else is written.
  */
 #include "report/http1_begin.h"
 #include "report/http1_messages.h"
@@ -215,6 +215,15 @@ static bool take_rest(struct http1 *h, const struct chunk *c, const struct excha
 	return true;
 }
 
+/* With what was to last until the close, though one more was read since. */
+static void go_on(struct http1 *h, const struct exchange_listener *l)
+{
+	if (!h->is_over)
+		return;
+	h->is_over = false;
+	l->goes_on(l->self, h->nr_ended + 1);
+}
+
 static void http1_outbound(void *parser, const struct chunk *c, const struct exchange_listener *l)
 {
 	struct http1 *h = parser;
@@ -225,6 +234,8 @@ static void http1_outbound(void *parser, const struct chunk *c, const struct exc
 		http1_take_unasked(h, l);
 	if (is_behind_rest(h, c))
 		http1_end_rest(h, l);
+	else
+		go_on(h, l);
 	h->has_written = true;
 	h->is_even &= !h->is_reading && !h->in.line;
 	h->has_gone_on = h->out.at == AT_LOST;

@@ -191,6 +191,29 @@ static void not_over(void *self)
 	connection_mix(f->c);
 }
 
+/* Nobody knows for which of the two it was what was done since another one was read, and taken for that one's. */
+static void goes_on(void *self, uint64_t nr)
+{
+	struct feeding *f = self;
+	struct connection *c = f->c;
+	uint32_t asked = connection_worked_on(c), slot = c->over.nr ? *vec_last(&c->over) : NO_SLOT;
+	struct open_request *r;
+
+	if (slot == NO_SLOT || f->s->open->slots.at[slot].nr_on_connection != nr)
+		return;
+	c->over.nr--;
+	if (asked != NO_SLOT) {
+		open_requests_give(f->s->open, asked, NO_SLOT);
+		f->s->open->slots.at[asked].request.is_cpu_shared = true;
+	}
+	r = &f->s->open->slots.at[slot];
+	r->nr_workers--;
+	r->is_answered = false;
+	workers_get(&f->s->workers, r->thread)->nr_owed++;
+	connection_reopened(c, f->s->open, slot);
+	connection_mix(c);
+}
+
 static void skipped(void *self, uint64_t nr_bytes)
 {
 	struct feeding *f = self;
@@ -241,6 +264,7 @@ static struct exchange_listener listener_of(struct feeding *f)
 					   .end_unseen = end_unseen,
 					   .over = over,
 					   .not_over = not_over,
+					   .goes_on = goes_on,
 					   .skipped = skipped,
 					   .foreign = foreign,
 					   .encrypted = encrypted };

@@ -127,8 +127,8 @@ static uint32_t open_one(struct open_requests *open, uint32_t path)
 }
 
 /*
- * Letters ask for an endpoint, digits answer the request of that number, from 0 on; then the endpoint that is
- * worked on is told, or '-'.
+ * Letters ask for an endpoint, digits answer the request of that number, from 0 on, and a capital takes the last
+ * answer back; then the endpoint that is worked on is told, or '-'.
  */
 static const struct {
 	const char *script, *want;
@@ -146,6 +146,10 @@ static const struct {
 	{ "abca1203", "a----aa-" },
 	{ "abaa10", "a---aa" },
 	{ "abcd2130", "a-----a-" },
+	/* it was not answered */
+	{ "a0bA01", "a-b-b-" },
+	{ "a0aA01", "a-aaa-" },
+	{ "a0bcd1B12", "a-b-----d" },
 };
 
 static void play(const char *script, struct str *said)
@@ -162,6 +166,8 @@ static void play(const char *script, struct str *said)
 
 		if (*script >= 'a') {
 			connection_asked(&c, &open, nr++, open_one(&open, (uint32_t)*script));
+		} else if (*script >= 'A') {
+			connection_reopened(&c, &open, open_one(&open, (uint32_t)(*script - 'A' + 'a')));
 		} else if (connection_find_request(&c, (uint64_t)(*script - '0'), &at)) {
 			open_requests_close(&open, c.queue.at[at], 1);
 			connection_answered(&c, &open, at);

@@ -100,6 +100,16 @@ static void not_over(void *self)
 	str_add(&x->said, "not over; ");
 }
 
+static void goes_on(void *self, uint64_t nr)
+{
+	struct exchange *x = self;
+
+	assert(nr >= 1 && nr <= x->requests.nr);
+	assert(x->requests.at[nr - 1].is_ended);
+	x->requests.at[nr - 1].is_ended = false;
+	str_addf(&x->said, "%" PRIu64 " goes on; ", nr);
+}
+
 static void skipped(void *self, uint64_t nr_bytes)
 {
 	struct exchange *x = self;
@@ -141,6 +151,7 @@ static struct exchange_listener listener_of(struct exchange *x)
 					   .end_unseen = end_unseen,
 					   .over = ended,
 					   .not_over = not_over,
+					   .goes_on = goes_on,
 					   .skipped = skipped,
 					   .foreign = foreign,
 					   .encrypted = encrypted };

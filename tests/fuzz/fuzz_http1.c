@@ -60,6 +60,7 @@ static const struct exchange_listener silent = {
 	.end_unseen = ignore_nr,
 	.over = ignore_nr,
 	.not_over = ignore,
+	.goes_on = ignore_nr,
 	.skipped = ignore_nr,
 	.foreign = ignore,
 	.encrypted = ignore,
