@@ -144,8 +144,10 @@ static void let_be_over(struct http1 *h, const struct exchange_listener *l)
 
 static void begin(struct http1 *h, const struct exchange_listener *l)
 {
+	h->unseen_bytes = 0;
 	if (http1_nr_outstanding(h) == HTTP1_KINDS_MAX) {
 		lose(h, &h->in);
+		h->is_holed = true;
 		if (h->out.at != AT_REST)
 			lose(h, &h->out);
 		http1_partial_drop(&h->out.line);
@@ -158,7 +160,6 @@ static void begin(struct http1 *h, const struct exchange_listener *l)
 	h->nr_began++;
 	h->is_reading = true;
 	h->is_named = false;
-	h->unseen_bytes = 0;
 	http1_kinds_set(&h->kinds, h->nr_began, HTTP1_PLAIN);
 	l->began(l->self, h->nr_began);
 }
@@ -478,8 +479,8 @@ static void take_bytes(struct http1 *h, struct side *s, const struct chunk *chun
 			cursor_skip(&c, pass(h, s, cursor_left(&c), l));
 		else
 			advance_line(h, s, &c, l);
-		/* A request, and not one that we know. */
-		if (is_due && s->at == AT_LOST)
+		/* A request, and not one that we know, or one too many. */
+		if (s == &h->in && s->at == AT_LOST && (is_due || h->is_holed))
 			l->skipped(l->self, left);
 	}
 }

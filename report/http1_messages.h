@@ -70,7 +70,7 @@ struct http1 {
 	bool is_named;			/* it was told of by name */
 	bool is_synced;			/* the message before it was read to its end */
 	bool has_written;		/* since the last read, or the last but of a body */
-	bool is_holed;			/* in.at is AT_LOST behind bytes that did not travel: those that follow count as such */
+	bool is_holed;			/* in.at is AT_LOST behind bytes that did not travel, or too many: those that follow count as such */
 	uint64_t unseen_bytes;		/* of long heads and chunked bodies, since a request began */
 };
 

@@ -710,6 +710,37 @@ START_TEST(pipeline_is_bounded)
 }
 END_TEST
 
+/* Behind an answer without an end, requests in reads of so many bytes; more of that answer is written behind them, or nothing. */
+static const struct {
+	size_t piece;
+	bool has_answers;
+} floods[] = { { 28, true }, { 28, false }, { 7, true }, { 7, false }, { 2 * 28, true }, { 1, false } };
+
+START_TEST(requests_that_are_too_many_are_told_of)
+{
+	enum { NR = 3000 };
+	struct str asked = { 0 };
+	struct exchange x;
+	size_t at;
+	int i;
+
+	for (i = 0; i < NR; i++)
+		str_add(&asked, GET_B);
+	exchange_init(&x, &protocol_http1);
+	exchange_in(&x, GET_A, 0);
+	exchange_out(&x, UNTIL_CLOSE, 0);
+	for (at = 0; at < asked.len; at += floods[_i].piece) {
+		exchange_in_n(&x, asked.s + at, floods[_i].piece, 0);
+		if (floods[_i].has_answers && (at + floods[_i].piece) % strlen(GET_B) == 0)
+			exchange_out(&x, "x", 0);
+	}
+	ck_assert_uint_eq(exchange_nr_began(&x), 1024);
+	ck_assert_uint_eq(x.nr_skipped, (1 + NR - 1024) * strlen(GET_B));
+	exchange_release(&x);
+	str_release(&asked);
+}
+END_TEST
+
 /* What is remembered of a request is forgotten when its place is taken by a later one. */
 START_TEST(pipeline_goes_on)
 {
@@ -831,6 +862,7 @@ Suite *check_protocol_http1_suite(void)
 	tcase_add_loop_test(tc, memory_is_bounded, 0, ARRAY_LEN(fillers));
 	tcase_add_test(tc, long_length_is_none);
 	tcase_add_loop_test(tc, pipeline_is_bounded, 0, 2);
+	tcase_add_loop_test(tc, requests_that_are_too_many_are_told_of, 0, ARRAY_LEN(floods));
 	tcase_add_test(tc, pipeline_goes_on);
 	tcase_add_test(tc, first_bytes_name_the_protocol);
 	tcase_add_loop_test(tc, cuts_invent_nothing, 0, ARRAY_LEN(whole));
