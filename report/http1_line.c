@@ -206,8 +206,10 @@ enum recognition http1_line_begins_head(const uint8_t *s, size_t len, uint64_t t
 
 		if (begins != RECOGNIZED)
 			return begins == RECOGNIZED_MAYBE ? is : RECOGNIZED_NOT;
-		if (!http1_line_next(&s, &len, &line))
-			return is;
+		do
+			if (!http1_line_next(&s, &len, &line))
+				return is;
+		while (!line.len);
 		if (!http1_line_request(line).has_version)
 			return RECOGNIZED_NOT;
 		while (http1_line_next(&s, &len, &line) && line.len)

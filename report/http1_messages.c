@@ -419,6 +419,18 @@ void http1_drop_next(struct http1 *h)
 		http1_partial_drop(&h->in.line);
 }
 
+/* What is not empty (RFC 9112, 2.2); false: it goes on in later bytes, if it has begun. */
+static bool next_line(struct side *s, struct cursor *c, struct http1_line *ret_line)
+{
+	while (cursor_left(c) && http1_partial_next(&s->line, c, REQUEST_LINE_MAX, ret_line)) {
+		if (ret_line->len)
+			return true;
+		http1_partial_drop(&s->line);
+	}
+	*ret_line = s->line ? http1_partial_line(s->line) : (struct http1_line){ 0 };
+	return false;
+}
+
 /*
  * A line that may be the next request's, in place of a body that may be left out, and go on in another read: until that
  * is known, it is passed as the body's, too. True: it is the request's.
@@ -434,8 +446,8 @@ static bool take_next(struct http1 *h, struct cursor *c, const struct exchange_l
 
 	if (!s->line)
 		l->may_begin(l->self);
-	is_whole = http1_partial_next(&s->line, &ahead, REQUEST_LINE_MAX, &line);
-	is = http1_begin_of_line(is_whole ? line : http1_partial_line(s->line), is_whole, HTTP1_UNSURE);
+	is_whole = next_line(s, &ahead, &line);
+	is = http1_begin_of_line(line, is_whole, HTTP1_UNSURE);
 	if (is == RECOGNIZED_NOT || (is_whole ? is != RECOGNIZED : nr == s->left))
 		http1_drop_next(h);
 	if (!h->may_be_next || (!is_whole && nr < s->left))

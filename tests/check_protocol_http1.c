@@ -553,6 +553,19 @@ static const struct script cut[] = {
 	  .want = REFUSED_SAID "2 began; 2 DELETE /b; " B_OK },
 	{ .steps = { REFUSED("Transfer-Encoding: chunked"), IN("GET /"), IN("b HTTP/1.1\r\n\r\n"), OUT(OK_BODY) },
 	  .want = REFUSED_SAID B_BEGAN B_OK },
+	/* ... with empty lines before it: RFC 9112, 2.2. */
+#define EMPTY_LINE(field)                                                                                   \
+	{ .steps = { REFUSED(field), IN("\r\n" GET_B), OUT(OK_BODY) }, .want = REFUSED_SAID B_BEGAN B_OK },   \
+	{ .steps = { REFUSED(field), IN("\r\n\nGET /b HTTP/1.1\r\nHo"), IN("st: x\r\n\r\n"), OUT(OK_BODY) },   \
+	  .want = REFUSED_SAID B_BEGAN B_OK },                                                               \
+	{ .steps = { REFUSED(field), IN("\r\n"), IN(GET_B), OUT(OK_BODY) }, .want = REFUSED_SAID B_BEGAN B_OK }, \
+	{ .steps = { REFUSED(field), IN("\r"), IN("\nGE"), IN("T /b HTTP/1.1\r\n\r\n"), OUT(OK_BODY) },         \
+	  .want = REFUSED_SAID B_BEGAN B_OK }
+	EMPTY_LINE("Content-Length: 2"), EMPTY_LINE("Content-Length: 5"), EMPTY_LINE("Content-Length: 5000"),
+	EMPTY_LINE("Transfer-Encoding: chunked"),
+	/* ... which may be the body's, too. */
+	{ .steps = { REFUSED("Content-Length: 9"), IN("\r\n"), IN("\r\n{}GET" GET_B), OUT(OK_BODY) },
+	  .want = REFUSED_SAID B_BEGAN B_OK },
 	/* ... but not behind something else. */
 	{ .steps = { REFUSED("Content-Length: 32"), IN("GET"), OUT("x"), IN(" " GET_A), IN(GET_B), OUT(OK_BODY) },
 	  .want = REFUSED_SAID B_BEGAN B_OK },
