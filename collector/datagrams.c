@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/hash.h"
+#include "collector/net_tables.h"
 
 enum { IS_THERE, IS_COUNTED };
 
@@ -24,9 +25,10 @@ static void find_taken_ports(struct datagrams *d)
 }
 
 /* "sl: LOCAL:PORT REMOTE:PORT STATE TX:RX TR:WHEN RETRANSMITS UID TIMEOUT INODE ...", numbers in hexadecimal up to RETRANSMITS. */
-static void take_line(struct datagrams *d, const char *line)
+static void take_line(void *self, const char *line)
 {
 	enum { CONNECTED = 0x01 };
+	struct datagrams *d = self;
 	unsigned int port, state;
 	unsigned long inode;
 
@@ -35,21 +37,6 @@ static void take_line(struct datagrams *d, const char *line)
 		return;
 	if (!u64map_get(&d->sockets, inode))
 		u64map_set(&d->sockets, inode, IS_THERE);
-}
-
-/* /proc/PID/net/udp: of all in its network namespace (proc_pid_net(5)). */
-static void read_table(struct datagrams *d, uint32_t pid, const char *table)
-{
-	char path[64], line[512];
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/proc/%u/net/%s", pid, table);
-	f = fopen(path, "re");
-	if (!f)
-		return;
-	while (fgets(line, sizeof(line), f))
-		take_line(d, line);
-	fclose(f);
 }
 
 /* Several processes may have one. */
@@ -70,14 +57,13 @@ static void count(void *self, const char *link)
 
 uint64_t datagrams_nr_sockets(const struct pids *pids)
 {
+	static const char *const tables[] = { "udp", "udp6" };
 	struct datagrams d = { 0 };
 
 	find_taken_ports(&d);
-	vec_each(&pids->at, pid) {
-		read_table(&d, *pid, "udp");
-		read_table(&d, *pid, "udp6");
+	net_tables_each(pids, tables, take_line, &d);
+	vec_each(&pids->at, pid)
 		process_descriptors(*pid, count, &d);
-	}
 	u64map_release(&d.sockets);
 	return d.nr;
 }

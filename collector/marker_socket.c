@@ -18,6 +18,7 @@
 #include "collector/call_core.h"
 #include "collector/datagrams.h"
 #include "collector/marker.h"
+#include "collector/net_tables.h"
 #include "collector/socket.h"
 #include "collector/socket_way.h"
 
@@ -125,47 +126,15 @@ static void socket_release(void *self)
 
 typedef VEC(uint16_t) ports;
 
-/* /proc/PID/net/tcp: "sl: LOCAL:PORT REMOTE:PORT STATE ...", in hexadecimal (proc_pid_net(5)). */
-static void add_listening(ports *to, uint32_t pid, const char *table)
+/* "sl: LOCAL:PORT REMOTE:PORT STATE ...", in hexadecimal. */
+static void add_listening(void *self, const char *line)
 {
 	enum { LISTEN = 0x0a };
 	unsigned int port, state;
-	char path[64], line[512];
-	FILE *f;
+	ports *to = self;
 
-	snprintf(path, sizeof(path), "/proc/%u/net/%s", pid, table);
-	f = fopen(path, "re");
-	if (!f)
-		return;
-	while (fgets(line, sizeof(line), f))
-		if (sscanf(line, " %*d: %*[0-9A-Fa-f]:%x %*[0-9A-Fa-f]:%*x %x", &port, &state) == 2 &&
-		    state == LISTEN)
-			vec_push(to, (uint16_t)port);
-	fclose(f);
-}
-
-/* Each network namespace once: the tables are long. Which one it is may not be looked at; the tables may. */
-static void find_listening(ports *to, const struct pids *pids)
-{
-	VEC(ino_t) seen = { 0 };
-
-	vec_each(&pids->at, pid) {
-		bool is_known = false;
-		char path[64];
-		struct stat st;
-
-		snprintf(path, sizeof(path), "/proc/%u/ns/net", *pid);
-		if (stat(path, &st))
-			st.st_ino = 0;
-		vec_each(&seen, ino)
-			is_known |= *ino == st.st_ino && *ino;
-		if (is_known)
-			continue;
-		vec_push(&seen, st.st_ino);
-		add_listening(to, *pid, "tcp");
-		add_listening(to, *pid, "tcp6");
-	}
-	vec_release(&seen);
+	if (sscanf(line, " %*d: %*[0-9A-Fa-f]:%x %*[0-9A-Fa-f]:%*x %x", &port, &state) == 2 && state == LISTEN)
+		vec_push(to, (uint16_t)port);
 }
 
 static bool has_threads(uint32_t pid)
@@ -244,10 +213,11 @@ static int load(struct socket_marker *m, const struct marker_ways *ways, struct 
 static int tell_listening(struct socket_marker *m, const struct pids *pids, struct err *e)
 {
 	int fd = bpf_object__find_map_fd_by_name(m->object, "listening"), err = 0;
+	static const char *const tables[] = { "tcp", "tcp6" };
 	ports listening = { 0 };
 	uint8_t yes = 1;
 
-	find_listening(&listening, pids);
+	net_tables_each(pids, tables, add_listening, &listening);
 	vec_push(&listening, SOCKET_ALL_PORTS);
 	vec_each(&listening, port)
 		if (!err && bpf_map_update_elem(fd, port, &yes, BPF_ANY))
