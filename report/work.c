@@ -60,7 +60,7 @@ bool work_reads_for_others(struct workers *ws, const struct worker *w)
 /* It has worked for several, as far as its times tell, and begins to answer them. */
 static bool is_of_many(const struct worker *w)
 {
-	return (w->is_turning && worker_works_for_many(w)) || (w->is_gathered && worker_works_in_batches(w));
+	return (w->is_turning && worker_works_for_many(w)) || ((w->is_turning || w->is_gathered) && worker_works_in_batches(w));
 }
 
 /*

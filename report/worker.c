@@ -384,32 +384,37 @@ void worker_note_turn(struct worker *w, const struct socket_mark *m)
 /* So many of each say how they compare. */
 enum { WORK_MIN = 8 };
 
-static bool is_longer(const struct work *a, const struct work *b)
+/* So many times. */
+enum { LONGER = 3, MUCH_LONGER = 8 };
+
+static bool is_longer(const struct work *a, const struct work *b, uint64_t times)
 {
-	return a->ns * b->nr > 8 * b->ns * a->nr;
+	return a->ns * b->nr > times * b->ns * a->nr;
 }
 
-static bool is_much_longer(const struct work *a, const struct work *b)
+static bool is_known_longer(const struct work *a, const struct work *b, uint64_t times)
 {
-	return a->nr >= WORK_MIN && b->nr >= WORK_MIN && is_longer(a, b);
+	return a->nr >= WORK_MIN && b->nr >= WORK_MIN && is_longer(a, b, times);
 }
 
 bool worker_works_at_reads(const struct worker *w)
 {
-	return w->read_ns / 2 > w->answer_ns && !is_longer(&w->turning, &w->reading);
+	return w->read_ns / 2 > w->answer_ns && !is_longer(&w->turning, &w->reading, MUCH_LONGER);
 }
 
 bool worker_works_for_many(const struct worker *w)
 {
-	return is_much_longer(&w->turning, &w->reading) && is_much_longer(&w->turning, &w->answering);
+	return is_known_longer(&w->turning, &w->reading, MUCH_LONGER) && is_known_longer(&w->turning, &w->answering, MUCH_LONGER);
 }
 
 /* What takes less is what loops do beside their work: to write a log, to look for what has expired. */
 enum { CHORES_NS = 50 * 1000 };
 
+/* Its own work for a request that it reads, uvloop's, may be a quarter of all that is done for one. */
 bool worker_works_in_batches(const struct worker *w)
 {
-	return worker_works_for_many(w) && w->turning.ns / w->turning.nr > CHORES_NS && w->nr_bursts > 4 * w->nr_singles;
+	return is_known_longer(&w->turning, &w->reading, LONGER) && is_known_longer(&w->turning, &w->answering, MUCH_LONGER) &&
+	       w->turning.ns / w->turning.nr > CHORES_NS && w->nr_bursts > 4 * w->nr_singles;
 }
 
 static bool is_woken_known(const struct worker *w)

@@ -186,7 +186,7 @@ void count_of_late(uint32_t *which, uint32_t *a, uint32_t *b, uint32_t nr);
 bool worker_works_at_reads(const struct worker *w);
 /* It reads from many, works for all of them, and then answers many. */
 bool worker_works_for_many(const struct worker *w);
-/* The same, with the one that it has read last, too: it writes its answers together (uvloop). */
+/* The same, also where it answers first what it has read last: it writes its answers together (uvloop). */
 bool worker_works_in_batches(const struct worker *w);
 /* Behind a wait it works for many, and then answers many (evhttp). */
 bool worker_gathers_answers(const struct worker *w);
