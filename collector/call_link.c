@@ -145,11 +145,16 @@ static int attach_singles(struct link_call *c)
 
 /* ---- either ---- */
 
+/* The kernel's own, which is in no header of ours. */
+enum { ENOTSUPP = 524 };
+
 static int explain(int error, const char *path, size_t nr, struct err *e)
 {
 	char file[4096];
 	ssize_t len = readlink(path, file, sizeof(file));
 
+	if (error == -ENOTSUPP)
+		return err_set(e, error, "the kernel takes no probe on the instruction there");
 	/* Of what is open, its name. */
 	err_set(e, error, "cannot count calls at %zu places of %.*s: %m", nr, (int)(len < 0 ? strlen(path) : (size_t)len),
 		len < 0 ? path : file);

@@ -52,12 +52,35 @@ static bool is_relative(const struct instruction *i)
 	return i->operands[0].type == ZYDIS_OPERAND_TYPE_IMMEDIATE && i->operands[0].imm.is_relative;
 }
 
+/*
+ * A prefix that the kernel takes no probe with, whatever it means there: gcc's -mindirect-branch-cs-prefix, hints of branches
+ * and notrack are such (is_prefix_bad(); branch_setup_xol_ops() for one of size before a branch, as calls of
+ * __tls_get_addr() have it).
+ */
+static bool is_refused(const struct instruction *i)
+{
+	ZyanU8 k;
+
+	for (k = 0; k < i->in.raw.prefix_count; k++) {
+		switch (i->in.raw.prefixes[k].value) {
+		case 0x26: case 0x2e: case 0x36: case 0x3e:	/* es, cs, ss, ds */
+		case 0xf0:					/* lock */
+			return true;
+		case 0x66:
+			if (is_relative(i))
+				return true;
+			break;
+		}
+	}
+	return false;
+}
+
 static bool is_emulated(const struct instruction *i)
 {
 	const ZydisDecodedOperand *to = &i->operands[0];
 
-	/* With a prefix of its size or a lock the kernel does not know it. */
-	if (i->in.attributes & (ZYDIS_ATTRIB_HAS_OPERANDSIZE | ZYDIS_ATTRIB_HAS_LOCK))
+	/* With a prefix of its size the kernel does not know it. */
+	if (is_refused(i) || i->in.attributes & ZYDIS_ATTRIB_HAS_OPERANDSIZE)
 		return false;
 	switch (i->in.mnemonic) {
 	case ZYDIS_MNEMONIC_PUSH:
@@ -147,16 +170,11 @@ static bool is_repeated(const struct instruction *i)
 }
 
 /*
- * The kernel steps over it; what it refuses (good_insns_64, good_2byte_insns, is_prefix_bad()), as far as
- * functions have it, is not.
+ * The kernel steps over it; what else it refuses (good_insns_64, good_2byte_insns), as far as functions have it, is not.
  */
 static bool is_stepped(const struct instruction *i)
 {
-	if (is_changed(i) || is_nop5(i) || is_repeated(i))
-		return false;
-	if (i->in.attributes & (ZYDIS_ATTRIB_HAS_LOCK | ZYDIS_ATTRIB_HAS_SEGMENT_CS |
-				ZYDIS_ATTRIB_HAS_SEGMENT_DS | ZYDIS_ATTRIB_HAS_SEGMENT_ES |
-				ZYDIS_ATTRIB_HAS_SEGMENT_SS))
+	if (is_changed(i) || is_nop5(i) || is_repeated(i) || is_refused(i))
 		return false;
 	switch (i->in.meta.category) {
 	case ZYDIS_CATEGORY_INTERRUPT:
