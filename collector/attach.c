@@ -125,7 +125,7 @@ static int follow_processes(struct attachment *a, struct err *e)
 
 	do {
 		for (; done < a->processes.at.nr; done++) {
-			err = follow_add(a->follow, a->processes.at.at[done], e);
+			err = follow_add(a->follow, a->processes.at.at[done], a->config->command_is_target, e);
 			if (err)
 				return err;
 		}

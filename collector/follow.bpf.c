@@ -34,7 +34,7 @@ int follow_fork(struct bpf_raw_tracepoint_args *ctx)
 	__u32 parent = BPF_CORE_READ((struct task_struct *)ctx->args[0], tgid);
 	__u32 child = BPF_CORE_READ((struct task_struct *)ctx->args[1], tgid);
 	__u32 slot = child & (FOLLOW_NR_SLOTS - 1);
-	__u8 yes = 1;
+	__u8 yes = 1, what = FOLLOW_TARGET;
 
 	if (parent == child)
 		return 0;
@@ -43,7 +43,7 @@ int follow_fork(struct bpf_raw_tracepoint_args *ctx)
 		return 0;
 	}
 	bpf_map_update_elem(&target_slots, &slot, &yes, BPF_ANY);
-	if (bpf_map_update_elem(&targets, &child, &yes, BPF_ANY))
+	if (bpf_map_update_elem(&targets, &child, &what, BPF_ANY))
 		__sync_fetch_and_add(&seen.nr_not_followed, 1);
 	return 0;
 }

@@ -61,13 +61,13 @@ void follow_free(struct follow *f)
 	free(f);
 }
 
-int follow_add(struct follow *f, uint32_t pid, struct err *e)
+int follow_add(struct follow *f, uint32_t pid, bool is_command, struct err *e)
 {
+	uint8_t yes = 1, what = is_command ? FOLLOW_COMMAND : FOLLOW_TARGET;
 	uint32_t slot = pid & (FOLLOW_NR_SLOTS - 1);
-	uint8_t yes = 1;
 
 	if (!bpf_map_update_elem(f->slots_fd, &slot, &yes, BPF_ANY) &&
-	    !bpf_map_update_elem(f->targets_fd, &pid, &yes, BPF_ANY))
+	    !bpf_map_update_elem(f->targets_fd, &pid, &what, BPF_ANY))
 		return 0;
 	return err_set(e, -errno, "cannot follow process %u: %m", pid);
 }

@@ -11,6 +11,12 @@
 /* By the low bits of a pid most processes are known to be no target. A power of two. */
 #define FOLLOW_NR_SLOTS 4096
 
+/* What the set has of a process. */
+enum {
+	FOLLOW_TARGET = 1,
+	FOLLOW_COMMAND,	/* still our own child, up to its execve() */
+};
+
 /* What the programs have seen: all of their .bss. */
 struct follow_seen {
 	unsigned long long nr_not_followed;	/* children that found no room in the set */
@@ -34,8 +40,8 @@ int follow_new(struct follow **ret_follow, struct err *e);
 /* Detaches. NULL is a no-op. */
 void follow_free(struct follow *f);
 
-/* Idempotent. -E2BIG: more than FOLLOW_MAX_PROCESSES. */
-int follow_add(struct follow *f, uint32_t pid, struct err *e);
+/* Idempotent. is_command: FOLLOW_COMMAND. -E2BIG: more than FOLLOW_MAX_PROCESSES. */
+int follow_add(struct follow *f, uint32_t pid, bool is_command, struct err *e);
 bool follow_has(const struct follow *f, uint32_t pid);
 /* For a process that is gone and whose records were all seen. */
 void follow_forget(struct follow *f, uint32_t pid);

@@ -7,10 +7,15 @@
 #include <linux/ptrace.h>
 #include <linux/errno.h>
 #include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
 
 #include "collector/marks.bpf.h"
 #include "collector/probe.h"
 #include "collector/targets.bpf.h"
+
+struct task_struct {
+	__u32 parent_exec_id, self_exec_id;	/* the low half of one of 64 bits */
+} __attribute__((preserve_access_index));
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERF_EVENT_ARRAY);
@@ -226,6 +231,20 @@ static int is_taken(__u64 flags, __u32 cc)
 	return yes != (cc & 1);
 }
 
+/* What our child calls to become the command is not the command's. A fork leaves both numbers the same, an exec does not. */
+static int is_before_exec(__u8 *target)
+{
+	struct task_struct *task;
+
+	if (*target != FOLLOW_COMMAND)
+		return 0;
+	task = (struct task_struct *)bpf_get_current_task();
+	if (BPF_CORE_READ(task, self_exec_id) == BPF_CORE_READ(task, parent_exec_id))
+		return 1;
+	*target = FOLLOW_TARGET;
+	return 0;
+}
+
 SEC("uprobe")
 int probe_hit(struct pt_regs *ctx)
 {
@@ -234,9 +253,13 @@ int probe_hit(struct pt_regs *ctx)
 	const struct probe_program *site;
 	struct probe_counts *count;
 	struct buffer *b = 0;
+	__u8 *target;
 	long err;
 
-	if (!may_be_target(tgid) || !is_target(tgid) || !is_recording)
+	if (!may_be_target(tgid))
+		return 0;
+	target = bpf_map_lookup_elem(&targets, &tgid);
+	if (!target || !is_recording || is_before_exec(target))
 		return 0;
 	site = bpf_map_lookup_elem(&sites, &index);
 	count = bpf_map_lookup_elem(&counts, &index);

@@ -12,7 +12,7 @@ struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, FOLLOW_MAX_PROCESSES);
 	__type(key, __u32);
-	__type(value, __u8);
+	__type(value, __u8);	/* FOLLOW_TARGET and the like */
 } targets SEC(".maps");
 
 /* Whether there may be a target whose pid ends like that. Never taken back. */
@@ -32,7 +32,7 @@ static int may_be_target(__u32 tgid)
 	return may_be && *may_be;
 }
 
-static int is_target(__u32 tgid)
+static inline int is_target(__u32 tgid)
 {
 	return bpf_map_lookup_elem(&targets, &tgid) != 0;
 }

@@ -561,6 +561,15 @@ def check_exec():
     for command, nr in (((), 0), (("env",), 1), (("sh", "-c", 'exec "$0"'), 1), (("env", "/bin/sh", "-c", 'exec "$0"'), 2)):
         wperf("record", "-o", path("exec.data"), "--marker", "none", "--calls", "execve@libc*", "--", *command, path("nothing"))
         equal("calls of execve by %s" % (command,), counted(report(path("exec.data")), ("execve",)), ({"execve": (nr, nr)} if nr else {}, set()))
+    run("gcc", "-x", "c", "-", "-o", path("stays"), input="""#include <unistd.h>
+int main(void) { for (int i = 0; i < 3; i++) execl("/nowhere", "x", NULL); }""", stdin=None)
+    # A name is looked for by one execve() a directory. One that works has no end.
+    for command, unfinished in (((path("stays"),), 0), (("env", path("stays")), 1), (("stays",), 0)):
+        wperf("record", "-o", path("exec.data"), "--marker", "func:execve@libc.so.6", "--", *command,
+              env={**os.environ, "PATH": "%s:/nowhere:%s" % (os.environ["PATH"], path(""))})
+        profile = report(path("exec.data"))
+        equal("requests in execve of %s" % (command,), requests_by_path(profile), {"execve@libc.so.6": 3})
+        equal("unfinished ones", sum(g["unfinished"] for g in profile["groups"]), unfinished)
     step("what becomes another program")
 
 
