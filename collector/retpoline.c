@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "collector/retpoline.h"
 
+/* Nops and the like before an instruction: more than these are no thunk's. */
+enum { FILLERS_MAX = 16 };
+
 /* It puts what is in a register in the place of its return address. */
 static bool is_mov(const struct python_insn *i)
 {
@@ -20,14 +23,66 @@ static bool is_lea(const struct python_insn *i)
 	       from->mem.disp.value == sizeof(uint64_t);
 }
 
+static bool is_jump(const struct python_insn *i)
+{
+	return i->in.mnemonic == ZYDIS_MNEMONIC_JMP && i->operands[0].type == ZYDIS_OPERAND_TYPE_REGISTER;
+}
+
+static bool is_push(const struct python_insn *i)
+{
+	return i->in.mnemonic == ZYDIS_MNEMONIC_PUSH && i->operands[0].type == ZYDIS_OPERAND_TYPE_REGISTER;
+}
+
+static bool is_call(const struct python_insn *i)
+{
+	return i->in.meta.category == ZYDIS_CATEGORY_CALL && i->operands[0].type == ZYDIS_OPERAND_TYPE_IMMEDIATE;
+}
+
+static bool is_filler(const struct python_insn *i)
+{
+	return i->in.mnemonic == ZYDIS_MNEMONIC_NOP || i->in.mnemonic == ZYDIS_MNEMONIC_ENDBR64 || i->in.mnemonic == ZYDIS_MNEMONIC_LFENCE;
+}
+
+/* The first one that does something. */
+static bool look_at(const struct python_code *c, uint64_t vaddr, struct python_insn *ret)
+{
+	unsigned int n;
+
+	for (n = 0; n < FILLERS_MAX && python_insn_at(c, vaddr, ret); n++, vaddr = ret->next)
+		if (!is_filler(ret))
+			return true;
+	return false;
+}
+
+static bool returns_at(const struct python_code *c, uint64_t vaddr)
+{
+	struct python_insn i;
+
+	return look_at(c, vaddr, &i) && i.in.meta.category == ZYDIS_CATEGORY_RET;
+}
+
 bool retpoline_at(const struct python_code *c, uint64_t vaddr, ZydisRegister *ret)
 {
-	struct python_insn call, i, behind;
+	ZydisRegister by = ZYDIS_REGISTER_NONE;
+	struct python_insn i;
 
-	if (!python_insn_at(c, vaddr, &call) || call.in.meta.category != ZYDIS_CATEGORY_CALL ||
-	    call.operands[0].type != ZYDIS_OPERAND_TYPE_IMMEDIATE || !python_insn_at(c, python_insn_address(&call), &i) ||
-	    !python_insn_at(c, i.next, &behind) || behind.in.meta.category != ZYDIS_CATEGORY_RET || (!is_mov(&i) && !is_lea(&i)))
+	if (!look_at(c, vaddr, &i))
 		return false;
-	*ret = is_mov(&i) ? i.operands[1].reg.value : ZYDIS_REGISTER_NONE;
+	if (is_jump(&i)) {
+		*ret = i.operands[0].reg.value;
+		return true;
+	}
+	if (is_call(&i)) {
+		if (!look_at(c, python_insn_address(&i), &i) || (!is_mov(&i) && !is_lea(&i)))
+			return false;
+		by = is_mov(&i) ? i.operands[1].reg.value : by;
+	} else if (is_push(&i)) {
+		by = i.operands[0].reg.value;
+	} else {
+		return false;
+	}
+	if (!returns_at(c, i.next))
+		return false;
+	*ret = by;
 	return true;
 }

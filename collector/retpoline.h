@@ -11,6 +11,10 @@
  *	        jmp     2b
  *	1:      mov     %rax, (%rsp)            or, where the address was pushed before: lea 8(%rsp), %rsp
  *	        ret
+ *
+ * Who brings thunks of his own (thunk-extern) may have others: lfence; jmp *%rax, as for AMD's processors, jmp *%rax alone, or
+ * push %rax; ret. Before and among all these endbr64, nops and lfence may stand. A function that is called last and begins
+ * with such a jump is one, too.
  */
 #ifndef COLLECTOR_RETPOLINE_H
 #define COLLECTOR_RETPOLINE_H

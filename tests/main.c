@@ -57,6 +57,7 @@
 	X(exits)                                                                                   \
 	X(call_share)                                                                              \
 	X(call_jumps)                                                                              \
+	X(retpoline)                                                                               \
 	X(call_place)                                                                              \
 	X(patched)                                                                                 \
 	X(call_link)                                                                                \

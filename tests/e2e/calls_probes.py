@@ -414,10 +414,16 @@ def check_loops():
     names = ("by_switch", "by_label", "by_cold", "by_loop", "once", "last", "last_given")
     with open(path("loops.c"), "w") as f:
         f.write(LOOPS)
+    with open(path("thunks.s"), "w") as f:
+        for register in ("rax", "rcx", "rdx", "rbx", "rbp", "rsi", "rdi", *("r%d" % n for n in range(8, 16))):
+            f.write("\t.globl __x86_indirect_thunk_%s\n__x86_indirect_thunk_%s: lfence\n\tjmp *%%%s\n" % ((register,) * 3))
+        f.write("\t.section .note.GNU-stack\n")
     for flags in ("-O1", "-O2", "-Os", "-O1 -fcf-protection=none -Wl,-z,pack-relative-relocs", "-O1 -fno-pie -no-pie -fcf-protection=none",
-                  "-O2 -fcf-protection=none -mindirect-branch=thunk", "-O1 -fcf-protection=none -mindirect-branch=thunk-inline"):
+                  "-O2 -fcf-protection=none -mindirect-branch=thunk", "-O1 -fcf-protection=none -mindirect-branch=thunk-inline",
+                  "-O2 -fcf-protection=none -mindirect-branch=thunk-extern"):
         program = path("loops" + flags.replace(" ", ""))
-        run("gcc", *flags.split(), "-o", program, path("loops.c"))
+        thunks = (path("thunks.s"),) if "extern" in flags else ()
+        run("gcc", *flags.split(), "-o", program, path("loops.c"), *thunks)
         done = wperf("record", "-o", path("loops.data"), "--marker", "none", "--calls", "by_*@loops*", "--calls", "once", "--calls", "last*@loops*", "--", program)
         refused = set(re.findall(r"calls of (\w+) in \S+ are not counted: .*its first instruction", done.stderr))
         got, inexact = counted(report(path("loops.data")), names)
