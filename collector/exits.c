@@ -123,7 +123,7 @@ struct flow {
 	const struct exits_piece *pieces;
 	size_t nr;
 	bool is_caught;		/* exits_find() */
-	exits_is_thunk is_thunk;
+	exits_thunk_at thunk_at;
 	void *data;
 	uint8_t **marks;	/* for each piece its bytes' */
 	VEC(uint64_t) starts;	/* offsets that are known to be run, and not followed yet */
@@ -351,12 +351,18 @@ static bool sweep_all(struct flow *f)
 
 /* ---- exits ---- */
 
+static bool is_behind_push(const struct block *before)
+{
+	return before->nr && before->at[(before->nr - 1) % BLOCK_MAX].in.mnemonic == ZYDIS_MNEMONIC_PUSH;
+}
+
 /* False: it leaves in a way not known here. *is_open: it goes, or may go, on in a place that is not known. */
 static bool add_exit(struct exits *x, const struct flow *f, const struct exits_piece *p, const struct instruction *i,
 		     const struct block *before, bool *is_open)
 {
 	bool is_conditional = i->in.meta.category == ZYDIS_CATEGORY_COND_BR;
 	struct exit exit = { .off = i->off, .code_off = p->off, .is_tail_call = true };
+	enum exits_thunk thunk;
 
 	if (i->in.meta.category == ZYDIS_CATEGORY_RET) {
 		exit.is_tail_call = false;
@@ -365,10 +371,10 @@ static bool add_exit(struct exits *x, const struct flow *f, const struct exits_p
 	} else if (has_target(i, &exit.to)) {
 		if (piece_of(f, exit.to))
 			return true;
-		if (f->is_thunk && f->is_thunk(f->data, exit.to)) {
-			*is_open = true;
-			exit.to = 0;
-		}
+		thunk = f->thunk_at ? f->thunk_at(f->data, exit.to) : EXITS_NO_THUNK;
+		exit.to = thunk ? 0 : exit.to;
+		exit.is_tail_call = thunk != EXITS_RETURNS || is_behind_push(before);
+		*is_open |= thunk && exit.is_tail_call;
 	} else if (!is_by_pointer(i)) {
 		*is_open = true;
 		if (is_by_distance(i, before))
@@ -427,9 +433,9 @@ static bool find(struct exits *x, struct flow *f)
 	return sweep_all(f) && add_all(x, f, &is_open);
 }
 
-bool exits_find(struct exits *x, const struct exits_piece *pieces, size_t nr, bool is_caught, exits_is_thunk is_thunk, void *data)
+bool exits_find(struct exits *x, const struct exits_piece *pieces, size_t nr, bool is_caught, exits_thunk_at thunk_at, void *data)
 {
-	struct flow f = { .pieces = pieces, .nr = nr, .is_caught = is_caught, .is_thunk = is_thunk, .data = data };
+	struct flow f = { .pieces = pieces, .nr = nr, .is_caught = is_caught, .thunk_at = thunk_at, .data = data };
 	size_t nr_before = x->at.nr, k;
 	bool found;
 

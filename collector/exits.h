@@ -50,16 +50,21 @@ struct exits_piece {
 	bool is_compiled;	/* by a compiler: no data stands in it */
 };
 
-/* What a jump leads to, outside of the pieces, goes on to an address that is found at run time (retpoline.h). */
-typedef bool (*exits_is_thunk)(void *data, uint64_t off);
+/* What a jump leads to, outside of the pieces (retpoline.h). */
+enum exits_thunk {
+	EXITS_NO_THUNK,
+	EXITS_THUNK,		/* it goes on to an address that is found at run time, */
+	EXITS_RETURNS,		/* or to what is on the stack: what was pushed right before, or else it returns */
+};
+typedef enum exits_thunk (*exits_thunk_at)(void *data, uint64_t off);
 
 /*
  * Adds the exits of a function. The first piece begins with its entry. is_caught: something may go on in the midst of what
- * a compiler made, as who catches an exception does. is_thunk: NULL: nothing is. Pure. False: they are not known (see above), or there is a jump by a
+ * a compiler made, as who catches an exception does. thunk_at: NULL: there are none. Pure. False: they are not known (see above), or there is a jump by a
  * counter (loop, jrcxz) that leaves, or a call of a place inside, whose return is none of the function's; nothing is
  * added then.
  */
-bool exits_find(struct exits *x, const struct exits_piece *pieces, size_t nr, bool is_caught, exits_is_thunk is_thunk, void *data);
+bool exits_find(struct exits *x, const struct exits_piece *pieces, size_t nr, bool is_caught, exits_thunk_at thunk_at, void *data);
 void exits_release(struct exits *x);
 
 /* Pure. Decoded from end to end, one has a jump into the other. */

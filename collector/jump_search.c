@@ -257,16 +257,18 @@ static void note_register(struct jump_search *s, const struct python_insn *jump,
 	}
 }
 
-/* To what was pushed right before. */
+/* To what was pushed right before; else it returns. */
 static void note_pushed(struct jump_search *s, const struct python_insn *jump)
 {
 	const struct python_insn *push = s->nr ? &s->last[(s->nr - 1) % JUMP_SEARCH_LAST] : NULL;
 	const ZydisDecodedOperand *from = push && push->in.mnemonic == ZYDIS_MNEMONIC_PUSH ? &push->operands[0] : NULL;
 
-	if (from && from->type == ZYDIS_OPERAND_TYPE_MEMORY)
+	if (!from)
+		return;
+	if (from->type == ZYDIS_OPERAND_TYPE_MEMORY)
 		note_pointers(s, jump, push, from);
 	else
-		note_register(s, jump, from && from->type == ZYDIS_OPERAND_TYPE_REGISTER ? from->reg.value : ZYDIS_REGISTER_NONE);
+		note_register(s, jump, from->type == ZYDIS_OPERAND_TYPE_REGISTER ? from->reg.value : ZYDIS_REGISTER_NONE);
 }
 
 static void note_retpoline(struct jump_search *s, const struct python_insn *jump, ZydisRegister by)

@@ -324,12 +324,14 @@ static struct call_code *code_of(struct pieces *pieces)
 	return &pieces->code;
 }
 
-static bool is_thunk(void *data, uint64_t off)
+static enum exits_thunk thunk_at(void *data, uint64_t off)
 {
 	struct pieces *pieces = data;
 	ZydisRegister by;
 
-	return retpoline_at(&code_of(pieces)->bytes, pieces->function->vaddr + (off - pieces->function->off), &by);
+	if (!retpoline_at(&code_of(pieces)->bytes, pieces->function->vaddr + (off - pieces->function->off), &by))
+		return EXITS_NO_THUNK;
+	return by ? EXITS_THUNK : EXITS_RETURNS;
 }
 
 /* A tail call's stack pointer is what it was at the entry. An interpreter's jump to its next instruction has a frame. */
@@ -382,7 +384,7 @@ static bool drop_inner_jumps(struct exits *x, struct pieces *pieces)
 static bool find_nameless(const struct exits *x, const struct pieces *pieces, uint64_t *ret_off)
 {
 	vec_each(&x->at, exit)
-		if (exit->condition && pieces->image->is_stripped && !is_in_function(pieces->image, exit->to)) {
+		if (exit->condition && exit->to && pieces->image->is_stripped && !is_in_function(pieces->image, exit->to)) {
 			*ret_off = exit->to;
 			return true;
 		}
@@ -417,7 +419,7 @@ static bool find_in_pieces(struct exits *x, struct pieces *pieces, bool unwinds)
 	size_t nr = pieces->at.nr + NAMELESS_MAX;
 	uint64_t off;
 
-	while (exits_find(x, pieces->at.at, pieces->at.nr, unwinds, is_thunk, pieces)) {
+	while (exits_find(x, pieces->at.at, pieces->at.nr, unwinds, thunk_at, pieces)) {
 		if (!find_nameless(x, pieces, &off))
 			return true;
 		vec_release(&x->at);

@@ -21,7 +21,10 @@
 
 #include "collector/python_code.h"
 
-/* What stands there jumps to what is in the register; ZYDIS_REGISTER_NONE: to what was pushed last. False: it does not. */
+/*
+ * What stands there jumps to what is in the register; ZYDIS_REGISTER_NONE: to what was pushed right before the jump to it, or, if
+ * nothing was, it returns, as with -mfunction-return=thunk. False: it does neither.
+ */
 bool retpoline_at(const struct python_code *c, uint64_t vaddr, ZydisRegister *ret);
 
 #endif

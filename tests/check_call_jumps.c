@@ -125,6 +125,8 @@ static const struct a_case {
 	  .addresses = { FUNCTION + 9 }, .first = 9 },
 	{ .what = "labels, pushed for one", .function = { LEA_TABLE(0), 0xff, 0x34, 0xc2, JMP_COLD(10) }, .cold = { THUNK_OF_PUSHED },
 	  .is_stripped = true, .addresses = { FUNCTION + 9 }, .first = 9 },
+	{ .what = "a return by one, next to a label", .function = { LABEL_BEHIND, JMP_COLD(7), LABEL(7) }, .cold = { THUNK_OF_PUSHED },
+	  .is_stripped = true, .first = UINT64_MAX },
 	{ .what = "labels, the thunk inside", .function = { LEA_TABLE(0), 0x48, 0x8b, 0x04, 0xc2, THUNK }, .addresses = { FUNCTION + 9 }, .first = 9 },
 	{ .what = "a vtable, by a thunk", .function = { 0x48, 0x8b, 0x07, 0x48, 0x8b, 0x40, 0x10, JMP_COLD(7) }, .cold = { THUNK }, .is_stripped = true,
 	  .first = UINT64_MAX },

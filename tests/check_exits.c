@@ -192,9 +192,16 @@ START_TEST(pieces_are_one_function)
 }
 END_TEST
 
-static bool is_thunk(void *data, uint64_t off)
+struct a_thunk {
+	uint64_t off;
+	enum exits_thunk is;
+};
+
+static enum exits_thunk thunk_at(void *data, uint64_t off)
 {
-	return off == *(uint64_t *)data;
+	const struct a_thunk *t = data;
+
+	return off == t->off ? t->is : EXITS_NO_THUNK;
 }
 
 /* A jump to one may go on in the function, and so to the last ret. */
@@ -202,16 +209,42 @@ START_TEST(a_jump_to_a_thunk_goes_anywhere)
 {
 	static const uint8_t code[] = { 0x90, 0xe9, 0xfa, 0, 0, 0, 0xc3 };
 	const struct exits_piece piece = { .code = code, .len = sizeof(code), .off = OFF, .is_compiled = true };
-	uint64_t thunk = OFF + 0x100, other = OFF + 0x101;
+	struct a_thunk thunk = { OFF + 0x100, EXITS_THUNK }, other = { OFF + 0x101, EXITS_THUNK };
 	struct exits x = { 0 };
 
-	ck_assert(exits_find(&x, &piece, 1, false, is_thunk, &other));
+	ck_assert(exits_find(&x, &piece, 1, false, thunk_at, &other));
 	ck_assert_uint_eq(x.at.nr, 1);
 	ck_assert_uint_eq(x.at.at[0].to, OFF + 0x100);
 	exits_release(&x);
-	ck_assert(exits_find(&x, &piece, 1, false, is_thunk, &thunk));
+	ck_assert(exits_find(&x, &piece, 1, false, thunk_at, &thunk));
 	ck_assert_uint_eq(x.at.nr, 2);
 	ck_assert(x.at.at[0].is_tail_call && !x.at.at[0].to && !x.at.at[1].is_tail_call);
+	exits_release(&x);
+}
+END_TEST
+
+/* push %rax; jmp; ret: behind the jump nothing is known to be run, but where it may lead. */
+START_TEST(a_jump_to_a_return_is_one)
+{
+	static const uint8_t returns[] = { 0x90, 0xe9, 0xfa, 0, 0, 0, 0xc3 }, pushed[] = { 0x50, 0xe9, 0xfa, 0, 0, 0, 0xc3 },
+			     sometimes[] = { 0x90, 0x0f, 0x84, 0xf9, 0, 0, 0, 0xc3 };
+	const struct exits_piece piece = { .code = returns, .len = sizeof(returns), .off = OFF, .is_compiled = true },
+				 behind_push = { .code = pushed, .len = sizeof(pushed), .off = OFF, .is_compiled = true },
+				 conditional = { .code = sometimes, .len = sizeof(sometimes), .off = OFF, .is_compiled = true };
+	struct a_thunk thunk = { OFF + 0x100, EXITS_RETURNS };
+	struct exits x = { 0 };
+
+	ck_assert(exits_find(&x, &piece, 1, false, thunk_at, &thunk));
+	ck_assert_uint_eq(x.at.nr, 1);
+	ck_assert(!x.at.at[0].is_tail_call && !x.at.at[0].to && !x.at.at[0].condition);
+	exits_release(&x);
+	ck_assert(exits_find(&x, &behind_push, 1, false, thunk_at, &thunk));
+	ck_assert_uint_eq(x.at.nr, 2);
+	ck_assert(x.at.at[0].is_tail_call && !x.at.at[0].to && !x.at.at[1].is_tail_call);
+	exits_release(&x);
+	ck_assert(exits_find(&x, &conditional, 1, false, thunk_at, &thunk));
+	ck_assert_uint_eq(x.at.nr, 2);
+	ck_assert(!x.at.at[0].is_tail_call && x.at.at[0].condition && !x.at.at[1].is_tail_call && !x.at.at[1].condition);
 	exits_release(&x);
 }
 END_TEST
@@ -238,6 +271,7 @@ Suite *check_exits_suite(void)
 	tcase_add_loop_test(tc, exits_are_found, 0, ARRAY_LEN(cases));
 	tcase_add_test(tc, no_code_adds_nothing);
 	tcase_add_loop_test(tc, the_rest_is_code_or_nothing, 0, ARRAY_LEN(rests));
+	tcase_add_test(tc, a_jump_to_a_return_is_one);
 	tcase_add_test(tc, pieces_are_one_function);
 	tcase_add_test(tc, a_jump_to_a_thunk_goes_anywhere);
 	tcase_add_test(tc, pieces_are_joined_by_a_jump);
