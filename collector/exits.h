@@ -60,9 +60,9 @@ typedef enum exits_thunk (*exits_thunk_at)(void *data, uint64_t off);
 
 /*
  * Adds the exits of a function. The first piece begins with its entry. is_caught: something may go on in the midst of what
- * a compiler made, as who catches an exception does. thunk_at: NULL: there are none. Pure. False: they are not known (see above), or there is a jump by a
- * counter (loop, jrcxz) that leaves, or a call of a place inside, whose return is none of the function's; nothing is
- * added then.
+ * a compiler made, as who catches an exception does. thunk_at: NULL: there are none. Pure. False: they are not known (see
+ * above), or there is a jump by a counter (loop, jrcxz) that leaves, or a call of a place inside, whose return is none of
+ * the function's; nothing is added then.
  */
 bool exits_find(struct exits *x, const struct exits_piece *pieces, size_t nr, bool is_caught, exits_thunk_at thunk_at, void *data);
 void exits_release(struct exits *x);
