@@ -237,24 +237,24 @@ static void note_unseen(struct worker *w, struct open_request *r)
 }
 
 /*
- * Whose it is what a thread has done up to a mark with which it goes on, behind a wait, with an answer that it has
- * begun: a response that comes in parts. Between them calls may have gone to nobody, or to others.
+ * Whose it is what a thread has done, for that one or behind a wait, up to a mark with which it goes on with an answer that
+ * it has begun: a response that comes in parts. Between them calls may have gone to nobody, or to others.
  */
-static uint32_t goes_on_with(struct workers *ws, const struct connection *c, struct worker *w)
+static uint32_t goes_on_with(struct workers *ws, const struct connection *c, struct worker *w, uint32_t slot)
 {
-	uint32_t slot = connection_worked_on(c);
+	uint32_t answered = connection_worked_on(c);
 	struct open_request *r;
 
-	if (slot == NO_SLOT)
-		return NO_SLOT;
-	r = &ws->open->slots.at[slot];
-	note_unseen(w, r);
-	note_doubtful_answer(ws, slot);
-	if (w->nr_owed == 1 && worker_owes(ws, w, r))
+	if (answered == NO_SLOT || answered == slot)
 		return slot;
+	r = &ws->open->slots.at[answered];
+	note_unseen(w, r);
+	note_doubtful_answer(ws, answered);
+	if (slot == NO_SLOT && w->nr_owed == 1 && worker_owes(ws, w, r))
+		return answered;
 	if (w->has_calls)
 		open_request_doubt(r, CALLS_OF_ANY);
-	return NO_SLOT;
+	return slot;
 }
 
 static bool is_of_answer(const struct socket_mark *m)
@@ -282,8 +282,8 @@ void work_up_to(struct workers *ws, const struct connection *c, struct worker *w
 	worker_give_asked(ws, w, NO_SLOT, NULL);
 	if (asks && reads_for_later(ws, w))
 		slot = asks_for(ws, w, c);
-	if (c && slot == NO_SLOT && is_of_answer(m))
-		slot = goes_on_with(ws, c, w);
+	if (c && is_of_answer(m))
+		slot = goes_on_with(ws, c, w, slot);
 	note_doubt(ws, w, slot, read_for(ws, c, m));
 	worker_give_work(ws, w, slot, m);
 	worker_work_on(ws, w, slot);

@@ -681,6 +681,9 @@ static const struct {
 	  "out 11 5 abc;wait 11", "GET /b 200 47-48 c2, GET /a 200 43-50 c4~" },
 	{ "", "new 11 5;new 11 6;in 11 5 GET /a;out 11 5 200+3;wait 11;in 11 6 GET /b;out 11 6 200+3;wait 11;call 11;"
 	  "out 11 5 abc;wait 11;out 11 6 abc;wait 11", "GET /a 200 3-10 c3~, GET /b 200 6-12 c4~" },
+	/* ... and it goes on with both behind one wait */
+	{ "", "new 11 5;new 11 6;in 11 5 GET /a;out 11 5 200+3;wait 11;in 11 6 GET /b;out 11 6 200+3;wait 11;call 11;"
+	  "out 11 6 abc;out 11 5 abc;wait 11", "GET /b 200 6-10 c3~, GET /a 200 3-11 c3~" },
 	/* who is handed work tells of his calls when he waits for more, long behind the answer maybe: if nothing else was asked for
 	   they are that one's, as is what was sampled with them; else they may be another's */
 	{ "", "new 11 5;in 11 5 GET /a;hand 11 12;idle 12;hand 11 12;out 11 5 200;wait 11;later 2;sample 12;call 12;idle 12",
