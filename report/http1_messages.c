@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "report/http1_messages.h"
 
-#include <assert.h>
-
 #include "report/http1_begin.h"
+#include "report/http1_ends.h"
 
 #define PATH_LEN_MAX 1024
 #define METHOD_LEN_MAX 64
@@ -11,80 +10,6 @@
 #define REQUEST_LINE_MAX 1280
 /* All other lines say what matters early: a status, a length, a coding. */
 #define OTHER_LINE_MAX 256
-
-/* Of the one that is answered next. */
-static enum http1_kind oldest_kind(const struct http1 *h)
-{
-	return http1_kinds_get(&h->kinds, h->nr_ended + 1);
-}
-
-void http1_end_oldest(struct http1 *h, void (*end)(void *self, uint64_t nr), const struct exchange_listener *l)
-{
-	assert(http1_nr_outstanding(h));
-	if ((h->is_unseen || h->nr_late) && !h->has_status && oldest_kind(h) != HTTP1_BARE)
-		l->status_unseen(l->self, h->nr_ended + 1);
-	h->has_status = false;
-	h->status = 0;
-	h->nr_ended++;
-	if (!h->is_over)
-		end(l->self, h->nr_ended);
-	h->is_over = false;
-	if (!http1_nr_outstanding(h))
-		http1_kinds_release(&h->kinds);
-}
-
-/* The answers may be those to others, whose client does not wait for them. */
-static bool is_end_unsure(const struct http1 *h)
-{
-	return h->nr_late && h->has_asked_on;
-}
-
-void http1_end_lost(struct http1 *h, uint64_t nr, void (*last)(void *self, uint64_t nr),
-		    const struct exchange_listener *l)
-{
-	while (h->nr_ended < nr)
-		http1_end_oldest(h, is_end_unsure(h) || (h->has_gone_on && h->nr_ended + 1 < nr) ? l->end_unseen : last, l);
-	h->is_unseen = h->has_gone_on = false;
-	h->out.at = AT_START;
-}
-
-void http1_end_rest(struct http1 *h, const struct exchange_listener *l)
-{
-	http1_end_oldest(h, is_end_unsure(h) ? l->end_unseen : l->ended_before, l);
-	h->out.at = AT_START;
-	/* Their answers may be in what was taken for its. */
-	while (h->nr_ended < h->nr_before_rest) {
-		h->has_asked_on = true;
-		h->nr_late++;
-		http1_end_oldest(h, l->end_unseen, l);
-	}
-}
-
-void http1_turn_lost(struct http1 *h, uint64_t nr, const struct exchange_listener *l)
-{
-	uint64_t nr_others = nr - h->nr_ended - 1;
-
-	http1_end_lost(h, nr, l->over, l);
-	h->nr_late += nr_others;
-	h->may_be_rest = true;
-	h->has_written = false;
-}
-
-void http1_give_up(struct http1 *h, const struct exchange_listener *l)
-{
-	h->has_asked_on = true;
-	while (http1_nr_outstanding(h) > h->is_reading) {
-		h->nr_late++;
-		http1_end_oldest(h, l->end_unseen, l);
-	}
-	h->is_rest = false;
-}
-
-void http1_set_opaque(struct http1 *h)
-{
-	h->in.at = h->out.at = AT_OPAQUE;
-	h->is_reading = false;
-}
 
 /* Behind the head of an answer, or in place of one. */
 static void begin_rest(struct http1 *h)
@@ -111,7 +36,7 @@ static void finish(struct http1 *h, struct side *s, const struct exchange_listen
 {
 	s->at = AT_START;
 	if (s == &h->out) {
-		http1_end_oldest(h, is_end_unsure(h) ? l->end_unseen : l->ended, l);
+		http1_end_oldest(h, http1_is_end_unsure(h) ? l->end_unseen : l->ended, l);
 		h->is_unseen = false;
 		return;
 	}
@@ -269,12 +194,12 @@ static bool is_interim(uint32_t status)
 /* RFC 9110, 7.8 and 9.3.6. */
 static bool is_switch(const struct http1 *h)
 {
-	return h->status == 101 || (h->status / 100 == 2 && oldest_kind(h) == HTTP1_CONNECT);
+	return h->status == 101 || (h->status / 100 == 2 && http1_oldest_kind(h) == HTTP1_CONNECT);
 }
 
 static bool has_no_body(const struct http1 *h)
 {
-	return h->status == 204 || h->status == 304 || oldest_kind(h) == HTTP1_HEAD;
+	return h->status == 204 || h->status == 304 || http1_oldest_kind(h) == HTTP1_HEAD;
 }
 
 static bool take_status(struct http1 *h, struct http1_line line, const struct exchange_listener *l)
@@ -296,7 +221,7 @@ static void take_no_answer(struct http1 *h, const struct exchange_listener *l)
 {
 	bool is_in_body = h->in.at >= AT_BODY && h->in.at <= AT_TRAILER;
 
-	if (oldest_kind(h) == HTTP1_BARE) {
+	if (http1_oldest_kind(h) == HTTP1_BARE) {
 		begin_rest(h);
 		return;
 	}

@@ -83,22 +83,9 @@ static inline uint64_t http1_nr_outstanding(const struct http1 *h)
 void http1_take_in(struct http1 *h, const struct chunk *c, const struct exchange_listener *l);
 /* What it wrote. */
 void http1_take_out(struct http1 *h, const struct chunk *c, const struct exchange_listener *l);
-/* The oldest request is answered, and its end is one of the listener's; one waits. */
-void http1_end_oldest(struct http1 *h, void (*end)(void *self, uint64_t nr), const struct exchange_listener *l);
-/* So it was before what is written now: its answer was taken to last until the close. */
-void http1_end_rest(struct http1 *h, const struct exchange_listener *l);
-/* So are those up to number nr, by an answer that is lost, the last of them with the last byte written: last says so. */
-void http1_end_lost(struct http1 *h, uint64_t nr, void (*last)(void *self, uint64_t nr),
-		    const struct exchange_listener *l);
-/* An exchange begins, and the answer so far is lost: it is over. */
-void http1_turn_lost(struct http1 *h, uint64_t nr, const struct exchange_listener *l);
-/* Those that were asked for to the end may have been answered behind a rest, or be late. */
-void http1_give_up(struct http1 *h, const struct exchange_listener *l);
 /* Written, and nobody asked: whoever did stands behind another request, in bytes that did not travel. */
 void http1_take_unasked(struct http1 *h, const struct exchange_listener *l);
 /* What is read of its body is that. */
 void http1_drop_next(struct http1 *h);
-/* Nothing more is understood. */
-void http1_set_opaque(struct http1 *h);
 
 #endif

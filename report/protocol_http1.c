@@ -7,7 +7,7 @@
  * answered all the same, that one did not last so long: it counts as over as long as nothing else is written.
  */
 #include "report/http1_begin.h"
-#include "report/http1_messages.h"
+#include "report/http1_ends.h"
 
 /* Nothing was written of its answer but interim ones, as 100, upon which its body comes (RFC 9110, 15.2). */
 static bool is_told_to_go_on(const struct http1 *h)
