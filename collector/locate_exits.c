@@ -327,9 +327,13 @@ static struct call_code *code_of(struct pieces *pieces)
 static enum exits_thunk thunk_at(void *data, uint64_t off)
 {
 	struct pieces *pieces = data;
+	const struct python_code *bytes = &code_of(pieces)->bytes;
+	uint64_t vaddr = pieces->function->vaddr + (off - pieces->function->off);
 	ZydisRegister by;
 
-	if (!retpoline_at(&code_of(pieces)->bytes, pieces->function->vaddr + (off - pieces->function->off), &by))
+	if (retpoline_returns_at(bytes, vaddr))
+		return EXITS_RETURNS;
+	if (!retpoline_at(bytes, vaddr, &by))
 		return EXITS_NO_THUNK;
 	return by ? EXITS_THUNK : EXITS_RETURNS;
 }

@@ -54,7 +54,7 @@ static bool look_at(const struct python_code *c, uint64_t vaddr, struct python_i
 	return false;
 }
 
-static bool returns_at(const struct python_code *c, uint64_t vaddr)
+bool retpoline_returns_at(const struct python_code *c, uint64_t vaddr)
 {
 	struct python_insn i;
 
@@ -81,7 +81,7 @@ bool retpoline_at(const struct python_code *c, uint64_t vaddr, ZydisRegister *re
 	} else {
 		return false;
 	}
-	if (!returns_at(c, i.next))
+	if (!retpoline_returns_at(c, i.next))
 		return false;
 	*ret = by;
 	return true;

@@ -27,4 +27,7 @@
  */
 bool retpoline_at(const struct python_code *c, uint64_t vaddr, ZydisRegister *ret);
 
+/* What stands there does nothing but return: so Linux's own thunk of -mfunction-return=thunk-extern does, or an empty function. */
+bool retpoline_returns_at(const struct python_code *c, uint64_t vaddr);
+
 #endif

@@ -45,15 +45,46 @@ static const struct {
 	  false, ZYDIS_REGISTER_NONE },
 };
 
+static void be_code(struct python_code *c, const uint8_t *code, size_t len)
+{
+	*c = (struct python_code){ .bytes = code, .len = len };
+	vec_push(&c->segments, (GElf_Phdr){ .p_flags = PF_R | PF_X, .p_vaddr = BASE, .p_filesz = len });
+}
+
 START_TEST(thunks_are_known_by_their_code)
 {
-	struct python_code c = { .bytes = cases[_i].code, .len = sizeof(cases[_i].code) };
+	struct python_code c;
 	ZydisRegister by = ZYDIS_REGISTER_NONE;
 
-	vec_push(&c.segments, (GElf_Phdr){ .p_flags = PF_R | PF_X, .p_vaddr = BASE, .p_filesz = sizeof(cases[_i].code) });
+	be_code(&c, cases[_i].code, sizeof(cases[_i].code));
 	ck_assert_msg(retpoline_at(&c, BASE, &by) == cases[_i].is_one, "%s", cases[_i].what);
 	ck_assert_msg(by == cases[_i].by, "%s", cases[_i].what);
 	python_code_release(&c);
+}
+END_TEST
+
+static bool returns(const uint8_t *code, size_t len)
+{
+	struct python_code c;
+	bool ret;
+
+	be_code(&c, code, len);
+	ret = retpoline_returns_at(&c, BASE);
+	python_code_release(&c);
+	return ret;
+}
+
+START_TEST(what_only_returns_is_known)
+{
+	static const uint8_t linux_thunk[] = { RET, 0xcc }, filled[] = { ENDBR, NOP, LFENCE, RET }, with_bytes[] = { 0xc2, 8, 0 },
+			     pushes[] = { 0x53, RET }, calls[] = { CALL, LEA, RET }, works[] = { 0x89, 0xf8, RET };
+
+	ck_assert(returns(linux_thunk, sizeof(linux_thunk)));
+	ck_assert(returns(filled, sizeof(filled)));
+	ck_assert(returns(with_bytes, sizeof(with_bytes)));
+	ck_assert(!returns(pushes, sizeof(pushes)));
+	ck_assert(!returns(calls, sizeof(calls)));
+	ck_assert(!returns(works, sizeof(works)));
 }
 END_TEST
 
@@ -63,6 +94,7 @@ Suite *check_retpoline_suite(void)
 	TCase *tc = tcase_create("retpoline");
 
 	tcase_add_loop_test(tc, thunks_are_known_by_their_code, 0, ARRAY_LEN(cases));
+	tcase_add_test(tc, what_only_returns_is_known);
 	suite_add_tcase(s, tc);
 	return s;
 }
