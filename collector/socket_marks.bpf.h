@@ -50,6 +50,7 @@ struct thread {
 	__u32 served_fd;
 	__u32 has_answered;	/* `served`, since it last read from it */
 	__u64 answered;		/* id of the connection that it last wrote to */
+	__u64 marked_ns;	/* its last mark's time */
 	__u64 timed_futex;	/* that it last waited for no longer than a moment */
 	__u64 home;		/* the futex at which it waits for work no longer than a while; 0: not known */
 	__u8 has_served;	/* ever */
@@ -274,7 +275,7 @@ static int send(void *ctx, struct batch *b)
 struct telling {
 	void *ctx;
 	struct task_struct *task;	/* the current one, */
-	struct thread *thread;		/* and what is kept of it */
+	struct thread *thread;		/* and what is kept of it; not null */
 	__u64 key;		/* the connection's: see struct place */
 	struct conn *conn;
 	__u64 bytes;
@@ -292,7 +293,7 @@ static void fill_mark(const struct telling *t, struct socket_mark *m)
 	m->conn = c ? c->id : 0;
 	m->bytes = t->bytes;
 	m->cpu_ns = cpu_ns(t->task, now);
-	m->ns = now;
+	m->ns = t->thread->marked_ns = now;
 	m->more_in_bytes = 0;
 	m->pid = t->task->tgid;
 	m->tid = t->task->pid;
@@ -435,9 +436,9 @@ static __always_inline void tell_bytes(struct telling *t, const struct user_byte
 
 /*
  * Bytes of a file behind what the current thread wrote last, to the connection of this id: one write, as far as anybody
- * needs to know. False: that was not the last mark.
+ * needs to know. False: that was not its last mark, or stands no more, or on the CPU that it has left since.
  */
-static __always_inline int add_to_last(struct task_struct *task, __u64 id, __u64 bytes)
+static __always_inline int add_to_last(struct task_struct *task, struct thread *thread, __u64 id, __u64 bytes)
 {
 	struct batch *b = claim_any();
 	struct socket_mark *m;
@@ -446,10 +447,10 @@ static __always_inline int add_to_last(struct task_struct *task, __u64 id, __u64
 	if (!b)
 		return 0;
 	m = mark_at(b, b->last);
-	is_it = b->nr && m->kind == SOCKET_OUT && m->conn == id && m->tid == task->pid;
+	is_it = b->nr && m->kind == SOCKET_OUT && m->conn == id && m->ns == thread->marked_ns;
 	if (is_it) {
 		m->bytes += bytes;
-		m->ns = bpf_ktime_get_ns();
+		m->ns = thread->marked_ns = bpf_ktime_get_ns();
 		m->cpu_ns = cpu_ns(task, m->ns);
 	}
 	release(b);

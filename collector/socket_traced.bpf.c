@@ -190,7 +190,7 @@ static int is_more_of_answer(struct task_struct *task, struct thread *thread, st
 {
 	if (!thread->has_answered || thread->served != (__u64)sk || thread->last != (__u64)sk)
 		return 0;
-	if (call_of(regs_of(task)->orig_ax) != CALL_SENDFILE || !add_to_last(task, thread->answered, bytes))
+	if (call_of(regs_of(task)->orig_ax) != CALL_SENDFILE || !add_to_last(task, thread, thread->answered, bytes))
 		return 0;
 	thread->messages = 0;
 	return 1;

@@ -200,7 +200,7 @@ static void served_out(const struct transfer *t, struct telling *telling)
 	thread->answered = c->id;
 	if (t->at.at)
 		tell_answer(t, telling);
-	else if (!is_next || !add_to_last(telling->task, c->id, t->bytes))
+	else if (!is_next || !add_to_last(telling->task, thread, c->id, t->bytes))
 		tell(telling);
 }
 
