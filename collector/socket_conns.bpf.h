@@ -27,16 +27,24 @@ static int is_stream(const struct place *p)
 	return type == SOCK_STREAM || type == SOCK_SEQPACKET;
 }
 
-/* Who has a name of its own was bound to it; who is bound to the same as its listener was accepted. */
+static int nr_refs(struct unix_address *addr)
+{
+	return BPF_CORE_READ(addr, refcnt.refs.counter);
+}
+
+/*
+ * Who is accepted shares its name with the listener, and with all that it has accepted: unix_stream_connect(). Who has bound
+ * itself, by bind(2) or SO_PASSCRED, has one for itself. Where both have, the listener and the others are gone: that
+ * may be either side.
+ */
 static int role_of_unix(struct sock *sk)
 {
-	struct unix_sock *u = (struct unix_sock *)sk;
-	struct sock *peer;
+	struct unix_sock *u = (struct unix_sock *)sk, *peer = (struct unix_sock *)BPF_CORE_READ(u, peer);
+	struct unix_address *addr = BPF_CORE_READ(u, addr), *other = peer ? BPF_CORE_READ(peer, addr) : 0;
 
-	if (BPF_CORE_READ(u, addr))
-		return ROLE_SERVED;
-	peer = BPF_CORE_READ(u, peer);
-	return peer && BPF_CORE_READ((struct unix_sock *)peer, addr) ? ROLE_OUTGOING : ROLE_NONE;
+	if (addr)
+		return other && nr_refs(addr) < nr_refs(other) ? ROLE_OUTGOING : ROLE_SERVED;
+	return other ? ROLE_OUTGOING : ROLE_NONE;
 }
 
 static int is_inet(struct sock *sk)
@@ -149,15 +157,16 @@ static int is_untouched(const struct place *p, enum direction direction, __u64 b
 	return direction == DIRECTION_IN ? moved.in == bytes && !moved.out : !moved.in && moved.out <= bytes;
 }
 
-static void fill_unix_name(struct sock *sk, struct socket_name *name)
+/* The listener's, whichever side this is. */
+static void fill_unix_name(struct sock *sk, int role, struct socket_name *name)
 {
 	struct unix_sock *u = (struct unix_sock *)sk;
-	struct unix_sock *peer = (struct unix_sock *)BPF_CORE_READ(u, peer);
-	struct unix_address *addr = BPF_CORE_READ(u, addr);
+	struct unix_address *addr;
 	int len;
 
-	if (!addr)
-		addr = BPF_CORE_READ(peer, addr);
+	if (role == ROLE_OUTGOING)
+		u = (struct unix_sock *)BPF_CORE_READ(u, peer);
+	addr = BPF_CORE_READ(u, addr);
 	if (!addr)
 		return;
 	/* addr->len counts the family too, two bytes. */
@@ -183,7 +192,7 @@ static void tell_open(struct telling *t, struct sock *sk)
 	__builtin_memset(name, 0, sizeof(*name));
 	name->family = BPF_CORE_READ(sk, __sk_common.skc_family);
 	if (name->family == AF_UNIX) {
-		fill_unix_name(sk, name);
+		fill_unix_name(sk, t->conn->role, name);
 	} else {
 		name->local_port = port_of(sk);
 		name->peer_port = bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport));

@@ -129,7 +129,14 @@ struct sockaddr_un {
 	char sun_path[SOCKET_PATH_MAX];
 };
 
+struct refcount {
+	struct {
+		int counter;
+	} refs;
+};
+
 struct unix_address {
+	struct refcount refcnt;
 	int len;
 	struct sockaddr_un name[0];
 };

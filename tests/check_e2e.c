@@ -36,6 +36,7 @@ static const struct script {
 	{ "waits", { CAN_BPF }, "gcc" },
 	{ "handed", { CAN_BPF }, "g++ node /usr/bin/python3" },
 	{ "splice", { CAN_BPF }, "/usr/bin/python3" },
+	{ "unix_names", { CAN_BPF }, "/usr/bin/python3" },
 	{ "http2", { CAN_BPF }, "/usr/bin/python3" },
 	{ "not_seen", { CAN_BPF }, "gcc /usr/bin/python3" },
 	{ "guesses", { CAN_BPF }, "/usr/bin/python3" },
