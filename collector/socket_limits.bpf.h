@@ -12,11 +12,18 @@
 #define LETTERS(a, b, c, d)                                                                        \
 	((__u32)(a) | (__u32)(b) << 8 | (__u32)(c) << 16 | (__u32)(d) << 24)
 
+static int is_tls(__u32 first)
+{
+	__u8 a = first, b = first >> 8;
+
+	return (a == TLS_HANDSHAKE || a == TLS_DATA) && b == TLS_MAJOR;
+}
+
 static enum speech speech_of(__u32 first)
 {
 	__u8 a = first, b = first >> 8;
 
-	if (!first || a == TLS_HANDSHAKE || a == TLS_DATA)
+	if (!first || is_tls(first))
 		return SPEECH_UNKNOWN;
 	/* Not HTTP's: a target, or a field's value, behind a read that ended in its line. */
 	if (a == '*' && b != '/' && b != ' ')
@@ -49,32 +56,54 @@ static int has_body(__u32 first)
 /* Of an exchange in which many requests may come before an answer, or a long body. */
 enum { EXCHANGE_BYTES = 8 * SOCKET_DATA_MAX };
 
-static int may_want_no_answer(const struct conn *c)
+static int may_want_no_answer(__u8 speech)
 {
-	return c->speech == SPEECH_RESP || c->speech == SPEECH_WHOLE;
+	return speech == SPEECH_RESP || speech == SPEECH_WHOLE;
+}
+
+/*
+ * Where the exchange before ended within a head, or a command, this one begins with the rest of it: of a command that may be
+ * any byte.
+ */
+static enum speech speech_in(const struct conn *c, __u32 first)
+{
+	enum speech speech = speech_of(first);
+
+	if (may_want_no_answer(c->spoken))
+		return is_tls(first) ? SPEECH_UNKNOWN : c->spoken;
+	if (speech == SPEECH_UNKNOWN && c->spoken == SPEECH_HTTP && is_text(first))
+		return SPEECH_HTTP;
+	return speech;
+}
+
+/*
+ * What looks like HTTP may be Redis's inline commands; behind HTTP, what looks like neither may be a body. A connection of
+ * PostgreSQL's may go on with TLS.
+ */
+static void remember_speech(struct conn *c, __u32 first)
+{
+	if (is_tls(first))
+		c->spoken = SPEECH_UNKNOWN;
+	else if (c->speech == SPEECH_RESP || c->spoken == SPEECH_UNKNOWN)
+		c->spoken = c->speech;
 }
 
 /*
  * By the first four bytes of an exchange. HTTP's methods begin with two capitals: of these requests the
  * first bytes will do, unless a read has more of them than a request has, which several at once may:
- * also one that is not the first, where the first one had only a part of a head. Where the exchange before ended within
- * a head, this one begins with the rest of it.
+ * also one that is not the first, where the first one had only a part of a head.
  */
 static void set_limits(struct conn *c, __u32 first)
 {
-	__u8 a = first;
-
 	c->limit = c->limit_max = c->limit_out = SOCKET_DATA_USUAL;
 	c->budget = SOCKET_DATA_MAX;
-	c->speech = speech_of(first);
-	c->is_http |= c->speech == SPEECH_HTTP;
-	if (c->speech == SPEECH_UNKNOWN && c->is_http && is_text(a))
-		c->speech = SPEECH_HTTP;
-	if (may_want_no_answer(c))
+	c->speech = speech_in(c, first);
+	remember_speech(c, first);
+	if (may_want_no_answer(c->speech))
 		c->budget = EXCHANGE_BYTES;
-	if (!first || a == TLS_HANDSHAKE || a == TLS_DATA)
+	if (c->speech == SPEECH_UNKNOWN && (!first || is_tls(first)))
 		return;
-	c->limit_max = has_body(first) ? HEAD_BYTES : SOCKET_DATA_MAX;
+	c->limit_max = c->speech == SPEECH_HTTP && has_body(first) ? HEAD_BYTES : SOCKET_DATA_MAX;
 	if (c->speech != SPEECH_HTTP)
 		c->limit = c->limit_max;
 	if (c->speech == SPEECH_WHOLE)
@@ -118,7 +147,7 @@ static __u32 spend(struct conn *c, __u64 bytes)
 	if (bytes > c->limit)
 		c->limit = c->limit_max;
 	most = c->limit;
-	if (may_want_no_answer(c) && bytes > most && c->budget <= EXCHANGE_BYTES - SOCKET_DATA_MAX)
+	if (may_want_no_answer(c->speech) && bytes > most && c->budget <= EXCHANGE_BYTES - SOCKET_DATA_MAX)
 		most = SOCKET_DATA_USUAL;
 	want = least(bytes, most < c->budget ? most : c->budget);
 	c->budget -= want;

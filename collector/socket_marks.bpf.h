@@ -31,7 +31,7 @@ struct conn {
 	__u8 is_new;
 	__u8 is_told;		/* its SOCKET_OPEN was made */
 	__u8 speech;		/* enum speech, of this exchange */
-	__u8 is_http;		/* an exchange was */
+	__u8 spoken;		/* enum speech, of those before: what stays, once it is known */
 	__u32 limit;		/* bytes of a read that travel, in this exchange */
 	__u32 limit_max;	/* what that becomes when one is longer */
 	__u32 limit_out;	/* bytes of a write that travel */

@@ -67,6 +67,7 @@ static const struct script {
 	{ "harm", { CAN_BPF }, "gcc g++ setarch" },
 	{ "calls_many", { CAN_BPF }, "gcc" },
 	{ "large_values", { CAN_BPF }, "/usr/bin/python3 redis-server" },
+	{ "split_commands", { CAN_BPF }, "/usr/bin/python3" },
 	{ "early_answers", { CAN_BPF }, "/usr/bin/python3" },
 	{ "long_heads", { CAN_BPF }, "/usr/bin/python3" },
 	{ "calls_merged", { CAN_BPF }, "gcc /usr/bin/python3" },
