@@ -255,6 +255,20 @@ static int is_done(const struct thread *t)
 
 /* ---- the two places where calls are seen ---- */
 
+/* A 64-bit program's call by int $0x80 has another number. */
+static int is_32_bit_call(const struct task_struct *task)
+{
+	return bpf_core_field_exists(task->thread_info.status) && task->thread_info.status & TS_COMPAT;
+}
+
+/* Null: its call is none that we know. */
+static __always_inline struct thread *calling_thread(struct task_struct *task)
+{
+	struct thread *thread = target_thread(task);
+
+	return thread && !is_32_bit_call(task) ? thread : 0;
+}
+
 /* What io_submit(2) does with files is nothing to us; the first of its iocbs stands for all. */
 static int submits_to_socket(struct task_struct *task, const struct pt_regs *regs)
 {
@@ -286,7 +300,7 @@ int BPF_PROG(socket_enter, struct pt_regs *regs, long nr)
 	if (call == CALL_OTHER || call == CALL_CONNECT || call == CALL_FUTEX)
 		return 0;
 	task = bpf_get_current_task_btf();
-	thread = target_thread(task);
+	thread = calling_thread(task);
 	if (!thread)
 		return 0;
 	if (call == CALL_CLOSE || call == CALL_SHUTDOWN || call == CALL_DUP) {
@@ -405,7 +419,7 @@ static void moved(struct transfer *t, struct pt_regs *regs, __u8 call, long ret)
 static void ended(void *ctx, const struct pt_regs *regs, __u8 call)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct thread *thread = target_thread(task);
+	struct thread *thread = calling_thread(task);
 
 	if (!thread)
 		return;
@@ -435,7 +449,7 @@ int BPF_PROG(socket_exit, struct pt_regs *regs, long ret)
 	if (call == CALL_ACCEPT ? ret < 0 : call == CALL_CONNECT ? ret && ret != -EINPROGRESS : ret <= 0)
 		return 0;
 	task = bpf_get_current_task_btf();
-	thread = target_thread(task);
+	thread = calling_thread(task);
 	if (!thread)
 		return 0;
 	t = (struct transfer){ .ctx = ctx, .task = task, .thread = thread, .bytes = ret };

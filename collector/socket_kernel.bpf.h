@@ -29,6 +29,7 @@ enum {
 	SOCK_DONE = 1,		/* a bit's number: the other side's FIN has come */
 	SHUT_RD = 0,
 	USER32_CS = 0x23,	/* the segment of 32-bit programs' code */
+	TS_COMPAT = 2,		/* x86: in a system call of theirs */
 	MSG_PEEK = 2,
 	MSG_ERRQUEUE = 0x2000,
 	TLS_HANDSHAKE = 0x16,
@@ -85,7 +86,12 @@ struct sched_entity {
 	__u64 sum_exec_runtime;
 };
 
+struct thread_info {
+	unsigned int status;
+};
+
 struct task_struct {
+	struct thread_info thread_info;
 	unsigned int __state;	/* 0: it is on a CPU, or could be */
 	void *stack;
 	unsigned int pid, tgid;	/* of the first namespace, as everybody has them */

@@ -159,6 +159,32 @@ for way in WAYS if can_run() else ():
     recording = Recording("--", "sh", "-c", "exec " + program, stdout=subprocess.PIPE, encoding="utf-8")
     ask_by_turns(int(recording.process.stdout.readline().split()[-1]))
     check_32_bit("one that a shell begins, by " + way, recording.stop())
+# A 64-bit program that makes calls of 32-bit ones: where 64-bit ones have writev() is getpid(), at close() a read of 0 bytes.
+INT80 = r"""
+import ctypes, mmap, socket
+code = mmap.mmap(-1, mmap.PAGESIZE, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
+code.write(bytes.fromhex("53 89c8 31db cd80 5b c3"))  # push rbx; mov eax, ecx; xor ebx, ebx; int 0x80; pop rbx; ret
+int80 = ctypes.CFUNCTYPE(ctypes.c_int, *4 * [ctypes.c_long])(ctypes.addressof(ctypes.c_char.from_buffer(code)))
+listener = socket.create_server(("127.0.0.1", 0))
+print("listening on", listener.getsockname()[1], flush=True)
+while True:
+    connection = listener.accept()[0]
+    while connection.recv(1000):
+        for nr in 20, 3:
+            int80(connection.fileno(), 0, 0, nr)
+        connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+    connection.close()
+"""
+for way in WAYS if can_run() else ():
+    os.environ["WPERF_SOCKETS"] = way
+    server = start_target("/usr/bin/python3", "-c", INT80, ready=r"listening on (\d+)")
+    with recorded(server.pid) as recording:
+        ask_by_turns(int(server.ready[1]))
+    stop(server)
+    equal("requests beside int $0x80, by " + way,
+          collections.Counter((r["path"], r["status"], r["elapsed"] is not None) for r in requests_of(recording)), {("/", 200, True): NR})
+    check_clean("int $0x80, by " + way, report(recording.file))
+    step("int $0x80, by %s: %d requests" % (way, NR))
 del os.environ["WPERF_SOCKETS"]
 
 # ---- datagrams beside requests ----
