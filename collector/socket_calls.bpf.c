@@ -405,7 +405,7 @@ static void moved(struct transfer *t, struct pt_regs *regs, __u8 call, long ret)
 		flags = regs->r10;
 	else if (call == CALL_RECVMSG)
 		flags = regs->dx;
-	if (flags & (MSG_PEEK | MSG_ERRQUEUE))
+	if (flags & MSG_BESIDE)
 		return;
 	if (call == CALL_RECVMMSG || call == CALL_SENDMMSG) {
 		moved_messages(t, regs, direction, ret);

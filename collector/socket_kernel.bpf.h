@@ -30,8 +30,11 @@ enum {
 	SHUT_RD = 0,
 	USER32_CS = 0x23,	/* the segment of 32-bit programs' code */
 	TS_COMPAT = 2,		/* x86: in a system call of theirs */
+	MSG_OOB = 1,
 	MSG_PEEK = 2,
 	MSG_ERRQUEUE = 0x2000,
+	/* Takes nothing from the stream. */
+	MSG_BESIDE = MSG_OOB | MSG_PEEK | MSG_ERRQUEUE,
 	TLS_HANDSHAKE = 0x16,
 	TLS_DATA = 0x17,
 	TLS_MAJOR = 3,
@@ -125,6 +128,7 @@ struct inet_sock {
 
 struct tcp_sock {
 	__u32 rcv_nxt, copied_seq;	/* of the bytes that came, and of those that were read */
+	__u32 urg_seq;			/* of the last one that came out of band */
 	__u64 bytes_received, bytes_sent;
 };
 

@@ -172,7 +172,7 @@ int BPF_PROG(socket_received, struct sock *sk, int ret, int flags)
 	struct thread *thread = target_thread(task);
 	struct transfer t;
 
-	if (!thread || flags & (MSG_PEEK | MSG_ERRQUEUE))
+	if (!thread || flags & MSG_BESIDE)
 		return 0;
 	if (ret > 0) {
 		t = (struct transfer){ .ctx = ctx, .task = task, .thread = thread, .bytes = ret };

@@ -242,11 +242,21 @@ static __always_inline void tell_shut(struct telling *t)
 	c->is_told = 0;
 }
 
-/* Bytes that were read with no mark to tell: by splice(2), which passes no tracepoint. */
-static void add_unseen(const struct transfer *t, struct conn *c, __u64 bytes_in)
+/* Reads of the stream pass over it. */
+static int has_urgent(const struct sock *sk, __u32 begin, __u32 end)
 {
-	if (c->has_read_seq)
-		c->more_in_bytes += (__u32)(t->read_seq - c->read_seq - bytes_in);
+	const struct tcp_sock *tcp = (const struct tcp_sock *)sk;
+
+	return BPF_CORE_READ(tcp, urg_seq) - begin < end - begin;
+}
+
+/* Bytes that were read with no mark to tell: by splice(2), which passes no tracepoint. */
+static void add_unseen(const struct transfer *t, struct conn *c, const struct sock *sk, __u64 bytes_in)
+{
+	__u32 unseen = t->read_seq - c->read_seq - bytes_in;
+
+	if (c->has_read_seq && unseen)
+		c->more_in_bytes += unseen - has_urgent(sk, c->read_seq, t->read_seq);
 	c->read_seq = t->read_seq;
 	c->has_read_seq = 1;
 }
@@ -257,7 +267,7 @@ static void transferred(const struct transfer *t, struct telling *telling, struc
 	if (telling->conn->role == ROLE_NONE)
 		return;
 	if (t->has_read_seq)
-		add_unseen(t, telling->conn, direction == DIRECTION_IN ? t->bytes : 0);
+		add_unseen(t, telling->conn, sk, direction == DIRECTION_IN ? t->bytes : 0);
 	if (!telling->conn->is_told)
 		tell_open(telling, sk);
 	if (telling->conn->role == ROLE_OUTGOING)

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A server that receives bodies by splice(2), as proxies do: what passes by no read is counted as read,
 both ways of seeing a server's connections. The bodies look like requests, and are none. Where a client resets
-its connection, nothing has passed. Of a server that reads its requests so, too, it is said that they are missing."""
+its connection, nothing has passed. Of a server that reads its requests so, too, it is said that they are missing. Bytes out
+of band are no part of what is read."""
 import collections
 import socket
 
@@ -111,3 +112,36 @@ for way in "traces", "calls":
     has("what is said, by " + way, wperf("requests", "-i", recording.file).stderr,
         "wperf: no request was seen: what it read on its connections was not looked at\n")
     step("by %s: %d bytes were not looked at, and that is said" % (way, nr))
+
+# ---- what comes out of band ----
+
+URGENT = """
+import itertools, select, socket
+listening = socket.create_server(("127.0.0.1", 0))
+print(listening.getsockname()[1], flush=True)
+client, _ = listening.accept()
+for i in itertools.count():
+    if i % 2:
+        select.select([], [], [client])
+        assert client.recv(1, socket.MSG_OOB) == b"!"
+    if not client.recv(1000):
+        break
+    client.sendall(b"HTTP/1.1 200 OK\\r\\nContent-Length: 0\\r\\n\\r\\n")
+client.close()
+listening.accept()
+"""
+
+for way in "traces", "calls":
+    os.environ["WPERF_SOCKETS"] = way
+    server = start("/usr/bin/python3", "-c", URGENT, stdout=subprocess.PIPE, text=True)
+    port = int(server.stdout.readline())
+    with recorded(server.pid) as recording, socket.create_connection(("127.0.0.1", port), PATIENCE) as s:
+        for _ in range(2 * NR):
+            s.send(b"!", socket.MSG_OOB)
+            s.sendall(b"GET /urgent HTTP/1.1\r\n\r\n")
+            check(s.recv(1000).startswith(b"HTTP/1.1 200 OK"), "the server answers")
+    stop(server)
+    equal("requests beside urgent bytes, by " + way, collections.Counter(asked(r) for r in requests_of(recording)),
+          {("GET", "/urgent", 200): 2 * NR})
+    check_clean("urgent bytes, by " + way, report(recording.file))
+    step("urgent bytes, by %s: %d requests" % (way, 2 * NR))
