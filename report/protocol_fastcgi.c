@@ -26,8 +26,8 @@
 #define VALUE_MAX  1024
 #define METHOD_MAX 32
 #define NAME_KEEP  14 /* REQUEST_METHOD */
-/* Servers of the web send one request at a time; applications that take more take a few. */
-#define REQUESTS_MAX 8
+/* Twice what clients of HTTP/2 mostly may have under way on a connection; who passes on such on one has no more. */
+#define REQUESTS_MAX 256
 /* Of a response: more are no header. */
 #define FIELDS_MAX 256
 #define FIELD_KEEP 32
@@ -363,8 +363,12 @@ static void begin_request(struct fastcgi *f, uint16_t id, const struct exchange_
 
 	if (old)
 		end_request(f, old, l);
-	if (!id || f->requests.nr == REQUESTS_MAX)
+	if (!id)
 		return;
+	if (f->requests.nr == REQUESTS_MAX) {
+		l->skipped(l->self, HEAD_BYTES + f->in.nr_content_left);
+		return;
+	}
 	vec_push(&f->requests, (struct request){ .id = id, .nr = ++f->nr_begun });
 	l->began(l->self, f->nr_begun);
 }
