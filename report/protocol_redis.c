@@ -11,7 +11,10 @@
  *   pushes		(RESP3, '>') are no answers, except to commands of publish/subscribe
  *   SUBSCRIBE		after its first answer a RESP2 connection carries messages ("Pub/sub"),
  *			until one says that no channel is left, or RESET; answers come among them
- *   MONITOR, SYNC	after its first answer the connection carries a stream, until RESET
+ *   MONITOR, SYNC	after its first answer, or the line that says how long that is, the connection
+ *			carries a stream, until RESET; a master that prepares what SYNC asks for writes
+ *			empty lines until then
+ *   REPLCONF ACK	is not answered
  *   CLIENT REPLY	OFF, and SKIP for the next command: ended with the bytes that ask
  *
  * The path is the command in capitals, with its subcommand where commands have those.
@@ -184,6 +187,8 @@ static bool is_answered(struct redis *r)
 	}
 	if (is_word(&r->words[0], "CLIENT") && is_word(&r->words[1], "REPLY"))
 		return set_silence(r);
+	if (is_word(&r->words[0], "REPLCONF") && is_word(&r->words[1], "ACK"))
+		return false;
 	return !was_silenced;
 }
 
@@ -450,6 +455,13 @@ static bool is_integer(struct piece line)
 	return digits.len;
 }
 
+static bool awaits_stream(const struct redis *r)
+{
+	uint32_t kind;
+
+	return outstanding_first(&r->asked, &kind) && kind == KIND_STREAM;
+}
+
 /* A value's first line. False: it is none. */
 static bool read_value(struct redis *r, struct piece line, const struct exchange_listener *l)
 {
@@ -472,7 +484,8 @@ static bool read_value(struct redis *r, struct piece line, const struct exchange
 	case '$':
 	case '!':
 	case '=':
-		if (is_null(line))
+		/* SYNC's is no string: "$EOF:" stands for a length that the master does not know, and no CR LF follows. */
+		if (is_null(line) || (r->type == '$' && awaits_stream(r)))
 			end_value(r, l);
 		else if (line_number(line, &nr))
 			r->nr_bytes = nr + 2;
@@ -527,6 +540,10 @@ static bool step_out(struct redis *r, struct intake *in, const struct exchange_l
 	}
 	if (!in->known && !in->unknown)
 		return false;
+	if (in->known && *in->at == '\n' && !is_answer_partial(r) && awaits_stream(r)) {
+		intake_skip(in, 1);
+		return true;
+	}
 	is_foreign = in->known && !r->answer_line.bytes.nr && !is_type(*in->at);
 	if (!is_foreign)
 		taken = intake_line(in, &r->answer_line, LINE_KEEP, &line);

@@ -15,6 +15,8 @@ Suite *check_protocol_redis_suite(void);
 #define PUSH	      ">3\r\n$7\r\nmessage\r\n$1\r\nc\r\n$2\r\nhi\r\n"
 #define LEFT	      "*3\r\n$11\r\nunsubscribe\r\n$1\r\nc\r\n:0\r\n"
 #define PING	      "*1\r\n$4\r\nPING\r\n"
+#define ACK	      "*3\r\n$8\r\nREPLCONF\r\n$3\r\nACK\r\n$1\r\n1\r\n"
+#define SYNC	      "*1\r\n$4\r\nSYNC\r\n"
 #define GET	      "*2\r\n$3\r\nGET\r\n$1\r\nk\r\n"
 #define DID(nr, what) #nr " began; " #nr " " what "; " #nr " ended; "
 
@@ -104,6 +106,24 @@ static const struct script cases[] = {
 	    OUT("+RESET\r\n") },
 	  DID(1, "MONITOR") DID(2, "RESET"),
 	  0 },
+	{ "a replica's stream, with what it brings",
+	  { IN("*3\r\n$5\r\nPSYNC\r\n$1\r\n?\r\n$2\r\n-1\r\n"), OUT("\n"), IN("\n"), OUT("\n\n+FULLRESYNC abc 0\r\n\n"),
+	    OUT("$5\r\nhello" PING), IN(ACK ACK), OUT(PING), IN(ACK) },
+	  DID(1, "PSYNC") DID(2, "REPLCONF") DID(3, "REPLCONF") DID(4, "REPLCONF"),
+	  0 },
+	{ "... of a length that is not known",
+	  { IN(SYNC), OUT("\n"), OUT("$EOF:0123456789\r\n"), OUT("hello"), OUT("0123456789" PING), IN(ACK), OUT(PING), IN(ACK) },
+	  DID(1, "SYNC") DID(2, "REPLCONF") DID(3, "REPLCONF"),
+	  0 },
+	{ "... of a length that is known",
+	  { IN(SYNC), OUT("$5\r\n"), OUT("hello"), OUT(PING), IN(ACK), OUT(PING) },
+	  DID(1, "SYNC") DID(2, "REPLCONF"),
+	  0 },
+	{ "... that is refused",
+	  { IN(SYNC), OUT("\n-LOADING\r\n"), IN(GET), OUT("$1\r\na\r\n") },
+	  DID(1, "SYNC") DID(2, "GET"),
+	  0 },
+	{ "... from the middle", { OUT(PING), IN(ACK), OUT(PING GET), IN(ACK) }, DID(1, "REPLCONF") DID(2, "REPLCONF"), 0 },
 	{ "no replies",
 	  { IN(PING), OUT("+PONG\r\n"), IN("CLIENT REPLY OFF\r\n" GET), IN("CLIENT REPLY ON\r\n"),
 	    OUT("+OK\r\n"), IN("CLIENT REPLY SKIP\r\n" GET GET), OUT("$-1\r\n") },
