@@ -201,10 +201,8 @@ static void cut(struct str *b, size_t from)
 	b->s[b->len] = '\0';
 }
 
-static void add_endpoint(struct str *b, const struct endpoint_options *o, struct span label)
+static void add_endpoint(struct str *b, const struct endpoint_options *o, struct span label, bool is_sql)
 {
-	/* SQL goes first: it may begin with a comment, which looks like a path. */
-	bool is_sql = sql_is_statement(label.s, label.len);
 	size_t place = is_sql ? label.len : path_place(label);
 	struct span path = span_of(label.s + place, label.s + query_place(label, place));
 	const char *pattern = path.len ? pattern_of(o, path) : NULL;
@@ -222,12 +220,23 @@ static void add_endpoint(struct str *b, const struct endpoint_options *o, struct
 	}
 }
 
-void endpoint_add(struct str *b, const struct endpoint_options *o, const void *label, size_t len)
+static void add_label(struct str *b, const struct endpoint_options *o, struct span label, bool is_sql)
 {
 	size_t from = b->len;
 
-	if (!len)
+	if (!label.len)
 		return;
-	add_endpoint(b, o, (struct span){ label, len });
+	add_endpoint(b, o, label, is_sql);
 	cut(b, from);
+}
+
+void endpoint_add(struct str *b, const struct endpoint_options *o, const void *label, size_t len)
+{
+	/* SQL goes first: it may begin with a comment, which looks like a path. */
+	add_label(b, o, (struct span){ label, len }, sql_is_statement(label, len));
+}
+
+void endpoint_add_sql(struct str *b, const struct endpoint_options *o, const void *statement, size_t len)
+{
+	add_label(b, o, (struct span){ statement, len }, true);
 }

@@ -20,7 +20,7 @@
  * pattern itself. The first pattern that takes the path wins. What none takes keeps its data with
  * --path-raw.
  *
- * What begins with an SQL verb becomes the statement's shape: see endpoint_sql.h.
+ * What begins with an SQL verb, or is known to be SQL, becomes the statement's shape: see endpoint_sql.h.
  */
 #ifndef REPORT_ENDPOINT_H
 #define REPORT_ENDPOINT_H
@@ -58,5 +58,7 @@ void endpoint_options_release(struct endpoint_options *o);
  * options have passed endpoint_options_check().
  */
 void endpoint_add(struct str *b, const struct endpoint_options *o, const void *label, size_t len);
+/* The same of what is known to be SQL, whatever it begins with. */
+void endpoint_add_sql(struct str *b, const struct endpoint_options *o, const void *statement, size_t len);
 
 #endif

@@ -412,4 +412,7 @@ void sql_add_shape(struct str *b, const void *text, size_t len, size_t max)
 		else
 			follow_parentheses(&shape, &l);
 	}
+	/* A ping. */
+	if (b->len == shape.from)
+		str_add_bytes(b, text, len < max ? len : max);
 }

@@ -10,7 +10,8 @@
  * Literals (numbers with their sign; strings, also E'' B'' N'' U&'' X'' and dollar-quoted) become
  * ?, comments and white space one space, an IN list of literals and parameters IN (?), and of a
  * VALUES list only the first row stays. A savepoint's name is ? too: drivers make them up.
- * Semicolons at the end go. Other words, quoted identifiers and parameters stay as written.
+ * Semicolons at the end go. Other words, quoted identifiers and parameters stay as written, and so does
+ * what has nothing but comments and semicolons.
  *
  * The lexical rules are PostgreSQL's (its documentation, 4.1 Lexical Structure); MySQL's `quoted`
  * identifiers are taken too, its backslash escapes in plain strings are not. A statement may be cut

@@ -95,6 +95,7 @@ enum recognition {
 struct protocol {
 	const char *name;	/* in reports: "http" */
 	size_t parser_size;	/* bytes; all zero is a parser's first state */
+	bool is_sql;		/* paths are statements of SQL, or stand for one in parentheses */
 	bool is_never_sure;	/* others have words like its own: what is foreign counts after requests were answered, too */
 	/* Do a connection's inbound bytes, at the beginning of an exchange, begin like this one's? */
 	enum recognition (*recognize)(const uint8_t *bytes, size_t len);

@@ -421,6 +421,7 @@ static void postgres_release(void *parser)
 const struct protocol protocol_postgres = {
 	.name = "postgres",
 	.parser_size = sizeof(struct postgres),
+	.is_sql = true,
 	.recognize = postgres_recognize,
 	.recognize_first = postgres_recognize_first,
 	.inbound = postgres_inbound,

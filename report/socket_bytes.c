@@ -66,7 +66,10 @@ static void named(void *self, uint64_t nr, const char *method, size_t method_len
 		request_drop_paths(r, strings);
 		r->raw_path = strings_hold_n(strings, path, path_len);
 		str_clear(&s->text);
-		endpoint_add(&s->text, s->endpoints, path, path_len);
+		if (f->c->protocol->is_sql)
+			endpoint_add_sql(&s->text, s->endpoints, path, path_len);
+		else
+			endpoint_add(&s->text, s->endpoints, path, path_len);
 		r->path = strings_hold_n(strings, str_cstr(&s->text), s->text.len);
 	}
 	f->c->nr_changes += connection_changes_at(f->c, s->open, at);

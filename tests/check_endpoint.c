@@ -148,6 +148,36 @@ static const struct label_case statements[] = {
 	{ "SELECT 'caf\xc3\xa9', \xc3\xa9t\xc3\xa9_1", "SELECT ?, \xc3\xa9t\xc3\xa9_1" },
 };
 
+/* Known to be SQL, whatever it begins with. */
+static const struct label_case known_statements[] = {
+	{ "MOVE 17 FROM c", "MOVE ? FROM c" },
+	{ "TABLE t LIMIT 3", "TABLE t LIMIT ?" },
+	{ "SHOW a; SELECT 5", "SHOW a; SELECT ?" },
+	{ "RESET a; INSERT INTO t VALUES ('/x?')", "RESET a; INSERT INTO t VALUES (?)" },
+	{ "SET TIME ZONE 2", "SET TIME ZONE ?" },
+	{ "/* a */ LISTEN c", "LISTEN c" },
+	{ "(function call)", "(function call)" },
+	{ "(execute S_1)", "(execute S_1)" },
+	{ "-- ping", "-- ping" },
+	{ ";", ";" },
+	{ "", "" },
+};
+
+START_TEST(shape_of_known_statement)
+{
+	const char *label = known_statements[_i].label;
+	struct endpoint_options o = { 0 }, raw = { .keeps_raw = true };
+	struct str got = { 0 };
+
+	endpoint_add_sql(&got, &o, label, strlen(label));
+	ck_assert_str_eq(str_cstr(&got), known_statements[_i].want);
+	str_clear(&got);
+	endpoint_add_sql(&got, &raw, label, strlen(label));
+	ck_assert_str_eq(str_cstr(&got), label);
+	str_release(&got);
+}
+END_TEST
+
 START_TEST(shape_of_statement)
 {
 	struct endpoint_options o = { 0 };
@@ -315,6 +345,7 @@ Suite *check_endpoint_suite(void)
 
 	tcase_add_loop_test(tc, path_of_label, 0, ARRAY_LEN(paths));
 	tcase_add_loop_test(tc, shape_of_statement, 0, ARRAY_LEN(statements));
+	tcase_add_loop_test(tc, shape_of_known_statement, 0, ARRAY_LEN(known_statements));
 	tcase_add_loop_test(tc, statement_may_be_cut_anywhere, 0, ARRAY_LEN(statements));
 	tcase_add_test(tc, raw_keeps_everything);
 	tcase_add_test(tc, first_pattern_wins);

@@ -502,6 +502,9 @@ static const struct {
 	{ "new 11 5;in 11 5 \x01?;wait 11", "tcp:80 2-? c1", 0 },
 	/* encrypted: nothing can be said */
 	{ "new 11 5;in 11 5 \x16\x03\x01;sample 11;out 11 5 \x16\x03\x03;wait 11", "", 1 },
+	/* what PostgreSQL is asked is SQL, whatever it begins with: "SHOW a;SELECT 5" */
+	{ "old 11 5;in 11 5 %510000001453484f5720613b53454c454354203500;out 11 5 %5a0000000549;wait 11",
+	  "SHOW a;SELECT ? 2-3 c2", 0 },
 	/* its first mark is missing */
 	{ "in 11 5 GET /a;out 11 5 200;wait 11", "GET /a 200 1-2 c2", 0 },
 };

@@ -30,6 +30,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	endpoint_add(&got, &o, data, size);
 	assert(got.len <= ENDPOINT_MAX);
 	assert(!is_utf8((const char *)data, size) || is_utf8(str_cstr(&got), got.len));
+	str_clear(&got);
+	endpoint_add_sql(&got, &o, data, size);
+	assert(got.len <= ENDPOINT_MAX);
+	assert(!is_utf8((const char *)data, size) || is_utf8(str_cstr(&got), got.len));
 	str_release(&got);
 	endpoint_options_release(&o);
 	return 0;
