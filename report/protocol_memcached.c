@@ -351,10 +351,11 @@ static bool take_value(struct memcached *m, struct piece left, size_t nr_before)
 	return true;
 }
 
+/* "key=" and "mg" are lru_crawler's, of metadump and mgdump. */
 static bool is_list_item(struct piece first)
 {
 	return piece_is(first, "STAT") || piece_is(first, "ITEM") || piece_is(first, "PREFIX") ||
-	       (first.len > 4 && !memcmp(first.s, "key=", 4));
+	       piece_is(first, "mg") || (first.len > 4 && !memcmp(first.s, "key=", 4));
 }
 
 static bool is_error_line(struct piece first)
@@ -363,10 +364,10 @@ static bool is_error_line(struct piece first)
 	       piece_is(first, "SERVER_ERROR");
 }
 
-/* Of no answer: "key=" has the only small letter. */
+/* Of no answer: "key=" and "mg" have the only small letters. */
 static bool is_foreign(uint8_t first)
 {
-	return first != MAGIC_TELL && first != 'k' && !(first >= 'A' && first <= 'Z') && !(first >= '0' && first <= '9');
+	return first != MAGIC_TELL && first != 'k' && first != 'm' && !(first >= 'A' && first <= 'Z') && !(first >= '0' && first <= '9');
 }
 
 /* "STORED", "NOT_FOUND", "VERSION 1.6"; a number is incr's and decr's. */

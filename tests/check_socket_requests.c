@@ -1001,6 +1001,7 @@ static const struct {
 	  "wait 11",
 	  "get 2-3 c2, tcp:80 4-5 c2, get 6-7 c2", 0 },
 	{ "old 11 5;in 11 5 get k\r\n", "get 2-? c0", 0 },
+	{ "old 11 5;in 11 5 lru_crawler mgdump hash\r\n;out 11 5 mg k\r\nEN\r\n;wait 11", "lru_crawler 2-3 c2", 0 },
 	/* too few bytes: Redis's, HTTP's, PostgreSQL's; with those that follow they are another one's, from the first on */
 	{ "new 11 5;in 11 5 se;later 5;in 11 5 t k 0 0 1\r\nx\r\n;out 11 5 STORED\r\n;wait 11;close 11 5", "set 2-5000004 c5000003",
 	  0 },
