@@ -110,6 +110,11 @@ struct protocol {
 	 * with what was written, and was not understood. NULL: nothing does.
 	 */
 	void (*stopped)(void *parser, const struct exchange_listener *l);
+	/*
+	 * Nothing more is known of the connection, and nobody has closed it: what is over, and is not known to be answered,
+	 * goes on. NULL: nothing does.
+	 */
+	void (*cut_off)(void *parser, const struct exchange_listener *l);
 	/* What the parser holds, not itself. */
 	void (*release)(void *parser);
 };

@@ -216,8 +216,10 @@ static bool take_rest(struct http1 *h, const struct chunk *c, const struct excha
 }
 
 /* With what was to last until the close, though one more was read since. */
-static void go_on(struct http1 *h, const struct exchange_listener *l)
+static void http1_go_on(void *parser, const struct exchange_listener *l)
 {
+	struct http1 *h = parser;
+
 	if (!h->is_over)
 		return;
 	h->is_over = false;
@@ -235,7 +237,7 @@ static void http1_outbound(void *parser, const struct chunk *c, const struct exc
 	if (is_behind_rest(h, c))
 		http1_end_rest(h, l);
 	else
-		go_on(h, l);
+		http1_go_on(h, l);
 	h->has_written = true;
 	h->is_even &= !h->is_reading && !h->in.line;
 	h->has_gone_on = h->out.at == AT_LOST;
@@ -304,5 +306,6 @@ const struct protocol protocol_http1 = {
 	.outbound = http1_outbound,
 	.closed = http1_closed,
 	.stopped = http1_stopped,
+	.cut_off = http1_go_on,
 	.release = http1_release,
 };

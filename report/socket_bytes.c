@@ -212,6 +212,7 @@ static void goes_on(void *self, uint64_t nr)
 	r = &f->s->open->slots.at[slot];
 	r->nr_workers--;
 	r->is_answered = false;
+	r->request.is_cpu_shared = true;
 	workers_get(&f->s->workers, r->thread)->nr_owed++;
 	connection_reopened(c, f->s->open, slot);
 	connection_mix(c);
@@ -346,6 +347,23 @@ void socket_bytes_out(struct socket_requests *s, struct connection *c, const str
 	socket_guess_close_over(s, c);
 }
 
+static void cut_off(const struct feeding *f)
+{
+	const struct connection *c = f->c;
+
+	if (c->protocol && !c->is_opaque && c->protocol->cut_off)
+		c->protocol->cut_off(c->parser, &f->listener);
+}
+
+void socket_bytes_lose(struct socket_requests *s, struct connection *c)
+{
+	struct feeding f = { .s = s, .c = c, .listener = listener_of(&f) };
+
+	cut_off(&f);
+	socket_guess_give_up(s, c);
+	connection_speak(c, NULL);
+}
+
 void socket_bytes_close(struct socket_requests *s, struct connection *c, const struct mark *m)
 {
 	struct feeding f = { .s = s, .c = c, .rec = m ? m->rec : NULL, .ns = m ? m->head.ns : c->left_ns,
@@ -358,6 +376,8 @@ void socket_bytes_close(struct socket_requests *s, struct connection *c, const s
 		c->protocol->closed(c->parser, &f.listener);
 	else if (c->protocol && !c->is_opaque && c->protocol->stopped && is_over)
 		c->protocol->stopped(c->parser, &f.listener);
+	if (!m)
+		cut_off(&f);
 	settle(&f);
 	socket_guess_give_up(s, c);
 	connections_remove(&s->connections, c);

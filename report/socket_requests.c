@@ -6,7 +6,6 @@
 #include "recording/socket_marks.h"
 #include "report/handed.h"
 #include "report/socket_bytes.h"
-#include "report/socket_guess.h"
 
 void socket_requests_init(struct socket_requests *s, struct session *session,
 			  const struct endpoint_options *endpoints, struct open_requests *open)
@@ -252,8 +251,7 @@ enum { QUIET_MAX = 4096 };
 
 static void note_loss(struct socket_requests *s, struct connection *c)
 {
-	socket_guess_give_up(s, c);
-	connection_speak(c, NULL);
+	socket_bytes_lose(s, c);
 	c->is_complete = c->is_out = false;
 	if (c->is_quiet && connections_nr(&s->connections) > QUIET_MAX)
 		connections_remove(&s->connections, c);

@@ -288,6 +288,12 @@ static const struct {
 	/* ... of what is not read to its end, nobody knows; and what lasts until the close goes on */
 	{ "new 11 5;in 11 5 GET /a HTTP/1.1\r\n\r\nGET /b HTT;out 11 5 +99;wait 11", "GET /a 2-3 c0+, tcp:80 2-? c0", 0 },
 	{ "new 11 5;in 11 5 GET /a;out 11 5 HTTP/1.1 200 OK\r\n\r\nx;wait 11", "GET /a 200 2-? c2", 0 },
+	/* ... whatever is read behind it, as long as that has no answer: for neither of the two */
+	{ "new 11 5;in 11 5 GET /a;out 11 5 HTTP/1.1 200 OK\r\n\r\nx;wait 11;in 11 5 GET /b;sample 11;wait 11",
+	  "GET /a 200 2-? c2+, GET /b 5-? c2+", 1 },
+	{ "new 11 5;in 11 5 GET /a;out 11 5 HTTP/1.1 200 OK\r\n\r\nx;in 11 5 GET /b;lost", "GET /a 200 2-? c2+, GET /b 4-? c0+", 0 },
+	{ "new 11 5;in 11 5 GET /a;out 11 5 HTTP/1.1 200 OK\r\n\r\nx;in 11 5 GET /b;wait 11;close 11 5",
+	  "GET /a 200 2-3 c2, GET /b 4-? c1", 0 },
 	/* one loop, two connections; answered in another order than asked: for the last one it was woken */
 	{ "new 11 5;new 11 6;in 11 5 GET /a;wait 11;sample 11;in 11 6 GET /b;sample 11;out 11 6 200;"
 	  "wait 11;sample 11;out 11 5 200;sample 11;wait 11",

@@ -120,6 +120,7 @@ static void run_measured(const uint8_t *data, size_t size)
 			protocol_http1.closed(parser, &silent);
 	}
 	protocol_http1.stopped(parser, &silent);
+	protocol_http1.cut_off(parser, &silent);
 	protocol_http1.release(parser);
 	assert(__sanitizer_get_current_allocated_bytes() == before);
 	free(parser);
