@@ -26,7 +26,7 @@ static bool is_of_0_9(struct http1_line line)
 
 enum recognition http1_begin_of_read(const uint8_t *bytes, size_t len)
 {
-	enum recognition is = http1_line_recognize(bytes, len, false);
+	enum recognition is = http1_line_recognize(bytes, len, HTTP1_CAPITALS);
 	struct http1_line line;
 
 	/* Empty lines may stand before it. */
@@ -41,10 +41,18 @@ enum recognition http1_begin_of_read(const uint8_t *bytes, size_t len)
 	return is;
 }
 
+/* Of a line that is cut it is not known whether it has a version. */
+static enum http1_methods methods_of(struct http1_line line, enum http1_place place)
+{
+	if (place == HTTP1_UNSURE && !line.is_cut)
+		return HTTP1_WORDS;
+	return place == HTTP1_SYNCED ? HTTP1_TOKENS : HTTP1_CAPITALS;
+}
+
 /* Where it is not sure that a message begins, its version says so: who has asked with one does not go on with HTTP/0.9. */
 enum recognition http1_begin_of_line(struct http1_line line, bool is_whole, enum http1_place place)
 {
-	enum recognition is = http1_line_recognize(line.s, line.len, place == HTTP1_SYNCED);
+	enum recognition is = http1_line_recognize(line.s, line.len, methods_of(line, place));
 
 	if (is == RECOGNIZED_NOT && place != HTTP1_UNSURE)
 		return recognize_any(line, is_whole);

@@ -25,6 +25,11 @@ static bool is_upper(uint8_t c)
 	return c >= 'A' && c <= 'Z';
 }
 
+static bool is_lower(uint8_t c)
+{
+	return c >= 'a' && c <= 'z';
+}
+
 static bool is_alnum(uint8_t c)
 {
 	return is_digit(c) || is_upper(c & ~0x20);
@@ -112,12 +117,21 @@ static enum recognition begins_target(const uint8_t *s, size_t len)
 	return plain != RECOGNIZED_NOT ? plain : begins_with(s, len, "https://");
 }
 
-static enum recognition begins_request(const uint8_t *s, size_t len, bool is_synced)
+/* Does byte n go on with it? A capital behind a small letter is another one's first, behind a body that ends with no line. */
+static bool is_in_method(const uint8_t *s, size_t n, enum http1_methods methods)
+{
+	if (methods == HTTP1_TOKENS)
+		return is_token(s[n]);
+	if (is_upper(s[n]))
+		return !n || !is_lower(s[n - 1]);
+	return s[n] == '-' || s[n] == '_' || (methods == HTTP1_WORDS && is_lower(s[n]));
+}
+
+static enum recognition begins_request(const uint8_t *s, size_t len, enum http1_methods methods)
 {
 	size_t n = 0, at;
 
-	while (n < len && n <= METHOD_LEN_MAX &&
-	       (is_upper(s[n]) || s[n] == '-' || s[n] == '_' || (is_synced && is_token(s[n]))))
+	while (n < len && n <= METHOD_LEN_MAX && is_in_method(s, n, methods))
 		n++;
 	if (n > METHOD_LEN_MAX)
 		return RECOGNIZED_NOT;
@@ -160,7 +174,7 @@ bool http1_line_has_version(struct http1_line line)
 }
 
 /* Empty lines: RFC 9112, 2.2. */
-enum recognition http1_line_recognize(const uint8_t *s, size_t len, bool is_synced)
+enum recognition http1_line_recognize(const uint8_t *s, size_t len, enum http1_methods methods)
 {
 	while (len) {
 		size_t n = s[0] == '\r' ? 2 : 1;
@@ -172,7 +186,7 @@ enum recognition http1_line_recognize(const uint8_t *s, size_t len, bool is_sync
 		s += n;
 		len -= n;
 	}
-	return begins_request(s, len, is_synced);
+	return begins_request(s, len, methods);
 }
 
 /* RFC 9112, 7.1: the last chunk, without trailers, and the line end ahead of it. */
@@ -188,13 +202,13 @@ size_t http1_line_behind_chunks(const uint8_t *s, size_t len)
 		return 0;
 	while ((found = memmem(from, (size_t)(end - from), LAST_CHUNK, last_len))) {
 		from = found + last_len;
-		if (http1_line_recognize(from, (size_t)(end - from), false) == RECOGNIZED)
+		if (http1_line_recognize(from, (size_t)(end - from), HTTP1_CAPITALS) == RECOGNIZED)
 			return (size_t)(from - s);
 	}
 	return len;
 }
 
-enum recognition http1_line_begins_head(const uint8_t *s, size_t len, uint64_t total)
+enum recognition http1_line_begins_head(const uint8_t *s, size_t len, uint64_t total, enum http1_methods methods)
 {
 	uint64_t nr_unread = total - len;
 	enum recognition is = nr_unread ? RECOGNIZED : RECOGNIZED_MAYBE;
@@ -202,7 +216,7 @@ enum recognition http1_line_begins_head(const uint8_t *s, size_t len, uint64_t t
 	while (len) {
 		struct http1_framing f = { 0 };
 		struct http1_line line = { 0 };
-		enum recognition begins = http1_line_recognize(s, len, false);
+		enum recognition begins = http1_line_recognize(s, len, methods);
 
 		if (begins != RECOGNIZED)
 			return begins == RECOGNIZED_MAYBE ? is : RECOGNIZED_NOT;

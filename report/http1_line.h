@@ -19,11 +19,15 @@ static inline size_t min_len(size_t a, size_t b)
 
 /* Takes the next line, if it ends in the bytes, and these are what is behind it then. */
 bool http1_line_next(const uint8_t **s, size_t *len, struct http1_line *ret);
-/*
- * Do the bytes begin a request? Empty lines before it are nothing. After a message that was read to
- * its end a method is any token; elsewhere it must look like one: upper-case letters, - and _.
- */
-enum recognition http1_line_recognize(const uint8_t *s, size_t len, bool is_synced);
+/* What counts as a method, of what may begin a request. */
+enum http1_methods {
+	HTTP1_CAPITALS,	/* with - and _ */
+	HTTP1_WORDS,	/* ... and small letters, with no capital behind one */
+	HTTP1_TOKENS,	/* any of RFC 9110, 9.1 */
+};
+
+/* Do the bytes begin a request? Empty lines before it are nothing. */
+enum recognition http1_line_recognize(const uint8_t *s, size_t len, enum http1_methods methods);
 /* Only of text may it be known what comes next. */
 bool http1_line_is_text(struct http1_line line);
 /* Its last word is a version (HTTP/1.1), whatever the others say. */
@@ -38,7 +42,7 @@ size_t http1_line_behind_chunks(const uint8_t *s, size_t len);
  * version, and is there a body or another one behind it, or nothing? MAYBE: the head goes on in another read. Of a body
  * that has a request in it a read is hardly just that.
  */
-enum recognition http1_line_begins_head(const uint8_t *s, size_t len, uint64_t total);
+enum recognition http1_line_begins_head(const uint8_t *s, size_t len, uint64_t total, enum http1_methods methods);
 /* Do they begin an answer? */
 enum recognition http1_line_recognize_answer(struct http1_line line);
 

@@ -82,7 +82,9 @@ static void turn(struct http1 *h)
 static void begin_exchange(struct http1 *h, const struct chunk *c,
 			   const struct exchange_listener *l)
 {
-	enum recognition begins = http1_line_begins_head(c->bytes, c->len, c->total);
+	/* A body may begin with any words. */
+	enum http1_methods methods = h->is_reading ? HTTP1_WORDS : HTTP1_CAPITALS;
+	enum recognition begins = http1_line_begins_head(c->bytes, c->len, c->total, methods);
 
 	turn(h);
 	/* What goes on with its body is no other one: only that ends a lost answer. */
@@ -107,7 +109,7 @@ static void take_unplaced(struct http1 *h, const struct chunk *c, const struct e
 	if (!h->nr_began || http1_nr_outstanding(h)) {
 		if (!is_in_lost_body(h))
 			http1_take_unasked(h, l);
-	} else if (http1_line_begins_head(c->bytes, c->len, c->total) == RECOGNIZED) {
+	} else if (http1_line_begins_head(c->bytes, c->len, c->total, HTTP1_CAPITALS) == RECOGNIZED) {
 		restart(h);
 	}
 }
@@ -124,7 +126,8 @@ static struct chunk skip_rest(struct http1 *h, const struct chunk *c)
 	if (!is_in_lost_body(h) || http1_nr_outstanding(h))
 		return left;
 	nr = http1_line_behind_chunks(c->bytes, c->len);
-	if (nr == c->len || http1_line_begins_head(c->bytes + nr, c->len - nr, c->total - nr) != RECOGNIZED)
+	if (nr == c->len ||
+	    http1_line_begins_head(c->bytes + nr, c->len - nr, c->total - nr, HTTP1_CAPITALS) != RECOGNIZED)
 		return left;
 	restart(h);
 	left.bytes += nr;

@@ -69,7 +69,7 @@ START_TEST(beginning_is_recognized)
 	size_t len = beginnings[_i].len;
 	char *copy = xmemdup(beginnings[_i].bytes, len + !len);
 
-	ck_assert_int_eq(http1_line_recognize((uint8_t *)copy, len, false), beginnings[_i].want);
+	ck_assert_int_eq(http1_line_recognize((uint8_t *)copy, len, HTTP1_CAPITALS), beginnings[_i].want);
 	free(copy);
 }
 END_TEST
@@ -82,7 +82,7 @@ START_TEST(recognition_is_final)
 	size_t len;
 
 	for (len = 0; len <= beginnings[_i].len; len++) {
-		now = http1_line_recognize(s, len, false);
+		now = http1_line_recognize(s, len, HTTP1_CAPITALS);
 		ck_assert(before == RECOGNIZED_MAYBE || now == before);
 		before = now;
 	}
@@ -96,8 +96,8 @@ START_TEST(long_host_is_none)
 	str_add(&b, "CONNECT ");
 	while (b.len < 500)
 		str_add_char(&b, 'a');
-	ck_assert_int_eq(http1_line_recognize((uint8_t *)b.s, 200, false), RECOGNIZED_MAYBE);
-	ck_assert_int_eq(http1_line_recognize((uint8_t *)b.s, b.len, false), RECOGNIZED_NOT);
+	ck_assert_int_eq(http1_line_recognize((uint8_t *)b.s, 200, HTTP1_CAPITALS), RECOGNIZED_MAYBE);
+	ck_assert_int_eq(http1_line_recognize((uint8_t *)b.s, b.len, HTTP1_CAPITALS), RECOGNIZED_NOT);
 	str_release(&b);
 }
 END_TEST
@@ -107,9 +107,25 @@ START_TEST(synced_method_is_any_token)
 {
 	const uint8_t *s = (const uint8_t *)"g3t! /", *bad = (const uint8_t *)"g@t /";
 
-	ck_assert_int_eq(http1_line_recognize(s, 6, false), RECOGNIZED_NOT);
-	ck_assert_int_eq(http1_line_recognize(s, 6, true), RECOGNIZED);
-	ck_assert_int_eq(http1_line_recognize(bad, 5, true), RECOGNIZED_NOT);
+	ck_assert_int_eq(http1_line_recognize(s, 6, HTTP1_CAPITALS), RECOGNIZED_NOT);
+	ck_assert_int_eq(http1_line_recognize(s, 6, HTTP1_TOKENS), RECOGNIZED);
+	ck_assert_int_eq(http1_line_recognize(bad, 5, HTTP1_TOKENS), RECOGNIZED_NOT);
+}
+END_TEST
+
+START_TEST(word_of_any_case_may_be_method)
+{
+	static const char *const words[] = { "patch /", "Patch /", "m-search *", "get http://h" };
+	const uint8_t *s, *other = (const uint8_t *)"bodyGET /";
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(words); i++) {
+		s = (const uint8_t *)words[i];
+		ck_assert_int_ne(http1_line_recognize(s, strlen(words[i]), HTTP1_WORDS), RECOGNIZED_NOT);
+		ck_assert_int_eq(http1_line_recognize(s, strlen(words[i]), HTTP1_CAPITALS), RECOGNIZED_NOT);
+	}
+	ck_assert_int_eq(http1_line_recognize(other, 9, HTTP1_WORDS), RECOGNIZED_NOT);
+	ck_assert_int_eq(http1_line_recognize(other, 9, HTTP1_TOKENS), RECOGNIZED);
 }
 END_TEST
 
@@ -311,6 +327,7 @@ Suite *check_http1_line_suite(void)
 	tcase_add_loop_test(tc, recognition_is_final, 0, ARRAY_LEN(beginnings));
 	tcase_add_test(tc, long_host_is_none);
 	tcase_add_test(tc, synced_method_is_any_token);
+	tcase_add_test(tc, word_of_any_case_may_be_method);
 	tcase_add_loop_test(tc, request_is_taken_apart, 0, ARRAY_LEN(requests));
 	tcase_add_loop_test(tc, status_is_read, 0, ARRAY_LEN(statuses));
 	tcase_add_loop_test(tc, chunk_size_is_read, 0, ARRAY_LEN(sizes));

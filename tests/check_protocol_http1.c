@@ -563,6 +563,20 @@ static const struct script cut[] = {
 	  .want = REFUSED_SAID B_BEGAN B_OK }
 	EMPTY_LINE("Content-Length: 2"), EMPTY_LINE("Content-Length: 5"), EMPTY_LINE("Content-Length: 5000"),
 	EMPTY_LINE("Transfer-Encoding: chunked"),
+	/* ... whose method need not be in capitals: RFC 9110, 9.1. */
+#define SMALL(field)                                                                                        \
+	{ .steps = { REFUSED(field), IN("get /b HTTP/1.1\r\n\r\n"), OUT(OK_BODY) },                         \
+	  .want = REFUSED_SAID "2 began; 2 get /b; " B_OK },                                                  \
+	{ .steps = { REFUSED(field), IN("pat"), IN("ch /b HT"), IN("TP/1.1\r\n\r\n"), OUT(OK_BODY) },           \
+	  .want = REFUSED_SAID "2 began; 2 patch /b; " B_OK }
+	SMALL("Content-Length: 2"), SMALL("Content-Length: 300"), SMALL("Transfer-Encoding: chunked"),
+	{ .steps = { REFUSED("Content-Length: 5"), IN("hello" GET_B), OUT(OK_BODY) }, .want = REFUSED_SAID B_BEGAN B_OK },
+	{ .steps = { REFUSED("Content-Length: 5"), IN("hel"), IN("lo" GET_B), OUT(OK_BODY) }, .want = REFUSED_SAID B_BEGAN B_OK },
+	{ .steps = { REFUSED("Transfer-Encoding: chunked"), IN("a"), IN("\r\n0123456789\r\n0\r\n\r\n" GET_B), OUT(OK_BODY) },
+	  .want = REFUSED_SAID B_BEGAN B_OK },
+	{ .steps = { IN("CONNECT a:1 HTTP/1.1\r\n\r\n"), OUT("HTTP/1.1 405 No\r\nContent-Length: 0\r\n\r\n"),
+		     IN("get /b HTTP/1.1\r\n\r\n"), OUT(OK_BODY) },
+	  .want = "1 began; 1 CONNECT a:1; 1 status 405; 1 ended; 2 began; 2 get /b; " B_OK },
 	/* ... which may be the body's, too. */
 	{ .steps = { REFUSED("Content-Length: 9"), IN("\r\n"), IN("\r\n{}GET" GET_B), OUT(OK_BODY) },
 	  .want = REFUSED_SAID B_BEGAN B_OK },
