@@ -440,8 +440,8 @@ static bool is_in_request(const struct http1 *h)
 static void take_unread(struct http1 *h, uint64_t nr, const struct exchange_listener *l)
 {
 	struct side *s = &h->in;
-	bool is_rest = is_in_request(h);
 	struct http1_line line;
+	bool is_rest;
 
 	if (nr)
 		http1_drop_next(h);
@@ -449,6 +449,7 @@ static void take_unread(struct http1 *h, uint64_t nr, const struct exchange_list
 		nr -= pass(h, s, nr, l);
 	if (!nr || s->at == AT_REST || s->at == AT_OPAQUE)
 		return;
+	is_rest = is_in_request(h);
 	if (s->at == AT_START && s->line) {
 		line = http1_partial_line(s->line);
 		line.is_cut = true;

@@ -271,6 +271,10 @@ static const struct script cut[] = {
 			     32768),
 		     OUT("\r\n0\r\n\r\n" OK_EMPTY) },
 	  .want = "1 began; 1 POST /a; " B_BEGAN A_OK B_OK },
+	/* ... and what is behind one is another request, also where nobody else waits */
+	{ .steps = { IN_CUT("POST /a HTTP/1.1\r\nContent-Length: 5\r\n\r\nhel", 2 + 28), OUT_CUT("HTTP/1.1 200 OK\r\nX: ", 99) },
+	  .want = "1 began; 1 POST /a; 1 status 200; ",
+	  .want_skipped = 28 },
 	/* ... and what is behind a chunk by what there can be */
 	{ .steps = { IN(GET_A GET_B), OUT_CUT(OK_CHUNK "x", 1023 + 2), OUT("1\r\nx\r\n"), OUT_CUT("400\r\n", 1024 + 7),
 		     OUT_CUT(OK_CHUNK, 1024 + 7) },
