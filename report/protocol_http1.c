@@ -151,22 +151,29 @@ static void http1_inbound(void *parser, const struct chunk *c, const struct exch
 	http1_take_in(h, &left, l);
 }
 
-/* Behind the answer to the only request that is known to wait, of which the rest of the head did not travel. */
-static bool is_another_answer(const struct http1 *h, const struct chunk *c)
+static bool has_status(const struct chunk *c)
 {
 	uint32_t status;
 
-	return h->out.at == AT_LOST && http1_nr_outstanding(h) == 1 && c->len &&
-	       http1_line_status((struct http1_line){ c->bytes, c->len, false }, &status);
+	return c->len && http1_line_status((struct http1_line){ c->bytes, c->len, false }, &status);
+}
+
+/* Behind the answer to the only request that is known to wait, of which the rest of the head did not travel. */
+static bool is_another_answer(const struct http1 *h, const struct chunk *c)
+{
+	return h->out.at == AT_LOST && http1_nr_outstanding(h) == 1 && has_status(c);
+}
+
+/* Behind the same, where one more is not read to its end: its own, which may come early, or be interim. */
+static bool is_early_answer(const struct http1 *h, const struct chunk *c)
+{
+	return h->out.at == AT_LOST && http1_nr_outstanding(h) == 2 && h->is_reading && has_status(c);
 }
 
 /* Behind an answer that was to last until the close, and a request that was read since it began. */
 static bool is_behind_rest(const struct http1 *h, const struct chunk *c)
 {
-	uint32_t status;
-
-	return h->out.at == AT_REST && http1_nr_outstanding(h) > 1 && h->nr_began > h->nr_before_rest && c->len &&
-	       http1_line_status((struct http1_line){ c->bytes, c->len, false }, &status);
+	return h->out.at == AT_REST && http1_nr_outstanding(h) > 1 && h->nr_began > h->nr_before_rest && has_status(c);
 }
 
 /* Who asks with the last one has not got as far as its head's end. */
@@ -237,6 +244,8 @@ static void http1_outbound(void *parser, const struct chunk *c, const struct exc
 		return;
 	if (is_another_answer(h, c))
 		http1_take_unasked(h, l);
+	if (is_early_answer(h, c))
+		http1_end_lost(h, h->nr_ended + 1, l->ended_before, l);
 	if (is_behind_rest(h, c))
 		http1_end_rest(h, l);
 	else
