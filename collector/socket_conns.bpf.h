@@ -184,6 +184,8 @@ static void tell_open(struct telling *t, struct sock *sk)
 	struct batch *b;
 
 	t->conn->is_told = 1;
+	/* What it moves before the recording is not told. */
+	t->conn->is_new &= is_recording;
 	t->kind = SOCKET_OPEN;
 	b = begin_mark(t);
 	if (!b)

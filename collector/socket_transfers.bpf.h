@@ -108,6 +108,13 @@ static __u32 begins(const struct transfer *t, struct telling *telling)
 	return tail;
 }
 
+/* Its next mark has them, unless they are of before the recording. */
+static void add_more_in(struct conn *c, __u64 bytes)
+{
+	if (is_recording)
+		c->more_in_bytes += bytes;
+}
+
 static void tell_in(const struct transfer *t, struct telling *telling, __u32 want)
 {
 	struct batch *b = begin_mark(telling);
@@ -142,7 +149,7 @@ static void served_in(const struct transfer *t, struct telling *telling)
 			serves(thread, telling->key, t->fd);
 			tell_in(t, telling, want);
 		} else {
-			c->more_in_bytes += telling->bytes;
+			add_more_in(c, telling->bytes);
 		}
 	}
 	if (tail)
@@ -256,7 +263,7 @@ static void add_unseen(const struct transfer *t, struct conn *c, const struct so
 	__u32 unseen = t->read_seq - c->read_seq - bytes_in;
 
 	if (c->has_read_seq && unseen)
-		c->more_in_bytes += unseen - has_urgent(sk, c->read_seq, t->read_seq);
+		add_more_in(c, unseen - has_urgent(sk, c->read_seq, t->read_seq));
 	c->read_seq = t->read_seq;
 	c->has_read_seq = 1;
 }

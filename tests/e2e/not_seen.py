@@ -3,12 +3,14 @@
 """What was not seen is said: the statuses of answers that one write sent together, beyond the bytes that travel; and why
 there is no request at all, or some are missing. Of the answer to one request nothing travels but its first bytes."""
 import socket
+import threading
 
 from clients import *
 
 # Answers all requests that one read brings with one write.
 SERVER = r"""
 import socket
+import threading
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n"
 BODIES = {b"short": b"x" * 227, b"long": b"x" * 5000, b"told": b"x" * 256 + 100 * b"never recorded"}
 listener = socket.create_server(("127.0.0.1", 0))
@@ -234,6 +236,7 @@ step("datagrams beside requests: said")
 # Answers datagrams.
 UDP = r"""
 import socket
+import threading
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 s.bind(("127.0.0.1", 0))
 print("listening on", s.getsockname()[1], flush=True)
@@ -266,3 +269,51 @@ for source, ask, marker, why in (
     equal(why + ": JSON", json.loads(wperf("requests", "-i", recording.file, "--format", "json").stdout)["requests"], [])
     stop(server)
     step("no request was seen: " + why)
+
+
+UPLOAD = b"POST / HTTP/1.1\r\nContent-Length: 60000\r\n\r\n"
+UPLOADS = r"""
+import socket
+listener = socket.create_server(("127.0.0.1", 0))
+print("listening on", listener.getsockname()[1], flush=True)
+while True:
+    connection = listener.accept()[0]
+    while got := connection.recv(1000):
+        left = %d - len(got)
+        while left:
+            left -= len(connection.recv(min(left, 1000)))
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+    connection.close()
+""" % (len(UPLOAD) + 60000)
+
+
+def upload(port, until):
+    """Some on each connection, and all on the last one behind `until`."""
+    is_last = False
+    while not is_last:
+        is_last = until.is_set()
+        with socket.create_connection(("127.0.0.1", port), PATIENCE) as connection:
+            for _ in range(NR):
+                connection.sendall(UPLOAD + 60000 * b"x")
+                connection.recv(1000)
+
+
+def check_uploads(way):
+    """What was read while the recorder attached, on connections that it has seen begin, is not said to be missing."""
+    os.environ["WPERF_SOCKETS"] = way
+    server = start_target("/usr/bin/python3", "-c", UPLOADS, ready=r"listening on (\d+)")
+    is_attached = threading.Event()
+    client = threading.Thread(target=upload, args=(int(server.ready[1]), is_attached))
+    client.start()
+    with recorded(server.pid) as recording:
+        is_attached.set()
+        client.join()
+    stop(server)
+    equal("bytes not looked at, by " + way, report(recording.file)["tallies"]["bytes_skipped"], 0)
+    nr = len(requests_of(recording))
+    check(nr >= NR, "%d requests behind the attach" % nr)
+
+
+for way in "traces", "calls":
+    check_uploads(way)
+step("uploads while it attaches")
