@@ -293,6 +293,7 @@ static void begin_input(struct feed *f, struct reader *reader)
 	f->ignored.nr = 0;
 	f->worked_on.nr = 0;
 	f->nr_read = 0;
+	f->is_cut = false;
 	if (f->listener.input_begins)
 		f->listener.input_begins(f->listener.self, &f->session);
 }
@@ -350,7 +351,10 @@ static void end_input(struct feed *f)
 	struct session *s = &f->session;
 
 	session_finish(&f->session);
+	f->is_cut = feed_calls_are_cut(f);
 	attribute_finish(&f->attribute);
+	if (f->is_cut)
+		feed_calls_tell_cut(f);
 	f->has_call_times |= f->calls.is_timed;
 	if (f->listener.input_ended)
 		f->listener.input_ended(f->listener.self, s, &f->calls);
@@ -400,8 +404,11 @@ static int feed_records(struct feed *f, struct order *o, const char *path, struc
 	struct record r;
 	int more = 0, err = 0;
 
-	while (!err && (more = order_next(o, &r, e)) > 0)
+	while (!err && (more = order_next(o, &r, e)) > 0) {
+		/* Behind the last round older records may be missing, too. */
+		f->is_cut = o->is_at_end && feed_calls_are_cut(f);
 		err = feed_record(f, &r, path, e);
+	}
 	if (err || more >= 0)
 		return err;
 	err_of_input(e, path);

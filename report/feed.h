@@ -60,6 +60,7 @@ struct feed {
 	VEC(uint64_t) ignored;			/* samples by index of the event */
 	VEC(uint64_t) worked_on;		/* by thread: its request after its last mark; 0: none */
 	uint64_t nr_read;			/* samples and marks */
+	bool is_cut;				/* counted calls of what ends from now on may be missing: see feed_calls_are_cut() */
 	uint64_t input_weight;
 	uint64_t input_begin_ns, input_end_ns;
 	struct depth depth;

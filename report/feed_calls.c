@@ -52,8 +52,24 @@ static bool is_before_counts(struct feed *f, const struct open_request *r)
 void feed_calls_request_ended(struct feed *f, const struct open_request *r)
 {
 	feed_calls_tell_uncounted(f, r->thread, r);
-	if (is_before_counts(f, r))
+	if (is_before_counts(f, r) || f->is_cut)
 		tell_partial(f, r->thread, r);
+}
+
+/* ---- what was counted and not written ---- */
+
+bool feed_calls_are_cut(const struct feed *f)
+{
+	return f->calls.functions.nr && f->session.begin_ns && !f->session.end_ns;
+}
+
+void feed_calls_tell_cut(struct feed *f)
+{
+	uint32_t thread;
+
+	for (thread = 0; thread < f->session.threads.nr; thread++)
+		tell_partial(f, thread, NULL);
+	f->tallies.nr_calls_cut++;
 }
 
 /* ---- what a thread worked on ---- */

@@ -40,7 +40,11 @@ void feed_calls_note_mark(struct feed *f, const struct record *r);
 void feed_calls_thread_began(struct feed *f, uint32_t thread);
 /* Tells the listener if what the thread has done, for the request or outside of one, had calls that nobody counts. */
 void feed_calls_tell_uncounted(struct feed *f, uint32_t thread, const struct open_request *request);
-/* The same for all of a request, which may also have begun before the calls of its process were counted. */
+/* The same for all of a request, which may also have begun before the calls of its process were counted, or be cut. */
 void feed_calls_request_ended(struct feed *f, const struct open_request *r);
+/* Calls are counted, and the recorder's last word is missing: what threads had added up since their last marks, too. */
+bool feed_calls_are_cut(const struct feed *f);
+/* Tells the listener so of what is outside of requests, once they have ended. */
+void feed_calls_tell_cut(struct feed *f);
 
 #endif

@@ -123,6 +123,8 @@ struct group {
 	  "functions that --root means are not counted: calls may be below them or not, numbers are marked ~; count them, too (record --calls)") \
 	X(calls_partial, "time calls were not counted: numbers of that time are marked ~",          \
 	  "times calls were not counted: numbers of those times are marked ~")                     \
+	X(calls_cut, "recording lacks counts of calls, since it has no end: numbers of what went on there are marked ~, or are -", \
+	  "recordings lack counts of calls, since they have no end: numbers of what went on there are marked ~, or are -") \
 	X(unmatched_ends, "end of a request without its begin",                                    \
 	  "ends of requests without their begin")                                                  \
 	X(unfinished, "request without an end", "requests without an end")                         \

@@ -358,6 +358,12 @@ static void tell_elsewhere(struct sum *t, uint32_t function)
 	c->is_told = true;
 }
 
+/* No call where some may not have been counted is no count. What may be others' is one, in doubt. */
+static bool is_none_a_count(const struct counting *c, const struct weights *w, bool has_more)
+{
+	return !has_more && !c->is_inexact && (!w->is_partial || w->nr_doubtful);
+}
+
 static void move_function(struct sum *t, struct group *g, const struct weights *w, uint32_t id)
 {
 	struct function_total *f = &t->functions.at[id];
@@ -374,11 +380,10 @@ static void move_function(struct sum *t, struct group *g, const struct weights *
 							.nr_cum_samples = f->nr_cum_samples,
 							.self = f->self,
 							.cum = f->cum });
-	/* No call where some may not have been counted is no count. */
-	if (counting->is_counted && (f->calls.ncalls || (!has_more && !counting->is_inexact)))
+	if (counting->is_counted && (f->calls.ncalls || is_none_a_count(counting, w, has_more)))
 		set_calls(vec_last(&g->functions), &f->calls,
 			  counting->is_inexact || w->is_partial || has_more || f->is_unrooted, counting->is_timed);
-	g->is_inexact |= counting->is_inexact && !has_more;
+	g->is_inexact |= (counting->is_inexact || (counting->is_counted && w->is_partial)) && !has_more;
 	if (has_more && f->calls.ncalls)
 		tell_elsewhere(t, id);
 	add_calls(g, vec_last(&g->functions));

@@ -30,6 +30,7 @@ Suite *check_calls_suite(void);
  *	S11		a sample on thread 11, 1 ms, of app.so
  *	X12		the thread ends
  *	R		what came so far is taken in, before what comes next is read
+ *	G H		the recorder's first word, and its last one
  *
  * In C and Z, L3 instead of a node is function 3, whoever called. Threads are those of process 10.
  */
@@ -121,6 +122,12 @@ static void build_word(struct recording_builder *b, uint64_t time, const char *w
 		break;
 	case 'R':
 		builder_round(b);
+		break;
+	case 'G':
+		builder_note(b, NOTE_INFO, "begin_ns\0" "1\0", sizeof("begin_ns\0" "1\0"));
+		break;
+	case 'H':
+		builder_note(b, NOTE_INFO, "end_ns\0" "99\0", sizeof("end_ns\0" "99\0"));
 		break;
 	default:
 		add_mark(b, time, tid, word);
@@ -563,6 +570,54 @@ static const struct {
 	{ BY_ENDPOINT, NULL, "1", "/b 2: f 2" },
 };
 
+/*
+ * Its last word is missing, and so are the counts of what goes on. What had ended two rounds before has all of its own;
+ * behind that, others' records may be missing that are older.
+ */
+#define ENDED "F1:f N1<0:1 B11:/a C11:1*3 E11 R C11:1*2 R "
+
+static const struct {
+	const char *script;
+	enum group_by by;
+	const char *path, *want;
+	uint64_t nr_cut;
+} cut_cases[] = {
+	{ "G " ENDED "B11:/b C11:1*1", BY_ENDPOINT, NULL, "/a 3: f 3 | /b ~1: f ~1 | (outside) ~2: f ~2", 1 },
+	{ "G " ENDED "B11:/b C11:1*1 E11", BY_ENDPOINT, NULL, "/a 3: f 3 | /b ~1: f ~1 | (outside) ~2: f ~2", 1 },
+	{ "G " ENDED "B11:/a C11:1*1", BY_ENDPOINT, NULL, "/a ~4: f ~4 | (outside) ~2: f ~2", 1 },
+	{ "G " ENDED "B11:/a C11:1*1", BY_REQUEST, NULL, "/a 3: f 3 | /a ~1: f ~1 | (outside) ~2: f ~2", 1 },
+	{ "G " ENDED "B11:/b C11:1*1", BY_ENDPOINT, "^/a", "/a 3: f 3", 1 },
+	{ "G " ENDED "C12:1*4", BY_THREAD, NULL, "server/11 ~5: f ~5 | server/12 ~4: f ~4", 1 },
+	{ "G " ENDED "C12:1*4", BY_PROCESS, NULL, "server/10 ~9: f ~9", 1 },
+	{ "G " ENDED "C12:1*4", BY_NONE, NULL, "(all) ~9: f ~9", 1 },
+	{ "G F1:f N1<0:1 B11:/a C11:1*3 E11 R", BY_ENDPOINT, NULL, "/a ~3: f ~3", 1 },
+	/* none is no count then */
+	{ "G " ENDED "B11:/b C11:1*0 S11", BY_REQUEST, NULL,
+	  "/b - 1ms: f -, 0x10 - 1 1 | /a 3: f 3 | (outside) ~2: f ~2", 1 },
+	{ "G T1:f N1<0:1 B11:/a C11:1*3+5 E11 R S11 R B11:/b S11", BY_ENDPOINT, NULL,
+	  "/a 3 5ms: f 3 5 5 | /b - 1ms: 0x10 - 1 1 | (outside) - 1ms: 0x10 - 1 1", 1 },
+	/* it has its end, or had none to write, or nothing was counted */
+	{ "G " ENDED "B11:/b C11:1*1 H", BY_ENDPOINT, NULL, "/a 3: f 3 | /b 1: f 1 | (outside) 2: f 2", 0 },
+	{ ENDED "B11:/b C11:1*1", BY_ENDPOINT, NULL, "/a 3: f 3 | /b 1: f 1 | (outside) 2: f 2", 0 },
+	{ "G B11:/b S11", BY_ENDPOINT, NULL, "/b - 1ms: 0x10 - 1 1", 0 },
+};
+
+START_TEST(counts_that_a_cut_recording_lacks_are_marked)
+{
+	struct report_rig f;
+
+	setup(&f);
+	build(&f, cut_cases[_i].script);
+	f.options.by = cut_cases[_i].by;
+	if (cut_cases[_i].path)
+		vec_push(&f.selection_options.path, cut_cases[_i].path);
+	report_rig_run(&f);
+	ck_assert_str_eq(text_of(&f), cut_cases[_i].want);
+	ck_assert_uint_eq(f.p->tallies.nr_calls_cut, cut_cases[_i].nr_cut);
+	report_rig_release(&f);
+}
+END_TEST
+
 START_TEST(calls_are_where_samples_would_be)
 {
 	struct report_rig f;
@@ -780,6 +835,7 @@ Suite *check_calls_suite(void)
 	tcase_add_loop_test(tc, tables_without_timed_calls_have_their_samples, 0, ARRAY_LEN(beside));
 	tcase_add_loop_test(tc, doubts_are_told_of_where_rows_are_marked, 0, ARRAY_LEN(doubts));
 	tcase_add_test(tc, timed_calls_are_stacks);
+	tcase_add_loop_test(tc, counts_that_a_cut_recording_lacks_are_marked, 0, ARRAY_LEN(cut_cases));
 	tcase_add_loop_test(tc, calls_are_where_samples_would_be, 0, ARRAY_LEN(group_cases));
 	tcase_add_test(tc, counted_and_sampled_is_one_row);
 	tcase_add_test(tc, counted_without_a_file_has_its_name);

@@ -199,6 +199,7 @@ static void make_inexact(struct fake_profile *f)
 	f->p.tallies.nr_calls_nameless = 1;
 	f->p.tallies.nr_calls_late = 2;
 	f->p.tallies.nr_calls_partial = 1;
+	f->p.tallies.nr_calls_cut = 1;
 	f->p.tallies.nr_calls_inexact = 1;
 	f->p.tallies.nr_roots_uncounted = 1;
 }
