@@ -343,7 +343,7 @@ int attachment_open(struct attachment *a, const struct recorder_config *config,
 	if (!err)
 		err = counting_load(a->counting, e);
 	if (!err)
-		err = counting_attach(a->counting, &a->processes, &a->sampler, a->writer, e);
+		err = counting_attach(a->counting, &a->processes, &a->sampler, a->walker, a->writer, e);
 	if (!err)
 		err = attach_markers(a, e);
 	return err;

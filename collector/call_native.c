@@ -31,6 +31,7 @@ static void note_function(struct call_native *n, size_t index, uint32_t more_fla
 static void introduce(struct call_native *n, size_t index, uint32_t more_flags)
 {
 	const struct call_function *f = &n->functions.at[index];
+	const struct call_file *file = &n->files.at[f->file];
 	const struct call_extent extent = { .probe = f->vaddr + f->placement.off,
 					    .begin = f->vaddr,
 					    .size = f->size < UINT32_MAX ? (uint32_t)f->size : 0,
@@ -38,6 +39,8 @@ static void introduce(struct call_native *n, size_t index, uint32_t more_flags)
 
 	note_function(n, index, more_flags);
 	call_core_set_extent(n->core, (uint32_t)index + 1, &extent);
+	if (n->walker)
+		stack_walker_probed_file(n->walker, file->dev, file->inode, f->off + f->placement.off, f->placement.sp_add);
 }
 
 /* The functions of one file that are counted; ids: their indexes. */
@@ -188,12 +191,13 @@ static int attach_process(struct call_native *n, uint32_t pid, size_t first_file
 }
 
 int call_native_attach(struct call_native *n, struct call_core *core, const struct pids *pids,
-		       struct writer *w, struct err *e)
+		       struct stack_walker *walker, struct writer *w, struct err *e)
 {
 	size_t nr_attached = 0, i;
 	int err = 0;
 
 	n->core = core;
+	n->walker = walker;
 	n->writer = w;
 	n->programs = call_core_programs(core);
 	for (i = 0; i < n->functions.nr; i++)

@@ -4,7 +4,7 @@
  *
  *	call_native_prepare(&n, &patterns, &target, e);
  *	... nr_functions = n->functions.nr + CALL_NATIVE_SPARE; the core is made ...
- *	call_native_attach(n, core, &pids, w, e);
+ *	call_native_attach(n, core, &pids, walker, w, e);
  *	... call_native_follow(), call_native_map() when a process has come or has mapped a file ...
  *	call_native_free(n);
  */
@@ -17,6 +17,7 @@
 #include "collector/locate.h"
 #include "collector/marker.h"
 #include "collector/signature.h"
+#include "collector/stack_walker.h"
 
 /* Room for functions of files that are mapped later. */
 #define CALL_NATIVE_SPARE 4096
@@ -64,7 +65,8 @@ struct call_native {
 	bool has_told_failure;			/* probes that came late could not be attached */
 	struct call_attachments attached;	/* by their files' indexes in files */
 	struct pids pids;			/* where they are attached */
-	struct call_core *core;			/* lent, as is the writer */
+	struct call_core *core;			/* lent, as are the next two */
+	struct stack_walker *walker;		/* NULL: nobody walks stacks */
 	struct writer *writer;
 	struct call_programs programs;
 };
@@ -80,7 +82,7 @@ int call_native_prepare(struct call_native **ret_native, const char *const *spec
 void call_native_search(struct call_native *n);
 /* Probes in these processes, and a note of each function. They count when the core is started. */
 int call_native_attach(struct call_native *n, struct call_core *core, const struct pids *pids,
-		       struct writer *w, struct err *e);
+		       struct stack_walker *walker, struct writer *w, struct err *e);
 /* A new process, or another program in it: what is missing is attached. */
 void call_native_follow(struct call_native *n, uint32_t pid);
 /* That file was searched. */

@@ -100,7 +100,7 @@ int counting_load(struct counting *c, struct err *e)
 }
 
 int counting_attach(struct counting *c, const struct pids *pids, const struct sampler *sampler,
-		    struct writer *w, struct err *e)
+		    struct stack_walker *walker, struct writer *w, struct err *e)
 {
 	int err;
 
@@ -109,7 +109,7 @@ int counting_attach(struct counting *c, const struct pids *pids, const struct sa
 	c->writer = w;
 	err = call_core_give_rings(c->core, sampler, w, e);
 	if (!err && c->native)
-		err = call_native_attach(c->native, c->core, pids, w, e);
+		err = call_native_attach(c->native, c->core, pids, walker, w, e);
 	if (!err && c->python)
 		err = call_python_attach(c->python, pids, sampler, w, e);
 	return err;

@@ -4,7 +4,7 @@
  *
  *	counting_prepare(&c, &config, &target, e);
  *	counting_load(c, e);			before objects are loaded that send marks
- *	counting_attach(c, &pids, &sampler, writer, e);
+ *	counting_attach(c, &pids, &sampler, walker, writer, e);
  *	counting_start(c, command);		when the events are enabled
  *	... counting_see(c, record) of each; counting_tick(c, now_ns) now and then ...
  *	counting_end(c);			nothing is counted any more
@@ -20,6 +20,7 @@
 
 #include "collector/call_core.h"
 #include "collector/marker.h"
+#include "collector/stack_walker.h"
 
 struct counting;
 
@@ -34,8 +35,9 @@ struct counting_config {
 int counting_prepare(struct counting **ret_counting, const struct counting_config *config,
 		     const struct marker_target *target, struct err *e);
 int counting_load(struct counting *c, struct err *e);
+/* walker: of the target's stacks; NULL: nobody walks them. */
 int counting_attach(struct counting *c, const struct pids *pids, const struct sampler *sampler,
-		    struct writer *w, struct err *e);
+		    struct stack_walker *walker, struct writer *w, struct err *e);
 /* For objects that send marks: call_core_join(). NULL: nothing is counted. */
 const struct call_core *counting_core(const struct counting *c);
 /* command: call_core_hold(); 0: there is none. */

@@ -33,6 +33,12 @@ struct process {
 	VEC(uint64_t) probes;	/* addresses of functions that have one on their first byte */
 };
 
+/* Of a file: a probe is there in some processes. The return address is at sp_add from the stack pointer. */
+struct probed_place {
+	uint64_t dev, inode, off;
+	uint32_t sp_add;
+};
+
 /* A return address that is hidden behind a return probe. */
 struct hidden {
 	uint64_t slot, addr;
@@ -62,6 +68,8 @@ struct stack_walker {
 	struct u64map thread_of_tid;
 	VEC(struct thread) threads;
 	VEC(uint32_t) free_threads;
+	VEC(struct probed_place) places;
+	struct hashidx place_index;
 	struct unwind_frames frames;
 };
 
@@ -96,6 +104,8 @@ void stack_walker_free(struct stack_walker *w)
 		vec_release(&t->hidden);
 	vec_release(&w->threads);
 	vec_release(&w->free_threads);
+	vec_release(&w->places);
+	hashidx_release(&w->place_index);
 	u64map_release(&w->thread_of_tid);
 	vec_release(&w->modules);
 	vec_release(&w->processes);
@@ -257,6 +267,33 @@ void stack_walker_probed(struct stack_walker *w, uint32_t pid, uint64_t addr, ui
 		vec_push(&p->probes, addr);
 }
 
+/* As far as a file's inode is known everywhere: mapped_file.c. */
+static uint64_t hash_of_place(uint64_t inode, uint64_t off)
+{
+	return hash_mix((uint32_t)inode, off);
+}
+
+void stack_walker_probed_file(struct stack_walker *w, uint64_t dev, uint64_t inode, uint64_t off, uint32_t sp_add)
+{
+	hashidx_add(&w->place_index, hash_of_place(inode, off), (uint32_t)w->places.nr);
+	vec_push(&w->places, (struct probed_place){ dev, inode, off, sp_add });
+}
+
+/* NULL: there is none at the address, which lies in the mapping. */
+static const struct probed_place *find_place(const struct stack_walker *w, const struct mapping *m, uint64_t addr)
+{
+	const struct writer_mmap *file = &w->modules.at[m->module].mapping;
+	uint64_t off = addr - m->start + m->off;
+
+	hashidx_each(&w->place_index, hash_of_place(file->inode, off), id) {
+		const struct probed_place *p = &w->places.at[id];
+
+		if (p->off == off && mapped_file_may_be(file, p->dev, p->inode))
+			return p;
+	}
+	return NULL;
+}
+
 /* A child goes on where its parent was, trampolines included. */
 static void copy_hidden(struct stack_walker *w, uint32_t from, uint32_t to)
 {
@@ -394,6 +431,7 @@ static struct cfi *cfi_of(struct module *m)
 struct place {
 	struct stack_walker *walker;
 	const struct process *process;
+	const struct stack_copy *stack;
 	uint32_t tid;
 };
 
@@ -454,6 +492,37 @@ static void return_from_page(const struct place *place, const struct mapping *pa
 	*sp = h->slot + 8;
 }
 
+static bool is_code_at(const struct place *place, uint64_t slot)
+{
+	uint64_t word;
+
+	return stack_read(place->stack, slot, &word) == UNWIND_STOP_ROOT && space_find(&place->process->space, word);
+}
+
+/* Is the return address there? Where it might be in the next word, too, the stack pointer of a function's begin decides. */
+static bool is_return_slot(const struct place *place, uint64_t slot)
+{
+	return is_code_at(place, slot) && (may_be_entry(place->walker->arch, slot) || !is_code_at(place, slot + 8));
+}
+
+/* It was behind the breakpoint, with nothing done; or a push was done, and the thread not yet behind it. */
+static bool leave_place(const struct place *place, const struct mapping *m, struct regs *regs)
+{
+	uint64_t *sp = &regs->value[place->walker->arch->sp];
+	const struct probed_place *p = regs->pc > m->start ? find_place(place->walker, m, regs->pc - 1) : NULL;
+
+	if (p && is_return_slot(place, *sp + p->sp_add)) {
+		regs->pc--;
+		return true;
+	}
+	p = find_place(place->walker, m, regs->pc);
+	if (p && !is_code_at(place, *sp + p->sp_add) && is_return_slot(place, *sp + p->sp_add + 8)) {
+		*sp += 8;
+		return true;
+	}
+	return false;
+}
+
 /*
  * Where the program stands, as opposed to the kernel, which works on a probe. A breakpoint leaves the
  * thread one byte behind it until the kernel has seen whose it is; and a push that the kernel does itself moves
@@ -468,6 +537,8 @@ static void leave_probe(const struct place *place, struct regs *regs)
 
 	if (m && place->walker->modules.at[m->module].is_kernels) {
 		return_from_page(place, m, regs);
+	} else if (m && leave_place(place, m, regs)) {
+		return;
 	} else if (may_be_entry(arch, *sp)) {
 		regs->pc -= is_probed(place->process, regs->pc - 1);
 	} else if (is_probed(place->process, regs->pc)) {
@@ -497,11 +568,11 @@ static void bring_pages(const struct stack_walker *w, uint32_t pid, const struct
 static void walk(struct stack_walker *w, const struct record *r)
 {
 	const struct process *process = process_of(w, r->pid);
-	struct place place = { w, process, r->tid };
-	struct unwind_space space = { &place, find_code, find_hidden, process->stamp };
 	struct stack_copy stack = { .bytes = r->sample.user_stack,
 				    .len = r->sample.user_stack_len,
 				    .is_cut = r->sample.is_user_stack_cut };
+	struct place place = { w, process, &stack, r->tid };
+	struct unwind_space space = { &place, find_code, find_hidden, process->stamp };
 	struct regs regs;
 
 	w->frames.at.nr = 0;

@@ -43,6 +43,8 @@ void stack_walker_called(struct stack_walker *w, uint32_t pid, uint32_t tid, uin
 			 uint64_t return_addr);
 /* A probe was hit: on a function's first byte, if the stack pointer is as it is there. */
 void stack_walker_probed(struct stack_walker *w, uint32_t pid, uint64_t addr, uint64_t sp);
+/* The file has a probe there, in some processes: the return address is sp_add bytes above the stack pointer. */
+void stack_walker_probed_file(struct stack_walker *w, uint64_t dev, uint64_t inode, uint64_t off, uint32_t sp_add);
 /* The process is gone, and so are its samples. */
 void stack_walker_forget(struct stack_walker *w, uint32_t pid);
 

@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -400,6 +401,83 @@ START_TEST(breakpoint_is_where_it_stands)
 }
 END_TEST
 
+/* By its unwind info the return address is on top of the stack in all of its first 64 bytes. */
+static const char *leaf_file(void)
+{
+	struct cfi_image i = { .machine = EM_X86_64 };
+	const char *path;
+
+	cfi_image_cie(&i, "zR", "\x0c\7\x08\x90\x01", 5);
+	cfi_image_fde(&i, CFI_IMAGE_TEXT, 64, "", 0);
+	cfi_image_finish(&i);
+	path = harness_file("module", i.file.s, i.file.len);
+	cfi_image_release(&i);
+	return path;
+}
+
+enum { CALLER = CODE + 0x100, DATA = 7 };
+
+/* Where a probe of that sp_add is at IP: the stack pointer from the return address's place, and what is there. */
+static const struct at_place {
+	uint64_t pc;
+	uint32_t sp_add;
+	int sp;
+	uint64_t words[3];
+	uint64_t want[2];	/* 0: no caller */
+} at_places[] = {
+	/* behind the breakpoint, with nothing done */
+	{ IP + 1, 0, 0, { CALLER, DATA }, { IP, CALLER } },
+	{ IP + 1, 0, 0, { CALLER, CALLER }, { IP, CALLER } },
+	/* as what calls no function of others may be called */
+	{ IP + 1, 0, -8, { CALLER, DATA }, { IP, CALLER } },
+	/* the push is over, whatever was pushed */
+	{ IP + 1, 0, -8, { DATA, CALLER }, { IP + 1, 0 } },
+	{ IP + 1, 0, -8, { CALLER, CALLER }, { IP + 1, CALLER } },
+	/* it stands behind another push */
+	{ IP + 1, 8, -8, { DATA, CALLER }, { IP, 0 } },
+	{ IP + 1, 8, -16, { DATA, DATA, CALLER }, { IP + 1, 0 } },
+	/* the push is done, and the thread not yet behind it */
+	{ IP, 0, -8, { DATA, CALLER }, { IP, CALLER } },
+	{ IP, 0, 0, { CALLER, DATA }, { IP, CALLER } },
+	{ IP, 0, 0, { DATA, DATA }, { IP, 0 } },
+	/* elsewhere */
+	{ IP + 2, 0, 0, { CALLER, DATA }, { IP + 2, CALLER } },
+};
+
+static void set_at(struct world *w, const struct at_place *c)
+{
+	fill(w, PID);
+	memset(w->sample.words, 0, sizeof(w->sample.words));
+	memcpy(w->sample.words, c->words, sizeof(c->words));
+	set_reg(w, UNWIND_PC, c->pc);
+	set_reg(w, w->arch->fp, 0);
+	set_reg(w, w->arch->sp, (uint64_t)((int64_t)SLOT + c->sp));
+}
+
+START_TEST(probe_that_sends_no_marks_is_known_by_its_file)
+{
+	const struct at_place *c = &at_places[_i];
+	const char *path = leaf_file();
+	struct stat st;
+	struct world w;
+
+	set_up(&w);
+	ck_assert_int_eq(stat(path, &st), 0);
+	stack_walker_mmap(w.walker, &(struct writer_mmap){ .pid = PID, .start = CODE, .len = CODE_BYTES, .off = CFI_IMAGE_OFF,
+							   .dev_major = major(st.st_dev), .dev_minor = minor(st.st_dev),
+							   .inode = st.st_ino, .path = path });
+	/* in another file, and elsewhere in this one */
+	stack_walker_probed_file(w.walker, st.st_dev, st.st_ino + 1, CFI_IMAGE_OFF + IP - CODE, c->sp_add);
+	stack_walker_probed_file(w.walker, st.st_dev, st.st_ino, IP - CODE, c->sp_add);
+	set_at(&w, &at_places[0]);
+	expect(&w, (const uint64_t[]){ IP + 1, CALLER }, 2);
+	stack_walker_probed_file(w.walker, st.st_dev, st.st_ino, CFI_IMAGE_OFF + IP - CODE, c->sp_add);
+	set_at(&w, c);
+	expect(&w, c->want, c->want[1] ? 2 : 1);
+	stack_walker_free(w.walker);
+}
+END_TEST
+
 static TCase *probes_tcase(void)
 {
 	TCase *tc = tcase_create("return probes");
@@ -412,6 +490,7 @@ static TCase *probes_tcase(void)
 	tcase_add_test(tc, child_goes_on_in_its_parents_calls);
 	tcase_add_loop_test(tc, thread_in_the_kernels_page_is_behind_the_call, 0, ARRAY_LEN(in_page));
 	tcase_add_test(tc, breakpoint_is_where_it_stands);
+	tcase_add_loop_test(tc, probe_that_sends_no_marks_is_known_by_its_file, 0, ARRAY_LEN(at_places));
 	return tc;
 }
 

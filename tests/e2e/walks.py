@@ -76,3 +76,14 @@ for program in target, guided, returning:
     walks.called_by("calls", "main")
     walks.mostly("whole", walks.ended["root"], walks.samples)
     step("probes on returns, recursion, jumps: %d of %d are whole" % (walks.ended["root"], walks.samples))
+
+# A probe that sends no marks.
+framed = build("e2e_walks.c", "-O1", "-fno-omit-frame-pointer", output="framed")
+counted = ("--marker", "none", "--calls", "fib", "--max-overhead", "100")
+done = wperf("record", "-v", "-o", path("where.data"), *counted, "--", framed, "short-calls", "10")
+has("a probe on a push", done.stderr, "at +0: push")
+walks = Walks("short-calls", *counted, program=framed)
+walks.called_by("fib", "fib", "short_calls")
+walks.called_by("short_calls", "main")
+walks.mostly("whole", walks.ended["root"], walks.samples)
+step("counted calls: %d of %d are whole" % (walks.ended["root"], walks.samples))

@@ -156,6 +156,19 @@ __attribute__((noinline)) static void calls(void)
 	sink++;
 }
 
+/* Next to nothing: a probe's traps are most of it. */
+__attribute__((noinline)) long fib(long n)
+{
+	return n < 2 ? n : fib(n - 1) + fib(n - 2);
+}
+
+__attribute__((noinline)) static void short_calls(void)
+{
+	while (clock() < end)
+		sink += fib(15);
+	sink++;
+}
+
 int main(int argc, char **argv)
 {
 	const char *what = argc == 3 ? argv[1] : "";
@@ -171,6 +184,8 @@ int main(int argc, char **argv)
 		in_thread();
 	else if (!strcmp(what, "calls"))
 		calls();
+	else if (!strcmp(what, "short-calls"))
+		short_calls();
 	else
 		return 2;
 	return 0;
