@@ -548,6 +548,9 @@ int recorder_run(const struct recorder_config *config, struct err *e)
 	} else if (r.attachment.writer) {
 		writer_abandon(r.attachment.writer);
 	}
+	/* The stream's reader had gone before there was anything to read. */
+	if (err == -EPIPE && is_stream(&r))
+		err = 0;
 	/* A way that was tried and not needed (no BPF, a closed pipe) left its error behind. */
 	if (!err)
 		e->code = 0;

@@ -44,6 +44,13 @@ done = run("bash", "-c", RECORD + ' | head -c 100 | wc -c; echo "${PIPESTATUS[0]
 equal("bytes taken", done.stdout.split()[0], "100")
 equal("exit status of record", done.stdout.split()[1], "0")
 equal("what record says to EPIPE", done.stderr, "")
+read, write = os.pipe()
+os.close(read)
+for args in ("--", "sleep", "100"), ("-p", str(os.getpid())):
+    done = wperf("record", "-o", "-", *args, stdout=write, status=None)
+    equal("a reader that had gone before: exit status", done.returncode, 0)
+    equal("what record says then", done.stderr, "")
+os.close(write)
 done = run("bash", "-c", '"$WPERF" report -i %s --format json | head -c 100 | wc -c' %
            path("file.data"), env=ENV)
 equal("what report says to EPIPE", [line for line in done.stderr.splitlines() if "pipe" in line], [])
