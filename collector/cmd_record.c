@@ -229,6 +229,21 @@ static int parse_command(int argc, char **argv, struct options *o, struct err *e
 	return err_remedy(e, "Name a process with -p PID, or a command: wperf record -- COMMAND");
 }
 
+/* Who asks for no marks asks for no others. */
+static int check_none(const struct options *o, struct err *e)
+{
+	const char *other = NULL;
+	bool has_none = false;
+
+	vec_each(&o->markers, text) {
+		if (!strcmp(*text, "none"))
+			has_none = true;
+		else
+			other = *text;
+	}
+	return has_none && other ? err_set(e, -EINVAL, "record: --marker none and --marker %s exclude each other", other) : 0;
+}
+
 /* Where nothing is said, it is auto; none marks nothing. */
 static void choose_markers(struct options *o)
 {
@@ -315,13 +330,14 @@ static int check_stdout(struct err *e)
 static int check_options(struct options *o, struct err *e)
 {
 	struct recorder_config *c = &o->config;
-	int err = 0;
+	int err;
 
 	if (o->has_freq && o->has_count)
 		return err_set(e, -EINVAL, "record: -F and -c exclude each other");
 	if (!o->has_freq && !o->has_count)
 		c->sampler.freq_hz = DEFAULT_FREQ_HZ;
-	if (!strcmp(c->output, "-"))
+	err = check_none(o, e);
+	if (!err && !strcmp(c->output, "-"))
 		err = check_stdout(e);
 	if (!err)
 		err = check_pids(&c->pids, e);

@@ -84,6 +84,8 @@ static const struct {
 	{ "--marker begin=main,end=main@*%return --marker 'func:main@*' -- \"$WPERF\" --version",
 	  2,
 	  { "--marker func:main@*: these probes are a marker already\n", "counted twice" } },
+	{ "--marker none --marker auto -- true", 2, { "record: --marker none and --marker auto exclude each other\n" } },
+	{ "--marker func:f --marker none -- true", 2, { "record: --marker none and --marker func:f exclude each other\n" } },
 	{ "--marker auto --marker auto -- true",
 	  2,
 	  { "--marker auto: these connections have a marker already\n", "counted twice" } },
