@@ -219,6 +219,13 @@ static void note_done(struct workers *ws, struct worker *w, uint64_t ns)
 		ws->late_ns = ns + TOO_LATE_NS;
 }
 
+static void enlist(struct workers *ws, struct worker *w)
+{
+	if (!w->is_listed)
+		vec_push(&ws->handed, worker_thread(ws, w));
+	w->is_listed = true;
+}
+
 /* m->bytes: its time on the CPU. */
 static void take_up(struct workers *ws, struct worker *w, uint32_t slot, const struct socket_mark *m)
 {
@@ -235,9 +242,7 @@ static void take_up(struct workers *ws, struct worker *w, uint32_t slot, const s
 	w->marked_ns = m->ns;
 	w->cpu_ns = m->bytes;
 	w->is_known = true;
-	if (!w->is_listed)
-		vec_push(&ws->handed, worker_thread(ws, w));
-	w->is_listed = true;
+	enlist(ws, w);
 	ws->moved = worker_thread(ws, w);
 }
 
@@ -270,7 +275,8 @@ static void doubt(struct workers *ws, struct worker *w)
 /* What it has done up to the mark. Calls are told of with the mark, whenever they were made. */
 static void give_work(struct workers *ws, struct worker *w, const struct socket_mark *m)
 {
-	bool is_late = w->answered_ns && m->ns > w->answered_ns + SOON_NS;
+	/* Who wakes another one, and has done it before, has taken up something in between. */
+	bool is_late = w->answered_ns && (m->kind == SOCKET_RETURNED || m->ns > w->answered_ns + SOON_NS);
 
 	if (w->has_calls && is_late && is_last(ws, w->slot))
 		worker_give_held(ws, w, w->slot);
@@ -351,21 +357,61 @@ void handed_time(struct workers *ws, uint64_t ns)
 		let_go_late(ws, ns);
 }
 
-void handed_answered(struct workers *ws, uint32_t slot, uint64_t ns)
+/*
+ * No mark told that it was handed on, as those of its path are: its work may be among what others have done that needed
+ * no waking, and need not have woken who waited for it.
+ */
+static void doubt_unseen(struct workers *ws, struct open_request *r)
 {
-	if (ws->handed.nr)
-		look_behind(ws, slot, ns);
+	if (!ws->has_calls || r->is_handed || !is_mostly_handed(ws, r))
+		return;
+	vec_each(&ws->handed, thread) {
+		struct worker *w = &ws->all.at[*thread];
+
+		if (!w->is_handed || w->slot == NO_SLOT || ws->session->threads.at[*thread].process != r->process)
+			continue;
+		w->is_unsure = true;
+		open_request_doubt(r, CALLS_OF_ANY);
+	}
 }
 
-/* It was not asleep, and was handed something all the same, by who owes an answer. */
-static void give_unasked(struct workers *ws, struct worker *w, struct worker *loop)
+void handed_answered(struct workers *ws, uint32_t slot, uint64_t ns)
 {
-	const struct open_request *r = woke_for(ws, loop);
+	if (!ws->handed.nr)
+		return;
+	if (slot != NO_SLOT)
+		doubt_unseen(ws, &ws->open->slots.at[slot]);
+	look_behind(ws, slot, ns);
+}
 
-	if (r)
-		worker_give_held(ws, w, r->slot);
-	else
-		doubt_owed(ws, loop);
+/*
+ * Before what it has done is given, as it wakes who waits for it. If that one owes one answer it was for that: unless it
+ * works on another one still, of which nobody knows whether it is done.
+ */
+static void take_up_unasked(struct workers *ws, struct worker *w, struct worker *owing, const struct socket_mark *m)
+{
+	bool is_done = w->slot == NO_SLOT || w->answered_ns;
+	struct open_request *r = woke_for(ws, owing);
+
+	if (!r && is_done && w->has_calls)
+		doubt_owed(ws, owing);
+	if (r && r->slot == w->slot)
+		w->answered_ns = 0;
+	if (!r || r->slot == w->slot)
+		return;
+	/* What was done for who was answered meanwhile, or for another one that was, is among it. */
+	if (w->has_calls && (!is_done || w->is_unsure || w->marked_ns < w->answered_ns))
+		worker_doubt(ws, w, r->slot, CALLS_OF_ANY);
+	if (!is_done)
+		return;
+	owing->nr_hands += !r->is_handed;
+	r->is_handed = true;
+	worker_work_on(ws, w, NO_SLOT);
+	worker_give_work(ws, w, r->slot, m);
+	worker_work_on(ws, w, r->slot);
+	w->answered_ns = 0;
+	w->has_waited = true;
+	enlist(ws, w);
 }
 
 /* Who waited for something new, and is woken by who works on a request, goes on with that. */
@@ -378,9 +424,9 @@ static void returned(struct workers *ws, uint32_t from, uint32_t to, const struc
 	w = workers_get(ws, from);
 	if (!w->is_handed)
 		return;
-	if (w->slot == NO_SLOT && w->has_calls)
-		give_unasked(ws, w, &ws->all.at[to]);
+	take_up_unasked(ws, w, &ws->all.at[to], m);
 	give_work(ws, w, m);
+	w->is_unsure = false;
 	slot = w->slot;
 	/* What it was asked for it has done, mostly. */
 	if (w->has_waited && slot != NO_SLOT)

@@ -14,7 +14,9 @@
  *
  * What was done before the loop slept has woken nobody: then it is not told what the loop wakes for, and hands on next. That
  * is for the request that waits, if it is one; if several, nobody knows, and these have doubtful calls. So is what a thread
-called that was not woken for it, and wakes the loop then.
+ * has done that was not woken for it, as a pool's that is kept busy, and wakes then who has read: from when that request
+ * began. Of whose answer nobody told with such a mark, though it is of those that are handed on, may be in it, too: then
+ * calls of both are doubtful.
  *
  * Who reads or answers himself is no such thread, whoever wakes it: for that one work.h has the rules.
  */

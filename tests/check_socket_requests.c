@@ -390,6 +390,15 @@ static const struct {
 	/* ... not even where no more is known of him */
 	{ "new 11 5;in 11 5 GET /a;hand 11 12;idle 12;hand 11 12;sample 12;out 11 5 200;wait 11;later 9;sample 12", "GET /a 200 2-7 s1 c7", 1 },
 	{ "new 11 5;in 11 5 GET /a;hand 11 12;idle 12;hand 11 12;sample 12;later 9;sample 12", "GET /a 2-? s2 c1", 0 },
+	/* ... who is kept busy, and wakes another one than before, has worked on what that one has read, if it is one, since it began */
+	{ "new 11 5;new 13 6;in 11 5 GET /a;hand 11 12;idle 12;hand 11 12;return 12 11;sample 12;in 13 6 GET /b;sample 12;return 12 13;"
+	  "sample 12;out 13 6 200;wait 13;out 11 5 200;wait 11", "GET /a 200 3-15 c15, GET /b 200 9-13 s1 c7", 2 },
+	{ "new 11 5;new 13 6;in 11 5 GET /a;hand 11 12;idle 12;hand 11 12;return 12 11;out 11 5 200;wait 11;in 13 6 GET /b;sample 12;"
+	  "return 12 13;out 13 6 200;wait 13;in 11 5 GET /c;sample 12;return 12 11;out 11 5 200;wait 11;idle 12",
+	  "GET /a 200 3-8 c8, GET /b 200 10-13 s1 c6, GET /c 200 15-18 s1 c9", 0 },
+	/* ... if several, nobody knows */
+	{ "new 11 5;new 11 6;in 11 5 GET /a;hand 11 12;idle 12;hand 11 12;in 11 6 GET /b;wait 11;return 12 11;sample 12;return 12 11;"
+	  "wait 11;out 11 5 200;out 11 6 200;wait 11", "GET /a 200 3-13 c12, GET /b 200 7-14 c3", 1 },
 	/* who waits for what another one has goes on with the same; not with what is answered */
 	{ "new 11 5;in 11 5 GET /a;hand 11 12;idle 12;resume 13 12;sample 12;idle 12;out 11 5 200;wait 11", "GET /a 200 2-8 s1 c10", 0 },
 	{ "new 11 5;in 11 5 GET /a;hand 11 12;idle 12;out 11 5 200;wait 11;resume 13 12;sample 12;idle 12", "GET /a 200 2-5 c5", 1 },
@@ -699,6 +708,18 @@ static const struct {
 	  "GET /a 200 2-6 s1 c7" },
 	{ "", "new 11 5;new 11 6;in 11 5 GET /a;hand 11 12;idle 12;hand 11 12;out 11 5 200;wait 11;in 11 6 GET /b;later 2;sample 12;"
 	  "call 12;idle 12;out 11 6 200;wait 11", "GET /a 200 3-7 c7~, GET /b 200 9-2000013 c2000005~" },
+	/* who is kept busy has called for who waits for it; with what is answered, and told of by no such mark, maybe */
+	{ "", "new 11 5;new 13 6;in 11 5 GET /a;hand 11 12;idle 12;hand 11 12;call 12;return 12 11;in 13 6 GET /b;call 12;return 12 13;out 11 5 200;"
+	  "out 13 6 200;wait 11;wait 13;call 12;idle 12", "GET /a 200 3-12 c14, GET /b 200 9-13 c14" },
+	{ "", "new 11 5;new 13 6;in 11 5 GET /a;hand 11 12;idle 12;hand 11 12;in 13 6 GET /b;out 11 5 200;wait 11;call 12;return 12 13;"
+	  "out 13 6 200;wait 13", "GET /a 200 3-8 c7~, GET /b 200 7-12 c10~" },
+	{ "", "new 11 5;new 13 6;new 14 7;in 11 5 GET /a;hand 11 12;idle 12;hand 11 12;call 12;return 12 11;in 13 6 GET /b;in 14 7 GET /c;"
+	  "out 14 7 200;wait 14;call 12;return 12 13;out 11 5 200;out 13 6 200;wait 11;wait 13", "GET /c 200 11-12 c2~, GET /a 200 4-16 c17~, GET /b 200 10-17 c14~" },
+	/* ... it has not told yet that another one's is done */
+	{ "", "new 11 5;new 13 6;in 11 5 GET /a;hand 11 12;in 13 6 GET /b;call 12;return 12 13;out 13 6 200;out 11 5 200;wait 11;wait 13", "GET /a 200 3-9 c10~, GET /b 200 5-8 c6~" },
+	/* ... to several */
+	{ "", "new 11 5;new 11 6;in 11 5 GET /a;hand 11 12;idle 12;hand 11 12;in 11 6 GET /b;wait 11;call 12;return 12 11;call 12;return 12 11;"
+	  "wait 11;out 11 5 200;out 11 6 200;wait 11", "GET /a 200 3-14 c14~, GET /b 200 7-15 c3~" },
 	/* no mark tells that what was handed on is done, and the loop goes on: if it owes one answer it hands that on again, */
 	{ "", "new 11 5;in 11 5 GET /a;call 11;hand 11 12;call 12;idle 12;wait 11;call 11;hand 11 12;call 12;idle 12;call 11;out 11 5 200;wait 11",
 	  "GET /a 200 2-13 c16" },
