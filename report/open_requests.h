@@ -51,6 +51,7 @@ struct open_request {
 	uint32_t nr_workers;		/* threads that work on it now */
 	bool is_handed;			/* to another thread, which neither reads nor answers */
 	bool is_noted;			/* among what its reader has read */
+	bool is_begun;			/* its answer is */
 	bool is_answered;		/* it ends when the last of them has left */
 	uint64_t answered_ns;
 };

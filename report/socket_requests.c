@@ -32,6 +32,14 @@ static bool begins_answer(const struct connection *c, const struct mark *m)
 	return m->head.kind == SOCKET_OUT && !c->is_outgoing && !c->is_claimed && connection_is_owing(c);
 }
 
+static void note_begun(struct socket_requests *s, const struct connection *c)
+{
+	uint32_t answered = connection_worked_on(c);
+
+	if (answered != NO_SLOT)
+		s->open->slots.at[answered].is_begun = true;
+}
+
 static void take_served(struct socket_requests *s, struct connection *c, const struct mark *m,
 			struct worker *w)
 {
@@ -45,11 +53,12 @@ static void take_served(struct socket_requests *s, struct connection *c, const s
 		handed_read(&s->workers, w, connection_worked_on(c));
 		return;
 	}
-	if (connection_is_owing(c))
+	if (connection_is_owing(c) && !w->is_amidst)
 		worker_work_on(&s->workers, w, connection_worked_on(c));
+	note_begun(s, c);
 	socket_bytes_out(s, c, m);
 	/* The next of several that came at once; else what was answered is cleaned up after. */
-	if (connection_is_owing(c))
+	if (connection_is_owing(c) && !w->is_amidst)
 		worker_work_on(&s->workers, w, connection_worked_on(c));
 }
 

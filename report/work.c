@@ -63,19 +63,26 @@ static bool is_of_many(const struct worker *w)
 	return (w->is_turning && worker_works_for_many(w)) || ((w->is_turning || w->is_gathered) && worker_works_in_batches(w));
 }
 
-/*
- * Whose it is what a thread has done up to a mark with which it begins to answer, as work.h has it. *ret_is_joint: the
- * others' that it owes, too.
- */
-static uint32_t answered_by(struct workers *ws, const struct connection *c, const struct worker *w,
-			    bool is_of_others, bool *ret_is_joint)
+/* It has worked for all that it owes: that is one endpoint's, or nobody knows how much is whose. */
+static uint32_t shared_by(struct workers *ws, struct worker *w, uint32_t answered)
+{
+	if (worker_owes_one_endpoint(ws, w, answered)) {
+		w->joint_id = ws->open->nr_requests;
+		return answered;
+	}
+	w->shared_id = ws->open->nr_requests;
+	return NO_SLOT;
+}
+
+/* Whose it is what a thread has done up to a mark with which it begins to answer, as work.h has it. */
+static uint32_t answered_by(struct workers *ws, const struct connection *c, struct worker *w, bool is_of_others)
 {
 	uint32_t answered = connection_worked_on(c);
 	bool is_handed = is_of_others || answers_for_others(ws, w);
+	const struct open_request *before;
 
-	*ret_is_joint = is_of_many(w);
-	if (*ret_is_joint)
-		return worker_owes_one_endpoint(ws, w, answered) ? answered : NO_SLOT;
+	if (is_of_many(w))
+		return shared_by(ws, w, answered);
 	if (answered == NO_SLOT || answered == w->slot)
 		return w->slot;
 	if (work_reads_for_others(ws, w))
@@ -83,10 +90,12 @@ static uint32_t answered_by(struct workers *ws, const struct connection *c, cons
 	if (w->slot == NO_SLOT) {
 		if (is_handed || w->nr_owed == 1 || worker_answers_at_once(w))
 			return answered;
-		*ret_is_joint = worker_gathers_answers(w);
+		if (worker_gathers_answers(w))
+			return shared_by(ws, w, answered);
 		return worker_owes_one_endpoint(ws, w, answered) ? answered : NO_SLOT;
 	}
-	if (ws->open->slots.at[w->slot].is_answered || w->answer_ns / 2 > w->read_ns)
+	before = &ws->open->slots.at[w->slot];
+	if (before->is_answered || before->is_begun || w->answer_ns / 2 > w->read_ns)
 		return answered;
 	if (is_handed)
 		return NO_SLOT;
@@ -243,7 +252,7 @@ static void note_unseen(struct worker *w, struct open_request *r)
 static uint32_t goes_on_with(struct workers *ws, const struct connection *c, struct worker *w, uint32_t slot)
 {
 	uint32_t answered = connection_worked_on(c);
-	struct open_request *r;
+	struct open_request *r, *before;
 
 	if (answered == NO_SLOT || answered == slot)
 		return slot;
@@ -254,6 +263,19 @@ static uint32_t goes_on_with(struct workers *ws, const struct connection *c, str
 		return answered;
 	if (w->has_calls)
 		open_request_doubt(r, CALLS_OF_ANY);
+	/* Behind others that came at once. */
+	if (!r->is_begun)
+		return slot;
+	before = slot == NO_SLOT ? NULL : &ws->open->slots.at[slot];
+	if (before && (before->is_begun || before->is_answered))
+		return answered;
+	if (worker_gathers_answers(w))
+		return shared_by(ws, w, answered);
+	if (!before || worker_takes_turns(w))
+		return answered;
+	if (!worker_publishes(w))
+		w->shared_id = ws->open->nr_requests;
+	w->is_amidst = true;
 	return slot;
 }
 
@@ -295,7 +317,6 @@ void work_claim(struct workers *ws, struct connection *c, const struct socket_ma
 	struct ways *ways = ways_of(ws, w);
 	/* One that it has worked on already is its own, by whatever road that came. */
 	bool is_of_others = c->reader != worker_thread(ws, w) && (w->slot == NO_SLOT || w->slot != answered);
-	bool is_joint;
 
 	note_thread(ws, w, m->ns);
 	w->has_begun_of_others |= is_of_others;
@@ -303,9 +324,7 @@ void work_claim(struct workers *ws, struct connection *c, const struct socket_ma
 	if (is_of_others || tells_of_own(ws, ways, answered, m->ns))
 		count_of_late(&ways->nr_begun, &ways->nr_begun, &ways->nr_begun_of_others, ways->nr_begun);
 	c->is_claimed = true;
-	slot = answered_by(ws, c, w, is_of_others, &is_joint);
-	if (is_joint)
-		*(slot == NO_SLOT ? &w->shared_id : &w->joint_id) = ws->open->nr_requests;
+	slot = answered_by(ws, c, w, is_of_others);
 	if (answered != NO_SLOT && w->slot == NO_SLOT && !is_of_others)
 		note_unseen(w, &ws->open->slots.at[answered]);
 	note_doubt(ws, w, slot, NO_SLOT);

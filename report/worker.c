@@ -333,7 +333,7 @@ static void note_time(struct worker *w, const struct socket_mark *m)
 	uint64_t ns = ns_since_last(w, m);
 	bool is_clients = !(m->flags & SOCKET_IS_OUTGOING), has_read = w->last_kind == SOCKET_IN;
 
-	w->is_turning = w->is_gathered = false;
+	w->is_turning = w->is_gathered = w->is_amidst = false;
 	if (is_clients && m->conn == w->last_conn) {
 		w->is_gathered = has_read && m->kind == SOCKET_OUT && w->nr_gathered > 1;
 		return;
@@ -415,6 +415,16 @@ bool worker_works_in_batches(const struct worker *w)
 {
 	return is_known_longer(&w->turning, &w->reading, LONGER) && is_known_longer(&w->turning, &w->answering, MUCH_LONGER) &&
 	       w->turning.ns / w->turning.nr > CHORES_NS && w->nr_bursts > 4 * w->nr_singles;
+}
+
+bool worker_publishes(const struct worker *w)
+{
+	return is_known_longer(&w->turning, &w->answering, LONGER);
+}
+
+bool worker_takes_turns(const struct worker *w)
+{
+	return w->turning.nr >= WORK_MIN && w->answering.nr >= WORK_MIN && !worker_publishes(w);
 }
 
 static bool is_woken_known(const struct worker *w)

@@ -71,6 +71,7 @@ struct worker {
 	struct work woken, answering;	/* the same before an answer, behind a wait and behind another answer, */
 	struct work reading, turning;	/* behind a read, and between a read and another one's answer */
 	bool is_turning;		/* at its last mark */
+	bool is_amidst;			/* with its last mark it wrote to another one, before it has begun with its answer */
 	uint32_t nr_gathered;		/* connections of clients that it has read from since it answered one */
 	bool is_gathered;		/* at its last mark: it answers the last one of several */
 	bool may_burst;			/* it has begun to answer several, and had no mark of another connection since */
@@ -188,6 +189,12 @@ bool worker_works_at_reads(const struct worker *w);
 bool worker_works_for_many(const struct worker *w);
 /* The same, also where it answers first what it has read last: it writes its answers together (uvloop). */
 bool worker_works_in_batches(const struct worker *w);
+/*
+ * When it has read something it works for that before it writes to others, whose answers have begun; or it does not, more
+ * than before all that it writes, and goes on with those in between. Neither: too little is known.
+ */
+bool worker_publishes(const struct worker *w);
+bool worker_takes_turns(const struct worker *w);
 /* Behind a wait it works for many, and then answers many (evhttp). */
 bool worker_gathers_answers(const struct worker *w);
 /*

@@ -698,10 +698,10 @@ static const struct {
 	{ "in 11 7 GET /c;out 11 7 200;", "new 11 5;new 11 6;in 11 5 GET /a;out 11 5 200+3;wait 11;call 11;in 11 6 GET /b;out 11 6 200;wait 11;"
 	  "out 11 5 abc;wait 11", "GET /b 200 47-48 c2, GET /a 200 43-50 c4~" },
 	{ "", "new 11 5;new 11 6;in 11 5 GET /a;out 11 5 200+3;wait 11;in 11 6 GET /b;out 11 6 200+3;wait 11;call 11;"
-	  "out 11 5 abc;wait 11;out 11 6 abc;wait 11", "GET /a 200 3-10 c3~, GET /b 200 6-12 c4~" },
+	  "out 11 5 abc;wait 11;out 11 6 abc;wait 11", "GET /a 200 3-10 c5~, GET /b 200 6-12 c4~" },
 	/* ... and it goes on with both behind one wait */
 	{ "", "new 11 5;new 11 6;in 11 5 GET /a;out 11 5 200+3;wait 11;in 11 6 GET /b;out 11 6 200+3;wait 11;call 11;"
-	  "out 11 6 abc;out 11 5 abc;wait 11", "GET /b 200 6-10 c3~, GET /a 200 3-11 c3~" },
+	  "out 11 6 abc;out 11 5 abc;wait 11", "GET /b 200 6-10 c4~, GET /a 200 3-11 c4~" },
 	/* who is handed work tells of his calls when he waits for more, long behind the answer maybe: if nothing else was asked for
 	   they are that one's, as is what was sampled with them; else they may be another's */
 	{ "", "new 11 5;in 11 5 GET /a;hand 11 12;idle 12;hand 11 12;out 11 5 200;wait 11;later 2;sample 12;call 12;idle 12",
@@ -733,23 +733,69 @@ static const struct {
 	  "GET /a 200 3-6 c1=, GET /a 200 4-8 c9=" },
 };
 
-START_TEST(calls_are_in_doubt)
+/* want: the last requests. */
+static void check_last(const char *before, const char *script, const char *want)
 {
 	enum { NR_BEFORE = 20 };
-	struct str script = { 0 };
+	struct str lines = { 0 };
 	struct outcome o;
 	const char *text;
 	uint32_t i;
 
-	for (i = 0; i < NR_BEFORE && doubts[_i].before[0]; i++)
-		str_add(&script, doubts[_i].before);
-	str_add(&script, doubts[_i].script);
-	run(&o, 0, str_cstr(&script));
+	for (i = 0; i < NR_BEFORE && before[0]; i++)
+		str_add(&lines, before);
+	str_add(&lines, script);
+	run(&o, 0, str_cstr(&lines));
 	text = str_cstr(&o.text);
-	ck_assert_uint_ge(strlen(text), strlen(doubts[_i].want));
-	ck_assert_str_eq(text + strlen(text) - strlen(doubts[_i].want), doubts[_i].want);
-	str_release(&script);
+	ck_assert_uint_ge(strlen(text), strlen(want));
+	ck_assert_str_eq(text + strlen(text) - strlen(want), want);
+	str_release(&lines);
 	outcome_release(&o);
+}
+
+START_TEST(calls_are_in_doubt)
+{
+	check_last(doubts[_i].before, doubts[_i].script, doubts[_i].want);
+}
+END_TEST
+
+/* Whose it is what is done before a part of an answer. */
+static const struct {
+	const char *before, *script, *want;
+} parts[] = {
+	/* that answer's, if all have begun: in turn, */
+	{ "", "new 11 5;new 11 6;in 11 5 GET /a;out 11 5 200+6;in 11 6 GET /b;out 11 6 200+6;-;sample 11;out 11 5 abc;sample 11;sample 11;-;-;"
+	  "out 11 6 abc;sample 11;out 11 5 abc;-;-;-;out 11 6 abc;wait 11",
+	  "GET /a 200 3-16 s2 c7, GET /b 200 5-20 s2 c11" },
+	/* or behind a wait; another one's begins */
+	{ "", "new 11 5;new 11 6;in 11 5 GET /a;out 11 5 200+3;wait 11;in 11 6 GET /b;out 11 6 200+3;wait 11;sample 11;-;out 11 5 abc;wait 11;-;-;"
+	  "out 11 6 abc;wait 11",
+	  "GET /a 200 3-11 s1 c6, GET /b 200 6-15 c6" },
+	{ "", "new 11 5;new 11 6;in 11 6 GET /b;-;in 11 5 GET /a;out 11 5 200+3;sample 11;-;-;out 11 6 200;wait 11;out 11 5 abc;wait 11",
+	  "GET /b 200 3-10 s1 c7, GET /a 200 5-12 c3" },
+	/* ... but it is no part, but the next one's that came with another one */
+	{ "", "new 11 5;new 11 6;in 11 6 GET /b HTTP/1.1\r\n\r\nGET /b HTTP/1.1\r\n\r\n;out 11 6 HTTP/1.1 204 x\r\n\r\n;"
+	  "in 11 5 GET /a HTTP/1.1\r\n\r\nGET /c HTTP/1.1\r\n\r\n;sample 11;-;-;out 11 6 HTTP/1.1 204 x\r\n\r\n;wait 11",
+	  "GET /b 204 3-4 c1, GET /b 204 3-9 c2, GET /a 5-? c0, GET /c 5-? c0" },
+	/* who has read something, and works for that before it writes to others, publishes: it goes on with that */
+	{ "in 11 6 GET /p;later 1;out 11 5 abc;out 11 6 200;wait 11;", "new 11 5;in 11 5 GET /s;out 11 5 200+99;wait 11;in 11 6 GET /p;sample 11;"
+	  "later 1;out 11 5 abc;sample 11;later 1;out 11 9 x;wait 11;in 11 9 y;sample 11;out 11 6 200;wait 11;close 11 5",
+	  "GET /p 200 20000085-22000093 s3 c2000008, GET /s 200 20000082-? c2" },
+	/* ... but not if it works as long before all that it writes; too little is known */
+	{ "in 11 6 GET /r;later 1;out 11 5 abc;later 1;out 11 6 200;wait 11;", "new 11 5;in 11 5 GET /s;out 11 5 200+3;wait 11;in 11 6 GET /r;"
+	  "sample 11;later 1;out 11 5 abc;sample 11;later 1;out 11 6 200;wait 11",
+	  "GET /s 200 40000082-41000087 s1 c1000004, GET /r 200 40000085-42000089 s1 c1000003" },
+	{ "", "new 11 5;new 11 6;in 11 5 GET /s;out 11 5 200+3;wait 11;in 11 6 GET /r;sample 11;later 1;out 11 5 abc;out 11 6 200;wait 11",
+	  "GET /s 200 3-1000008 c2+, GET /r 200 6-1000009 s1 c1000004+" },
+	/* it works for all, and then writes to all */
+	{ "in 11 5 GET /a;in 11 6 GET /b;wait 11;later 1;out 11 5 200;out 11 6 200;wait 11;", "new 11 5;new 11 6;in 11 5 GET /a;out 11 5 200+3;"
+	  "in 11 6 GET /b;out 11 6 200+3;wait 11;sample 11;later 1;out 11 5 abc;out 11 6 abc;wait 11",
+	  "GET /a 200 20000123-21000129 c2+, GET /b 200 20000125-21000130 c4+" },
+};
+
+START_TEST(parts_are_of_their_answers)
+{
+	check_last(parts[_i].before, parts[_i].script, parts[_i].want);
 }
 END_TEST
 
@@ -1451,6 +1497,7 @@ Suite *check_socket_requests_suite(void)
 	tcase_add_loop_test(tc, one_of_a_pool_goes_on_alone, 0, ARRAY_LEN(alone));
 	tcase_add_loop_test(tc, loops_begin_in_turn, 0, ARRAY_LEN(askings));
 	tcase_add_loop_test(tc, calls_are_in_doubt, 0, ARRAY_LEN(doubts));
+	tcase_add_loop_test(tc, parts_are_of_their_answers, 0, ARRAY_LEN(parts));
 	tcase_add_test(tc, http_alone_is_taken_where_asked_for);
 	tcase_add_test(tc, what_cannot_be_read_is_counted);
 	tcase_add_loop_test(tc, unseen_statuses_are_counted, 0, ARRAY_LEN(unseen));
