@@ -98,7 +98,7 @@ static void note_cpu(struct feeding *f, struct open_request *r, uint64_t nr)
 {
 	const struct worker *reader = workers_get(&f->s->workers, r->thread);
 
-	r->request.is_cpu_shared = nr <= f->c->mixed_nr || r->request.id <= reader->shared_id;
+	r->request.is_cpu_shared |= nr <= f->c->mixed_nr || r->request.id <= reader->shared_id;
 	r->request.is_cpu_joint = r->request.id <= reader->joint_id;
 }
 

@@ -74,8 +74,31 @@ static uint32_t shared_by(struct workers *ws, struct worker *w, uint32_t answere
 	return NO_SLOT;
 }
 
+/*
+ * Nobody knows whose it is what it has done up to the mark: that one's, or another one's that it owes. If that is not next
+ * to nothing, the time on the CPU of all these is not known.
+ */
+static void note_unknown(struct workers *ws, struct worker *w, uint32_t slot, const struct socket_mark *m)
+{
+	enum { NEXT_TO_NOTHING_NS = 50 * 1000 };
+
+	if (worker_ns_since_last(w, m) < NEXT_TO_NOTHING_NS)
+		return;
+	w->shared_id = ws->open->nr_requests;
+	ws->open->slots.at[slot].request.is_cpu_shared = true;
+}
+
+static uint32_t endpoints_or_unknown(struct workers *ws, struct worker *w, uint32_t answered, const struct socket_mark *m)
+{
+	if (worker_owes_one_endpoint(ws, w, answered))
+		return answered;
+	note_unknown(ws, w, answered, m);
+	return NO_SLOT;
+}
+
 /* Whose it is what a thread has done up to a mark with which it begins to answer, as work.h has it. */
-static uint32_t answered_by(struct workers *ws, const struct connection *c, struct worker *w, bool is_of_others)
+static uint32_t answered_by(struct workers *ws, const struct connection *c, struct worker *w, bool is_of_others,
+			    const struct socket_mark *m)
 {
 	uint32_t answered = connection_worked_on(c);
 	bool is_handed = is_of_others || answers_for_others(ws, w);
@@ -92,16 +115,14 @@ static uint32_t answered_by(struct workers *ws, const struct connection *c, stru
 			return answered;
 		if (worker_gathers_answers(w))
 			return shared_by(ws, w, answered);
-		return worker_owes_one_endpoint(ws, w, answered) ? answered : NO_SLOT;
+		return endpoints_or_unknown(ws, w, answered, m);
 	}
 	before = &ws->open->slots.at[w->slot];
 	if (before->is_answered || before->is_begun || w->answer_ns / 2 > w->read_ns)
 		return answered;
-	if (is_handed)
-		return NO_SLOT;
-	if (worker_works_at_reads(w))
+	if (!is_handed && worker_works_at_reads(w))
 		return w->slot;
-	return worker_owes_one_endpoint(ws, w, answered) ? answered : NO_SLOT;
+	return endpoints_or_unknown(ws, w, answered, m);
 }
 
 /* ---- loops that read, and begin with what they have read later, one after the other ---- */
@@ -249,7 +270,8 @@ static void note_unseen(struct worker *w, struct open_request *r)
  * Whose it is what a thread has done, for that one or behind a wait, up to a mark with which it goes on with an answer that
  * it has begun: a response that comes in parts. Between them calls may have gone to nobody, or to others.
  */
-static uint32_t goes_on_with(struct workers *ws, const struct connection *c, struct worker *w, uint32_t slot)
+static uint32_t goes_on_with(struct workers *ws, const struct connection *c, struct worker *w, uint32_t slot,
+			     const struct socket_mark *m)
 {
 	uint32_t answered = connection_worked_on(c);
 	struct open_request *r, *before;
@@ -274,7 +296,7 @@ static uint32_t goes_on_with(struct workers *ws, const struct connection *c, str
 	if (!before || worker_takes_turns(w))
 		return answered;
 	if (!worker_publishes(w))
-		w->shared_id = ws->open->nr_requests;
+		note_unknown(ws, w, answered, m);
 	w->is_amidst = true;
 	return slot;
 }
@@ -305,7 +327,7 @@ void work_up_to(struct workers *ws, const struct connection *c, struct worker *w
 	if (asks && reads_for_later(ws, w))
 		slot = asks_for(ws, w, c);
 	if (c && is_of_answer(m))
-		slot = goes_on_with(ws, c, w, slot);
+		slot = goes_on_with(ws, c, w, slot, m);
 	note_doubt(ws, w, slot, read_for(ws, c, m));
 	worker_give_work(ws, w, slot, m);
 	worker_work_on(ws, w, slot);
@@ -324,7 +346,7 @@ void work_claim(struct workers *ws, struct connection *c, const struct socket_ma
 	if (is_of_others || tells_of_own(ws, ways, answered, m->ns))
 		count_of_late(&ways->nr_begun, &ways->nr_begun, &ways->nr_begun_of_others, ways->nr_begun);
 	c->is_claimed = true;
-	slot = answered_by(ws, c, w, is_of_others);
+	slot = answered_by(ws, c, w, is_of_others, m);
 	if (answered != NO_SLOT && w->slot == NO_SLOT && !is_of_others)
 		note_unseen(w, &ws->open->slots.at[answered]);
 	note_doubt(ws, w, slot, NO_SLOT);

@@ -133,7 +133,7 @@ static void add_cpu(struct workers *ws, uint32_t slot, uint64_t ns)
 		ws->open->slots.at[slot].request.cpu_ns += ns;
 }
 
-static uint64_t ns_since_last(const struct worker *w, const struct socket_mark *m)
+uint64_t worker_ns_since_last(const struct worker *w, const struct socket_mark *m)
 {
 	return w->is_known && m->cpu_ns > w->cpu_ns ? m->cpu_ns - w->cpu_ns : 0;
 }
@@ -153,7 +153,7 @@ void worker_give_held(struct workers *ws, struct worker *w, uint32_t slot)
 
 void worker_give_cpu(struct workers *ws, struct worker *w, uint32_t slot, const struct socket_mark *m, uint64_t most_ns)
 {
-	uint64_t ns = ns_since_last(w, m);
+	uint64_t ns = worker_ns_since_last(w, m);
 
 	add_cpu(ws, slot, ns < most_ns ? ns : most_ns);
 	w->cpu_ns = m->cpu_ns;
@@ -162,7 +162,7 @@ void worker_give_cpu(struct workers *ws, struct worker *w, uint32_t slot, const 
 
 void worker_give_work(struct workers *ws, struct worker *w, uint32_t slot, const struct socket_mark *m)
 {
-	uint64_t ns = ns_since_last(w, m), since = ns;
+	uint64_t ns = worker_ns_since_last(w, m), since = ns;
 
 	if (slot != NO_SLOT && slot != w->slot)
 		since = m->ns - ws->open->slots.at[slot].request.begin_ns;
@@ -188,7 +188,7 @@ void worker_hold_on(struct workers *ws, struct worker *w, const struct socket_ma
 	w->held.nr = 0;
 	w->nr_together = 1;
 	w->has_calls = false;
-	w->asked_ns += ns_since_last(w, m);
+	w->asked_ns += worker_ns_since_last(w, m);
 	w->cpu_ns = m->cpu_ns;
 	w->is_known = true;
 }
@@ -203,7 +203,7 @@ void worker_give_asked(struct workers *ws, struct worker *w, uint32_t slot, cons
 	}
 	if (slot != NO_SLOT) {
 		since = answer->ns - ws->open->slots.at[slot].request.begin_ns;
-		last = ns_since_last(w, answer);
+		last = worker_ns_since_last(w, answer);
 		since -= last < since ? last : since;
 		add_cpu(ws, slot, w->asked_ns < since ? w->asked_ns : since);
 	}
@@ -330,7 +330,7 @@ static void note_answer(struct worker *w, uint64_t ns)
 /* Where a read is not followed by a write, nor a write by a read, it shows when it is that the thread works. */
 static void note_time(struct worker *w, const struct socket_mark *m)
 {
-	uint64_t ns = ns_since_last(w, m);
+	uint64_t ns = worker_ns_since_last(w, m);
 	bool is_clients = !(m->flags & SOCKET_IS_OUTGOING), has_read = w->last_kind == SOCKET_IN;
 
 	w->is_turning = w->is_gathered = w->is_amidst = false;

@@ -162,6 +162,8 @@ void worker_stop(struct workers *ws, struct worker *w);
 
 /* What the thread has done from its last mark to this one, its time on the CPU among it, was done for that one. */
 void worker_give_work(struct workers *ws, struct worker *w, uint32_t slot, const struct socket_mark *m);
+/* Its time on the CPU since then, up to the mark. */
+uint64_t worker_ns_since_last(const struct worker *w, const struct socket_mark *m);
 /* Its time on the CPU alone, up to the mark, and no more than so much. */
 void worker_give_cpu(struct workers *ws, struct worker *w, uint32_t slot, const struct socket_mark *m, uint64_t most_ns);
 /* To that one what was held since it began, and the rest to what the thread worked on before. */

@@ -301,6 +301,13 @@ static const struct {
 	/* ... for both, maybe */
 	{ "new 11 5;new 11 6;in 11 5 GET /a;wait 11;in 11 6 GET /b;wait 11;sample 11;out 11 5 200;wait 11;out 11 6 200",
 	  "GET /a 200 3-8 c2, GET /b 200 5-10 c2", 1 },
+	/* ... if that is more than next to nothing their times are not known */
+	{ "new 11 5;new 11 6;in 11 5 GET /a;wait 11;in 11 6 GET /b;wait 11;sample 11;later 1;out 11 5 200;wait 11;out 11 6 200",
+	  "GET /a 200 3-1000008 c2+, GET /b 200 5-1000010 c2+", 1 },
+	/* ... nor where who answers has read another one, as one of those that hand on what they read */
+	{ "new 12 6;in 12 6 GET /b;out 12 6 200;wait 12;in 12 6 GET /b;out 12 6 200;wait 12;new 11 5;in 11 5 GET /a;in 12 6 GET /c;sample 12;"
+	  "later 1;out 12 5 200;wait 12;out 12 6 200;wait 12",
+	  "GET /b 200 2-3 c2, GET /b 200 5-6 c2, GET /c 200 10-1000014 c2+, GET /a 200 9-1000012 c1+", 1 },
 	/* ... what is given up is not waited for */
 	{ "new 11 5;new 11 6;in 11 5 GET /a;wait 11;in 11 6 GET /b;wait 11;close 11 6;wait 11;sample 11;out 11 5 200",
 	  "GET /b 5-? c1, GET /a 200 3-10 s1 c3", 0 },
@@ -327,7 +334,7 @@ static const struct {
 	  "GET /a 200 3-8 s1 c2, GET /b 200 5-9 s2 c5", 0 },
 	/* ... unless what it does between the last read and the first answer is much more: that is for any */
 	{ "new 11 5;new 11 6;in 11 5 GET /a;-;in 11 6 GET /b;sample 11;later 1;out 11 5 200;out 11 6 200;wait 11",
-	  "GET /a 200 3-1000007 c2, GET /b 200 5-1000008 c2", 1 },
+	  "GET /a 200 3-1000007 c2+, GET /b 200 5-1000008 c2+", 1 },
 	/* a proxy: what comes from the connection that it opened is for the request that asked */
 	{ "new 11 5;in 11 5 GET /a;up 11 9;out 11 9;wait 11;sample 11;in 11 9;sample 11;out 11 5 200;wait 11",
 	  "GET /a 200 2-9 s1 c6", 1 },

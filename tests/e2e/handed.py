@@ -83,10 +83,12 @@ def check_shares(name, found, patterns, may_be_wrong, may_be_outside):
 
 
 def cpu_of(recording):
-    cpu = collections.Counter()
+    """By path; a request whose time is not known has what the others have."""
+    cpu = collections.defaultdict(list)
     for request in requests_of(recording):
-        cpu[request["path"]] += request["cpu"]
-    return cpu
+        cpu[request["path"]].append(request["cpu"])
+    known = {path: [c for c in each if c is not None] for path, each in cpu.items()}
+    return {path: sum(known[path]) / len(known[path]) * len(each) for path, each in cpu.items()}
 
 
 def check_threads(way):
