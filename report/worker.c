@@ -336,6 +336,8 @@ static void note_time(struct worker *w, const struct socket_mark *m)
 	w->is_turning = w->is_gathered = w->is_amidst = false;
 	if (is_clients && m->conn == w->last_conn) {
 		w->is_gathered = has_read && m->kind == SOCKET_OUT && w->nr_gathered > 1;
+		if (w->is_gathered)
+			add_work(&w->turning, ns);
 		return;
 	}
 	if (has_read && w->last_conn && m->kind != SOCKET_OUT && is_clients)

@@ -69,7 +69,8 @@ struct worker {
 	uint64_t read_ns, answer_ns;	/* time on the CPU behind a read that nothing was written after, and before an
 					   answer that nothing was read before */
 	struct work woken, answering;	/* the same before an answer, behind a wait and behind another answer, */
-	struct work reading, turning;	/* behind a read, and between a read and another one's answer */
+	struct work reading, turning;	/* behind a read, and from one to another one's answer, or to the first */
+					/* of several */
 	bool is_turning;		/* at its last mark */
 	bool is_amidst;			/* with its last mark it wrote to another one, before it has begun with its answer */
 	uint32_t nr_gathered;		/* connections of clients that it has read from since it answered one */

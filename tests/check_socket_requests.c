@@ -826,6 +826,8 @@ static const struct {
 	/* the same, and now and then it answers first what it has read last (uvloop) */
 	{ ";in 11 5 GET /a;in 11 6 GET /b;later 1;out 11 5 200;-;out 11 6 200;wait 11"
 	  ";in 11 5 GET /a;in 11 6 GET /b;later 1;sample 11;out 11 6 200;-;out 11 5 200;wait 11", false, "+" },
+	/* ... always */
+	{ ";in 11 5 GET /a;in 11 6 GET /b;sample 11;later 1;out 11 6 200;-;out 11 5 200;wait 11", false, "+" },
 	/* ... and does something for each when it has read it */
 	{ ";in 11 5 GET /a;later 1;in 11 6 GET /b;later 4;out 11 5 200;-;out 11 6 200;wait 11"
 	  ";in 11 5 GET /a;later 1;in 11 6 GET /b;later 4;sample 11;out 11 6 200;-;out 11 5 200;wait 11", false, "+" },
