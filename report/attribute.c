@@ -54,6 +54,11 @@ void attribute_thread_began(struct attribute *a, uint32_t thread, uint32_t paren
 	socket_requests_thread_began(&a->by_bytes, thread, parent, ns);
 }
 
+bool attribute_is_unseen(const struct attribute *a, uint32_t thread)
+{
+	return thread < a->by_bytes.workers.all.nr && a->by_bytes.workers.all.at[thread].is_unseen;
+}
+
 uint32_t attribute_moved(const struct attribute *a)
 {
 	return a->by_bytes.workers.moved;

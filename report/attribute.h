@@ -40,6 +40,8 @@ void attribute_record(struct attribute *a, const struct record *r);
  * made it, if that is of the same process; else UINT32_MAX.
  */
 void attribute_thread_began(struct attribute *a, uint32_t thread, uint32_t parent, uint64_t ns);
+/* Nothing tells what the thread has done for since its last mark. */
+bool attribute_is_unseen(const struct attribute *a, uint32_t thread);
 /* The thread, another than that of the last mark or the one that began last, that it gave work to; UINT32_MAX: none. */
 uint32_t attribute_moved(const struct attribute *a);
 /*

@@ -135,7 +135,7 @@ bool feed_calls_take(struct feed *f, const struct record *r)
 		return false;
 	calls.thread = session_thread(&f->session, r->pid, head.tid ? head.tid : r->tid);
 	calls.request = attribute_calls(&f->attribute, calls.thread);
-	calls.is_late = head.flags & CALL_IS_LATE || has_moved_on(f, calls.thread);
+	calls.is_late = head.flags & CALL_IS_LATE || has_moved_on(f, calls.thread) || attribute_is_unseen(&f->attribute, calls.thread);
 	f->tallies.nr_calls_late += calls.is_late;
 	if (head.flags & CALL_IS_UNCOUNTED)
 		process_of(f, calls.thread)->is_uncounted = true;

@@ -238,6 +238,8 @@ static void take_up(struct workers *ws, struct worker *w, uint32_t slot, const s
 	worker_stop(ws, w);
 	worker_work_on(ws, w, slot);
 	w->is_handed = true;
+	w->is_unseen = false;
+	w->handed_ns = m->ns;
 	w->left.id = 0;
 	w->marked_ns = m->ns;
 	w->cpu_ns = m->bytes;
@@ -291,9 +293,13 @@ static void give_work(struct workers *ws, struct worker *w, const struct socket_
 	w->marked_ns = m->ns;
 }
 
+/* It takes no longer to go to sleep. Who is woken meanwhile, by another CPU, goes on, and no mark tells of what he does. */
+enum { GOING_NS = 50 * 1000 };
+
 static void idle(struct workers *ws, struct worker *w, const struct socket_mark *m)
 {
 	w->has_waited = true;
+	w->is_unseen = m->ns < w->handed_ns + GOING_NS;
 	give_work(ws, w, m);
 	w->left = (struct request_ref){ w->slot, workers_id_of(ws, w->slot) };
 	worker_work_on(ws, w, NO_SLOT);
@@ -481,6 +487,6 @@ void handed_note(struct workers *ws, struct worker *w, const struct socket_mark 
 	if (w->answered_ns && m->kind == SOCKET_IN)
 		let_go(ws, w);
 	w->answered_ns = 0;
-	w->is_handed = false;
+	w->is_handed = w->is_unseen = false;
 	worker_work_on(ws, w, NO_SLOT);
 }

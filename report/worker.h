@@ -92,6 +92,8 @@ struct worker {
 	bool is_handed, is_unsure;	/* it does what others hand to it; another request's, maybe */
 	bool has_waited;		/* to be woken, since it is known */
 	bool is_listed;			/* in `handed` */
+	bool is_unseen;			/* it was woken as it went to sleep: what it does is told of when it is woken next */
+	uint64_t handed_ns;		/* it was woken then */
 	uint64_t marked_ns;		/* its last mark of that, or another one's that handed it something */
 	uint64_t answered_ns;		/* what it works on was answered then; 0: not yet */
 	struct request_ref left;	/* that it worked on until it waited to be woken; id 0: none */

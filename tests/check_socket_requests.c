@@ -600,6 +600,9 @@ static const struct {
 	{ "new 11 5;in 11 5 GET /a;hand 11 12;call 12;idle 12;hand 11 12;call 12;return 12 11;call 12;idle 12;call 11;out 11 5 200;wait 11", 0 },
 	{ "new 10 5;in 10 5 GET /a;fork 12;call 12;out 10 5 200;wait 10", 0 },
 	{ "new 11 5;in 11 5 GET /a;hand 11 12;out 11 5 200;wait 11;in 11 5 GET /b;out 11 5 200;wait 11;call 12;idle 12", 1 },
+	/* ... it was woken as it went to sleep, and has not slept: whose calls it has told of since nobody knows */
+	{ "new 11 5;in 11 5 GET /a;hand 11 12;idle 12;wait 11;call 12;hand 11 12;call 12;idle 12;out 11 5 200;wait 11", 1 },
+	{ "new 11 5;in 11 5 GET /a;hand 11 12;later 1;idle 12;wait 11;hand 11 12;call 12;later 1;idle 12;call 12;out 11 5 200;wait 11", 0 },
 	/* ... also where another thread's probe has its marks in between */
 	{ "fork 12;fork 13;new 11 5;in 11 5 GET /a;hand 11 12;lost;probe 13;call 12", 1 },
 };
