@@ -25,6 +25,7 @@
 #include "report/intake.h"
 #include "report/outstanding.h"
 #include "report/protocol.h"
+#include "report/redis_command.h"
 #include "report/redis_recognize.h"
 #include "report/turns.h"
 
@@ -36,14 +37,8 @@
 /* Values that a reply still owes: no server has so many, and sums of such do not overflow. */
 #define VALUES_MAX ((uint64_t)1 << 48)
 
-enum kind { KIND_PLAIN, KIND_SUBSCRIBE, KIND_UNSUBSCRIBE, KIND_STREAM };
 enum mode { MODE_ANSWERS, MODE_MESSAGES, MODE_STREAM };
 enum reading { READING_HEAD, READING_ARG_HEAD, READING_ARG };
-
-struct word {
-	char s[REDIS_WORD_MAX];
-	size_t len;
-};
 
 struct redis {
 	struct turns turns;
@@ -53,7 +48,7 @@ struct redis {
 	struct held line;
 	struct body arg;
 	uint64_t nr_args, nr_args_read;
-	struct word words[NR_WORDS]; /* the first arguments, in capitals */
+	struct redis_word words[NR_WORDS]; /* the first arguments, in capitals */
 	bool is_named;
 	bool is_silent, is_next_silent; /* CLIENT REPLY */
 	/* What is written. */
@@ -65,53 +60,6 @@ struct redis {
 	uint64_t first_len;   /* of the answer's first string; 0: none yet */
 	bool is_last_channel; /* the message says so */
 };
-
-static bool is_word(const struct word *w, const char *text)
-{
-	return w->len == strlen(text) && !memcmp(w->s, text, w->len);
-}
-
-static bool is_one_of(const struct word *w, const char *const *list, size_t nr)
-{
-	size_t i;
-
-	for (i = 0; i < nr; i++)
-		if (is_word(w, list[i]))
-			return true;
-	return false;
-}
-
-static void word_set(struct word *w, struct piece p)
-{
-	size_t i;
-
-	w->len = p.len < REDIS_WORD_MAX ? p.len : REDIS_WORD_MAX;
-	for (i = 0; i < w->len; i++)
-		w->s[i] = (char)(p.s[i] >= 'a' && p.s[i] <= 'z' ? p.s[i] - 'a' + 'A' : p.s[i]);
-}
-
-static bool has_subcommands(const struct word *w)
-{
-	static const char *const list[] = {
-		"CONFIG",  "CLIENT", "CLUSTER",	 "XGROUP",  "SCRIPT",  "ACL",	 "OBJECT", "MEMORY",
-		"COMMAND", "PUBSUB", "FUNCTION", "LATENCY", "SLOWLOG", "MODULE", "DEBUG",  "XINFO",
-	};
-
-	return is_one_of(w, list, ARRAY_LEN(list));
-}
-
-static enum kind kind_of(const struct word *w)
-{
-	static const char *const subscribe[] = { "SUBSCRIBE", "PSUBSCRIBE", "SSUBSCRIBE" };
-	static const char *const leave[] = { "UNSUBSCRIBE", "PUNSUBSCRIBE", "SUNSUBSCRIBE" };
-	static const char *const stream[] = { "MONITOR", "SYNC", "PSYNC" };
-
-	if (is_one_of(w, subscribe, ARRAY_LEN(subscribe)))
-		return KIND_SUBSCRIBE;
-	if (is_one_of(w, leave, ARRAY_LEN(leave)))
-		return KIND_UNSUBSCRIBE;
-	return is_one_of(w, stream, ARRAY_LEN(stream)) ? KIND_STREAM : KIND_PLAIN;
-}
 
 static void leave_place(struct redis *r)
 {
@@ -152,7 +100,7 @@ static void name_request(struct redis *r, const struct exchange_listener *l)
 	size_t len = r->words[0].len;
 
 	memcpy(path, r->words[0].s, len);
-	if (r->words[1].len && has_subcommands(&r->words[0])) {
+	if (r->words[1].len && redis_has_subcommands(&r->words[0])) {
 		path[len++] = ' ';
 		memcpy(path + len, r->words[1].s, r->words[1].len);
 		len += r->words[1].len;
@@ -164,15 +112,15 @@ static void name_request(struct redis *r, const struct exchange_listener *l)
 /* CLIENT REPLY ("CLIENT REPLY" in the commands' reference): is this very command answered? */
 static bool set_silence(struct redis *r)
 {
-	if (is_word(&r->words[2], "ON"))
+	if (redis_word_is(&r->words[2], "ON"))
 		r->is_silent = false;
-	else if (is_word(&r->words[2], "OFF"))
+	else if (redis_word_is(&r->words[2], "OFF"))
 		r->is_silent = true;
-	else if (is_word(&r->words[2], "SKIP"))
+	else if (redis_word_is(&r->words[2], "SKIP"))
 		r->is_next_silent = !r->is_silent;
 	else
 		return !r->is_silent;
-	return is_word(&r->words[2], "ON");
+	return redis_word_is(&r->words[2], "ON");
 }
 
 static bool is_answered(struct redis *r)
@@ -180,14 +128,14 @@ static bool is_answered(struct redis *r)
 	bool was_silenced = is_silenced(r);
 
 	r->is_next_silent = false;
-	if (is_word(&r->words[0], "RESET")) {
+	if (redis_word_is(&r->words[0], "RESET")) {
 		r->is_silent = false;
 		r->mode = MODE_ANSWERS;
 		return true;
 	}
-	if (is_word(&r->words[0], "CLIENT") && is_word(&r->words[1], "REPLY"))
+	if (redis_word_is(&r->words[0], "CLIENT") && redis_word_is(&r->words[1], "REPLY"))
 		return set_silence(r);
-	if (is_word(&r->words[0], "REPLCONF") && is_word(&r->words[1], "ACK"))
+	if (redis_word_is(&r->words[0], "REPLCONF") && redis_word_is(&r->words[1], "ACK"))
 		return false;
 	return !was_silenced;
 }
@@ -199,7 +147,7 @@ static void end_request(struct redis *r, const struct exchange_listener *l)
 		name_request(r, l);
 	if (!is_answered(r))
 		outstanding_end_open(&r->asked, l);
-	else if (!outstanding_asked(&r->asked, kind_of(&r->words[0])))
+	else if (!outstanding_asked(&r->asked, redis_kind_of(&r->words[0])))
 		lose_place(r, 0, l);
 }
 
@@ -236,7 +184,7 @@ static void read_inline(struct redis *r, struct piece line, const struct exchang
 	size_t i;
 
 	for (i = 0; i < NR_WORDS && piece_word(&line, &word); i++) {
-		word_set(&r->words[i], word);
+		redis_word_set(&r->words[i], word);
 		/* Else it has the connection's. */
 		r->is_named |= !i && !is_command_name(word);
 	}
@@ -330,10 +278,10 @@ static bool step_arg(struct redis *r, struct intake *in, const struct exchange_l
 	if (!body_take(&r->arg, in))
 		return false;
 	if (r->nr_args_read < NR_WORDS)
-		word_set(&r->words[r->nr_args_read], body_kept(&r->arg));
+		redis_word_set(&r->words[r->nr_args_read], body_kept(&r->arg));
 	r->nr_args_read++;
 	r->reading = READING_ARG_HEAD;
-	if (r->nr_args_read == 1 && !has_subcommands(&r->words[0]))
+	if (r->nr_args_read == 1 && !redis_has_subcommands(&r->words[0]))
 		name_request(r, l);
 	else if (r->nr_args_read == 2 && !r->is_named)
 		name_request(r, l);
@@ -370,15 +318,15 @@ static void redis_inbound(void *parser, const struct chunk *c, const struct exch
 /* ---- answers ---- */
 
 /* Of what comes among messages. Its first string says what it is, and so does the length of that. */
-static bool is_answer_to(const struct redis *r, enum kind kind)
+static bool is_answer_to(const struct redis *r, enum redis_kind kind)
 {
 	if (r->type == '-')
 		return true;
 	if (r->first_len == strlen("subscribe") || r->first_len == strlen("psubscribe"))
-		return kind == KIND_SUBSCRIBE;
+		return kind == REDIS_SUBSCRIBE;
 	if (r->first_len == strlen("unsubscribe") || r->first_len == strlen("punsubscribe"))
-		return kind == KIND_UNSUBSCRIBE;
-	return kind != KIND_SUBSCRIBE && kind != KIND_UNSUBSCRIBE && r->first_len != strlen("message") &&
+		return kind == REDIS_UNSUBSCRIBE;
+	return kind != REDIS_SUBSCRIBE && kind != REDIS_UNSUBSCRIBE && r->first_len != strlen("message") &&
 	       r->first_len != strlen("pmessage");
 }
 
@@ -409,12 +357,12 @@ static void end_answer(struct redis *r, const struct exchange_listener *l)
 		}
 		return;
 	}
-	if (is_push && kind != KIND_SUBSCRIBE && kind != KIND_UNSUBSCRIBE)
+	if (is_push && kind != REDIS_SUBSCRIBE && kind != REDIS_UNSUBSCRIBE)
 		return;
 	outstanding_answered(&r->asked, l);
-	if (kind == KIND_SUBSCRIBE && r->type == '*')
+	if (kind == REDIS_SUBSCRIBE && r->type == '*')
 		r->mode = MODE_MESSAGES;
-	if (kind != KIND_STREAM || r->type == '-')
+	if (kind != REDIS_STREAM || r->type == '-')
 		return;
 	r->mode = MODE_STREAM;
 	outstanding_end(&r->asked, l);
@@ -459,7 +407,7 @@ static bool awaits_stream(const struct redis *r)
 {
 	uint32_t kind;
 
-	return outstanding_first(&r->asked, &kind) && kind == KIND_STREAM;
+	return outstanding_first(&r->asked, &kind) && kind == REDIS_STREAM;
 }
 
 /* A value's first line. False: it is none. */
