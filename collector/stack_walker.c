@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "collector/mapped_file.h"
+#include "collector/probed_places.h"
 #include "collector/root.h"
 #include "recording/space.h"
 #include "unwinder/unwind.h"
@@ -31,12 +32,6 @@ struct process {
 	uint64_t stamp;		/* see unwind_space */
 	uint32_t pid;
 	VEC(uint64_t) probes;	/* addresses of functions that have one on their first byte */
-};
-
-/* Of a file: a probe is there in some processes. The return address is at sp_add from the stack pointer. */
-struct probed_place {
-	uint64_t dev, inode, off;
-	uint32_t sp_add;
 };
 
 /* A return address that is hidden behind a return probe. */
@@ -68,8 +63,7 @@ struct stack_walker {
 	struct u64map thread_of_tid;
 	VEC(struct thread) threads;
 	VEC(uint32_t) free_threads;
-	VEC(struct probed_place) places;
-	struct hashidx place_index;
+	struct probed_places places;
 	struct unwind_frames frames;
 };
 
@@ -104,8 +98,7 @@ void stack_walker_free(struct stack_walker *w)
 		vec_release(&t->hidden);
 	vec_release(&w->threads);
 	vec_release(&w->free_threads);
-	vec_release(&w->places);
-	hashidx_release(&w->place_index);
+	probed_places_release(&w->places);
 	u64map_release(&w->thread_of_tid);
 	vec_release(&w->modules);
 	vec_release(&w->processes);
@@ -267,31 +260,15 @@ void stack_walker_probed(struct stack_walker *w, uint32_t pid, uint64_t addr, ui
 		vec_push(&p->probes, addr);
 }
 
-/* As far as a file's inode is known everywhere: mapped_file.c. */
-static uint64_t hash_of_place(uint64_t inode, uint64_t off)
-{
-	return hash_mix((uint32_t)inode, off);
-}
-
 void stack_walker_probed_file(struct stack_walker *w, uint64_t dev, uint64_t inode, uint64_t off, uint32_t sp_add)
 {
-	hashidx_add(&w->place_index, hash_of_place(inode, off), (uint32_t)w->places.nr);
-	vec_push(&w->places, (struct probed_place){ dev, inode, off, sp_add });
+	probed_places_add(&w->places, &(struct probed_place){ dev, inode, off, sp_add });
 }
 
 /* NULL: there is none at the address, which lies in the mapping. */
 static const struct probed_place *find_place(const struct stack_walker *w, const struct mapping *m, uint64_t addr)
 {
-	const struct writer_mmap *file = &w->modules.at[m->module].mapping;
-	uint64_t off = addr - m->start + m->off;
-
-	hashidx_each(&w->place_index, hash_of_place(file->inode, off), id) {
-		const struct probed_place *p = &w->places.at[id];
-
-		if (p->off == off && mapped_file_may_be(file, p->dev, p->inode))
-			return p;
-	}
-	return NULL;
+	return probed_places_find(&w->places, &w->modules.at[m->module].mapping, addr - m->start + m->off);
 }
 
 /* A child goes on where its parent was, trampolines included. */

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Places in files where counted functions have probes, by file and offset: whoever maps the file may have them in it. */
+#ifndef COLLECTOR_PROBED_PLACES_H
+#define COLLECTOR_PROBED_PLACES_H
+
+#include "base/hash.h"
+#include "base/vec.h"
+#include "recording/writer.h"
+
+/* A probe is there in some processes. The return address is sp_add bytes above the stack pointer. */
+struct probed_place {
+	uint64_t dev, inode, off;
+	uint32_t sp_add;
+};
+
+/* Zeroed: none. */
+struct probed_places {
+	VEC(struct probed_place) all;
+	struct hashidx index;
+};
+
+void probed_places_add(struct probed_places *places, const struct probed_place *p);
+
+/* Of the mapped file, at that offset of it; valid until one is added. NULL: there is none. */
+const struct probed_place *probed_places_find(const struct probed_places *places, const struct writer_mmap *file, uint64_t off);
+
+void probed_places_release(struct probed_places *places);
+
+#endif
