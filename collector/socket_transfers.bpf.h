@@ -249,7 +249,7 @@ static __always_inline void tell_shut(struct telling *t)
 	c->is_told = 0;
 }
 
-/* Reads of the stream pass over it. */
+/* Reads of the stream pass over it, and over those that came out of band right before it. */
 static int has_urgent(const struct sock *sk, __u32 begin, __u32 end)
 {
 	const struct tcp_sock *tcp = (const struct tcp_sock *)sk;
@@ -262,8 +262,8 @@ static void add_unseen(const struct transfer *t, struct conn *c, const struct so
 {
 	__u32 unseen = t->read_seq - c->read_seq - bytes_in;
 
-	if (c->has_read_seq && unseen)
-		add_more_in(c, unseen - has_urgent(sk, c->read_seq, t->read_seq));
+	if (c->has_read_seq && unseen && !has_urgent(sk, c->read_seq, t->read_seq))
+		add_more_in(c, unseen);
 	c->read_seq = t->read_seq;
 	c->has_read_seq = 1;
 }
