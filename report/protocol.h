@@ -134,6 +134,8 @@ extern const struct protocol protocol_http1;
 bool http1_is_bare(const void *parser);
 /* Of its parser: what is spoken now is something else. */
 bool http1_is_switched(const void *parser);
+/* Of its parser: an answer has begun, and is known not to be written to its end, unless the connection's end is that. */
+bool http1_is_answering(const void *parser);
 extern const struct protocol protocol_redis;
 extern const struct protocol protocol_postgres;
 extern const struct protocol protocol_memcached;

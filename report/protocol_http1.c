@@ -310,6 +310,13 @@ bool http1_is_switched(const void *parser)
 	return h->in.at == AT_OPAQUE;
 }
 
+bool http1_is_answering(const void *parser)
+{
+	const struct http1 *h = parser;
+
+	return h->out.at > AT_START && h->out.at <= AT_REST;
+}
+
 const struct protocol protocol_http1 = {
 	.name = "http",
 	.parser_size = sizeof(struct http1),

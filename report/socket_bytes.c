@@ -364,6 +364,21 @@ void socket_bytes_lose(struct socket_requests *s, struct connection *c)
 	connection_speak(c, NULL);
 }
 
+/*
+ * What nothing has answered to its end: who works for it with no mark to tell may do the rest behind the close, of which a
+ * task of asyncio's is told then.
+ */
+static void doubt_given_up(const struct socket_requests *s, const struct connection *c, const struct worker *w)
+{
+	size_t i;
+
+	if (!s->workers.has_calls || !(w->is_woken || w->goes_on_unseen))
+		return;
+	for (i = c->head; i < c->queue.nr; i++)
+		if (c->queue.at[i] != NO_SLOT)
+			open_request_doubt(&s->open->slots.at[c->queue.at[i]], CALLS_OF_ANY);
+}
+
 void socket_bytes_close(struct socket_requests *s, struct connection *c, const struct mark *m)
 {
 	struct feeding f = { .s = s, .c = c, .rec = m ? m->rec : NULL, .ns = m ? m->head.ns : c->left_ns,
@@ -379,6 +394,8 @@ void socket_bytes_close(struct socket_requests *s, struct connection *c, const s
 	if (!m)
 		cut_off(&f);
 	settle(&f);
+	if (f.rec)
+		doubt_given_up(s, c, workers_get(&s->workers, session_thread(s->session, f.rec->pid, f.rec->tid)));
 	socket_guess_give_up(s, c);
 	connections_remove(&s->connections, c);
 }

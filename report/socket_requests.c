@@ -272,7 +272,7 @@ static void note_loss(struct socket_requests *s, struct connection *c)
 static void lost(struct socket_requests *s)
 {
 	vec_each(&s->workers.all, w)
-		worker_stop(&s->workers, w);
+		work_stop(&s->workers, w);
 	vec_each(&s->connections.all, c)
 		if (*c)
 			note_loss(s, *c);
@@ -393,7 +393,7 @@ void socket_requests_finish(struct socket_requests *s)
 	size_t i;
 
 	vec_each(&s->workers.all, w)
-		worker_stop(&s->workers, w);
+		work_stop(&s->workers, w);
 	while (s->nr_settled < s->ended.nr)
 		settle(s, &s->ended.at[s->nr_settled++]);
 	for (i = 0; i < s->connections.all.nr; i++)

@@ -242,33 +242,21 @@ static void note_doubt(struct workers *ws, struct worker *w, uint32_t slot, uint
 		worker_doubt(ws, w, slot, doubt);
 }
 
-/* What its reader did for it has gone to others maybe. */
-static void note_doubtful_answer(struct workers *ws, uint32_t answered)
+/*
+ * No mark told what the thread woke for, and it goes on with that one: so may what it has done for nobody have been. Who
+ * closes may have woken to hear that the client has left.
+ */
+static void note_unseen(struct worker *w, struct open_request *r, const struct socket_mark *m)
 {
-	const struct worker *reader;
-	struct open_request *r;
-	int doubt;
-
-	if (answered == NO_SLOT)
-		return;
-	r = &ws->open->slots.at[answered];
-	reader = workers_get(ws, r->thread);
-	for (doubt = CALLS_OF_ENDPOINT; doubt <= CALLS_OF_ANY; doubt++)
-		if (r->request.id <= reader->doubtful_id[doubt])
-			open_request_doubt(r, (enum call_doubt)doubt);
-}
-
-/* No mark told what the thread woke for, and it goes on with that one: so may what it has done for nobody have been. */
-static void note_unseen(struct worker *w, struct open_request *r)
-{
-	w->goes_on_unseen = true;
+	w->goes_on_unseen |= m->kind == SOCKET_OUT;
 	if (r->request.id <= w->nobodys_id)
 		open_request_doubt(r, CALLS_OF_ANY);
 }
 
 /*
  * Whose it is what a thread has done, for that one or behind a wait, up to a mark with which it goes on with an answer that
- * it has begun: a response that comes in parts. Between them calls may have gone to nobody, or to others.
+ * it has begun: a response that comes in parts, and may end with its connection. Between them calls may have gone to nobody,
+ * or to others. But who has read something, and closes another one before he answers, may do so because of what he has read.
  */
 static uint32_t goes_on_with(struct workers *ws, const struct connection *c, struct worker *w, uint32_t slot,
 			     const struct socket_mark *m)
@@ -279,8 +267,8 @@ static uint32_t goes_on_with(struct workers *ws, const struct connection *c, str
 	if (answered == NO_SLOT || answered == slot)
 		return slot;
 	r = &ws->open->slots.at[answered];
-	note_unseen(w, r);
-	note_doubtful_answer(ws, answered);
+	note_unseen(w, r, m);
+	workers_note_doubt(ws, answered);
 	if (slot == NO_SLOT && w->nr_owed == 1 && worker_owes(ws, w, r))
 		return answered;
 	if (w->has_calls)
@@ -293,7 +281,7 @@ static uint32_t goes_on_with(struct workers *ws, const struct connection *c, str
 		return answered;
 	if (worker_gathers_answers(w))
 		return shared_by(ws, w, answered);
-	if (!before || worker_takes_turns(w))
+	if (!before || (m->kind == SOCKET_OUT && worker_takes_turns(w)))
 		return answered;
 	if (!worker_publishes(w))
 		note_unknown(ws, w, answered, m);
@@ -301,9 +289,20 @@ static uint32_t goes_on_with(struct workers *ws, const struct connection *c, str
 	return slot;
 }
 
-static bool is_of_answer(const struct socket_mark *m)
+/* With the connection an answer ends that lasts until then, or is given up. Of others it may have been written to its end. */
+static bool ends_answer(const struct workers *ws, const struct connection *c)
 {
-	return m->kind == SOCKET_OUT && !(m->flags & SOCKET_IS_OUTGOING);
+	uint32_t answered = connection_worked_on(c);
+
+	return answered != NO_SLOT && ws->open->slots.at[answered].is_begun && c->protocol == &protocol_http1 &&
+	       http1_is_answering(c->parser);
+}
+
+static bool is_of_answer(const struct workers *ws, const struct connection *c, const struct socket_mark *m)
+{
+	if (m->flags & SOCKET_IS_OUTGOING)
+		return false;
+	return m->kind == SOCKET_OUT || (m->kind == SOCKET_CLOSE && ends_answer(ws, c));
 }
 
 static uint32_t read_for(const struct workers *ws, const struct connection *c, const struct socket_mark *m)
@@ -326,7 +325,7 @@ void work_up_to(struct workers *ws, const struct connection *c, struct worker *w
 	worker_give_asked(ws, w, NO_SLOT, NULL);
 	if (asks && reads_for_later(ws, w))
 		slot = asks_for(ws, w, c);
-	if (c && is_of_answer(m))
+	if (c && is_of_answer(ws, c, m))
 		slot = goes_on_with(ws, c, w, slot, m);
 	note_doubt(ws, w, slot, read_for(ws, c, m));
 	worker_give_work(ws, w, slot, m);
@@ -348,11 +347,17 @@ void work_claim(struct workers *ws, struct connection *c, const struct socket_ma
 	c->is_claimed = true;
 	slot = answered_by(ws, c, w, is_of_others, m);
 	if (answered != NO_SLOT && w->slot == NO_SLOT && !is_of_others)
-		note_unseen(w, &ws->open->slots.at[answered]);
+		note_unseen(w, &ws->open->slots.at[answered], m);
 	note_doubt(ws, w, slot, NO_SLOT);
-	note_doubtful_answer(ws, answered);
+	workers_note_doubt(ws, answered);
 	/* Who answers before it is answered does several things at a time. */
 	worker_give_asked(ws, w, w->is_waiting ? NO_SLOT : slot, m);
 	worker_give_work(ws, w, slot, m);
 	worker_begin_up_to(w, workers_id_of(ws, answered));
+}
+
+void work_stop(struct workers *ws, struct worker *w)
+{
+	note_doubt(ws, w, w->slot, NO_SLOT);
+	worker_stop(ws, w);
 }

@@ -17,7 +17,8 @@
  *     is done for many (Redis, whose other threads read for it);
  *   the request's whose answer it goes on with, in parts, as who begins one; unless it has not begun to answer what it
  *     works on, and does more when it has read something than before what it writes else: then it writes to others what
- *     that one is about (a publisher), and goes on with it;
+ *     that one is about (a publisher), and goes on with it; the same where it closes the connection of one of HTTP's that
+ *     is not over, but that it has read another one may be why it closes: then nobody knows how much is whose;
  *   else the one's that the first mark was for.
  * A loop that works right before its answers, and after a read mostly goes on with another, begins with what it has read in
  * turn: if it asks another server it does so for the next one, or for the one for which it has asked there before.
@@ -29,8 +30,8 @@
  *
  * Counted calls are numbers of single things. So where the rules above do no more than choose between requests that are
  * underway in the thread at a time, those have doubtful calls (enum call_doubt); as has who answers what others have
- * read, since behind the answer before it may have cleaned up; and who is answered in parts, if calls went to nobody or to
- * others in between. Not so a loop that always goes on with what it has read. But what that does behind a wait, before it
+ * read, since behind the answer before it may have cleaned up; and who is answered in parts, or not to the end, if calls went
+ * to nobody or to others in between. Not so a loop that always goes on with what it has read. But what that does behind a wait, before it
  * has read or written anything, is for any that waits (a timer's); and where it has gone on with an answer there, so is
  * all that it does.
  */
@@ -48,5 +49,7 @@ bool work_reads_for_others(struct workers *ws, const struct worker *w);
  */
 void work_claim(struct workers *ws, struct connection *c, const struct socket_mark *m, struct worker *w);
 void work_up_to(struct workers *ws, const struct connection *c, struct worker *w, const struct socket_mark *m);
+/* There are no more marks of the thread, or some are missing: worker_stop(). */
+void work_stop(struct workers *ws, struct worker *w);
 
 #endif

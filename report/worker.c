@@ -86,10 +86,27 @@ void workers_note_answered(struct workers *ws, const struct open_request *r)
 	reader->is_owing &= reader->nr_owed > 0;
 }
 
+void workers_note_doubt(struct workers *ws, uint32_t slot)
+{
+	const struct worker *reader;
+	struct open_request *r;
+	int doubt;
+
+	if (slot == NO_SLOT)
+		return;
+	r = &ws->open->slots.at[slot];
+	reader = workers_get(ws, r->thread);
+	for (doubt = CALLS_OF_ENDPOINT; doubt <= CALLS_OF_ANY; doubt++)
+		if (r->request.id <= reader->doubtful_id[doubt])
+			open_request_doubt(r, (enum call_doubt)doubt);
+}
+
 void workers_let_go(struct workers *ws, uint32_t slot)
 {
-	if (!ws->open->slots.at[slot].is_answered)
+	if (!ws->open->slots.at[slot].is_answered) {
 		workers_note_answered(ws, &ws->open->slots.at[slot]);
+		workers_note_doubt(ws, slot);
+	}
 	if (ws->open->slots.at[slot].nr_workers)
 		vec_each(&ws->all, w)
 			if (w->slot == slot) {
@@ -378,6 +395,7 @@ void worker_note_turn(struct worker *w, const struct socket_mark *m)
 		note_left(w, m);
 	note_time(w, m);
 	note_gathered(w, m);
+	w->is_woken = w->slot == NO_SLOT;
 	w->has_served |= (m->kind == SOCKET_IN || m->kind == SOCKET_OUT) && !(m->flags & SOCKET_IS_OUTGOING);
 	w->last_kind = m->kind;
 	w->last_conn = m->flags & SOCKET_IS_OUTGOING ? 0 : m->conn;

@@ -72,6 +72,7 @@ struct worker {
 	struct work reading, turning;	/* behind a read, and from one to another one's answer, or to the first */
 					/* of several */
 	bool is_turning;		/* at its last mark */
+	bool is_woken;			/* at its last mark: before that it worked on none that is known */
 	bool is_amidst;			/* with its last mark it wrote to another one, before it has begun with its answer */
 	uint32_t nr_gathered;		/* connections of clients that it has read from since it answered one */
 	bool is_gathered;		/* at its last mark: it answers the last one of several */
@@ -156,6 +157,8 @@ void worker_close_if_over(struct workers *ws, uint32_t slot);
 void worker_work_on(struct workers *ws, struct worker *w, uint32_t slot);
 /* The request waits no more for its answer: who has read it owes one less. */
 void workers_note_answered(struct workers *ws, const struct open_request *r);
+/* What its reader did for it has gone to others maybe. */
+void workers_note_doubt(struct workers *ws, uint32_t slot);
 /* Nobody waits for the request's answer, or works on it, any more. */
 void workers_let_go(struct workers *ws, uint32_t slot);
 /* No mark says more of it: what is held is that one's that it is known to work on; behind its answer, nobody's. */

@@ -712,6 +712,21 @@ static const struct {
 	/* ... and it goes on with both behind one wait */
 	{ "", "new 11 5;new 11 6;in 11 5 GET /a;out 11 5 200+3;wait 11;in 11 6 GET /b;out 11 6 200+3;wait 11;call 11;"
 	  "out 11 6 abc;out 11 5 abc;wait 11", "GET /b 200 6-10 c4~, GET /a 200 3-11 c4~" },
+	/* ... that ends with its connection, while nothing else, or another one, waits */
+	{ "", "new 11 5;in 11 5 GET /a;out 11 5 HTTP/1.0 200 x\r\n\r\n;wait 11;call 11;close 11 5;call 11;wait 11", "GET /a 200 2-3 c6" },
+	{ "", "new 11 5;new 11 6;in 11 6 GET /b;in 11 5 GET /a;out 11 5 HTTP/1.0 200 x\r\n\r\n;wait 11;call 11;close 11 5;wait 11;out 11 6 200;wait 11",
+	  "GET /a 200 4-5 c5~, GET /b 200 3-10 c3~" },
+	{ "", "new 11 5;new 11 6;in 11 5 GET /a;out 11 5 HTTP/1.0 200 x\r\n\r\n;wait 11;call 11;in 11 6 GET /b;out 11 6 200;wait 11;close 11 5;wait 11",
+	  "GET /b 200 7-8 c2, GET /a 200 3-4 c4~" },
+	/* ... and is given up: what is called for it behind the close is outside, if a mark does not tell that it works on it */
+	{ "", "new 11 5;in 11 5 GET /a;out 11 5 200+3;call 11;close 11 5;call 11;wait 11", "GET /a 200 2-? c3" },
+	{ "", "new 11 5;in 11 5 GET /a;out 11 5 200+3;wait 11;call 11;close 11 5;call 11;wait 11", "GET /a 200 2-? c4~" },
+	{ "", "new 11 5;in 11 5 GET /a;out 11 5 200+3;wait 11;call 11;out 11 5 a;wait 11;call 11;close 11 5;call 11;wait 11", "GET /a 200 2-? c7~" },
+	/* ... or has not begun */
+	{ "", "new 11 5;in 11 5 GET /a;wait 11;call 11;close 11 5;wait 11", "GET /a 2-? c1~" },
+	/* ... or what goes on when the recording ends */
+	{ "", "new 11 5;in 11 5 GET /a;out 11 5 200+3;wait 11;call 11;in 11 6 GET /b;out 11 6 200;wait 11", "GET /b 200 6-7 c2, GET /a 200 2-? c2~" },
+	{ "", "new 11 5;in 11 5 GET /a;out 11 5 200+3;wait 11;call 11", "GET /a 200 2-? c2~" },
 	/* who is handed work tells of his calls when he waits for more, long behind the answer maybe: if nothing else was asked for
 	   they are that one's, as is what was sampled with them; else they may be another's */
 	{ "", "new 11 5;in 11 5 GET /a;hand 11 12;idle 12;hand 11 12;out 11 5 200;wait 11;later 2;sample 12;call 12;idle 12",
@@ -790,13 +805,24 @@ static const struct {
 	/* who has read something, and works for that before it writes to others, publishes: it goes on with that */
 	{ "in 11 6 GET /p;later 1;out 11 5 abc;out 11 6 200;wait 11;", "new 11 5;in 11 5 GET /s;out 11 5 200+99;wait 11;in 11 6 GET /p;sample 11;"
 	  "later 1;out 11 5 abc;sample 11;later 1;out 11 9 x;wait 11;in 11 9 y;sample 11;out 11 6 200;wait 11;close 11 5",
-	  "GET /p 200 20000085-22000093 s3 c2000008, GET /s 200 20000082-? c2" },
+	  "GET /p 200 20000085-22000093 s3 c2000008, GET /s 200 20000082-? c3" },
 	/* ... but not if it works as long before all that it writes; too little is known */
 	{ "in 11 6 GET /r;later 1;out 11 5 abc;later 1;out 11 6 200;wait 11;", "new 11 5;in 11 5 GET /s;out 11 5 200+3;wait 11;in 11 6 GET /r;"
 	  "sample 11;later 1;out 11 5 abc;sample 11;later 1;out 11 6 200;wait 11",
 	  "GET /s 200 40000082-41000087 s1 c1000004, GET /r 200 40000085-42000089 s1 c1000003" },
 	{ "", "new 11 5;new 11 6;in 11 5 GET /s;out 11 5 200+3;wait 11;in 11 6 GET /r;sample 11;later 1;out 11 5 abc;out 11 6 200;wait 11",
 	  "GET /s 200 3-1000008 c2+, GET /r 200 6-1000009 s1 c1000004+" },
+	/* an answer's end is its connection's: what is done before that is its own, too, whether it is whole or given up, */
+	{ "", "new 11 5;in 11 5 GET /a;out 11 5 HTTP/1.0 200 x\r\n\r\n;wait 11;sample 11;-;close 11 5;wait 11", "GET /a 200 2-3 s1 c6" },
+	{ "", "new 11 5;new 11 6;in 11 6 GET /b;in 11 5 GET /a;out 11 5 200+3;wait 11;sample 11;-;close 11 5;wait 11;out 11 6 200;wait 11",
+	  "GET /a 200 4-? s1 c5, GET /b 200 3-11 c3" },
+	/* ... but it may be because of what was read last, also where loops take turns */
+	{ "", "new 11 5;in 11 5 GET /s;out 11 5 HTTP/1.0 200 x\r\n\r\n;wait 11;in 11 6 GET /k;sample 11;later 1;close 11 5;out 11 6 200;wait 11",
+	  "GET /s 200 2-3 c2+, GET /k 200 5-1000008 s1 c1000004+" },
+	{ "in 11 6 GET /r;later 1;out 11 5 abc;later 1;out 11 6 200;wait 11;", "new 11 5;in 11 5 GET /s;out 11 5 HTTP/1.0 200 x\r\n\r\n;wait 11;"
+	  "in 11 6 GET /k;sample 11;later 1;close 11 5;out 11 6 200;wait 11", "GET /s 200 40000082-40000083 c2+, GET /k 200 40000085-41000088 s1 c1000004+" },
+	/* ... and one that has no such end may have been over before */
+	{ "", "new 11 5;in 11 5 \x01?;out 11 5 x;wait 11;sample 11;-;close 11 5;wait 11", "tcp:80 2-3 c2" },
 	/* it works for all, and then writes to all */
 	{ "in 11 5 GET /a;in 11 6 GET /b;wait 11;later 1;out 11 5 200;out 11 6 200;wait 11;", "new 11 5;new 11 6;in 11 5 GET /a;out 11 5 200+3;"
 	  "in 11 6 GET /b;out 11 6 200+3;wait 11;sample 11;later 1;out 11 5 abc;out 11 6 abc;wait 11",
@@ -1062,7 +1088,7 @@ static const struct {
 	  "in 11 5 END\n;out 11 5 ok\n;wait 11;close 11 5",
 	  "tcp:80 2-3 c2, tcp:80 4-5 c2, tcp:80 6-7 c2, tcp:80 8-9 c2", 0 },
 	{ "new 11 5;in 11 5 CWD /a\n;out 11 5 250\n;wait 11;close 11 5", "tcp:80 2-3 c2", 0 },
-	{ "new 11 5;in 11 5 GET /a\n;out 11 5 <html>;wait 11;close 11 5", "GET /a 2-3 c2", 0 },
+	{ "new 11 5;in 11 5 GET /a\n;out 11 5 <html>;wait 11;close 11 5", "GET /a 2-3 c3", 0 },
 	/* a line of a body: memcached's; a query of PostgreSQL's */
 	{ "old 11 5;in 11 5 get stars\n;out 11 5 200;in 11 5 GET /a;out 11 5 200;wait 11", "tcp:80 2-3 c2, GET /a 200 4-5 c2",
 	  0 },
