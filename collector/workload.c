@@ -161,7 +161,7 @@ void workload_end(struct workload *w)
 
 int workload_exit_status(const struct workload *w)
 {
-	if (!w->pid || w->is_running || w->was_ended)
+	if (!w->pid || w->is_running || (w->was_ended && w->status == 128 + SIGTERM))
 		return 0;
 	return w->status;
 }

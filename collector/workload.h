@@ -31,7 +31,7 @@ int workload_start(struct workload *w, char *const argv[], struct err *e);
 bool workload_has_ended(struct workload *w);
 /* SIGTERM, and the status if it ends within a second. */
 void workload_end(struct workload *w);
-/* As a shell has it: exit status, or 128 and the signal. 0 while running, or when we ended it. */
+/* As a shell has it: exit status, or 128 and the signal. 0 while running, or when it ended by our signal. */
 int workload_exit_status(const struct workload *w);
 /* What has ended is gone from /proc then. */
 void workload_release(struct workload *w);

@@ -296,7 +296,7 @@ def check_thunks():
         binary = build("e2e_thunks.cc", flags, output="thunks" + flags)
         for options, names in ((("--marker", "none", "--calls", "both::*", "--calls", "shared::*"), ("both::far", "shared::far", "both::near", "shared::near", "both::self", "shared::self", "both::down", "shared::down")),
                                (("--marker", "func:both::far"), ()), (("--marker", "func:shared::far"), ()), (("--marker", "func:both::self"), ())):
-            process = start_target(binary, ready="ready", stdin=subprocess.PIPE)
+            process = start_target(binary, ready="ready", stdin=subprocess.PIPE, cwd=path("."))  # gmon.out
             recording = Recording("-p", process.pid, *options)
             process.stdin.write("\n")
             process.stdin.flush()

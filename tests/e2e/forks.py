@@ -93,6 +93,13 @@ def check_exit_status():
         record("--", target, *args, status=status)
     run("env", "--ignore-signal=CHLD", WPERF, "record", "-o", path("own.data"), "--", target, "exit", "3",
         status=3)
+    # One that wperf ends has a status if it has an answer of its own to that.
+    for trap, status in (("exit 3", 3), ("-", 0)):
+        waits = path("waits")
+        recording = Recording("--", "sh", "-c", "trap '%s' TERM; touch %s; while :; do sleep 0.01; done" % (trap, waits))
+        wait_until("the command runs", lambda: os.path.exists(waits))
+        recording.stop(signal.SIGTERM, status)
+        os.unlink(waits)
     bystander = forever()
     file, _ = record("-p", bystander.pid, "--", target, "calls", "3", "50", marker=MARKER)
     equal("processes of -p PID -- COMMAND", list(calls_of(file)), ["e2e_forks"])
