@@ -228,6 +228,8 @@ static int feed_record(struct feed *f, const struct record *r, const char *path,
 		note_time(f, r->time);
 		return 0;
 	}
+	if (r->type == PERF_RECORD_SAMPLE && r->event && r->event->is_bpf_output)
+		feed_calls_before_mark(f, r);
 	attribute_record(&f->attribute, r);
 	session_record(&f->session, r);
 	if (r->type == PERF_RECORD_FORK)

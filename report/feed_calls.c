@@ -41,12 +41,21 @@ void feed_calls_tell_uncounted(struct feed *f, uint32_t thread, const struct ope
 		tell_partial(f, thread, request);
 }
 
-/* It began before the probes were in its process, which began while recording. */
+/* The process began while recording, and its probes are not in it yet. */
+static bool is_not_yet_counted(const struct process *p)
+{
+	return p->is_newcomer && !p->counted_ns;
+}
+
+/*
+ * Also where none are counted so far: Python's functions are described with their first rows. If none ever is, nothing comes
+ * of it.
+ */
 static bool is_before_counts(struct feed *f, const struct open_request *r)
 {
 	const struct process *p = process_of(f, r->thread);
 
-	return f->calls.functions.nr && p->is_newcomer && (!p->counted_ns || r->request.begin_ns < p->counted_ns);
+	return is_not_yet_counted(p) || r->request.begin_ns < p->counted_ns;
 }
 
 void feed_calls_request_ended(struct feed *f, const struct open_request *r)
@@ -54,6 +63,22 @@ void feed_calls_request_ended(struct feed *f, const struct open_request *r)
 	feed_calls_tell_uncounted(f, r->thread, r);
 	if (is_before_counts(f, r) || f->is_cut)
 		tell_partial(f, r->thread, r);
+}
+
+void feed_calls_before_mark(struct feed *f, const struct record *r)
+{
+	uint32_t thread = session_thread(&f->session, r->pid, r->tid);
+	const struct process *p = process_of(f, thread);
+
+	if (f->calls.functions.nr && (p->is_uncounted || is_not_yet_counted(p)))
+		tell_partial(f, thread, attribute_calls(&f->attribute, thread));
+}
+
+/* Said by the recorder, which has no rows, of the process: what it did up to now, in requests and outside. */
+static void take_partial_process(struct feed *f, uint32_t thread, uint64_t time)
+{
+	process_of(f, thread)->counted_ns = time;
+	tell_partial(f, thread, NULL);
 }
 
 /* ---- what was counted and not written ---- */
@@ -108,6 +133,8 @@ void feed_calls_note_mark(struct feed *f, const struct record *r)
 void feed_calls_thread_began(struct feed *f, uint32_t thread)
 {
 	note_worked_on(f, thread);
+	if (is_not_yet_counted(process_of(f, thread)))
+		tell_partial(f, thread, NULL);
 }
 
 /* ---- rows ---- */
@@ -140,9 +167,8 @@ bool feed_calls_take(struct feed *f, const struct record *r)
 	if (head.flags & CALL_IS_UNCOUNTED)
 		process_of(f, calls.thread)->is_uncounted = true;
 	if (head.flags & CALL_IS_PARTIAL) {
-		/* Of a thread that ended it tells nothing of the others. */
-		if (f->session.threads.at[calls.thread].tid == r->pid)
-			process_of(f, calls.thread)->counted_ns = r->time;
+		if (!head.nr && f->session.threads.at[calls.thread].tid == r->pid)
+			take_partial_process(f, calls.thread, r->time);
 		f->tallies.nr_calls_partial++;
 		give_row(f, &calls);
 	}

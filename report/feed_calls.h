@@ -34,6 +34,8 @@ bool feed_calls_stack(const struct feed_calls *c, struct stacks *stacks, struct 
 bool feed_calls_recognize(const struct record *r);
 /* Gives the listener its rows. False: it is cut short. */
 bool feed_calls_take(struct feed *f, const struct record *r);
+/* Any other mark, before attribute.h has it: rows would stand here, where the process is not counted, or not yet. */
+void feed_calls_before_mark(struct feed *f, const struct record *r);
 /* Any other mark, once attribute.h has it: what is counted of the thread from now on is of the time since then. */
 void feed_calls_note_mark(struct feed *f, const struct record *r);
 /* As attribute_thread_began(), behind it: the thread's index may have been another one's. */

@@ -35,7 +35,7 @@ struct process {
 	uint32_t unknown;	/* session_unknown_thread(), which is none of these; UINT32_MAX: not needed yet */
 	bool is_uncounted;	/* set by who reads marks of calls: CALL_IS_UNCOUNTED; an exec clears it */
 	bool is_newcomer;	/* it began while recording */
-	uint64_t counted_ns;	/* set by who reads marks of calls: of a newcomer they are counted from then on; 0: not yet */
+	uint64_t counted_ns;	/* set by who reads marks of calls: not all were counted before; 0: none are told to be missing, or not yet */
 };
 
 struct thread {

@@ -416,6 +416,67 @@ START_TEST(newcomers_requests_before_their_probes_are_marked)
 }
 END_TEST
 
+static const struct {
+	enum group_by by;
+	const char *want;
+} newcomers[] = {
+	{ BY_ENDPOINT, "/a ~1: f ~1 | (outside) ~15: f ~15" },
+	{ BY_NONE, "(all) ~16: f ~16" },
+	{ BY_PROCESS, "server/10 1: f 1 | server/20 ~15: f ~15" },
+	{ BY_THREAD, "server/10 1: f 1 | server/20 ~3: f ~3 | server/21 ~4: f ~4 | server/22 8: f 8" },
+};
+
+/* What it did before its request, in which the probes came. Its third thread has all of its calls. */
+START_TEST(newcomers_time_outside_before_their_probes_is_marked)
+{
+	const struct mark_head begin = { .kind = MARK_BEGIN, .marker = 1 }, end = { .kind = MARK_END, .marker = 1 };
+	struct call_row row = { .node = 1, .ncalls = 1 };
+	struct report_rig f;
+	uint32_t tid;
+
+	setup(&f);
+	build(&f, "F1:f N1<0:1");
+	builder_calls(&f.b, 9, 10, 10, 0, &row, 1);
+	builder_fork(&f.b, 10, 20, 20, 10, 10);
+	builder_fork(&f.b, 11, 20, 21, 20, 20);
+	builder_mark(&f.b, 12, 20, 20, begin, "/a");
+	builder_calls(&f.b, 13, 20, 20, CALL_IS_PARTIAL, NULL, 0);
+	builder_calls(&f.b, 14, 20, 20, 0, &row, 1);
+	builder_mark(&f.b, 15, 20, 20, end, NULL);
+	builder_fork(&f.b, 16, 20, 22, 20, 20);
+	for (tid = 20; tid <= 22; tid++) {
+		row.ncalls = 2U << (tid - 20);
+		builder_calls(&f.b, 17, 20, tid, 0, &row, 1);
+	}
+	f.options.by = newcomers[_i].by;
+	report_rig_run(&f);
+	ck_assert_str_eq(text_of(&f), newcomers[_i].want);
+	report_rig_release(&f);
+}
+END_TEST
+
+/* As Python's are: told of when the first one has a row. */
+START_TEST(newcomers_requests_before_any_function_is_known_are_marked)
+{
+	const struct mark_head begin = { .kind = MARK_BEGIN, .marker = 1 }, end = { .kind = MARK_END, .marker = 1 };
+	struct report_rig f;
+
+	setup(&f);
+	builder_fork(&f.b, 1, 20, 20, 10, 10);
+	builder_mark(&f.b, 2, 20, 20, begin, "/a");
+	builder_mark(&f.b, 3, 20, 20, end, NULL);
+	builder_round(&f.b);
+	builder_calls(&f.b, 4, 20, 20, CALL_IS_PARTIAL, NULL, 0);
+	build(&f, "R F1:f N1<0:1");
+	builder_mark(&f.b, 6, 10, 10, begin, "/a");
+	builder_calls(&f.b, 7, 10, 10, 0, &(struct call_row){ .node = 1, .ncalls = 1 }, 1);
+	builder_mark(&f.b, 8, 10, 10, end, NULL);
+	report_rig_run(&f);
+	ck_assert_str_eq(text_of(&f), "/a ~1: f ~1");
+	report_rig_release(&f);
+}
+END_TEST
+
 /* --native: both, in seconds. */
 START_TEST(sampled_rows_stand_beside_timed_ones)
 {
@@ -470,6 +531,29 @@ static void add_transfer(struct recording_builder *b, uint64_t time, uint32_t ti
 
 	builder_socket_mark(b, time, 10, tid, m, bytes, strlen(bytes));
 }
+
+/* One process reads it; a new one, which has ended when its probes would come, answers. */
+START_TEST(requests_that_newcomers_answer_before_their_probes_are_marked)
+{
+	static const char answer[] = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+	struct socket_mark m = { .kind = SOCKET_OUT, .conn = 5, .ns = 14, .bytes = strlen(answer) };
+	struct report_rig f;
+
+	setup(&f);
+	builder_marker(&f.b, 0, MARKER_IS_SOCKETS, "");
+	build(&f, "F1:f N1<0:1");
+	add_transfer(&f.b, 10, 10, SOCKET_IN, 5, "GET /a HTTP/1.1\r\n\r\n");
+	builder_fork(&f.b, 11, 20, 20, 10, 10);
+	builder_calls(&f.b, 12, 10, 10, 0, &(struct call_row){ .node = 1, .ncalls = 3 }, 1);
+	add_transfer(&f.b, 13, 10, SOCKET_WAIT, 0, "");
+	builder_socket_mark(&f.b, 14, 20, 20, m, answer, strlen(answer));
+	builder_exit(&f.b, 15, 20, 20);
+	builder_calls(&f.b, 16, 20, 20, CALL_IS_PARTIAL, NULL, 0);
+	report_rig_run(&f);
+	ck_assert_str_eq(text_of(&f), "/a ~3: f ~3");
+	report_rig_release(&f);
+}
+END_TEST
 
 static const struct {
 	const char *paths[2], *want;
@@ -831,6 +915,9 @@ Suite *check_calls_suite(void)
 	tcase_add_loop_test(tc, functions_that_were_not_counted_all_the_time_are_told, 0, ARRAY_LEN(told));
 	tcase_add_loop_test(tc, uncounted_functions_of_root_are_told_where_rows_are_marked, 0, ARRAY_LEN(roots));
 	tcase_add_test(tc, newcomers_requests_before_their_probes_are_marked);
+	tcase_add_loop_test(tc, newcomers_time_outside_before_their_probes_is_marked, 0, ARRAY_LEN(newcomers));
+	tcase_add_test(tc, newcomers_requests_before_any_function_is_known_are_marked);
+	tcase_add_test(tc, requests_that_newcomers_answer_before_their_probes_are_marked);
 	tcase_add_test(tc, sampled_rows_stand_beside_timed_ones);
 	tcase_add_loop_test(tc, tables_without_timed_calls_have_their_samples, 0, ARRAY_LEN(beside));
 	tcase_add_loop_test(tc, doubts_are_told_of_where_rows_are_marked, 0, ARRAY_LEN(doubts));
