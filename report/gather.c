@@ -285,7 +285,7 @@ void gather_partial(struct gather *g, const struct session *session, uint32_t th
 {
 	uint32_t owner = owner_of_thread(g, session, thread), id;
 
-	if (request) {
+	if (request && (!is_by_owner(g) || g->has_selection)) {
 		open_weights(g, request)->is_partial = true;
 	} else if (!g->has_selection) {
 		id = merged(g, group_without_request(g, owner));
@@ -338,8 +338,12 @@ static void fold(struct gather *g, const struct request *r, uint32_t owner, cons
 	g->groups.at[id].weights.is_partial |= w->is_partial;
 	g->groups.at[id].weights.nr_doubtful += w->nr_doubtful;
 	g->groups.at[id].weights.inputs |= w->inputs;
-	vec_each(&w->list, s)
+	vec_each(&w->list, s) {
 		add_to_group(g, is_by_owner(g) ? s->group : id, *s, w->inputs);
+		/* Whose calls are missing is not known any more. */
+		if (is_by_owner(g))
+			g->groups.at[merged(g, s->group)].weights.is_partial |= w->is_partial;
+	}
 }
 
 /* Of equally slow ones the later is the faster: the first come stay. */

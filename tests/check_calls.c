@@ -556,6 +556,41 @@ START_TEST(requests_that_newcomers_answer_before_their_probes_are_marked)
 END_TEST
 
 static const struct {
+	enum group_by by;
+	const char *path, *want;
+} answered[] = {
+	{ BY_ENDPOINT, NULL, "/a ~3: f ~3" },
+	{ BY_THREAD, NULL, "server/11 1: f 1 | server/12 ~2: f ~2" },
+	/* a request's are known when it has ended, of all that worked on it */
+	{ BY_THREAD, "^/a", "server/11 ~1: f ~1 | server/12 ~2: f ~2" },
+};
+
+/* One thread reads it, another one answers: calls of that one are missing. */
+START_TEST(missing_calls_are_the_threads_that_made_them)
+{
+	static const char answer[] = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+	struct call_row row = { .node = 1, .ncalls = 1 };
+	struct report_rig f;
+
+	setup(&f);
+	builder_marker(&f.b, 0, MARKER_IS_SOCKETS, "");
+	build(&f, "F1:f N1<0:1");
+	add_transfer(&f.b, 9, 12, SOCKET_WAIT, 0, "");
+	add_transfer(&f.b, 10, 11, SOCKET_IN, 5, "GET /a HTTP/1.1\r\n\r\n");
+	builder_calls(&f.b, 11, 10, 11, 0, &row, 1);
+	row.ncalls = 2;
+	builder_calls(&f.b, 12, 10, 12, CALL_IS_PARTIAL, &row, 1);
+	add_transfer(&f.b, 13, 12, SOCKET_OUT, 5, answer);
+	f.options.by = answered[_i].by;
+	if (answered[_i].path)
+		vec_push(&f.selection_options.path, answered[_i].path);
+	report_rig_run(&f);
+	ck_assert_str_eq(text_of(&f), answered[_i].want);
+	report_rig_release(&f);
+}
+END_TEST
+
+static const struct {
 	const char *paths[2], *want;
 	enum group_by by;
 	const char *path;	/* asked for */
@@ -918,6 +953,7 @@ Suite *check_calls_suite(void)
 	tcase_add_loop_test(tc, newcomers_time_outside_before_their_probes_is_marked, 0, ARRAY_LEN(newcomers));
 	tcase_add_test(tc, newcomers_requests_before_any_function_is_known_are_marked);
 	tcase_add_test(tc, requests_that_newcomers_answer_before_their_probes_are_marked);
+	tcase_add_loop_test(tc, missing_calls_are_the_threads_that_made_them, 0, ARRAY_LEN(answered));
 	tcase_add_test(tc, sampled_rows_stand_beside_timed_ones);
 	tcase_add_loop_test(tc, tables_without_timed_calls_have_their_samples, 0, ARRAY_LEN(beside));
 	tcase_add_loop_test(tc, doubts_are_told_of_where_rows_are_marked, 0, ARRAY_LEN(doubts));
