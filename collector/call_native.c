@@ -27,6 +27,17 @@ static void note_function(struct call_native *n, size_t index, uint32_t more_fla
 	writer_note_function(n->writer, &note);
 }
 
+static void tell_walker(struct stack_walker *w, const struct call_file *file, const struct call_function *f)
+{
+	const struct call_placement *p = &f->placement;
+
+	stack_walker_probed_file(w, file->dev, file->inode, f->off + p->off, p->sp_add);
+	if (p->kind != CALL_PLACE_STEPPED)
+		return;
+	stack_walker_stepped(w, 0, p->sp_add);
+	stack_walker_stepped(w, p->end - p->off, p->sp_after);
+}
+
 /* By a function's code it is told which one calls. */
 static void introduce(struct call_native *n, size_t index, uint32_t more_flags)
 {
@@ -40,7 +51,7 @@ static void introduce(struct call_native *n, size_t index, uint32_t more_flags)
 	note_function(n, index, more_flags);
 	call_core_set_extent(n->core, (uint32_t)index + 1, &extent);
 	if (n->walker)
-		stack_walker_probed_file(n->walker, file->dev, file->inode, f->off + f->placement.off, f->placement.sp_add);
+		tell_walker(n->walker, file, f);
 }
 
 /* The functions of one file that are counted; ids: their indexes. */

@@ -286,7 +286,9 @@ static bool find_fit(const ZydisDecoder *decoder, const uint8_t *code, size_t le
 		if (is_fit(&i)) {
 			p->off = (uint32_t)at;
 			p->end = (uint32_t)at + i.in.length;
-			p->sp_add = sp_add;
+			p->sp_add = p->sp_after = sp_add;
+			if (ends_block(&i) || !follow_sp(&i, &p->sp_after))
+				p->sp_after = CALL_PLACE_NO_SP;
 			describe(&i, p);
 			return true;
 		}

@@ -40,11 +40,14 @@ enum call_place_kind {
 /* Longer entry blocks are looked at no further: at their end a probe would come late. */
 enum { CALL_PLACE_BYTES_MAX = 256 };
 
+#define CALL_PLACE_NO_SP UINT32_MAX
+
 struct call_placement {
 	enum call_place_kind kind;
 	uint32_t off;		/* from the function's first byte */
 	uint32_t end;		/* of the instruction there */
 	uint32_t sp_add;	/* bytes that the stack pointer is below its value at the entry there */
+	uint32_t sp_after;	/* the same behind the instruction; CALL_PLACE_NO_SP: that is not known */
 	const char *why;	/* of CALL_PLACE_NONE and _STEPPED; static */
 	char text[64];		/* the instruction; "" where there is none */
 };

@@ -9,6 +9,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "collector/call_place.h"
 #include "collector/mapped_file.h"
 #include "collector/probed_places.h"
 #include "collector/root.h"
@@ -44,9 +45,14 @@ struct thread {
 	VEC(struct hidden) hidden;
 };
 
+/* See stack_walker_stepped(). */
+struct stepped {
+	uint32_t copy_off, sp_add;
+};
+
 enum {
 	NO_PLACE = UINT32_MAX,
-	TRAMPOLINE_BYTES = 128,		/* arch/x86/include/asm/uprobes.h, UPROBE_XOL_SLOT_BYTES */
+	COPY_BYTES = 128,		/* arch/x86/include/asm/uprobes.h, UPROBE_XOL_SLOT_BYTES */
 	MAX_PAGES = 64 * 1024 / 4096 + 1,	/* that a copy meets; sample_stack_user is less than 64 KiB */
 };
 
@@ -64,6 +70,8 @@ struct stack_walker {
 	VEC(struct thread) threads;
 	VEC(uint32_t) free_threads;
 	struct probed_places places;
+	VEC(struct stepped) stepped;
+	uint64_t copy_pc;		/* where the thread is in a copy, called by the first of frames; 0: in none */
 	struct unwind_frames frames;
 };
 
@@ -99,6 +107,7 @@ void stack_walker_free(struct stack_walker *w)
 	vec_release(&w->threads);
 	vec_release(&w->free_threads);
 	probed_places_release(&w->places);
+	vec_release(&w->stepped);
 	u64map_release(&w->thread_of_tid);
 	vec_release(&w->modules);
 	vec_release(&w->processes);
@@ -263,6 +272,14 @@ void stack_walker_probed(struct stack_walker *w, uint32_t pid, uint64_t addr, ui
 void stack_walker_probed_file(struct stack_walker *w, uint64_t dev, uint64_t inode, uint64_t off, uint32_t sp_add)
 {
 	probed_places_add(&w->places, &(struct probed_place){ dev, inode, off, sp_add });
+}
+
+void stack_walker_stepped(struct stack_walker *w, uint32_t copy_off, uint32_t sp_add)
+{
+	vec_each(&w->stepped, s)
+		if (s->copy_off == copy_off && s->sp_add == sp_add)
+			return;
+	vec_push(&w->stepped, (struct stepped){ copy_off, sp_add });
 }
 
 /* NULL: there is none at the address, which lies in the mapping. */
@@ -458,15 +475,16 @@ static const struct hidden *innermost(const struct place *place, uint64_t sp)
  * instructions, a function's first among them: the return address is on top of the stack. In the program's eyes
  * both stand behind the call.
  */
-static void return_from_page(const struct place *place, const struct mapping *page, struct regs *regs)
+static bool return_from_page(const struct place *place, const struct mapping *page, struct regs *regs)
 {
 	uint64_t *sp = &regs->value[place->walker->arch->sp];
 	const struct hidden *h = innermost(place, *sp);
 
-	if (!h || (regs->pc - page->start < TRAMPOLINE_BYTES ? h->slot > *sp + 16 : h->slot != *sp))
-		return;
+	if (!h || (regs->pc - page->start < COPY_BYTES ? h->slot > *sp + 16 : h->slot != *sp))
+		return false;
 	regs->pc = h->addr;
 	*sp = h->slot + 8;
+	return true;
 }
 
 static bool is_code_at(const struct place *place, uint64_t slot)
@@ -480,6 +498,54 @@ static bool is_code_at(const struct place *place, uint64_t slot)
 static bool is_return_slot(const struct place *place, uint64_t slot)
 {
 	return is_code_at(place, slot) && (may_be_entry(place->walker->arch, slot) || !is_code_at(place, slot + 8));
+}
+
+/*
+ * Where the return address is while the kernel runs a copy. It does not tell whose: where it may be in several places,
+ * the stack pointer of a function's begin decides. 0: that is not known.
+ */
+static uint64_t find_return_slot(const struct place *place, uint64_t copy_off, uint64_t sp)
+{
+	const struct stack_walker *w = place->walker;
+	size_t nr_places = 0, nr_found = 0;
+	uint64_t found = 0;
+
+	vec_each(&w->stepped, s)
+		nr_places += s->copy_off == copy_off;
+	vec_each(&w->stepped, s) {
+		if (s->copy_off != copy_off || s->sp_add == CALL_PLACE_NO_SP || !is_code_at(place, sp + s->sp_add) ||
+		    (nr_places > 1 && !may_be_entry(w->arch, sp + s->sp_add)))
+			continue;
+		found = sp + s->sp_add;
+		nr_found++;
+	}
+	return nr_found == 1 ? found : 0;
+}
+
+/* Also where the kernel's stands in its place. */
+static bool read_return(struct place *place, uint64_t slot, uint64_t *ret_addr)
+{
+	return stack_read(place->stack, slot, ret_addr) == UNWIND_STOP_ROOT &&
+	       (find_mapping(place->walker, place->process, *ret_addr) || find_hidden(place, slot, ret_addr));
+}
+
+/*
+ * In a copy of a counted function's instruction. Which one's is not known, but who called it is, where the return address is.
+ * Elsewhere the frame pointer would be of no use: it may be the caller's still.
+ */
+static void leave_copy(struct place *place, const struct mapping *page, struct regs *regs)
+{
+	const struct unwind_arch *arch = place->walker->arch;
+	uint64_t off = regs->pc - page->start, *sp = &regs->value[arch->sp];
+	uint64_t slot = off < COPY_BYTES ? 0 : find_return_slot(place, off % COPY_BYTES, *sp), addr;
+
+	if (!slot || !read_return(place, slot, &addr)) {
+		regs->known &= ~(1ULL << arch->fp);
+		return;
+	}
+	place->walker->copy_pc = regs->pc;
+	regs->pc = addr;
+	*sp = slot + 8;
 }
 
 /* It was behind the breakpoint, with nothing done; or a push was done, and the thread not yet behind it. */
@@ -505,7 +571,7 @@ static bool leave_place(const struct place *place, const struct mapping *m, stru
  * thread one byte behind it until the kernel has seen whose it is; and a push that the kernel does itself moves
  * the stack pointer before it is over.
  */
-static void leave_probe(const struct place *place, struct regs *regs)
+static void leave_probe(struct place *place, struct regs *regs)
 {
 	const struct mapping *m = space_find(&place->process->space, regs->pc);
 	const struct unwind_arch *arch = place->walker->arch;
@@ -513,7 +579,8 @@ static void leave_probe(const struct place *place, struct regs *regs)
 	const struct hidden *h;
 
 	if (m && place->walker->modules.at[m->module].is_kernels) {
-		return_from_page(place, m, regs);
+		if (!return_from_page(place, m, regs))
+			leave_copy(place, m, regs);
 	} else if (m && leave_place(place, m, regs)) {
 		return;
 	} else if (may_be_entry(arch, *sp)) {
@@ -553,6 +620,7 @@ static void walk(struct stack_walker *w, const struct record *r)
 	struct regs regs;
 
 	w->frames.at.nr = 0;
+	w->copy_pc = 0;
 	/* A thread of the kernel's, or one that is about to end, has no user's side. */
 	if (r->sample.user_regs_abi == PERF_SAMPLE_REGS_ABI_NONE)
 		return;
@@ -590,6 +658,8 @@ size_t stack_walker_sample(struct stack_walker *w, const struct record *r, void 
 		*next++ = callchain_at(&r->sample.chain, i);
 	if (w->frames.at.nr)
 		*next++ = PERF_CONTEXT_USER;
+	if (w->copy_pc)
+		*next++ = w->copy_pc;
 	vec_each(&w->frames.at, f)
 		*next++ = written_addr(f, f == w->frames.at.at);
 	*chain = (uint64_t)(next - chain - 1);

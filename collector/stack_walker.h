@@ -45,6 +45,11 @@ void stack_walker_called(struct stack_walker *w, uint32_t pid, uint32_t tid, uin
 void stack_walker_probed(struct stack_walker *w, uint32_t pid, uint64_t addr, uint64_t sp);
 /* The file has a probe there, in some processes: the return address is sp_add bytes above the stack pointer. */
 void stack_walker_probed_file(struct stack_walker *w, uint64_t dev, uint64_t inode, uint64_t off, uint32_t sp_add);
+/*
+ * The kernel runs an instruction with such a probe out of line: when a thread stands that many bytes into the copy, before
+ * the instruction or behind it, the return address is sp_add bytes above the stack pointer; CALL_PLACE_NO_SP: somewhere.
+ */
+void stack_walker_stepped(struct stack_walker *w, uint32_t copy_off, uint32_t sp_add);
 /* The process is gone, and so are its samples. */
 void stack_walker_forget(struct stack_walker *w, uint32_t pid);
 

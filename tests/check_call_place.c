@@ -155,6 +155,30 @@ START_TEST(probes_go_where_each_call_comes_by_once)
 }
 END_TEST
 
+static const struct {
+	uint8_t code[8];
+	size_t len;
+	uint32_t sp_after;
+} moves[] = {
+	{ { 0x8d, 0x47, 1, 0xc3 }, 4, 0 },	/* lea; ret */
+	{ { 0x48, 0x83, 0xec, 24, 0x8d, 0x47, 1, 0xc3 }, 8, 24 },	/* sub $24,%rsp; lea; ret */
+	{ { 0x6a, 5, 0x8d, 0x47, 1, 0xc3 }, 6, 8 },	/* pushq $5; lea; ret */
+	{ { 0x55, 0xc3 }, 2, 8 },	/* push %rbp; ret */
+	{ { 0x48, 0x83, 0xe4, 0xf0, 0xc3 }, 5, CALL_PLACE_NO_SP },	/* and $-16,%rsp; ret */
+	{ { 0xff, 0xe0 }, 2, CALL_PLACE_NO_SP },	/* jmp *%rax */
+};
+
+START_TEST(what_a_probed_instruction_takes_from_the_stack_is_known)
+{
+	struct call_placement p;
+
+	call_place_find(moves[_i].code, moves[_i].len, NULL, &p);
+	ck_assert_uint_eq(p.off, 0);
+	ck_assert_uint_eq(p.sp_add, 0);
+	ck_assert_uint_eq(p.sp_after, moves[_i].sp_after);
+}
+END_TEST
+
 /* As Go 1.19 compiles them; then with what is not so. */
 static const struct {
 	const char *what;
@@ -271,6 +295,7 @@ Suite *check_call_place_suite(void)
 
 	tcase_add_loop_test(tc, probes_go_where_each_call_comes_by_once, 0,
 			    sizeof(cases) / sizeof(cases[0]));
+	tcase_add_loop_test(tc, what_a_probed_instruction_takes_from_the_stack_is_known, 0, ARRAY_LEN(moves));
 	tcase_add_test(tc, a_repeated_instruction_is_no_begin);
 	tcase_add_test(tc, the_midst_of_an_instruction_is_none);
 	tcase_add_loop_test(tc, a_nop_is_told_from_others, 0, ARRAY_LEN(nops));

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "collector/call_place.h"
 #include "collector/stack_walker.h"
 #include "collector/target.h"
 #include "recording/perf_format.h"
@@ -401,6 +402,67 @@ START_TEST(breakpoint_is_where_it_stands)
 }
 END_TEST
 
+enum { CALLER = CODE + 0x100, OTHER = CODE + 0x300, DATA = 7 };
+
+/* Where a copy may leave the thread, and how far from there the return address is: at one place, at several, somewhere. */
+static const struct { uint32_t copy_off, sp_add; } steps[] = {
+	{ 0, 0 }, { 3, 0 }, { 4, 0 }, { 4, 24 }, { 5, 0 }, { 5, 16 }, { 6, 0 }, { 6, CALL_PLACE_NO_SP },
+};
+
+static const struct in_copy {
+	uint64_t off;		/* in the page */
+	uint64_t sp;
+	uint64_t words[4];
+	uint64_t caller;	/* 0: not known */
+} in_copies[] = {
+	{ 0x80, SLOT, { CALLER }, CALLER },
+	{ 0x83, SLOT, { CALLER }, CALLER },
+	{ 0x103, SLOT, { CALLER }, CALLER },
+	/* called by what calls no function of others, with or without a frame */
+	{ 0x83, SLOT - 8, { CALLER }, CALLER },
+	{ 0x83, SLOT - 8, { CALLER, OTHER }, CALLER },
+	{ 0x83, SLOT, { DATA, CALLER }, 0 },
+	{ 0x84, SLOT, { CALLER, DATA, DATA, OTHER }, CALLER },
+	/* sub $24,%rsp is done; a call before left what is below */
+	{ 0x84, SLOT - 8, { OTHER, DATA, DATA, CALLER }, CALLER },
+	{ 0x84, SLOT - 8, { CALLER }, 0 },
+	{ 0x85, SLOT, { CALLER, DATA, OTHER }, 0 },
+	{ 0x86, SLOT, { CALLER }, CALLER },
+	{ 0x86, SLOT - 8, { CALLER }, 0 },
+	/* nobody's that is known; what return probes return to, of a call that is not known */
+	{ 0x87, SLOT, { CALLER }, 0 },
+	{ 0x3, SLOT, { CALLER }, 0 },
+	/* behind a return probe */
+	{ 0x83, SLOT, { PAGE }, 0 },
+	{ 0x84, SLOT - 24, { DATA, DATA, DATA, PAGE }, CALLER },
+};
+
+/* The frame pointer is the caller's, as a function's first instruction finds it. */
+START_TEST(copied_instruction_has_its_functions_caller)
+{
+	const struct in_copy *c = &in_copies[_i];
+	uint64_t *words;
+	struct world w;
+	size_t i;
+
+	set_up_probed(&w, true);
+	for (i = 0; i < 2 * ARRAY_LEN(steps); i++)
+		stack_walker_stepped(w.walker, steps[i / 2].copy_off, steps[i / 2].sp_add);
+	if (_i == ARRAY_LEN(in_copies) - 1)
+		stack_walker_called(w.walker, PID, PID, c->sp + 24, CALLER);
+	words = w.sample.words;
+	memset(words, 0, sizeof(w.sample.words));
+	memcpy(words, c->words, sizeof(c->words));
+	words[7] = CODE + 0x200;
+	set_reg(&w, UNWIND_PC, PAGE + c->off);
+	set_reg(&w, w.arch->sp, c->sp);
+	set_reg(&w, w.arch->fp, c->sp + 6 * 8);
+	expect(&w, (const uint64_t[]){ PAGE + c->off, c->caller, CODE + 0x200 }, c->caller ? 3 : 1);
+	ck_assert_uint_eq(stack_walker_tally(w.walker)->nr_stops[UNWIND_STOP_ROOT], !!c->caller);
+	stack_walker_free(w.walker);
+}
+END_TEST
+
 /* By its unwind info the return address is on top of the stack in all of its first 64 bytes. */
 static const char *leaf_file(void)
 {
@@ -414,8 +476,6 @@ static const char *leaf_file(void)
 	cfi_image_release(&i);
 	return path;
 }
-
-enum { CALLER = CODE + 0x100, DATA = 7 };
 
 /* Where a probe of that sp_add is at IP: the stack pointer from the return address's place, and what is there. */
 static const struct at_place {
@@ -489,6 +549,7 @@ static TCase *probes_tcase(void)
 	tcase_add_loop_test(tc, calls_end_with_their_thread, 0, 3);
 	tcase_add_test(tc, child_goes_on_in_its_parents_calls);
 	tcase_add_loop_test(tc, thread_in_the_kernels_page_is_behind_the_call, 0, ARRAY_LEN(in_page));
+	tcase_add_loop_test(tc, copied_instruction_has_its_functions_caller, 0, ARRAY_LEN(in_copies));
 	tcase_add_test(tc, breakpoint_is_where_it_stands);
 	tcase_add_loop_test(tc, probe_that_sends_no_marks_is_known_by_its_file, 0, ARRAY_LEN(at_places));
 	return tc;

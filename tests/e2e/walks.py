@@ -87,3 +87,16 @@ walks.called_by("fib", "fib", "short_calls")
 walks.called_by("short_calls", "main")
 walks.mostly("whole", walks.ended["root"], walks.samples)
 step("counted calls: %d of %d are whole" % (walks.ended["root"], walks.samples))
+
+counted = ("--marker", "none", "--calls", "straight", "--max-overhead", "100")
+for program in target, framed:
+    done = wperf("record", "-v", "-o", path("where.data"), *counted, "--", program, "stepped-calls", "10")
+    has("a probe on what is run out of line", done.stderr, "stepped: ")
+    walks = Walks("stepped-calls", *counted, program=program)
+    walks.called_by("straight", "middle")
+    walks.called_by("middle", "stepped_calls")
+    copies = [f for f in walks.functions if f["module"] == "[uprobes]"]
+    equal("callers of copies", {c["function"] for f in copies for c in f["callers"]}, {"middle"})
+    walks.mostly("below middle()", walks.cum("middle"), walks.samples)
+    walks.mostly("whole", walks.ended["root"], walks.samples)
+    step("counted calls, run out of line: %d of %d are whole" % (walks.ended["root"], walks.samples))

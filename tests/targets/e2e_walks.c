@@ -169,6 +169,28 @@ __attribute__((noinline)) static void short_calls(void)
 	sink++;
 }
 
+/* A loop begins at its first instruction but one, which the kernel runs out of line. */
+__attribute__((noinline)) long straight(long n)
+{
+	long i, sum = n;
+
+	for (i = 0; i < 4; i++)
+		sink = sum += i;
+	return sum;
+}
+
+__attribute__((noinline)) static long middle(long n)
+{
+	return straight(n) + straight(n + 1);
+}
+
+__attribute__((noinline)) static void stepped_calls(void)
+{
+	while (clock() < end)
+		sink += middle(15) + middle(16);
+	sink++;
+}
+
 int main(int argc, char **argv)
 {
 	const char *what = argc == 3 ? argv[1] : "";
@@ -186,6 +208,8 @@ int main(int argc, char **argv)
 		calls();
 	else if (!strcmp(what, "short-calls"))
 		short_calls();
+	else if (!strcmp(what, "stepped-calls"))
+		stepped_calls();
 	else
 		return 2;
 	return 0;
