@@ -494,10 +494,18 @@ static bool is_code_at(const struct place *place, uint64_t slot)
 	return stack_read(place->stack, slot, &word) == UNWIND_STOP_ROOT && space_find(&place->process->space, word);
 }
 
-/* Is the return address there? Where it might be in the next word, too, the stack pointer of a function's begin decides. */
-static bool is_return_slot(const struct place *place, uint64_t slot)
+/* As the word is that a push has put there; a return address is in no register. */
+static bool is_register_at(const struct place *place, const struct regs *regs, uint64_t slot)
 {
-	return is_code_at(place, slot) && (may_be_entry(place->walker->arch, slot) || !is_code_at(place, slot + 8));
+	uint64_t word;
+	uint8_t reg;
+
+	if (stack_read(place->stack, slot, &word) != UNWIND_STOP_ROOT)
+		return false;
+	for (reg = 0; reg < place->walker->arch->nr_regs; reg++)
+		if (regs->known >> reg & 1 && regs->value[reg] == word)
+			return true;
+	return false;
 }
 
 /*
@@ -548,18 +556,26 @@ static void leave_copy(struct place *place, const struct mapping *page, struct r
 	*sp = slot + 8;
 }
 
+/* The place's push is done: the return address is a word further up. What was pushed may be code, too. */
+static bool has_pushed(const struct place *place, const struct probed_place *p, const struct regs *regs)
+{
+	uint64_t sp = regs->value[place->walker->arch->sp], slot = sp + p->sp_add;
+
+	return is_code_at(place, slot + 8) && (!is_code_at(place, slot) || is_register_at(place, regs, sp));
+}
+
 /* It was behind the breakpoint, with nothing done; or a push was done, and the thread not yet behind it. */
 static bool leave_place(const struct place *place, const struct mapping *m, struct regs *regs)
 {
 	uint64_t *sp = &regs->value[place->walker->arch->sp];
 	const struct probed_place *p = regs->pc > m->start ? find_place(place->walker, m, regs->pc - 1) : NULL;
 
-	if (p && is_return_slot(place, *sp + p->sp_add)) {
+	if (p && is_code_at(place, *sp + p->sp_add) && !has_pushed(place, p, regs)) {
 		regs->pc--;
 		return true;
 	}
 	p = find_place(place->walker, m, regs->pc);
-	if (p && !is_code_at(place, *sp + p->sp_add) && is_return_slot(place, *sp + p->sp_add + 8)) {
+	if (p && has_pushed(place, p, regs)) {
 		*sp += 8;
 		return true;
 	}

@@ -402,7 +402,7 @@ START_TEST(breakpoint_is_where_it_stands)
 }
 END_TEST
 
-enum { CALLER = CODE + 0x100, OTHER = CODE + 0x300, DATA = 7 };
+enum { CALLER = CODE + 0x100, OTHER = CODE + 0x300, DATA = 7, RBX = 3 };
 
 /* Where a copy may leave the thread, and how far from there the return address is: at one place, at several, somewhere. */
 static const struct { uint32_t copy_off, sp_add; } steps[] = {
@@ -484,24 +484,30 @@ static const struct at_place {
 	int sp;
 	uint64_t words[3];
 	uint64_t want[2];	/* 0: no caller */
+	uint64_t rbx;
 } at_places[] = {
 	/* behind the breakpoint, with nothing done */
-	{ IP + 1, 0, 0, { CALLER, DATA }, { IP, CALLER } },
-	{ IP + 1, 0, 0, { CALLER, CALLER }, { IP, CALLER } },
+	{ IP + 1, 0, 0, { CALLER, DATA }, { IP, CALLER }, 0 },
+	{ IP + 1, 0, 0, { CALLER, CALLER }, { IP, CALLER }, 0 },
 	/* as what calls no function of others may be called */
-	{ IP + 1, 0, -8, { CALLER, DATA }, { IP, CALLER } },
+	{ IP + 1, 0, -8, { CALLER, DATA }, { IP, CALLER }, 0 },
+	{ IP + 1, 0, -8, { CALLER, OTHER }, { IP, CALLER }, 0 },
 	/* the push is over, whatever was pushed */
-	{ IP + 1, 0, -8, { DATA, CALLER }, { IP + 1, 0 } },
-	{ IP + 1, 0, -8, { CALLER, CALLER }, { IP + 1, CALLER } },
+	{ IP + 1, 0, -8, { DATA, CALLER }, { IP + 1, 0 }, DATA },
+	{ IP + 1, 0, -8, { OTHER, CALLER }, { IP + 1, OTHER }, OTHER },
 	/* it stands behind another push */
-	{ IP + 1, 8, -8, { DATA, CALLER }, { IP, 0 } },
-	{ IP + 1, 8, -16, { DATA, DATA, CALLER }, { IP + 1, 0 } },
+	{ IP + 1, 8, -8, { DATA, CALLER }, { IP, 0 }, 0 },
+	{ IP + 1, 8, -16, { DATA, DATA, CALLER }, { IP + 1, 0 }, 0 },
 	/* the push is done, and the thread not yet behind it */
-	{ IP, 0, -8, { DATA, CALLER }, { IP, CALLER } },
-	{ IP, 0, 0, { CALLER, DATA }, { IP, CALLER } },
-	{ IP, 0, 0, { DATA, DATA }, { IP, 0 } },
+	{ IP, 0, -8, { DATA, CALLER }, { IP, CALLER }, DATA },
+	{ IP, 0, -8, { OTHER, CALLER }, { IP, CALLER }, OTHER },
+	{ IP, 0, 0, { DATA, CALLER, OTHER }, { IP, CALLER }, DATA },
+	{ IP, 0, 0, { OTHER, CALLER }, { IP, CALLER }, OTHER },
+	{ IP, 0, 0, { CALLER, DATA }, { IP, CALLER }, 0 },
+	{ IP, 0, 0, { CALLER, OTHER }, { IP, CALLER }, OTHER },
+	{ IP, 0, 0, { DATA, DATA }, { IP, 0 }, 0 },
 	/* elsewhere */
-	{ IP + 2, 0, 0, { CALLER, DATA }, { IP + 2, CALLER } },
+	{ IP + 2, 0, 0, { CALLER, DATA }, { IP + 2, CALLER }, 0 },
 };
 
 static void set_at(struct world *w, const struct at_place *c)
@@ -511,6 +517,7 @@ static void set_at(struct world *w, const struct at_place *c)
 	memcpy(w->sample.words, c->words, sizeof(c->words));
 	set_reg(w, UNWIND_PC, c->pc);
 	set_reg(w, w->arch->fp, 0);
+	set_reg(w, RBX, c->rbx);
 	set_reg(w, w->arch->sp, (uint64_t)((int64_t)SLOT + c->sp));
 }
 
