@@ -53,6 +53,7 @@ struct stepped {
 enum {
 	NO_PLACE = UINT32_MAX,
 	COPY_BYTES = 128,		/* arch/x86/include/asm/uprobes.h, UPROBE_XOL_SLOT_BYTES */
+	CALL_BYTES = 5,			/* of one that the kernel does itself */
 	MAX_PAGES = 64 * 1024 / 4096 + 1,	/* that a copy meets; sample_stack_user is less than 64 KiB */
 };
 
@@ -564,7 +565,16 @@ static bool has_pushed(const struct place *place, const struct probed_place *p, 
 	return is_code_at(place, slot + 8) && (!is_code_at(place, slot) || is_register_at(place, regs, sp));
 }
 
-/* It was behind the breakpoint, with nothing done; or a push was done, and the thread not yet behind it. */
+/* A call there has put up where it returns to, and that is where the kernel has the thread until it jumps. */
+static bool has_called(const struct place *place, const struct mapping *m, const struct regs *regs)
+{
+	uint64_t word;
+
+	return stack_read(place->stack, regs->value[place->walker->arch->sp], &word) == UNWIND_STOP_ROOT && word == regs->pc &&
+	       word - m->start >= CALL_BYTES && find_place(place->walker, m, word - CALL_BYTES);
+}
+
+/* It was behind the breakpoint, with nothing done; or a push or a call was done, and the thread not yet behind it. */
 static bool leave_place(const struct place *place, const struct mapping *m, struct regs *regs)
 {
 	uint64_t *sp = &regs->value[place->walker->arch->sp];
@@ -576,6 +586,11 @@ static bool leave_place(const struct place *place, const struct mapping *m, stru
 	}
 	p = find_place(place->walker, m, regs->pc);
 	if (p && has_pushed(place, p, regs)) {
+		*sp += 8;
+		return true;
+	}
+	if (has_called(place, m, regs)) {
+		regs->pc -= CALL_BYTES;
 		*sp += 8;
 		return true;
 	}

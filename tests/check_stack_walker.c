@@ -506,6 +506,11 @@ static const struct at_place {
 	{ IP, 0, 0, { CALLER, DATA }, { IP, CALLER }, 0 },
 	{ IP, 0, 0, { CALLER, OTHER }, { IP, CALLER }, OTHER },
 	{ IP, 0, 0, { DATA, DATA }, { IP, 0 }, 0 },
+	/* a call is done, and the thread not yet where it leads */
+	{ IP + 5, 0, -8, { IP + 5, CALLER }, { IP, CALLER }, 0 },
+	{ IP + 5, 8, -16, { IP + 5, DATA, CALLER }, { IP, 0 }, 0 },
+	{ IP + 5, 0, 0, { CALLER, DATA }, { IP + 5, CALLER }, 0 },
+	{ IP + 6, 0, -8, { IP + 6, DATA }, { IP + 6, IP + 6 }, 0 },
 	/* elsewhere */
 	{ IP + 2, 0, 0, { CALLER, DATA }, { IP + 2, CALLER }, 0 },
 };
