@@ -15,6 +15,14 @@ void probed_places_add(struct probed_places *places, const struct probed_place *
 	vec_push(&places->all, *p);
 }
 
+void probed_places_add_step(struct probed_places *places, const struct probed_step *s)
+{
+	vec_each(&places->steps, known)
+		if (known->copy_off == s->copy_off && known->sp_add == s->sp_add)
+			return;
+	vec_push(&places->steps, *s);
+}
+
 const struct probed_place *probed_places_find(const struct probed_places *places, const struct writer_mmap *file, uint64_t off)
 {
 	hashidx_each(&places->index, hash_of(file->inode, off), id) {
@@ -29,5 +37,6 @@ const struct probed_place *probed_places_find(const struct probed_places *places
 void probed_places_release(struct probed_places *places)
 {
 	vec_release(&places->all);
+	vec_release(&places->steps);
 	hashidx_release(&places->index);
 }

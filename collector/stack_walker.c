@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "collector/call_place.h"
+#include "collector/hidden_returns.h"
 #include "collector/mapped_file.h"
 #include "collector/probed_places.h"
 #include "collector/root.h"
@@ -35,21 +36,6 @@ struct process {
 	VEC(uint64_t) probes;	/* addresses of functions that have one on their first byte */
 };
 
-/* A return address that is hidden behind a return probe. */
-struct hidden {
-	uint64_t slot, addr;
-};
-
-/* Those of one thread, the innermost last: their slots descend. */
-struct thread {
-	VEC(struct hidden) hidden;
-};
-
-/* See stack_walker_stepped(). */
-struct stepped {
-	uint32_t copy_off, sp_add;
-};
-
 enum {
 	NO_PLACE = UINT32_MAX,
 	COPY_BYTES = 128,		/* arch/x86/include/asm/uprobes.h, UPROBE_XOL_SLOT_BYTES */
@@ -67,11 +53,8 @@ struct stack_walker {
 	VEC(struct process) processes;
 	VEC(uint32_t) free_processes;	/* places of forgotten ones */
 	uint64_t last_stamp;
-	struct u64map thread_of_tid;
-	VEC(struct thread) threads;
-	VEC(uint32_t) free_threads;
+	struct hidden_returns hidden;
 	struct probed_places places;
-	VEC(struct stepped) stepped;
 	uint64_t copy_pc;		/* where the thread is in a copy, called by the first of frames; 0: in none */
 	struct unwind_frames frames;
 };
@@ -103,13 +86,8 @@ void stack_walker_free(struct stack_walker *w)
 		space_release(&p->space);
 		vec_release(&p->probes);
 	}
-	vec_each(&w->threads, t)
-		vec_release(&t->hidden);
-	vec_release(&w->threads);
-	vec_release(&w->free_threads);
+	hidden_returns_release(&w->hidden);
 	probed_places_release(&w->places);
-	vec_release(&w->stepped);
-	u64map_release(&w->thread_of_tid);
 	vec_release(&w->modules);
 	vec_release(&w->processes);
 	vec_release(&w->free_processes);
@@ -192,42 +170,6 @@ static bool is_probed(const struct process *p, uint64_t addr)
 	return false;
 }
 
-static struct thread *find_thread(struct stack_walker *w, uint32_t tid)
-{
-	const uint32_t *index = u64map_get(&w->thread_of_tid, tid);
-
-	return index && *index != NO_PLACE ? &w->threads.at[*index] : NULL;
-}
-
-/* Made where it is not known. It moves with the next one that is made. */
-static struct thread *thread_of(struct stack_walker *w, uint32_t tid)
-{
-	struct thread *known = find_thread(w, tid);
-	uint32_t index;
-
-	if (known)
-		return known;
-	if (w->free_threads.nr) {
-		index = w->free_threads.at[--w->free_threads.nr];
-	} else {
-		index = (uint32_t)w->threads.nr;
-		vec_push(&w->threads, (struct thread){ 0 });
-	}
-	w->threads.at[index].hidden.nr = 0;
-	u64map_set(&w->thread_of_tid, tid, index);
-	return &w->threads.at[index];
-}
-
-static void forget_thread(struct stack_walker *w, uint32_t tid)
-{
-	struct thread *t = find_thread(w, tid);
-
-	if (!t)
-		return;
-	vec_push(&w->free_threads, (uint32_t)(t - w->threads.at));
-	u64map_set(&w->thread_of_tid, tid, NO_PLACE);
-}
-
 /* The mapping at addr, if it is the program's. */
 static const struct mapping *find_mapping(const struct stack_walker *w, const struct process *p, uint64_t addr)
 {
@@ -243,17 +185,12 @@ static const struct mapping *find_mapping(const struct stack_walker *w, const st
 void stack_walker_called(struct stack_walker *w, uint32_t pid, uint32_t tid, uint64_t slot,
 			 uint64_t return_addr)
 {
-	struct thread *t = thread_of(w, tid);
 	const struct process *p = find_process(w, pid);
 
-	while (t->hidden.nr && vec_last(&t->hidden)->slot < slot)
-		t->hidden.nr--;
-	if (t->hidden.nr && vec_last(&t->hidden)->slot == slot) {
-		if (p && !find_mapping(w, p, return_addr))
-			return;
-		t->hidden.nr--;
-	}
-	vec_push(&t->hidden, (struct hidden){ slot, return_addr });
+	hidden_returns_leave_below(&w->hidden, tid, slot);
+	if (p && hidden_returns_at(&w->hidden, tid, slot) && !find_mapping(w, p, return_addr))
+		return;
+	hidden_returns_add(&w->hidden, tid, slot, return_addr);
 }
 
 /* System V ABI AMD64, section 3.2.2: where a function begins, 8 and the stack pointer are a multiple of 16. */
@@ -277,10 +214,7 @@ void stack_walker_probed_file(struct stack_walker *w, uint64_t dev, uint64_t ino
 
 void stack_walker_stepped(struct stack_walker *w, uint32_t copy_off, uint32_t sp_add)
 {
-	vec_each(&w->stepped, s)
-		if (s->copy_off == copy_off && s->sp_add == sp_add)
-			return;
-	vec_push(&w->stepped, (struct stepped){ copy_off, sp_add });
+	probed_places_add_step(&w->places, &(struct probed_step){ copy_off, sp_add });
 }
 
 /* NULL: there is none at the address, which lies in the mapping. */
@@ -289,28 +223,16 @@ static const struct probed_place *find_place(const struct stack_walker *w, const
 	return probed_places_find(&w->places, &w->modules.at[m->module].mapping, addr - m->start + m->off);
 }
 
-/* A child goes on where its parent was, trampolines included. */
-static void copy_hidden(struct stack_walker *w, uint32_t from, uint32_t to)
-{
-	struct thread *parent = find_thread(w, from), *child;
-
-	if (!parent || !parent->hidden.nr)
-		return;
-	child = thread_of(w, to);
-	parent = find_thread(w, from);
-	vec_each(&parent->hidden, h)
-		vec_push(&child->hidden, *h);
-}
-
 static void take_fork(struct stack_walker *w, const struct record *r)
 {
 	struct process *child;
 
 	/* The number may have been another thread's, whose end was lost. */
-	forget_thread(w, r->tid);
+	hidden_returns_forget(&w->hidden, r->tid);
 	if (r->pid == r->task.ppid)
 		return;
-	copy_hidden(w, r->task.ptid, r->tid);
+	/* Trampolines included. */
+	hidden_returns_copy(&w->hidden, r->task.ptid, r->tid);
 	child = process_of(w, r->pid);
 	child->stamp = ++w->last_stamp;
 	/* The parent is looked up behind the child, whose making may have moved it. */
@@ -325,11 +247,11 @@ void stack_walker_record(struct stack_walker *w, const struct record *r)
 	if (r->type == PERF_RECORD_FORK) {
 		take_fork(w, r);
 	} else if (r->type == PERF_RECORD_EXIT) {
-		forget_thread(w, r->tid);
+		hidden_returns_forget(&w->hidden, r->tid);
 	} else if (r->type == PERF_RECORD_COMM && r->comm.is_exec) {
 		struct process *p = process_of(w, r->pid);
 
-		forget_thread(w, r->tid);
+		hidden_returns_forget(&w->hidden, r->tid);
 		space_clear(&p->space);
 		p->probes.nr = 0;
 		p->stamp = ++w->last_stamp;
@@ -447,27 +369,16 @@ static bool find_code(void *ctx, uint64_t addr, struct unwind_code *ret)
 static bool find_hidden(void *ctx, uint64_t slot, uint64_t *ret_addr)
 {
 	const struct place *place = ctx;
-	const struct thread *t = find_thread(place->walker, place->tid);
-	size_t i;
+	const struct hidden_return *h = hidden_returns_at(&place->walker->hidden, place->tid, slot);
 
-	for (i = t ? t->hidden.nr : 0; i > 0; i--)
-		if (t->hidden.at[i - 1].slot == slot) {
-			*ret_addr = t->hidden.at[i - 1].addr;
-			return true;
-		}
-	return false;
+	if (h)
+		*ret_addr = h->addr;
+	return h;
 }
 
-/* Of the calls with a return probe that have not returned, the innermost: at sp or above, or it took sp along. */
-static const struct hidden *innermost(const struct place *place, uint64_t sp)
+static const struct hidden_return *innermost(const struct place *place, uint64_t sp)
 {
-	const struct thread *t = find_thread(place->walker, place->tid);
-	size_t i;
-
-	for (i = t ? t->hidden.nr : 0; i > 0; i--)
-		if (t->hidden.at[i - 1].slot + 8 >= sp)
-			return &t->hidden.at[i - 1];
-	return NULL;
+	return hidden_returns_innermost(&place->walker->hidden, place->tid, sp);
 }
 
 /*
@@ -479,7 +390,7 @@ static const struct hidden *innermost(const struct place *place, uint64_t sp)
 static bool return_from_page(const struct place *place, const struct mapping *page, struct regs *regs)
 {
 	uint64_t *sp = &regs->value[place->walker->arch->sp];
-	const struct hidden *h = innermost(place, *sp);
+	const struct hidden_return *h = innermost(place, *sp);
 
 	if (!h || (regs->pc - page->start < COPY_BYTES ? h->slot > *sp + 16 : h->slot != *sp))
 		return false;
@@ -519,9 +430,9 @@ static uint64_t find_return_slot(const struct place *place, uint64_t copy_off, u
 	size_t nr_places = 0, nr_found = 0;
 	uint64_t found = 0;
 
-	vec_each(&w->stepped, s)
+	vec_each(&w->places.steps, s)
 		nr_places += s->copy_off == copy_off;
-	vec_each(&w->stepped, s) {
+	vec_each(&w->places.steps, s) {
 		if (s->copy_off != copy_off || s->sp_add == CALL_PLACE_NO_SP || !is_code_at(place, sp + s->sp_add) ||
 		    (nr_places > 1 && !may_be_entry(w->arch, sp + s->sp_add)))
 			continue;
@@ -607,7 +518,7 @@ static void leave_probe(struct place *place, struct regs *regs)
 	const struct mapping *m = space_find(&place->process->space, regs->pc);
 	const struct unwind_arch *arch = place->walker->arch;
 	uint64_t *sp = &regs->value[arch->sp];
-	const struct hidden *h;
+	const struct hidden_return *h;
 
 	if (m && place->walker->modules.at[m->module].is_kernels) {
 		if (!return_from_page(place, m, regs))
