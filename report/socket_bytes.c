@@ -214,6 +214,7 @@ static void goes_on(void *self, uint64_t nr)
 	r->is_answered = false;
 	r->request.is_cpu_shared = true;
 	workers_get(&f->s->workers, r->thread)->nr_owed++;
+	workers_get(&f->s->workers, r->thread)->nr_begun += r->is_begun;
 	connection_reopened(c, f->s->open, slot);
 	connection_mix(c);
 }

@@ -37,7 +37,7 @@ static void note_begun(struct socket_requests *s, const struct connection *c)
 	uint32_t answered = connection_worked_on(c);
 
 	if (answered != NO_SLOT)
-		s->open->slots.at[answered].is_begun = true;
+		workers_note_begun(&s->workers, answered);
 }
 
 static void take_served(struct socket_requests *s, struct connection *c, const struct mark *m,

@@ -74,18 +74,19 @@ static uint32_t shared_by(struct workers *ws, struct worker *w, uint32_t answere
 	return NO_SLOT;
 }
 
+enum { NEXT_TO_NOTHING_NS = 50 * 1000 };
+
 /*
  * Nobody knows whose it is what it has done up to the mark: that one's, or another one's that it owes. If that is not next
  * to nothing, the time on the CPU of all these is not known.
  */
 static void note_unknown(struct workers *ws, struct worker *w, uint32_t slot, const struct socket_mark *m)
 {
-	enum { NEXT_TO_NOTHING_NS = 50 * 1000 };
-
 	if (worker_ns_since_last(w, m) < NEXT_TO_NOTHING_NS)
 		return;
 	w->shared_id = ws->open->nr_requests;
-	ws->open->slots.at[slot].request.is_cpu_shared = true;
+	if (slot != NO_SLOT)
+		ws->open->slots.at[slot].request.is_cpu_shared = true;
 }
 
 static uint32_t endpoints_or_unknown(struct workers *ws, struct worker *w, uint32_t answered, const struct socket_mark *m)
@@ -96,13 +97,58 @@ static uint32_t endpoints_or_unknown(struct workers *ws, struct worker *w, uint3
 	return NO_SLOT;
 }
 
+/* ---- what is written to others while one is owed ---- */
+
+static bool is_unbegun(const struct open_request *r)
+{
+	return r && !r->is_begun && !r->is_answered;
+}
+
+/*
+ * Whose it is what a thread has done before it writes to another one, and it does not take turns. If it publishes it was for
+ * the one that it answers next, and if it owes several that is held until then. If nothing tells: nobody's.
+ */
+static uint32_t aside_of(struct workers *ws, struct worker *w, uint32_t written, const struct socket_mark *m)
+{
+	const struct open_request *before = w->slot == NO_SLOT ? NULL : &ws->open->slots.at[w->slot];
+	bool is_of_before = is_unbegun(before) && worker_nr_unbegun(w) == 1;
+
+	if (worker_publishes(w, w->asides.kind)) {
+		w->is_amidst = true;
+		w->asides.is_held |= !is_of_before;
+	} else {
+		w->is_amidst = is_unbegun(before);
+		if (worker_owes_one_endpoint(ws, w, written))
+			return written;
+		note_unknown(ws, w, written, m);
+	}
+	return is_of_before ? w->slot : NO_SLOT;
+}
+
+/* What was held is lost: no answer has said whose it was. */
+static void lose_held(struct workers *ws, struct worker *w)
+{
+	if (w->asides.is_held && w->asked_ns >= NEXT_TO_NOTHING_NS)
+		w->shared_id = ws->open->nr_requests;
+	w->asides.is_held = false;
+	worker_give_asked(ws, w, NO_SLOT, NULL);
+}
+
+/* It begins an answer that it has put off, and what it has done before may be another one's. */
+static bool is_doubtful_aside(const struct worker *w, const struct open_request *before, const struct socket_mark *m)
+{
+	if (worker_takes_turns(w, w->asides.kind) || (is_unbegun(before) && worker_works_at_reads(w)))
+		return false;
+	return worker_publishes(w, w->asides.kind) || worker_ns_since_last(w, m) >= NEXT_TO_NOTHING_NS;
+}
+
 /* Whose it is what a thread has done up to a mark with which it begins to answer, as work.h has it. */
 static uint32_t answered_by(struct workers *ws, const struct connection *c, struct worker *w, bool is_of_others,
 			    const struct socket_mark *m)
 {
 	uint32_t answered = connection_worked_on(c);
 	bool is_handed = is_of_others || answers_for_others(ws, w);
-	const struct open_request *before;
+	const struct open_request *before = w->slot == NO_SLOT ? NULL : &ws->open->slots.at[w->slot];
 
 	if (is_of_many(w))
 		return shared_by(ws, w, answered);
@@ -110,14 +156,15 @@ static uint32_t answered_by(struct workers *ws, const struct connection *c, stru
 		return w->slot;
 	if (work_reads_for_others(ws, w))
 		return answered;
-	if (w->slot == NO_SLOT) {
+	if (w->asides.is_on && is_doubtful_aside(w, before, m))
+		return aside_of(ws, w, answered, m);
+	if (!before) {
 		if (is_handed || w->nr_owed == 1 || worker_answers_at_once(w))
 			return answered;
 		if (worker_gathers_answers(w))
 			return shared_by(ws, w, answered);
 		return endpoints_or_unknown(ws, w, answered, m);
 	}
-	before = &ws->open->slots.at[w->slot];
 	if (before->is_answered || before->is_begun || w->answer_ns / 2 > w->read_ns)
 		return answered;
 	if (!is_handed && worker_works_at_reads(w))
@@ -253,6 +300,17 @@ static void note_unseen(struct worker *w, struct open_request *r, const struct s
 		open_request_doubt(r, CALLS_OF_ANY);
 }
 
+/* Whose it is what it has done before it goes on with an answer, where it owes others that it has not begun with. */
+static uint32_t goes_on_beside(struct workers *ws, struct worker *w, uint32_t slot, uint32_t answered, const struct socket_mark *m)
+{
+	if (m->kind == SOCKET_OUT && worker_takes_turns(w, w->asides.kind))
+		return answered;
+	if (!is_unbegun(request_at(ws, slot)) && !worker_publishes(w, w->asides.kind) &&
+	    worker_ns_since_last(w, m) < NEXT_TO_NOTHING_NS)
+		return answered;
+	return aside_of(ws, w, answered, m);
+}
+
 /*
  * Whose it is what a thread has done, for that one or behind a wait, up to a mark with which it goes on with an answer that
  * it has begun: a response that comes in parts, and may end with its connection. Between them calls may have gone to nobody,
@@ -262,9 +320,12 @@ static uint32_t goes_on_with(struct workers *ws, const struct connection *c, str
 			     const struct socket_mark *m)
 {
 	uint32_t answered = connection_worked_on(c);
-	struct open_request *r, *before;
+	const struct open_request *before;
+	struct open_request *r;
 
-	if (answered == NO_SLOT || answered == slot)
+	if (answered == NO_SLOT)
+		return w->asides.is_on && worker_nr_unbegun(w) ? goes_on_beside(ws, w, slot, slot, m) : slot;
+	if (answered == slot)
 		return slot;
 	r = &ws->open->slots.at[answered];
 	note_unseen(w, r, m);
@@ -276,17 +337,12 @@ static uint32_t goes_on_with(struct workers *ws, const struct connection *c, str
 	/* Behind others that came at once. */
 	if (!r->is_begun)
 		return slot;
-	before = slot == NO_SLOT ? NULL : &ws->open->slots.at[slot];
-	if (before && (before->is_begun || before->is_answered))
-		return answered;
-	if (worker_gathers_answers(w))
+	before = request_at(ws, slot);
+	if ((!before || is_unbegun(before)) && worker_gathers_answers(w))
 		return shared_by(ws, w, answered);
-	if (!before || (m->kind == SOCKET_OUT && worker_takes_turns(w)))
+	if (!worker_nr_unbegun(w) && !is_unbegun(before))
 		return answered;
-	if (!worker_publishes(w))
-		note_unknown(ws, w, answered, m);
-	w->is_amidst = true;
-	return slot;
+	return goes_on_beside(ws, w, slot, answered, m);
 }
 
 /* With the connection an answer ends that lasts until then, or is given up. Of others it may have been written to its end. */
@@ -305,11 +361,33 @@ static bool is_of_answer(const struct workers *ws, const struct connection *c, c
 	return m->kind == SOCKET_OUT || (m->kind == SOCKET_CLOSE && ends_answer(ws, c));
 }
 
+/* The mark is of a part of another one's answer; or of what nobody was seen to ask for: an upgraded connection's, say. */
+static bool is_part_aside(const struct workers *ws, const struct connection *c, const struct worker *w,
+			  const struct socket_mark *m)
+{
+	uint32_t answered;
+
+	if (!c || c->is_outgoing || m->kind != SOCKET_OUT)
+		return false;
+	if (!connection_is_owing(c))
+		return c->left_ns;
+	answered = connection_worked_on(c);
+	if (answered == NO_SLOT || !ws->open->slots.at[answered].is_begun)
+		return false;
+	return w->asides.is_on || answered != w->slot;
+}
+
 static uint32_t read_for(const struct workers *ws, const struct connection *c, const struct socket_mark *m)
 {
 	if (!c || m->kind != SOCKET_IN)
 		return NO_SLOT;
 	return c->is_outgoing ? connection_owner(c, ws->open) : connection_worked_on(c);
+}
+
+static void hold_on(struct workers *ws, struct worker *w, const struct socket_mark *m)
+{
+	note_doubt(ws, w, NO_SLOT, NO_SLOT);
+	worker_hold_on(ws, w, m);
 }
 
 void work_up_to(struct workers *ws, const struct connection *c, struct worker *w, const struct socket_mark *m)
@@ -318,18 +396,28 @@ void work_up_to(struct workers *ws, const struct connection *c, struct worker *w
 	uint32_t slot = w->slot;
 
 	note_thread(ws, w, m->ns);
+	if (is_part_aside(ws, c, w, m))
+		worker_note_aside(ws, w, ASIDE_PART, m);
+	else
+		worker_end_asides(w, m, false);
 	if (is_asking(ws, w, m)) {
 		ask_on(ws, w, m);
 		return;
 	}
-	worker_give_asked(ws, w, NO_SLOT, NULL);
+	if (!w->asides.is_on || !w->asides.is_held)
+		lose_held(ws, w);
 	if (asks && reads_for_later(ws, w))
 		slot = asks_for(ws, w, c);
 	if (c && is_of_answer(ws, c, m))
 		slot = goes_on_with(ws, c, w, slot, m);
+	if (w->asides.is_held) {
+		hold_on(ws, w, m);
+		return;
+	}
 	note_doubt(ws, w, slot, read_for(ws, c, m));
 	worker_give_work(ws, w, slot, m);
-	worker_work_on(ws, w, slot);
+	if (!w->is_amidst)
+		worker_work_on(ws, w, slot);
 }
 
 void work_claim(struct workers *ws, struct connection *c, const struct socket_mark *m, struct worker *w)
@@ -338,6 +426,7 @@ void work_claim(struct workers *ws, struct connection *c, const struct socket_ma
 	struct ways *ways = ways_of(ws, w);
 	/* One that it has worked on already is its own, by whatever road that came. */
 	bool is_of_others = c->reader != worker_thread(ws, w) && (w->slot == NO_SLOT || w->slot != answered);
+	bool is_published = false;
 
 	note_thread(ws, w, m->ns);
 	w->has_begun_of_others |= is_of_others;
@@ -345,13 +434,25 @@ void work_claim(struct workers *ws, struct connection *c, const struct socket_ma
 	if (is_of_others || tells_of_own(ws, ways, answered, m->ns))
 		count_of_late(&ways->nr_begun, &ways->nr_begun, &ways->nr_begun_of_others, ways->nr_begun);
 	c->is_claimed = true;
+	if (!is_of_others && !answers_for_others(ws, w) && worker_has_put_off(ws, w, answered))
+		worker_note_aside(ws, w, ASIDE_ANSWER, m);
+	else
+		is_published = worker_end_asides(w, m, true);
+	if (w->asides.is_held && !w->asides.is_on && !is_published)
+		lose_held(ws, w);
 	slot = answered_by(ws, c, w, is_of_others, m);
 	if (answered != NO_SLOT && w->slot == NO_SLOT && !is_of_others)
 		note_unseen(w, &ws->open->slots.at[answered], m);
+	if (w->asides.is_held && w->asides.is_on) {
+		hold_on(ws, w, m);
+		workers_note_doubt(ws, answered);
+		return;
+	}
 	note_doubt(ws, w, slot, NO_SLOT);
 	workers_note_doubt(ws, answered);
 	/* Who answers before it is answered does several things at a time. */
-	worker_give_asked(ws, w, w->is_waiting ? NO_SLOT : slot, m);
+	worker_give_asked(ws, w, w->asides.is_held ? answered : w->is_waiting ? NO_SLOT : slot, m);
+	w->asides.is_held = false;
 	worker_give_work(ws, w, slot, m);
 	worker_begin_up_to(w, workers_id_of(ws, answered));
 }

@@ -77,12 +77,27 @@ void worker_work_on(struct workers *ws, struct worker *w, uint32_t slot)
 	worker_close_if_over(ws, before);
 }
 
+void workers_note_begun(struct workers *ws, uint32_t slot)
+{
+	struct open_request *r = &ws->open->slots.at[slot];
+
+	if (!r->is_begun)
+		workers_get(ws, r->thread)->nr_begun++;
+	r->is_begun = true;
+}
+
+uint32_t worker_nr_unbegun(const struct worker *w)
+{
+	return w->nr_owed > w->nr_begun ? w->nr_owed - w->nr_begun : 0;
+}
+
 void workers_note_answered(struct workers *ws, const struct open_request *r)
 {
 	struct worker *reader = workers_get(ws, r->thread);
 
 	/* A thread that is new has the place of one that has ended. */
 	reader->nr_owed -= reader->nr_owed > 0;
+	reader->nr_begun -= r->is_begun && reader->nr_begun;
 	reader->is_owing &= reader->nr_owed > 0;
 }
 
@@ -335,12 +350,24 @@ static void note_turning(struct worker *w, uint64_t ns)
 	add_work(&w->turning, ns);
 }
 
+/* So many of each say how they compare. */
+enum { WORK_MIN = 8 };
+
+/* So many times. */
+enum { LONGER = 3, MUCH_LONGER = 8 };
+
+/* Less than others take that work for what they write. */
+static bool is_right_behind(const struct asides *a, uint64_t ns)
+{
+	return LONGER * ns < a->first_ns;
+}
+
 static void note_answer(struct worker *w, uint64_t ns)
 {
 	w->answer_ns += ns;
 	if (w->last_kind == SOCKET_WAIT)
 		add_work(&w->woken, ns);
-	else if (w->last_kind == SOCKET_OUT)
+	else if (w->last_kind == SOCKET_OUT && !(w->asides.is_on && is_right_behind(&w->asides, ns)))
 		add_work(&w->answering, ns);
 }
 
@@ -401,12 +428,6 @@ void worker_note_turn(struct worker *w, const struct socket_mark *m)
 	w->last_conn = m->flags & SOCKET_IS_OUTGOING ? 0 : m->conn;
 }
 
-/* So many of each say how they compare. */
-enum { WORK_MIN = 8 };
-
-/* So many times. */
-enum { LONGER = 3, MUCH_LONGER = 8 };
-
 static bool is_longer(const struct work *a, const struct work *b, uint64_t times)
 {
 	return a->ns * b->nr > times * b->ns * a->nr;
@@ -435,16 +456,6 @@ bool worker_works_in_batches(const struct worker *w)
 {
 	return is_known_longer(&w->turning, &w->reading, LONGER) && is_known_longer(&w->turning, &w->answering, MUCH_LONGER) &&
 	       w->turning.ns / w->turning.nr > CHORES_NS && w->nr_bursts > 4 * w->nr_singles;
-}
-
-bool worker_publishes(const struct worker *w)
-{
-	return is_known_longer(&w->turning, &w->answering, LONGER);
-}
-
-bool worker_takes_turns(const struct worker *w)
-{
-	return w->turning.nr >= WORK_MIN && w->answering.nr >= WORK_MIN && !worker_publishes(w);
 }
 
 static bool is_woken_known(const struct worker *w)
@@ -489,17 +500,84 @@ void worker_begin_up_to(struct worker *w, uint64_t id)
 		memmove(w->waiting.at, w->waiting.at + nr, w->waiting.nr * sizeof(*w->waiting.at));
 }
 
-uint32_t worker_begin_next(struct workers *ws, struct worker *w)
+/* NO_SLOT: none. */
+static uint32_t next_waiting(struct workers *ws, struct worker *w)
 {
 	const struct open_request *r;
 	struct request_ref next;
 
 	while (w->waiting.nr) {
 		next = w->waiting.at[0];
-		worker_begin_up_to(w, next.id);
 		r = &ws->open->slots.at[next.slot];
 		if (r->is_open && r->request.id == next.id && !r->is_answered)
 			return next.slot;
+		worker_begin_up_to(w, next.id);
 	}
 	return NO_SLOT;
+}
+
+bool worker_has_put_off(struct workers *ws, struct worker *w, uint32_t slot)
+{
+	return slot != NO_SLOT && workers_id_of(ws, slot) < workers_id_of(ws, next_waiting(ws, w));
+}
+
+uint32_t worker_begin_next(struct workers *ws, struct worker *w)
+{
+	uint32_t next = next_waiting(ws, w);
+
+	worker_begin_up_to(w, workers_id_of(ws, next));
+	return next;
+}
+
+/* ---- what it writes to others while it owes one ---- */
+
+bool worker_publishes(const struct worker *w, enum aside kind)
+{
+	const struct aside_ways *ways = &w->aside_ways[kind];
+
+	return ways->nr_published >= WORK_MIN && ways->nr_published > 8 * ways->nr_in_turn;
+}
+
+bool worker_takes_turns(const struct worker *w, enum aside kind)
+{
+	const struct aside_ways *ways = &w->aside_ways[kind];
+
+	return ways->nr_in_turn >= WORK_MIN && ways->nr_in_turn > ways->nr_published;
+}
+
+void worker_note_aside(struct workers *ws, struct worker *w, enum aside kind, const struct socket_mark *m)
+{
+	uint64_t ns = worker_ns_since_last(w, m);
+	struct asides *a = &w->asides;
+
+	if (!a->is_on) {
+		*a = (struct asides){ .is_on = true, .kind = kind, .conn = m->conn, .first_ns = ns };
+		a->is_only = kind == ASIDE_PART && worker_nr_unbegun(w) == 1;
+		a->is_caught_up = next_waiting(ws, w) == NO_SLOT;
+		return;
+	}
+	a->is_of_several |= a->conn != m->conn;
+	a->conn = m->conn;
+	a->nr_next++;
+	a->nr_long += !is_right_behind(a, ns);
+	if (a->most_ns < ns)
+		a->most_ns = ns;
+}
+
+bool worker_end_asides(struct worker *w, const struct socket_mark *m, bool is_answer)
+{
+	struct asides *a = &w->asides;
+	struct aside_ways *ways = &w->aside_ways[a->kind];
+	/* Of many writes some take long by chance. */
+	bool is_in_turn = a->nr_long > a->nr_next / 8, is_published;
+
+	if (!a->is_on)
+		return false;
+	is_in_turn |= is_answer ? !is_right_behind(a, worker_ns_since_last(w, m)) : a->is_caught_up && !a->is_of_several;
+	is_published = is_answer && !is_in_turn;
+	a->is_on = false;
+	if ((a->first_ns > CHORES_NS || a->most_ns > CHORES_NS) && (is_in_turn || (is_published && (a->is_of_several || a->is_only))))
+		count_of_late(is_in_turn ? &ways->nr_in_turn : &ways->nr_published, &ways->nr_in_turn, &ways->nr_published,
+			      ways->nr_in_turn + ways->nr_published);
+	return is_published;
 }

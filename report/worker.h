@@ -48,6 +48,27 @@ struct work {
 	uint64_t ns;
 };
 
+/* What a thread writes to others while it owes one: parts of answers that it has begun, or answers that it has put off. */
+enum aside { ASIDE_PART, ASIDE_ANSWER, NR_ASIDES };
+
+/* Writes to others, one right after the other, and the time on the CPU before the first, and at most before the next ones. */
+struct asides {
+	bool is_on;		/* with its last mark, too */
+	enum aside kind;	/* of the first */
+	bool is_of_several;	/* on more than one connection */
+	bool is_only;		/* it owes just one that it has not begun to answer */
+	bool is_caught_up;	/* it has begun all that it has read */
+	bool is_held;		/* what was done before them, until the answer behind them says whose it was */
+	uint64_t conn;		/* the last one */
+	uint64_t first_ns, most_ns;
+	uint32_t nr_next, nr_long;	/* of these took about as long as the first */
+};
+
+/* Of late: what is older counts for half, a quarter ... */
+struct aside_ways {
+	uint32_t nr_published, nr_in_turn;
+};
+
 /* A thread, by the index that it has in the session. */
 struct worker {
 	uint32_t slot;		/* of the request that it works on; NO_SLOT: none */
@@ -73,13 +94,16 @@ struct worker {
 					/* of several */
 	bool is_turning;		/* at its last mark */
 	bool is_woken;			/* at its last mark: before that it worked on none that is known */
-	bool is_amidst;			/* with its last mark it wrote to another one, before it has begun with its answer */
+	bool is_amidst;			/* with its last mark it wrote to another one, and that does not say what it works on */
+	struct asides asides;
+	struct aside_ways aside_ways[NR_ASIDES];
 	uint32_t nr_gathered;		/* connections of clients that it has read from since it answered one */
 	bool is_gathered;		/* at its last mark: it answers the last one of several */
 	bool may_burst;			/* it has begun to answer several, and had no mark of another connection since */
 	uint32_t nr_bursts, nr_singles;	/* of late: it went on with the next answer, or with anything else */
 	uint64_t shared_id, joint_id;	/* requests up to these may have time on the CPU of each other; of their endpoint */
 	uint32_t nr_owed;		/* requests that it has read, and nobody has answered yet */
+	uint32_t nr_begun;		/* of these the answers have begun */
 	bool is_owing, owes_mixed;	/* since it owed nothing it has read one, whose name is the next; and others */
 	uint32_t owed_path, owed_method;
 	VEC(struct request_ref) waiting;	/* that it has read, and has not begun with, oldest first */
@@ -155,6 +179,10 @@ bool worker_owes(const struct workers *ws, const struct worker *w, const struct 
 /* An answered request is over when nobody works on it any more. */
 void worker_close_if_over(struct workers *ws, uint32_t slot);
 void worker_work_on(struct workers *ws, struct worker *w, uint32_t slot);
+/* Its answer begins. */
+void workers_note_begun(struct workers *ws, uint32_t slot);
+/* Of what it has read it has not begun to answer so many. */
+uint32_t worker_nr_unbegun(const struct worker *w);
 /* The request waits no more for its answer: who has read it owes one less. */
 void workers_note_answered(struct workers *ws, const struct open_request *r);
 /* What its reader did for it has gone to others maybe. */
@@ -198,11 +226,15 @@ bool worker_works_for_many(const struct worker *w);
 /* The same, also where it answers first what it has read last: it writes its answers together (uvloop). */
 bool worker_works_in_batches(const struct worker *w);
 /*
- * When it has read something it works for that before it writes to others, whose answers have begun; or it does not, more
- * than before all that it writes, and goes on with those in between. Neither: too little is known.
+ * What it does before it writes to others while it owes one: it works for what it has read, and tells others of it; or it
+ * works for those, in turn. Neither: too little is known, or it does both.
  */
-bool worker_publishes(const struct worker *w);
-bool worker_takes_turns(const struct worker *w);
+bool worker_publishes(const struct worker *w, enum aside kind);
+bool worker_takes_turns(const struct worker *w, enum aside kind);
+/* It writes to another one, whether it owes one or not. */
+void worker_note_aside(struct workers *ws, struct worker *w, enum aside kind, const struct socket_mark *m);
+/* It begins an answer that was not put off, or does anything else. True: what it did before them was for that answer. */
+bool worker_end_asides(struct worker *w, const struct socket_mark *m, bool is_answer);
 /* Behind a wait it works for many, and then answers many (evhttp). */
 bool worker_gathers_answers(const struct worker *w);
 /*
@@ -216,6 +248,8 @@ bool worker_answers_at_once(const struct worker *w);
 void worker_let_wait(struct workers *ws, struct worker *w, uint32_t slot);
 /* It has begun with the request of that id, and so with all that it has read before. */
 void worker_begin_up_to(struct worker *w, uint64_t id);
+/* It has put off that one's answer, and not begun with one that it has read since. */
+bool worker_has_put_off(struct workers *ws, struct worker *w, uint32_t slot);
 /* NO_SLOT: none waits. */
 uint32_t worker_begin_next(struct workers *ws, struct worker *w);
 

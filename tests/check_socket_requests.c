@@ -812,6 +812,26 @@ static const struct {
 	  "GET /s 200 40000082-41000087 s1 c1000004, GET /r 200 40000085-42000089 s1 c1000003" },
 	{ "", "new 11 5;new 11 6;in 11 5 GET /s;out 11 5 200+3;wait 11;in 11 6 GET /r;sample 11;later 1;out 11 5 abc;out 11 6 200;wait 11",
 	  "GET /s 200 3-1000008 c2+, GET /r 200 6-1000009 s1 c1000004+" },
+	/* also where it has read several before it works; if it goes on with others in turn they have it; or too little is known */
+	{ "in 11 7 GET /b;in 11 8 GET /p;later 1;out 11 7 200;later 1;out 11 5 abc;out 11 6 abc;out 11 8 200;wait 11;", "new 11 5;new 11 6;in 11 5 GET /s;out 11 5 200+99;in 11 6 GET /s;out 11 6 200+99;wait 11;in 11 7 GET /b;in 11 8 GET /p;sample 11;"
+	  "later 1;out 11 7 200;sample 11;sample 11;later 1;out 11 5 abc;out 11 6 abc;out 11 8 200;wait 11", "GET /b 200 40000148-41000151 s1 c1000003, GET /p 200 40000149-42000156 s2 c1000006, GET /s 200 40000143-? c2, GET /s 200 40000145-? c2" },
+	{ "in 11 7 GET /b;in 11 8 GET /p;later 1;out 11 7 200;later 1;out 11 5 abc;later 1;out 11 6 abc;out 11 8 200;wait 11;",
+	  "new 11 5;new 11 6;in 11 5 GET /s;out 11 5 200+99;in 11 6 GET /s;out 11 6 200+99;wait 11;in 11 7 GET /b;in 11 8 GET /p;sample 11;"
+	  "later 1;out 11 7 200;sample 11;sample 11;later 1;out 11 5 abc;out 11 6 abc;out 11 8 200;wait 11;close 11 5;close 11 6", "GET /b 200 60000148-61000151 s1 c1000003, GET /p 200 60000149-62000156 c2, GET /s 200 60000143-? s2 c1000006, GET /s 200 60000145-? c4" },
+	{ "", "new 11 5;new 11 6;in 11 5 GET /s;out 11 5 200+99;in 11 6 GET /s;out 11 6 200+99;wait 11;in 11 7 GET /b;in 11 8 GET /p;sample 11;"
+	  "later 1;out 11 7 200;sample 11;sample 11;call 11;later 1;out 11 5 abc;out 11 6 abc;out 11 8 200;wait 11", "GET /b 200 8-1000011 c1+~, GET /p 200 9-2000017 c2+~, GET /s 200 3-? c2+~, GET /s 200 5-? c3~" },
+	/* ... it does not answer right behind that: nobody knows */
+	{ "in 11 7 GET /b;in 11 8 GET /p;later 1;out 11 7 200;later 1;out 11 5 abc;out 11 6 abc;out 11 8 200;wait 11;", "new 11 5;new 11 6;in 11 5 GET /s;out 11 5 200+99;in 11 6 GET /s;out 11 6 200+99;wait 11;in 11 7 GET /b;in 11 8 GET /p;sample 11;"
+	  "later 1;out 11 5 abc;out 11 6 abc;wait 11;out 11 8 200;out 11 7 200;wait 11", "GET /p 200 40000149-41000154 c1+, GET /b 200 40000148-41000155 c3+, GET /s 200 40000143-? c2, GET /s 200 40000145-? c2" },
+	{ "in 11 7 GET /b;in 11 8 GET /p;later 1;out 11 7 200;later 1;out 11 5 abc;out 11 6 abc;out 11 8 200;wait 11;", "new 11 5;new 11 6;in 11 5 GET /s;out 11 5 200+99;in 11 6 GET /s;out 11 6 200+99;wait 11;in 11 7 GET /b;in 11 8 GET /p;sample 11;"
+	  "later 1;out 11 5 abc;out 11 6 abc;later 1;out 11 8 200;out 11 7 200;wait 11", "GET /p 200 40000149-42000153 c1000001+, GET /b 200 40000148-42000154 c3+, GET /s 200 40000143-? c2, GET /s 200 40000145-? c2" },
+	/* ... and to who waits for an answer since long */
+	{ "in 11 5 GET /w;in 11 6 GET /w;wait 11;in 11 7 GET /b;in 11 8 GET /p;later 1;out 11 7 200;later 1;out 11 5 200;out 11 6 200;out 11 8 200;"
+	  "wait 11;", "in 11 5 GET /w;in 11 6 GET /w;wait 11;in 11 7 GET /b;in 11 8 GET /p;sample 11;later 1;out 11 7 200;sample 11;sample 11;later 1;"
+	  "out 11 5 200;out 11 6 200;out 11 8 200;wait 11", "GET /w 200 40000202-42000211 c1, GET /b 200 40000204-41000207 s1 c1000003, GET /p 200 40000205-42000212 s2 c1000006" },
+	{ "in 11 5 GET /w;in 11 6 GET /w;wait 11;in 11 7 GET /b;in 11 8 GET /p;later 1;out 11 7 200;later 1;out 11 5 200;later 1;out 11 6 200;out 11 8 200;"
+	  "wait 11;", "in 11 5 GET /w;in 11 6 GET /w;wait 11;in 11 7 GET /b;in 11 8 GET /p;sample 11;later 1;out 11 7 200;sample 11;sample 11;later 1;"
+	  "out 11 5 200;out 11 6 200;out 11 8 200;wait 11", "GET /w 200 60000201-62000210 s2 c1000004, GET /w 200 60000202-62000211 c2, GET /p 200 60000205-62000212 c2" },
 	/* an answer's end is its connection's: what is done before that is its own, too, whether it is whole or given up, */
 	{ "", "new 11 5;in 11 5 GET /a;out 11 5 HTTP/1.0 200 x\r\n\r\n;wait 11;sample 11;-;close 11 5;wait 11", "GET /a 200 2-3 s1 c6" },
 	{ "", "new 11 5;new 11 6;in 11 6 GET /b;in 11 5 GET /a;out 11 5 200+3;wait 11;sample 11;-;close 11 5;wait 11;out 11 6 200;wait 11",
