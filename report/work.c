@@ -156,7 +156,7 @@ static uint32_t answered_by(struct workers *ws, const struct connection *c, stru
 		return w->slot;
 	if (work_reads_for_others(ws, w))
 		return answered;
-	if (w->asides.is_on && is_doubtful_aside(w, before, m))
+	if (w->asides.is_on && !worker_is_caught_up(ws, w, answered) && is_doubtful_aside(w, before, m))
 		return aside_of(ws, w, answered, m);
 	if (!before) {
 		if (is_handed || w->nr_owed == 1 || worker_answers_at_once(w))
@@ -397,9 +397,11 @@ void work_up_to(struct workers *ws, const struct connection *c, struct worker *w
 
 	note_thread(ws, w, m->ns);
 	if (is_part_aside(ws, c, w, m))
-		worker_note_aside(ws, w, ASIDE_PART, m);
+		worker_note_aside(ws, w, ASIDE_PART, connection_worked_on(c), m);
 	else
 		worker_end_asides(w, m, false);
+	if (m->kind == SOCKET_WAIT)
+		worker_note_wait(ws, w);
 	if (is_asking(ws, w, m)) {
 		ask_on(ws, w, m);
 		return;
@@ -435,7 +437,7 @@ void work_claim(struct workers *ws, struct connection *c, const struct socket_ma
 		count_of_late(&ways->nr_begun, &ways->nr_begun, &ways->nr_begun_of_others, ways->nr_begun);
 	c->is_claimed = true;
 	if (!is_of_others && !answers_for_others(ws, w) && worker_has_put_off(ws, w, answered))
-		worker_note_aside(ws, w, ASIDE_ANSWER, m);
+		worker_note_aside(ws, w, ASIDE_ANSWER, answered, m);
 	else
 		is_published = worker_end_asides(w, m, true);
 	if (w->asides.is_held && !w->asides.is_on && !is_published)
@@ -443,7 +445,7 @@ void work_claim(struct workers *ws, struct connection *c, const struct socket_ma
 	slot = answered_by(ws, c, w, is_of_others, m);
 	if (answered != NO_SLOT && w->slot == NO_SLOT && !is_of_others)
 		note_unseen(w, &ws->open->slots.at[answered], m);
-	if (w->asides.is_held && w->asides.is_on) {
+	if (w->asides.is_held && w->asides.is_on && !worker_is_caught_up(ws, w, answered)) {
 		hold_on(ws, w, m);
 		workers_note_doubt(ws, answered);
 		return;
@@ -451,10 +453,10 @@ void work_claim(struct workers *ws, struct connection *c, const struct socket_ma
 	note_doubt(ws, w, slot, NO_SLOT);
 	workers_note_doubt(ws, answered);
 	/* Who answers before it is answered does several things at a time. */
-	worker_give_asked(ws, w, w->asides.is_held ? answered : w->is_waiting ? NO_SLOT : slot, m);
+	worker_give_asked(ws, w, w->asides.is_held && !w->asides.is_on ? answered : w->is_waiting ? NO_SLOT : slot, m);
 	w->asides.is_held = false;
 	worker_give_work(ws, w, slot, m);
-	worker_begin_up_to(w, workers_id_of(ws, answered));
+	worker_begin_answer(ws, w, answered);
 }
 
 void work_stop(struct workers *ws, struct worker *w)

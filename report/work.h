@@ -16,11 +16,11 @@
  *     the CPU tells where no answer follows a read; nobody's, if that does not tell, or if most is done in between: then it
  *     is done for many (Redis, whose other threads read for it);
  *   the request's whose answer it goes on with, in parts, as who begins one; unless it owes one that it has not begun to
- *     answer, and as a rule writes the answer of such a one right behind what it writes to others: then it writes to others
- *     what that one is about (a publisher); so it is where it begins an answer that it has put off while it began later ones
- *     (a long poll). Nobody's, if it is not known yet what it does as a rule, and it is not next to nothing. The same where it
- *     closes the connection of one of HTTP's that is not over, but that it has read another one may be why it closes: then
- *     nobody knows how much is whose;
+ *     answer, and as a rule writes the answer of such a one right behind what it writes to others: then it writes to
+ *     others what that one is about (a publisher); so it is where it begins an answer that it has put off: it has begun a
+ *     later one, or waited more often than before others (a long poll). Nobody's, if it is not known yet what it does as
+ *     a rule, and it is not next to nothing. The same where it closes the connection of one of HTTP's that is not over,
+ *     but that it has read another one may be why it closes: then nobody knows how much is whose;
  *   else the one's that the first mark was for.
  * A loop that works right before its answers, and after a read mostly goes on with another, begins with what it has read in
  * turn: if it asks another server it does so for the next one, or for the one for which it has asked there before.

@@ -500,33 +500,59 @@ void worker_begin_up_to(struct worker *w, uint64_t id)
 		memmove(w->waiting.at, w->waiting.at + nr, w->waiting.nr * sizeof(*w->waiting.at));
 }
 
-/* NO_SLOT: none. */
-static uint32_t next_waiting(struct workers *ws, struct worker *w)
+static bool is_waiting(const struct workers *ws, const struct request_ref *ref)
 {
-	const struct open_request *r;
-	struct request_ref next;
+	const struct open_request *r = &ws->open->slots.at[ref->slot];
 
-	while (w->waiting.nr) {
-		next = w->waiting.at[0];
-		r = &ws->open->slots.at[next.slot];
-		if (r->is_open && r->request.id == next.id && !r->is_answered)
-			return next.slot;
-		worker_begin_up_to(w, next.id);
-	}
-	return NO_SLOT;
+	return r->is_open && r->request.id == ref->id && !r->is_answered;
 }
 
-bool worker_has_put_off(struct workers *ws, struct worker *w, uint32_t slot)
+bool worker_has_put_off(const struct workers *ws, const struct worker *w, uint32_t slot)
 {
-	return slot != NO_SLOT && workers_id_of(ws, slot) < workers_id_of(ws, next_waiting(ws, w));
+	uint64_t id = workers_id_of(ws, slot);
+	uint64_t old_id = w->nr_at_once > w->nr_later ? w->waited_id : w->old_id;
+
+	return id && (id <= old_id || !w->waiting.nr || id < w->waiting.at[0].id);
+}
+
+bool worker_is_caught_up(const struct workers *ws, const struct worker *w, uint32_t slot)
+{
+	uint64_t id = workers_id_of(ws, slot);
+	size_t i;
+
+	for (i = w->waiting.nr; i && w->waiting.at[i - 1].id > id; i--)
+		if (is_waiting(ws, &w->waiting.at[i - 1]))
+			return false;
+	return true;
+}
+
+void worker_begin_answer(const struct workers *ws, struct worker *w, uint32_t slot)
+{
+	uint64_t id = workers_id_of(ws, slot);
+
+	if (w->waiting.nr && id >= w->waiting.at[0].id)
+		count_of_late(id > w->waited_id ? &w->nr_at_once : &w->nr_later, &w->nr_at_once, &w->nr_later,
+			      w->nr_at_once + w->nr_later);
+	worker_begin_up_to(w, id);
+}
+
+void worker_note_wait(const struct workers *ws, struct worker *w)
+{
+	w->old_id = w->waited_id;
+	w->waited_id = ws->open->nr_requests;
 }
 
 uint32_t worker_begin_next(struct workers *ws, struct worker *w)
 {
-	uint32_t next = next_waiting(ws, w);
+	struct request_ref next;
 
-	worker_begin_up_to(w, workers_id_of(ws, next));
-	return next;
+	while (w->waiting.nr) {
+		next = w->waiting.at[0];
+		worker_begin_up_to(w, next.id);
+		if (is_waiting(ws, &next))
+			return next.slot;
+	}
+	return NO_SLOT;
 }
 
 /* ---- what it writes to others while it owes one ---- */
@@ -545,7 +571,7 @@ bool worker_takes_turns(const struct worker *w, enum aside kind)
 	return ways->nr_in_turn >= WORK_MIN && ways->nr_in_turn > ways->nr_published;
 }
 
-void worker_note_aside(struct workers *ws, struct worker *w, enum aside kind, const struct socket_mark *m)
+void worker_note_aside(struct workers *ws, struct worker *w, enum aside kind, uint32_t slot, const struct socket_mark *m)
 {
 	uint64_t ns = worker_ns_since_last(w, m);
 	struct asides *a = &w->asides;
@@ -553,7 +579,7 @@ void worker_note_aside(struct workers *ws, struct worker *w, enum aside kind, co
 	if (!a->is_on) {
 		*a = (struct asides){ .is_on = true, .kind = kind, .conn = m->conn, .first_ns = ns };
 		a->is_only = kind == ASIDE_PART && worker_nr_unbegun(w) == 1;
-		a->is_caught_up = next_waiting(ws, w) == NO_SLOT;
+		a->is_caught_up = worker_is_caught_up(ws, w, slot);
 		return;
 	}
 	a->is_of_several |= a->conn != m->conn;
@@ -573,7 +599,10 @@ bool worker_end_asides(struct worker *w, const struct socket_mark *m, bool is_an
 
 	if (!a->is_on)
 		return false;
-	is_in_turn |= is_answer ? !is_right_behind(a, worker_ns_since_last(w, m)) : a->is_caught_up && !a->is_of_several;
+	if (is_answer)
+		is_in_turn |= !is_right_behind(a, worker_ns_since_last(w, m));
+	else if (!a->is_of_several)
+		is_in_turn |= a->is_caught_up || (a->kind == ASIDE_ANSWER && m->kind == SOCKET_WAIT);
 	is_published = is_answer && !is_in_turn;
 	a->is_on = false;
 	if ((a->first_ns > CHORES_NS || a->most_ns > CHORES_NS) && (is_in_turn || (is_published && (a->is_of_several || a->is_only))))

@@ -57,7 +57,7 @@ struct asides {
 	enum aside kind;	/* of the first */
 	bool is_of_several;	/* on more than one connection */
 	bool is_only;		/* it owes just one that it has not begun to answer */
-	bool is_caught_up;	/* it has begun all that it has read */
+	bool is_caught_up;	/* it has begun with all that it has read since it read those */
 	bool is_held;		/* what was done before them, until the answer behind them says whose it was */
 	uint64_t conn;		/* the last one */
 	uint64_t first_ns, most_ns;
@@ -107,6 +107,8 @@ struct worker {
 	bool is_owing, owes_mixed;	/* since it owed nothing it has read one, whose name is the next; and others */
 	uint32_t owed_path, owed_method;
 	VEC(struct request_ref) waiting;	/* that it has read, and has not begun with, oldest first */
+	uint64_t waited_id, old_id;		/* the last request when it waited last, and the time before */
+	uint32_t nr_at_once, nr_later;		/* of late: answers that it began before it waited, and behind that */
 	/* What it hands on: see handed.h. */
 	VEC(struct request_ref) unhanded;	/* that it has read since it waited, and not handed on, oldest first */
 	struct request_ref last_read;	/* id 0: none; or the only one that it owes */
@@ -232,7 +234,7 @@ bool worker_works_in_batches(const struct worker *w);
 bool worker_publishes(const struct worker *w, enum aside kind);
 bool worker_takes_turns(const struct worker *w, enum aside kind);
 /* It writes to another one, whether it owes one or not. */
-void worker_note_aside(struct workers *ws, struct worker *w, enum aside kind, const struct socket_mark *m);
+void worker_note_aside(struct workers *ws, struct worker *w, enum aside kind, uint32_t slot, const struct socket_mark *m);
 /* It begins an answer that was not put off, or does anything else. True: what it did before them was for that answer. */
 bool worker_end_asides(struct worker *w, const struct socket_mark *m, bool is_answer);
 /* Behind a wait it works for many, and then answers many (evhttp). */
@@ -248,8 +250,13 @@ bool worker_answers_at_once(const struct worker *w);
 void worker_let_wait(struct workers *ws, struct worker *w, uint32_t slot);
 /* It has begun with the request of that id, and so with all that it has read before. */
 void worker_begin_up_to(struct worker *w, uint64_t id);
-/* It has put off that one's answer, and not begun with one that it has read since. */
-bool worker_has_put_off(struct workers *ws, struct worker *w, uint32_t slot);
+/* It has put off that one's answer: it has begun with a later one, or waited more often than others do. */
+bool worker_has_put_off(const struct workers *ws, const struct worker *w, uint32_t slot);
+/* It has read nothing since then that it has not begun with. */
+bool worker_is_caught_up(const struct workers *ws, const struct worker *w, uint32_t slot);
+void worker_note_wait(const struct workers *ws, struct worker *w);
+/* It begins that one's answer. */
+void worker_begin_answer(const struct workers *ws, struct worker *w, uint32_t slot);
 /* NO_SLOT: none waits. */
 uint32_t worker_begin_next(struct workers *ws, struct worker *w);
 

@@ -832,6 +832,12 @@ static const struct {
 	{ "in 11 5 GET /w;in 11 6 GET /w;wait 11;in 11 7 GET /b;in 11 8 GET /p;later 1;out 11 7 200;later 1;out 11 5 200;later 1;out 11 6 200;out 11 8 200;"
 	  "wait 11;", "in 11 5 GET /w;in 11 6 GET /w;wait 11;in 11 7 GET /b;in 11 8 GET /p;sample 11;later 1;out 11 7 200;sample 11;sample 11;later 1;"
 	  "out 11 5 200;out 11 6 200;out 11 8 200;wait 11", "GET /w 200 60000201-62000210 s2 c1000004, GET /w 200 60000202-62000211 c2, GET /p 200 60000205-62000212 c2" },
+	/* ... also where it has begun nothing since: others do not wait for it to wait, or not as often */
+	{ "in 11 7 GET /b;out 11 7 200;in 11 7 GET /b;out 11 7 200;in 11 7 GET /b;out 11 7 200;"
+	  "in 11 5 GET /w;in 11 6 GET /w;wait 11;in 11 8 GET /p;later 1;out 11 5 200;out 11 6 200;out 11 8 200;wait 11;",
+	  "in 11 5 GET /w;in 11 6 GET /w;wait 11;in 11 8 GET /p;sample 11;later 1;out 11 5 200;out 11 6 200;out 11 8 200;wait 11", "GET /w 200 20000282-21000287 c1, GET /p 200 20000284-21000288 s1 c1000005" },
+	{ "in 11 5 GET /w;in 11 6 GET /w;wait 11;wait 11;in 11 8 GET /p;wait 11;later 1;out 11 5 200;out 11 6 200;out 11 8 200;wait 11;",
+	  "in 11 5 GET /w;in 11 6 GET /w;wait 11;wait 11;in 11 8 GET /p;wait 11;sample 11;later 1;out 11 5 200;out 11 6 200;out 11 8 200;wait 11", "GET /w 200 20000202-21000209 c1, GET /p 200 20000205-21000210 s1 c1000006" },
 	/* an answer's end is its connection's: what is done before that is its own, too, whether it is whole or given up, */
 	{ "", "new 11 5;in 11 5 GET /a;out 11 5 HTTP/1.0 200 x\r\n\r\n;wait 11;sample 11;-;close 11 5;wait 11", "GET /a 200 2-3 s1 c6" },
 	{ "", "new 11 5;new 11 6;in 11 6 GET /b;in 11 5 GET /a;out 11 5 200+3;wait 11;sample 11;-;close 11 5;wait 11;out 11 6 200;wait 11",
