@@ -186,6 +186,8 @@ static uint32_t hands(struct workers *ws, struct worker *w, bool *ret_is_unsure)
 		return NO_SLOT;
 	}
 	now->is_handed = true;
+	now->is_handed_back = false;
+	habit_of(ws, now->request.path)->is_seen |= !*ret_is_unsure;
 	return now->slot;
 }
 
@@ -274,12 +276,39 @@ static void doubt(struct workers *ws, struct worker *w)
 	worker_doubt(ws, w, w->slot, CALLS_OF_ANY);
 }
 
+/* It is open, no mark tells who has done it, and one of its path was handed on, or most are. */
+static bool may_be_done(struct workers *ws, const struct worker *w, const struct open_request *r)
+{
+	return r->is_open && r->is_by_bytes && !r->is_answered && !r->is_handed_back && r->slot != w->slot &&
+	       r->process == ws->session->threads.at[worker_thread(ws, w)].process &&
+	       (habit_of(ws, r->request.path)->is_seen || is_mostly_handed(ws, r));
+}
+
+/*
+ * What it has done up to the mark, behind what it was asked for, or where nobody knows what that was, may be the work of
+ * any that waits: also where another thread was woken for it, and found it taken.
+ */
+static void doubt_untold(struct workers *ws, struct worker *w, const struct socket_mark *m)
+{
+	bool is_behind = w->slot == NO_SLOT || w->answered_ns;
+
+	if (!w->has_calls || (!is_behind && m->kind == SOCKET_RETURNED))
+		return;
+	vec_each(&ws->open->slots, r) {
+		if (!may_be_done(ws, w, r))
+			continue;
+		w->is_unsure = true;
+		open_request_doubt(r, CALLS_OF_ANY);
+	}
+}
+
 /* What it has done up to the mark. Calls are told of with the mark, whenever they were made. */
 static void give_work(struct workers *ws, struct worker *w, const struct socket_mark *m)
 {
 	/* Who wakes another one, and has done it before, has taken up something in between. */
 	bool is_late = w->answered_ns && (m->kind == SOCKET_RETURNED || m->ns > w->answered_ns + SOON_NS);
 
+	doubt_untold(ws, w, m);
 	if (w->has_calls && is_late && is_last(ws, w->slot))
 		worker_give_held(ws, w, w->slot);
 	else if (w->has_calls && (is_late || w->is_unsure))
@@ -364,17 +393,18 @@ void handed_time(struct workers *ws, uint64_t ns)
 }
 
 /*
- * No mark told that it was handed on, as those of its path are: its work may be among what others have done that needed
- * no waking, and need not have woken who waited for it.
+ * No mark told who has done it, though those of its path are handed on: its work may be among what others have done that
+ * needed no waking, also where one was woken for it, and found it taken. They need not have woken who waited for it.
  */
 static void doubt_unseen(struct workers *ws, struct open_request *r)
 {
-	if (!ws->has_calls || r->is_handed || !is_mostly_handed(ws, r))
+	if (!ws->has_calls || r->is_handed_back || !is_mostly_handed(ws, r))
 		return;
 	vec_each(&ws->handed, thread) {
 		struct worker *w = &ws->all.at[*thread];
 
-		if (!w->is_handed || w->slot == NO_SLOT || ws->session->threads.at[*thread].process != r->process)
+		if (!w->is_handed || w->slot == NO_SLOT || w->slot == r->slot ||
+		    ws->session->threads.at[*thread].process != r->process)
 			continue;
 		w->is_unsure = true;
 		open_request_doubt(r, CALLS_OF_ANY);
@@ -420,6 +450,12 @@ static void take_up_unasked(struct workers *ws, struct worker *w, struct worker 
 	enlist(ws, w);
 }
 
+/* To who has read it, or to one that only writes. */
+static void note_handed_back(const struct workers *ws, struct open_request *r, const struct worker *to)
+{
+	r->is_handed_back |= !to->nr_owed || worker_owes(ws, to, r);
+}
+
 /* Who waited for something new, and is woken by who works on a request, goes on with that. */
 static void returned(struct workers *ws, uint32_t from, uint32_t to, const struct socket_mark *m)
 {
@@ -434,6 +470,8 @@ static void returned(struct workers *ws, uint32_t from, uint32_t to, const struc
 	give_work(ws, w, m);
 	w->is_unsure = false;
 	slot = w->slot;
+	if (slot != NO_SLOT)
+		note_handed_back(ws, &ws->open->slots.at[slot], &ws->all.at[to]);
 	/* What it was asked for it has done, mostly. */
 	if (w->has_waited && slot != NO_SLOT)
 		note_done(ws, w, m->ns);
@@ -488,5 +526,8 @@ void handed_note(struct workers *ws, struct worker *w, const struct socket_mark 
 		let_go(ws, w);
 	w->answered_ns = 0;
 	w->is_handed = w->is_unseen = false;
+	/* It answers for itself. */
+	if (w->slot != NO_SLOT && m->kind == SOCKET_OUT)
+		ws->open->slots.at[w->slot].is_handed_back = true;
 	worker_work_on(ws, w, NO_SLOT);
 }

@@ -16,7 +16,8 @@
  * is for the request that waits, if it is one; if several, nobody knows, and these have doubtful calls. So is what a thread
  * has done that was not woken for it, as a pool's that is kept busy, and wakes then who has read: from when that request
  * began. Of whose answer nobody told with such a mark, though it is of those that are handed on, may be in it, too: then
- * calls of both are doubtful.
+ * calls of both are doubtful. Another thread may have been woken for it, and have found it taken. Only if that one wakes
+ * who has read it, or answers it, it has done it.
  *
  * Who reads or answers himself is no such thread, whoever wakes it: for that one work.h has the rules.
  */

@@ -142,6 +142,7 @@ struct ways {
 struct habit {
 	uint32_t path;
 	double rate;
+	bool is_seen;	/* one was, while nothing else was underway in its thread */
 };
 
 /* Paths that share a place take turns. */

@@ -740,6 +740,15 @@ static const struct {
 	  "out 13 6 200;wait 13", "GET /a 200 3-8 c7~, GET /b 200 7-12 c10~" },
 	{ "", "new 11 5;new 13 6;new 14 7;in 11 5 GET /a;hand 11 12;idle 12;hand 11 12;call 12;return 12 11;in 13 6 GET /b;in 14 7 GET /c;"
 	  "out 14 7 200;wait 14;call 12;return 12 13;out 11 5 200;out 13 6 200;wait 11;wait 13", "GET /c 200 11-12 c2~, GET /a 200 4-16 c17~, GET /b 200 10-17 c14~" },
+	/* ... also where another one was woken for that, and found it taken; unless he wakes who waits for it, or answers himself */
+	{ "", "new 11 5;in 11 5 GET /a;hand 11 12;idle 12;hand 11 12;call 12;return 12 11;out 11 5 200;in 11 5 GET /b;hand 11 13;call 12;idle 12;"
+	  "idle 13;out 11 5 200;wait 11", "GET /a 200 2-8 c15~, GET /b 200 9-14 c9~" },
+	{ "", "new 11 5;in 11 5 GET /a;hand 11 12;idle 12;hand 11 12;call 12;return 12 11;out 11 5 200;in 11 5 GET /b;hand 11 13;idle 13;call 12;"
+	  "out 11 5 200;idle 12;wait 11", "GET /a 200 2-8 c17~, GET /b 200 9-13 c7~" },
+	{ "", "new 11 5;in 11 5 GET /a;hand 11 12;idle 12;hand 11 12;call 12;return 12 11;out 11 5 200;in 11 5 GET /b;hand 11 13;idle 12;call 13;"
+	  "return 13 11;out 11 5 200;idle 13;wait 11", "GET /a 200 2-8 c14, GET /b 200 9-14 c10" },
+	{ "", "new 11 5;in 11 5 GET /a;fork 12;new 11 6;in 11 6 GET /b;fork 13;call 12;call 13;out 12 5 200;exit 12;out 13 6 200;"
+	  "exit 13;wait 11", "GET /a 200 2-9 c10, GET /b 200 5-11 c14" },
 	/* ... it has not told yet that another one's is done */
 	{ "", "new 11 5;new 13 6;in 11 5 GET /a;hand 11 12;in 13 6 GET /b;call 12;return 12 13;out 13 6 200;out 11 5 200;wait 11;wait 13", "GET /a 200 3-9 c10~, GET /b 200 5-8 c6~" },
 	/* ... to several */
