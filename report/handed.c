@@ -291,14 +291,19 @@ static bool may_be_done(struct workers *ws, const struct worker *w, const struct
 static void doubt_untold(struct workers *ws, struct worker *w, const struct socket_mark *m)
 {
 	bool is_behind = w->slot == NO_SLOT || w->answered_ns;
+	/* Who keeps a log wakes nobody that waits for it. */
+	bool has_cpu = is_behind && w->has_returned && worker_ns_since_last(w, m) >= NEXT_TO_NOTHING_NS;
 
-	if (!w->has_calls || (!is_behind && m->kind == SOCKET_RETURNED))
+	if ((!w->has_calls && !has_cpu) || (!is_behind && m->kind == SOCKET_RETURNED))
 		return;
 	vec_each(&ws->open->slots, r) {
 		if (!may_be_done(ws, w, r))
 			continue;
 		w->is_unsure = true;
-		open_request_doubt(r, CALLS_OF_ANY);
+		w->is_mixed |= has_cpu;
+		r->may_lack_cpu |= has_cpu;
+		if (w->has_calls)
+			open_request_doubt(r, CALLS_OF_ANY);
 	}
 }
 
@@ -314,10 +319,11 @@ static void give_work(struct workers *ws, struct worker *w, const struct socket_
 	else if (w->has_calls && (is_late || w->is_unsure))
 		doubt(ws, w);
 	worker_give_asked(ws, w, NO_SLOT, NULL);
-	if (is_late) {
+	if (is_late || (w->is_mixed && w->answered_ns))
 		worker_give_cpu(ws, w, w->slot, m, ns_between(w->marked_ns, w->answered_ns));
+	if (is_late)
 		let_go(ws, w);
-	}
+	w->is_mixed = false;
 	worker_give_work(ws, w, w->slot, m);
 	w->marked_ns = m->ns;
 }
@@ -342,6 +348,7 @@ static void hand(struct workers *ws, uint32_t from, uint32_t to, const struct so
 
 	take_up(ws, workers_get(ws, to), slot, m);
 	workers_get(ws, to)->is_unsure = is_unsure;
+	workers_get(ws, to)->is_mixed = false;
 }
 
 static void note_answered(struct workers *ws, struct worker *w, uint64_t ns)
@@ -396,10 +403,8 @@ void handed_time(struct workers *ws, uint64_t ns)
  * No mark told who has done it, though those of its path are handed on: its work may be among what others have done that
  * needed no waking, also where one was woken for it, and found it taken. They need not have woken who waited for it.
  */
-static void doubt_unseen(struct workers *ws, struct open_request *r)
+static void doubt_unseen(struct workers *ws, struct open_request *r, uint64_t ns)
 {
-	if (!ws->has_calls || r->is_handed_back || !is_mostly_handed(ws, r))
-		return;
 	vec_each(&ws->handed, thread) {
 		struct worker *w = &ws->all.at[*thread];
 
@@ -407,17 +412,26 @@ static void doubt_unseen(struct workers *ws, struct open_request *r)
 		    ws->session->threads.at[*thread].process != r->process)
 			continue;
 		w->is_unsure = true;
-		open_request_doubt(r, CALLS_OF_ANY);
+		if (ws->has_calls)
+			open_request_doubt(r, CALLS_OF_ANY);
+		/* Who is not done with his own has hardly taken another one. */
+		if (!w->has_returned || !w->answered_ns || ns_between(w->marked_ns, ns) < NEXT_TO_NOTHING_NS)
+			continue;
+		w->is_mixed = true;
+		r->may_lack_cpu = true;
 	}
 }
 
 void handed_answered(struct workers *ws, uint32_t slot, uint64_t ns)
 {
-	if (!ws->handed.nr)
-		return;
-	if (slot != NO_SLOT)
-		doubt_unseen(ws, &ws->open->slots.at[slot]);
-	look_behind(ws, slot, ns);
+	struct open_request *r = slot == NO_SLOT ? NULL : &ws->open->slots.at[slot];
+
+	if (r && !r->is_handed_back && is_mostly_handed(ws, r))
+		doubt_unseen(ws, r, ns);
+	if (r && !r->is_handed_back)
+		r->request.is_cpu_shared |= r->may_lack_cpu;
+	if (ws->handed.nr)
+		look_behind(ws, slot, ns);
 }
 
 /*
@@ -469,6 +483,7 @@ static void returned(struct workers *ws, uint32_t from, uint32_t to, const struc
 	take_up_unasked(ws, w, &ws->all.at[to], m);
 	give_work(ws, w, m);
 	w->is_unsure = false;
+	w->has_returned = true;
 	slot = w->slot;
 	if (slot != NO_SLOT)
 		note_handed_back(ws, &ws->open->slots.at[slot], &ws->all.at[to]);

@@ -19,6 +19,10 @@
  * calls of both are doubtful. Another thread may have been woken for it, and have found it taken. Only if that one wakes
  * who has read it, or answers it, it has done it.
  *
+ * What such a thread has been on the CPU for behind what it was asked for, or for nobody that is known, may be what those
+ * lack that wait meanwhile. If it is not next to nothing, the time on the CPU of these is not known, unless they are handed
+ * back later as above. Not so of threads that have never woken one that reads or answers: they keep a log, say.
+ *
  * Who reads or answers himself is no such thread, whoever wakes it: for that one work.h has the rules.
  */
 #ifndef REPORT_HANDED_H

@@ -22,6 +22,9 @@
 /* So many say what is done; what was done when there was less to do, say, is no longer what it does. */
 enum { OF_LATE = 64 };
 
+/* On the CPU: less does not matter for whom it was. */
+enum { NEXT_TO_NOTHING_NS = 50 * 1000 };
+
 /* Samples that are held together: a request that began later cannot have any of them. */
 struct held_samples {
 	uint32_t slot;
@@ -117,6 +120,8 @@ struct worker {
 	bool has_woken;			/* any that it handed something to; until then that may not be seen */
 	bool is_returned;		/* since its last mark it was woken with what it had handed on */
 	bool is_handed, is_unsure;	/* it does what others hand to it; another request's, maybe */
+	bool is_mixed;			/* and that may be some of its time on the CPU since its last mark */
+	bool has_returned;		/* ever: it has woken one that reads or answers */
 	bool has_waited;		/* to be woken, since it is known */
 	bool is_listed;			/* in `handed` */
 	bool is_unseen;			/* it was woken as it went to sleep: what it does is told of when it is woken next */

@@ -406,6 +406,24 @@ static const struct {
 	/* ... if several, nobody knows */
 	{ "new 11 5;new 11 6;in 11 5 GET /a;hand 11 12;idle 12;hand 11 12;in 11 6 GET /b;wait 11;return 12 11;sample 12;return 12 11;"
 	  "wait 11;out 11 5 200;out 11 6 200;wait 11", "GET /a 200 3-13 c12, GET /b 200 7-14 c3", 1 },
+	/* ... what that took on the CPU those may lack that waited, unless they are handed back later */
+	{ "new 11 5;new 11 6;new 11 7;in 11 5 GET /a;hand 11 12;wait 11;in 11 6 GET /a;in 11 7 GET /a;wait 11;return 12 11;out 11 5 200;"
+	  "wait 11;later 1;sample 12;return 12 11;out 11 6 200;wait 11;later 1;sample 12;return 12 11;out 11 7 200;wait 11;idle 12",
+	  "GET /a 200 4-11 c10, GET /a 200 7-1000015 c1000005+, GET /a 200 8-2000019 s1 c2000012", 1 },
+	/* ... next to nothing does not matter */
+	{ "new 11 5;new 11 6;new 11 7;in 11 5 GET /a;hand 11 12;wait 11;in 11 6 GET /a;in 11 7 GET /a;wait 11;return 12 11;out 11 5 200;"
+	  "wait 11;sample 12;return 12 11;out 11 6 200;wait 11;out 11 7 200;wait 11;idle 12", "GET /a 200 4-11 c10, GET /a 200 7-15 c5, GET /a 200 8-17 c3", 1 },
+	/* ... so may what another one was woken for lack what is done behind an answer, unless that one hands it back */
+	{ "new 11 5;in 11 5 GET /a;hand 11 12;idle 12;hand 11 12;return 12 11;out 11 5 200;in 11 5 GET /b;hand 11 13;later 1;idle 12;idle 13;"
+	  "out 11 5 200;wait 11", "GET /a 200 2-7 c8, GET /b 200 8-1000012 c2000007+", 0 },
+	{ "new 11 5;in 11 5 GET /a;hand 11 12;idle 12;hand 11 12;return 12 11;out 11 5 200;in 11 5 GET /b;hand 11 13;later 1;idle 12;"
+	  "return 13 11;idle 13;out 11 5 200;wait 11", "GET /a 200 2-7 c8, GET /b 200 8-1000013 c2000009", 0 },
+	/* ... or who does it has never handed anything back: he keeps a log */
+	{ "new 11 5;in 11 5 GET /a;hand 11 12;idle 12;hand 11 12;out 11 5 200;in 11 5 GET /b;hand 11 13;later 1;idle 12;idle 13;"
+	  "out 11 5 200;wait 11", "GET /a 200 2-6 c7, GET /b 200 7-1000011 c2000007", 0 },
+	/* ... also where no mark tells of that until it is answered */
+	{ "new 11 5;in 11 5 GET /a;hand 11 12;idle 12;hand 11 12;return 12 11;out 11 5 200;in 11 5 GET /b;hand 11 13;idle 13;later 1;"
+	  "out 11 5 200;idle 12;wait 11", "GET /a 200 2-7 c8, GET /b 200 8-1000011 c1000006+", 0 },
 	/* who waits for what another one has goes on with the same; not with what is answered */
 	{ "new 11 5;in 11 5 GET /a;hand 11 12;idle 12;resume 13 12;sample 12;idle 12;out 11 5 200;wait 11", "GET /a 200 2-8 s1 c10", 0 },
 	{ "new 11 5;in 11 5 GET /a;hand 11 12;idle 12;out 11 5 200;wait 11;resume 13 12;sample 12;idle 12", "GET /a 200 2-5 c5", 1 },
