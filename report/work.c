@@ -74,8 +74,6 @@ static uint32_t shared_by(struct workers *ws, struct worker *w, uint32_t answere
 	return NO_SLOT;
 }
 
-enum { NEXT_TO_NOTHING_NS = 50 * 1000 };
-
 /*
  * Nobody knows whose it is what it has done up to the mark: that one's, or another one's that it owes. If that is not next
  * to nothing, the time on the CPU of all these is not known.
