@@ -8,8 +8,7 @@ import threading
 from lib import *
 
 # Endpoint -> the paths that make it up, and how often each client asks for each of them. A request for
-# /burn is one round of burn_f and burn_g, about as long as the time between samples: what samples hit
-# is independent of each other then, which the binomial error below rests on.
+# /burn is one round of burn_f and burn_g, of about 1 ms.
 ASKED = {
     "/": (["/"], 40),
     "/burn": (["/burn?ms=1"], 300),
@@ -20,6 +19,9 @@ ASKED = {
     "/nowhere": (["/nowhere"], 3),
 }
 NR_CLIENTS = 4
+# Not a multiple of the requests for /burn that a second has: each sample would hit what the one before has hit, and
+# the binomial error below is that of samples that hit this or that by chance, or are spread evenly.
+FREQUENCY = 1618
 
 
 def ask(port):
@@ -48,7 +50,7 @@ def check_server(program, marker, *server_args):
     server = start_target(os.path.join(BUILD, "examples", program), *server_args,
                           ready=r"listening on 127\.0\.0\.1:(\d+)")
     port = int(server.ready[1])
-    recording = Recording("-p", server.pid, "--marker", marker)
+    recording = Recording("-p", server.pid, "-F", FREQUENCY, "--marker", marker)
     load(port)
     wait_until_idle(server.pid)
     recording.stop()
