@@ -178,7 +178,7 @@ ASAN_CFLAGS := -O1 -g1
 asan:
 	$(Q)$(MAKE) --no-print-directory O=$(O)/asan WPERF=$(O)/asan/wperf SAN=address,undefined CFLAGS='$(ASAN_CFLAGS)' examples $(O)/asan/wperf $(O)/asan/check
 	$(Q)ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1 CK_TIMEOUT_MULTIPLIER=5 \
-		E2E_WITHOUT='stacks perf_agrees real_http real_databases calls_many calls_callgrind calls_probes flask_calls handed files pools' \
+		E2E_WITHOUT='calls stacks perf_agrees real_http real_databases calls_many calls_callgrind calls_probes flask_calls handed files pools' \
 		$(MAKE) --no-print-directory O=$(O)/asan WPERF=$(O)/asan/wperf SAN=address,undefined CFLAGS='$(ASAN_CFLAGS)' check-suites
 
 golden: all $(O)/check examples
