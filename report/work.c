@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "report/work.h"
 
+#include "report/asides.h"
+
 /* ---- kinds of threads ---- */
 
 static struct ways *ways_of(struct workers *ws, const struct worker *w)

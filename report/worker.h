@@ -22,6 +22,12 @@
 /* So many say what is done; what was done when there was less to do, say, is no longer what it does. */
 enum { OF_LATE = 64 };
 
+/* So many of each say how they compare. */
+enum { WORK_MIN = 8 };
+
+/* So many times. */
+enum { LONGER = 3, MUCH_LONGER = 8 };
+
 /* On the CPU: less does not matter for whom it was. */
 enum { NEXT_TO_NOTHING_NS = 50 * 1000 };
 
@@ -233,16 +239,6 @@ bool worker_works_at_reads(const struct worker *w);
 bool worker_works_for_many(const struct worker *w);
 /* The same, also where it answers first what it has read last: it writes its answers together (uvloop). */
 bool worker_works_in_batches(const struct worker *w);
-/*
- * What it does before it writes to others while it owes one: it works for what it has read, and tells others of it; or it
- * works for those, in turn. Neither: too little is known, or it does both.
- */
-bool worker_publishes(const struct worker *w, enum aside kind);
-bool worker_takes_turns(const struct worker *w, enum aside kind);
-/* It writes to another one, whether it owes one or not. */
-void worker_note_aside(struct workers *ws, struct worker *w, enum aside kind, uint32_t slot, const struct socket_mark *m);
-/* It begins an answer that was not put off, or does anything else. True: what it did before them was for that answer. */
-bool worker_end_asides(struct worker *w, const struct socket_mark *m, bool is_answer);
 /* Behind a wait it works for many, and then answers many (evhttp). */
 bool worker_gathers_answers(const struct worker *w);
 /*
