@@ -3,7 +3,6 @@
 
 #include <elf.h>
 #include <sys/auxv.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include "base/hash.h"
@@ -14,6 +13,7 @@
 #include "collector/mapped_file.h"
 #include "collector/probed_places.h"
 #include "collector/root.h"
+#include "collector/stack_pages.h"
 #include "recording/space.h"
 #include "unwinder/unwind.h"
 
@@ -40,7 +40,6 @@ enum {
 	NO_PLACE = UINT32_MAX,
 	COPY_BYTES = 128,		/* arch/x86/include/asm/uprobes.h, UPROBE_XOL_SLOT_BYTES */
 	CALL_BYTES = 5,			/* of one that the kernel does itself */
-	MAX_PAGES = 64 * 1024 / 4096 + 1,	/* that a copy meets; sample_stack_user is less than 64 KiB */
 };
 
 struct stack_walker {
@@ -534,23 +533,6 @@ static void leave_probe(struct place *place, struct regs *regs)
 	}
 }
 
-/*
- * The kernel's copy ends at a page that is not there: above the stack, or where a function has an array that it has
- * not yet written to. Read from here, such a page is there from then on (Linux maps the page of zeros), and the copies
- * to come go past it. What is above it now is of no use: the thread has gone on.
- */
-static void bring_pages(const struct stack_walker *w, uint32_t pid, const struct stack_copy *stack)
-{
-	uint64_t page_bytes = (uint64_t)sysconf(_SC_PAGESIZE), addr = stack->start + stack->len;
-	uint8_t bytes[MAX_PAGES];
-	struct iovec to = { bytes, 0 }, from[MAX_PAGES];
-
-	for (; addr < stack->start + w->stack_bytes && to.iov_len < MAX_PAGES; addr = (addr | (page_bytes - 1)) + 1)
-		from[to.iov_len++] = (struct iovec){ (void *)(uintptr_t)addr, 1 };
-	/* Up to the first one that is nobody's. A process that has ended has no stack to be copied, either. */
-	(void)process_vm_readv((pid_t)pid, &to, 1, from, to.iov_len, 0);
-}
-
 static void walk(struct stack_walker *w, const struct record *r)
 {
 	const struct process *process = process_of(w, r->pid);
@@ -575,7 +557,7 @@ static void walk(struct stack_walker *w, const struct record *r)
 	stack.start = regs.value[w->arch->sp];
 	leave_probe(&place, &regs);
 	if (unwind(w->unwinder, &space, &regs, &stack, &w->frames) != UNWIND_STOP_ROOT && !stack.is_cut)
-		bring_pages(w, r->pid, &stack);
+		stack_pages_bring(r->pid, &stack, w->stack_bytes);
 }
 
 /*
