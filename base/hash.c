@@ -143,6 +143,40 @@ void u64map_release(struct u64map *m)
 	vec_release(&m->pairs);
 }
 
+uint32_t placemap_find(const struct placemap *p, uint64_t key)
+{
+	const uint32_t *place = u64map_get(&p->of_key, key);
+
+	return place ? *place : NO_PLACE;
+}
+
+uint32_t placemap_add(struct placemap *p, uint64_t key)
+{
+	uint32_t place = (uint32_t)placemap_nr(p);
+
+	if (p->free.nr)
+		place = p->free.at[--p->free.nr];
+	u64map_set(&p->of_key, key, place);
+	return place;
+}
+
+void placemap_remove(struct placemap *p, uint64_t key)
+{
+	vec_push(&p->free, *u64map_get(&p->of_key, key));
+	u64map_remove(&p->of_key, key);
+}
+
+size_t placemap_nr(const struct placemap *p)
+{
+	return p->of_key.pairs.nr;
+}
+
+void placemap_release(struct placemap *p)
+{
+	u64map_release(&p->of_key);
+	vec_release(&p->free);
+}
+
 static uint32_t strings_add(struct strings *t, char *text, size_t len, uint64_t hash,
 			    uint32_t nr_holders)
 {

@@ -107,6 +107,24 @@ void u64map_set(struct u64map *m, uint64_t key, uint32_t value);
 void u64map_remove(struct u64map *m, uint64_t key);
 void u64map_release(struct u64map *m);
 
+/* Which place each key has in an array of the caller's, where that of one that is gone is used again. Valid when zeroed. */
+struct placemap {
+	struct u64map of_key;
+	VEC(uint32_t) free;
+};
+
+#define NO_PLACE UINT32_MAX
+
+/* NO_PLACE: it has none. */
+uint32_t placemap_find(const struct placemap *p, uint64_t key);
+/* For a key that has none; where it is as many as the places were, the array grows by one. */
+uint32_t placemap_add(struct placemap *p, uint64_t key);
+/* Of a key that has one. */
+void placemap_remove(struct placemap *p, uint64_t key);
+/* Of keys that have one. */
+size_t placemap_nr(const struct placemap *p);
+void placemap_release(struct placemap *p);
+
 /*
  * Strings to dense ids and back: equal strings have equal ids. Valid when zeroed; id 0 is "". What
  * strings_id() took stays; what is only held goes, and its id is used again, when the last of its

@@ -3,32 +3,26 @@
 
 #include <stddef.h>
 
-enum { NO_PLACE = UINT32_MAX };
-
 static struct hidden_thread *find_thread(const struct hidden_returns *h, uint32_t tid)
 {
-	const uint32_t *index = u64map_get(&h->thread_of_tid, tid);
+	uint32_t place = placemap_find(&h->of_tid, tid);
 
-	return index && *index != NO_PLACE ? &h->threads.at[*index] : NULL;
+	return place != NO_PLACE ? &h->threads.at[place] : NULL;
 }
 
 /* Made where it is not known. It moves with the next one that is made. */
 static struct hidden_thread *thread_of(struct hidden_returns *h, uint32_t tid)
 {
 	struct hidden_thread *known = find_thread(h, tid);
-	uint32_t index;
+	uint32_t place;
 
 	if (known)
 		return known;
-	if (h->free_threads.nr) {
-		index = h->free_threads.at[--h->free_threads.nr];
-	} else {
-		index = (uint32_t)h->threads.nr;
+	place = placemap_add(&h->of_tid, tid);
+	if (place == h->threads.nr)
 		vec_push(&h->threads, (struct hidden_thread){ 0 });
-	}
-	h->threads.at[index].all.nr = 0;
-	u64map_set(&h->thread_of_tid, tid, index);
-	return &h->threads.at[index];
+	h->threads.at[place].all.nr = 0;
+	return &h->threads.at[place];
 }
 
 void hidden_returns_leave_below(struct hidden_returns *h, uint32_t tid, uint64_t slot)
@@ -84,12 +78,8 @@ void hidden_returns_copy(struct hidden_returns *h, uint32_t from, uint32_t to)
 
 void hidden_returns_forget(struct hidden_returns *h, uint32_t tid)
 {
-	struct hidden_thread *t = find_thread(h, tid);
-
-	if (!t)
-		return;
-	vec_push(&h->free_threads, (uint32_t)(t - h->threads.at));
-	u64map_set(&h->thread_of_tid, tid, NO_PLACE);
+	if (find_thread(h, tid))
+		placemap_remove(&h->of_tid, tid);
 }
 
 void hidden_returns_release(struct hidden_returns *h)
@@ -97,6 +87,5 @@ void hidden_returns_release(struct hidden_returns *h)
 	vec_each(&h->threads, t)
 		vec_release(&t->all);
 	vec_release(&h->threads);
-	vec_release(&h->free_threads);
-	u64map_release(&h->thread_of_tid);
+	placemap_release(&h->of_tid);
 }

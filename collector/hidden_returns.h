@@ -19,9 +19,8 @@ struct hidden_thread {
 
 /* Zeroed: none. */
 struct hidden_returns {
-	struct u64map thread_of_tid;
+	struct placemap of_tid;		/* in threads */
 	VEC(struct hidden_thread) threads;
-	VEC(uint32_t) free_threads;
 };
 
 /* What has its slot below that one has returned. */

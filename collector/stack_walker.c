@@ -37,7 +37,6 @@ struct process {
 };
 
 enum {
-	NO_PLACE = UINT32_MAX,
 	COPY_BYTES = 128,		/* arch/x86/include/asm/uprobes.h, UPROBE_XOL_SLOT_BYTES */
 	CALL_BYTES = 5,			/* of one that the kernel does itself */
 };
@@ -48,9 +47,8 @@ struct stack_walker {
 	uint32_t stack_bytes;		/* that the kernel was asked for */
 	struct strings module_keys;	/* id: index in modules */
 	VEC(struct module) modules;
-	struct u64map process_of_pid;
+	struct placemap of_pid;		/* in processes */
 	VEC(struct process) processes;
-	VEC(uint32_t) free_processes;	/* places of forgotten ones */
 	uint64_t last_stamp;
 	struct hidden_returns hidden;
 	struct probed_places places;
@@ -89,10 +87,9 @@ void stack_walker_free(struct stack_walker *w)
 	probed_places_release(&w->places);
 	vec_release(&w->modules);
 	vec_release(&w->processes);
-	vec_release(&w->free_processes);
 	vec_release(&w->frames.at);
 	strings_release(&w->module_keys);
-	u64map_release(&w->process_of_pid);
+	placemap_release(&w->of_pid);
 	unwinder_free(w->unwinder);
 	free(w);
 }
@@ -125,28 +122,24 @@ void stack_walker_describe(struct perf_event_attr *attr)
 
 static struct process *find_process(struct stack_walker *w, uint32_t pid)
 {
-	const uint32_t *index = u64map_get(&w->process_of_pid, pid);
+	uint32_t place = placemap_find(&w->of_pid, pid);
 
-	return index && *index != NO_PLACE ? &w->processes.at[*index] : NULL;
+	return place != NO_PLACE ? &w->processes.at[place] : NULL;
 }
 
 /* Made where it is not known. It moves with the next one that is made. */
 static struct process *process_of(struct stack_walker *w, uint32_t pid)
 {
 	struct process *known = find_process(w, pid);
-	uint32_t index;
+	uint32_t place;
 
 	if (known)
 		return known;
-	if (w->free_processes.nr) {
-		index = w->free_processes.at[--w->free_processes.nr];
-	} else {
-		index = (uint32_t)w->processes.nr;
+	place = placemap_add(&w->of_pid, pid);
+	if (place == w->processes.nr)
 		vec_push(&w->processes, (struct process){ 0 });
-	}
-	w->processes.at[index] = (struct process){ .pid = pid, .stamp = ++w->last_stamp };
-	u64map_set(&w->process_of_pid, pid, index);
-	return &w->processes.at[index];
+	w->processes.at[place] = (struct process){ .pid = pid, .stamp = ++w->last_stamp };
+	return &w->processes.at[place];
 }
 
 void stack_walker_forget(struct stack_walker *w, uint32_t pid)
@@ -157,8 +150,7 @@ void stack_walker_forget(struct stack_walker *w, uint32_t pid)
 		return;
 	space_release(&p->space);
 	vec_release(&p->probes);
-	vec_push(&w->free_processes, (uint32_t)(p - w->processes.at));
-	u64map_set(&w->process_of_pid, pid, NO_PLACE);
+	placemap_remove(&w->of_pid, pid);
 }
 
 static bool is_probed(const struct process *p, uint64_t addr)

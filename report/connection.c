@@ -18,7 +18,7 @@ struct connection *connections_of(const struct connections *cs, uint32_t pid)
 
 static uint32_t place_of(const struct connections *cs, const struct connection *c)
 {
-	return *u64map_get(&cs->place_of, c->inode);
+	return placemap_find(&cs->of_inode, c->inode);
 }
 
 static void put_first(struct connections *cs, struct connection *c)
@@ -67,21 +67,20 @@ void connections_release(struct connections *cs)
 		if (*c)
 			free_connection(*c);
 	vec_release(&cs->all);
-	vec_release(&cs->free_places);
-	u64map_release(&cs->place_of);
+	placemap_release(&cs->of_inode);
 	u64map_release(&cs->first_of);
 }
 
 size_t connections_nr(const struct connections *cs)
 {
-	return cs->all.nr - cs->free_places.nr;
+	return placemap_nr(&cs->of_inode);
 }
 
 struct connection *connections_find(const struct connections *cs, uint64_t inode)
 {
-	const uint32_t *place = u64map_get(&cs->place_of, inode);
+	uint32_t place = placemap_find(&cs->of_inode, inode);
 
-	return place ? cs->all.at[*place] : NULL;
+	return place != NO_PLACE ? cs->all.at[place] : NULL;
 }
 
 struct connection *connections_add(struct connections *cs, const struct socket_mark *m,
@@ -97,15 +96,10 @@ struct connection *connections_add(struct connections *cs, const struct socket_m
 				  .name = name,
 				  .rest = NO_SLOT,
 				  .owner = { .slot = NO_SLOT } };
-	if (cs->free_places.nr) {
-		place = *vec_last(&cs->free_places);
-		cs->free_places.nr--;
-		cs->all.at[place] = c;
-	} else {
-		place = (uint32_t)cs->all.nr;
-		vec_push(&cs->all, c);
-	}
-	u64map_set(&cs->place_of, m->conn, place);
+	place = placemap_add(&cs->of_inode, m->conn);
+	if (place == cs->all.nr)
+		vec_push(&cs->all, NULL);
+	cs->all.at[place] = c;
 	put_first(cs, c);
 	return c;
 }
@@ -116,8 +110,7 @@ void connections_remove(struct connections *cs, struct connection *c)
 
 	take_out(cs, c);
 	cs->all.at[place] = NULL;
-	u64map_remove(&cs->place_of, c->inode);
-	vec_push(&cs->free_places, place);
+	placemap_remove(&cs->of_inode, c->inode);
 	free_connection(c);
 }
 

@@ -69,8 +69,7 @@ struct connection {
 /* Zeroed: none. */
 struct connections {
 	VEC(struct connection *) all;	/* NULL: the place is free */
-	VEC(uint32_t) free_places;
-	struct u64map place_of;		/* by inode */
+	struct placemap of_inode;		/* in all */
 	struct u64map first_of;		/* by process: the place of its first one */
 };
 

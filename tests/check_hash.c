@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <check.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/hash.h"
 
@@ -149,6 +150,39 @@ START_TEST(map_keeps_what_was_set)
 	}
 	ck_assert_uint_eq(m.pairs.nr, 5000);
 	u64map_release(&m);
+}
+END_TEST
+
+/* Against an array of who has which place. */
+START_TEST(places_are_used_again_and_never_twice)
+{
+	enum { NR = 100 };
+	uint32_t of_key[NR], owner[NR], key, most = 0, round;
+	struct placemap p = { 0 };
+	uint64_t random = 1;
+	size_t nr = 0;
+
+	memset(of_key, 0xff, sizeof(of_key));
+	memset(owner, 0xff, sizeof(owner));
+	for (round = 0; round < 20000; round++) {
+		random = hash_u64(random + round);
+		key = (uint32_t)(random % NR);
+		ck_assert_uint_eq(placemap_find(&p, (uint64_t)key << 32), of_key[key]);
+		if (of_key[key] == NO_PLACE) {
+			of_key[key] = placemap_add(&p, (uint64_t)key << 32);
+			most = ++nr > most ? (uint32_t)nr : most;
+			ck_assert_uint_lt(of_key[key], most);
+			ck_assert_uint_eq(owner[of_key[key]], NO_PLACE);
+			owner[of_key[key]] = key;
+		} else {
+			placemap_remove(&p, (uint64_t)key << 32);
+			owner[of_key[key]] = NO_PLACE;
+			of_key[key] = NO_PLACE;
+			nr--;
+		}
+		ck_assert_uint_eq(placemap_nr(&p), nr);
+	}
+	placemap_release(&p);
 }
 END_TEST
 
@@ -330,6 +364,7 @@ Suite *check_hash_suite(void)
 	tcase_add_test(tc, loop_can_be_left);
 	tcase_add_test(tc, load_stays_below_two_thirds);
 	tcase_add_test(tc, map_keeps_what_was_set);
+	tcase_add_test(tc, places_are_used_again_and_never_twice);
 	tcase_add_test(tc, what_is_removed_is_gone_and_nothing_else);
 	tcase_add_test(tc, map_forgets_what_is_removed);
 	tcase_add_test(tc, equal_strings_have_equal_ids);

@@ -1397,7 +1397,7 @@ static void note_extent(void *self, const struct session *session, const struct 
 
 	(void)session;
 	note(&x->nr_places, a->by_bytes.connections.all.nr);
-	note(&x->nr_known, a->by_bytes.connections.place_of.pairs.nr);
+	note(&x->nr_known, a->by_bytes.connections.of_inode.of_key.pairs.nr);
 	note(&x->nr_open, a->open.slots.nr);
 	note(&x->nr_workers, a->by_bytes.workers.all.nr);
 	note(&x->nr_strings, x->o.strings.text.nr);
