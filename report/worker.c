@@ -438,14 +438,11 @@ bool worker_works_for_many(const struct worker *w)
 	return is_known_longer(&w->turning, &w->reading, MUCH_LONGER) && is_known_longer(&w->turning, &w->answering, MUCH_LONGER);
 }
 
-/* What takes less is what loops do beside their work: to write a log, to look for what has expired. */
-enum { CHORES_NS = 50 * 1000 };
-
 /* Its own work for a request that it reads, uvloop's, may be a quarter of all that is done for one. */
 bool worker_works_in_batches(const struct worker *w)
 {
 	return is_known_longer(&w->turning, &w->reading, LONGER) && is_known_longer(&w->turning, &w->answering, MUCH_LONGER) &&
-	       w->turning.ns / w->turning.nr > CHORES_NS && w->nr_bursts > 4 * w->nr_singles;
+	       w->turning.ns / w->turning.nr > NEXT_TO_NOTHING_NS && w->nr_bursts > 4 * w->nr_singles;
 }
 
 static bool is_woken_known(const struct worker *w)

@@ -28,7 +28,7 @@ enum { WORK_MIN = 8 };
 /* So many times. */
 enum { LONGER = 3, MUCH_LONGER = 8 };
 
-/* On the CPU: less does not matter for whom it was. */
+/* On the CPU: less is what is done beside the work, to write a log or to look for what has expired, and for whom does not matter. */
 enum { NEXT_TO_NOTHING_NS = 50 * 1000 };
 
 /* Samples that are held together: a request that began later cannot have any of them. */
