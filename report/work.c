@@ -142,12 +142,17 @@ static bool is_doubtful_aside(const struct worker *w, const struct open_request 
 	return worker_publishes(w, w->asides.kind) || worker_ns_since_last(w, m) >= NEXT_TO_NOTHING_NS;
 }
 
-/* Whose it is what a thread has done up to a mark with which it begins to answer, as work.h has it. */
-static uint32_t answered_by(struct workers *ws, const struct connection *c, struct worker *w, bool is_of_others,
-			    const struct socket_mark *m)
+/* Another thread has read it. One that it has worked on already is its own, by whatever road that came. */
+static bool is_of_others(const struct workers *ws, const struct connection *c, const struct worker *w)
+{
+	return c->reader != worker_thread(ws, w) && (w->slot == NO_SLOT || w->slot != connection_worked_on(c));
+}
+
+/* Whose it is what a thread has done up to a mark with which it begins to answer, or gives up, as work.h has it. */
+static uint32_t answered_by(struct workers *ws, const struct connection *c, struct worker *w, const struct socket_mark *m)
 {
 	uint32_t answered = connection_worked_on(c);
-	bool is_handed = is_of_others || answers_for_others(ws, w);
+	bool is_handed = is_of_others(ws, c, w) || answers_for_others(ws, w);
 	const struct open_request *before = w->slot == NO_SLOT ? NULL : &ws->open->slots.at[w->slot];
 
 	if (is_of_many(w))
@@ -361,6 +366,19 @@ static bool is_of_answer(const struct workers *ws, const struct connection *c, c
 	return m->kind == SOCKET_OUT || (m->kind == SOCKET_CLOSE && ends_answer(ws, c));
 }
 
+/*
+ * It closes what nobody has begun to answer: who has worked on it has given it up, or found the client gone. Who has not read
+ * it, and answers for no others, looks after the connections, and so does who has just been woken.
+ */
+static bool gives_up(struct workers *ws, const struct connection *c, const struct worker *w, const struct socket_mark *m)
+{
+	uint32_t given_up = connection_worked_on(c);
+
+	if (m->kind != SOCKET_CLOSE || c->is_outgoing || given_up == NO_SLOT || ws->open->slots.at[given_up].is_begun)
+		return false;
+	return (w->slot != NO_SLOT && c->reader == worker_thread(ws, w)) || w->slot == given_up || answers_for_others(ws, w);
+}
+
 /* The mark is of a part of another one's answer; or of what nobody was seen to ask for: an upgraded connection's, say. */
 static bool is_part_aside(const struct workers *ws, const struct connection *c, const struct worker *w,
 			  const struct socket_mark *m)
@@ -412,6 +430,10 @@ void work_up_to(struct workers *ws, const struct connection *c, struct worker *w
 		slot = asks_for(ws, w, c);
 	if (c && is_of_answer(ws, c, m))
 		slot = goes_on_with(ws, c, w, slot, m);
+	if (c && gives_up(ws, c, w, m)) {
+		slot = answered_by(ws, c, w, m);
+		w->is_amidst = slot == NO_SLOT;
+	}
 	if (w->asides.is_held) {
 		hold_on(ws, w, m);
 		return;
@@ -426,24 +448,22 @@ void work_claim(struct workers *ws, struct connection *c, const struct socket_ma
 {
 	uint32_t answered = connection_worked_on(c), slot;
 	struct ways *ways = ways_of(ws, w);
-	/* One that it has worked on already is its own, by whatever road that came. */
-	bool is_of_others = c->reader != worker_thread(ws, w) && (w->slot == NO_SLOT || w->slot != answered);
-	bool is_published = false;
+	bool is_others = is_of_others(ws, c, w), is_published = false;
 
 	note_thread(ws, w, m->ns);
-	w->has_begun_of_others |= is_of_others;
-	ways->nr_begun_of_others += is_of_others;
-	if (is_of_others || tells_of_own(ws, ways, answered, m->ns))
+	w->has_begun_of_others |= is_others;
+	ways->nr_begun_of_others += is_others;
+	if (is_others || tells_of_own(ws, ways, answered, m->ns))
 		count_of_late(&ways->nr_begun, &ways->nr_begun, &ways->nr_begun_of_others, ways->nr_begun);
 	c->is_claimed = true;
-	if (!is_of_others && !answers_for_others(ws, w) && worker_has_put_off(ws, w, answered))
+	if (!is_others && !answers_for_others(ws, w) && worker_has_put_off(ws, w, answered))
 		worker_note_aside(ws, w, ASIDE_ANSWER, answered, m);
 	else
 		is_published = worker_end_asides(w, m, true);
 	if (w->asides.is_held && !w->asides.is_on && !is_published)
 		lose_held(ws, w);
-	slot = answered_by(ws, c, w, is_of_others, m);
-	if (answered != NO_SLOT && w->slot == NO_SLOT && !is_of_others)
+	slot = answered_by(ws, c, w, m);
+	if (answered != NO_SLOT && w->slot == NO_SLOT && !is_others)
 		note_unseen(w, &ws->open->slots.at[answered], m);
 	if (w->asides.is_held && w->asides.is_on && !worker_is_caught_up(ws, w, answered)) {
 		hold_on(ws, w, m);

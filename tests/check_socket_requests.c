@@ -482,6 +482,12 @@ static const struct {
 	  "mg 2-3 c1, mn 5000004-5000005 c2", 0 },
 	{ "new 11 5;new 11 6;in 11 5 mg k v q\r\n;in 11 6 mn\r\n;out 11 6 MN\r\n;wait 11;later 5;close 11 5",
 	  "mn 4-5 c2, mg 3-4 c1", 0 },
+	/* it closes what it has not begun to answer: what it has done since the answer before was for that */
+	{ "new 11 5;new 11 6;in 11 5 GET /a;in 11 6 GET /b;out 11 5 200;sample 11;close 11 6;wait 11", "GET /a 200 3-5 c1, GET /b 4-? s1 c2", 0 },
+	{ "new 11 5;new 11 6;in 11 5 GET /a;out 12 5 200;in 11 6 GET /b;sample 12;close 12 6;wait 12", "GET /a 200 3-4 c3, GET /b 5-? s1 c2", 0 },
+	/* ... unless it only looks after connections */
+	{ "new 11 5;wait 12;in 11 5 GET /a;sample 12;close 12 5;wait 12", "GET /a 3-? c0", 1 },
+	{ "new 11 5;wait 11;in 11 5 GET /a;wait 11;sample 11;close 11 5;wait 11", "GET /a 3-? c1", 1 },
 	/* open at the end */
 	{ "new 11 5;in 11 5 GET /a;sample 11", "GET /a 2-? s1 c0", 0 },
 	/* ... with an answer of which not all travelled: that is all of it if the server waits */
