@@ -200,20 +200,6 @@ static __always_inline int is_there(const struct call_frame *f)
 	return (__u32)word == f->check || (!(word & PAGE_MASK) && is_kept(f->key, f->check));
 }
 
-/* Of the innermost ones, those up to the first whose return address is gone. */
-static __noinline __u32 nr_there(struct call_thread *t, __u32 stack, __u32 nr)
-{
-	__u32 from = nr > CHECKED_FRAMES ? nr - CHECKED_FRAMES : 0, i;
-
-	for (i = 0; i < CHECKED_FRAMES; i++) {
-		struct call_frame *f = from + i < nr ? calls_frame(t, stack, from + i) : 0;
-
-		if (!f || !is_there(f))
-			break;
-	}
-	return from + i;
-}
-
 static __always_inline struct call_base *base_of(struct call_thread *t, __u32 file)
 {
 	return &t->bases[file % CALLS_MAX_BASES];
@@ -236,26 +222,38 @@ static __always_inline int has_code_at(struct call_thread *t, const struct call_
 }
 
 /*
- * Of the innermost ones, those inside of the one that a call returns to have returned. Where that is none of them, a
- * function has made it that is not counted; and where there are more than could be written down, it may be any.
+ * Where a call returns to one of the innermost, that runs, whatever lies outside of it, and those inside have returned. How
+ * many are left; 0: a function has made the call that is not counted. Where there are more than could be written down, it may
+ * be any.
  */
-static __noinline void leave_inner(struct call_thread *t, __u32 stack, __u64 back)
+static __noinline __u32 nr_up_to_caller(struct call_thread *t, __u32 stack, __u32 nr, __u64 back)
 {
-	struct call_stack *s = calls_stack(t, stack);
-	/* Read anew, so that the verifier does not follow each number that it may be. */
-	__u32 nr = *(volatile __u32 *)&s->nr_frames, i;
+	__u32 i;
 
 	if (nr >= calls_room(stack))
-		return;
+		return 0;
 	for (i = 0; i < CHECKED_FRAMES && i < nr; i++) {
 		struct call_frame *f = calls_frame(t, stack, nr - 1 - i);
 
 		/* Where it returns to may be behind the function's last instruction: the call is not. */
-		if (f && has_code_at(t, f, back - 1)) {
-			s->nr_frames = nr - i;
-			return;
-		}
+		if (f && has_code_at(t, f, back - 1) && is_there(f))
+			return nr - i;
 	}
+	return 0;
+}
+
+/* Of the innermost ones, those up to the first whose return address is gone. */
+static __noinline __u32 nr_there(struct call_thread *t, __u32 stack, __u32 nr)
+{
+	__u32 from = nr > CHECKED_FRAMES ? nr - CHECKED_FRAMES : 0, i;
+
+	for (i = 0; i < CHECKED_FRAMES; i++) {
+		struct call_frame *f = from + i < nr ? calls_frame(t, stack, from + i) : 0;
+
+		if (!f || !is_there(f))
+			break;
+	}
+	return from + i;
 }
 
 /* Mostly all have not, or all but the last one. */
@@ -276,6 +274,7 @@ static __u32 leave_returned(struct call_thread *t, __u64 sp, __u64 back)
 {
 	__u32 stack = t->current & (CALLS_MAX_STACKS - 1);
 	struct call_stack *s = calls_stack(t, stack);
+	__u32 nr;
 
 	if (sp < s->begin || sp >= s->end) {
 		stack = change_stack(t, sp);
@@ -286,8 +285,9 @@ static __u32 leave_returned(struct call_thread *t, __u64 sp, __u64 back)
 	}
 	if (s->nr_frames) {
 		s->nr_frames = nr_active(t, stack, s->nr_frames, sp);
-		s->nr_frames = nr_there(t, stack, s->nr_frames);
-		leave_inner(t, stack, back);
+		/* Read anew, so that the verifier does not follow each number that it may be. */
+		nr = nr_up_to_caller(t, stack, *(volatile __u32 *)&s->nr_frames, back);
+		s->nr_frames = nr ? nr : nr_there(t, stack, *(volatile __u32 *)&s->nr_frames);
 	}
 	return stack;
 }

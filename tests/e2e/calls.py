@@ -21,7 +21,7 @@ def record_mode(mode, n, *args, options=()):
 
 def check_ways():
     for mode, n in (("recursion", 1000), ("longjmp", 1000), ("signals", 500), ("sigaltstack", 500),
-                    ("contexts", 1000), ("threads", 50)):
+                    ("contexts", 1000), ("threads", 50), ("left", 1000)):
         want, got, inexact, *_ = record_mode(mode, n)
         equal("calls, " + mode, got, want)
         equal("inexact rows, " + mode, inexact, set())

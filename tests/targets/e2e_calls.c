@@ -5,7 +5,7 @@
  * of each function is printed at its end, and then "done".
  *
  * e2e_calls MODE [N]: recursion, longjmp, signals, sigaltstack, contexts, threads, fork, vfork, exec,
- * dlclose FILE, deep, wide, spin, malloc, and with -DLIKE_GO guarded, moving
+ * dlclose FILE, deep, left, wide, spin, malloc, and with -DLIKE_GO guarded, moving
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -343,6 +343,28 @@ static noinline void deep(int depth, int is_inner)
 	__asm__ volatile("" ::: "memory");
 }
 
+/* Where a deep one was there is a hole now that is written here and there; and on top of it another one runs. */
+static noinline void run_over(int at)
+{
+	volatile char hole[4096];
+	int i;
+
+	for (i = 0; i < 16; i++)
+		hole[at + i] = 1;
+	outer(4, 0);
+	__asm__ volatile("" ::: "memory");
+}
+
+static void run_left(int n)
+{
+	int i;
+
+	for (i = 0; i < n; i++) {
+		deep(30, 0);
+		run_over(i * 8 % 4080);
+	}
+}
+
 static void run_spin(int n)
 {
 	int i;
@@ -444,6 +466,8 @@ int main(int argc, char **argv)
 		else if (!strcmp(mode, "deep"))
 			for (i = 0; i < n; i++)
 				deep(400 + 100 * i, 0);
+		else if (!strcmp(mode, "left"))
+			run_left(n);
 		else if (!strcmp(mode, "exec")) {
 			run_recursion(n);
 			print_counts();
