@@ -132,6 +132,12 @@ static const struct event_desc *clock_or(const struct reader *r, const struct ev
 	return of_sample;
 }
 
+static void name_event(struct feed *f, const struct event_desc *event)
+{
+	f->event_name = keep(f, event->name);
+	f->freq_hz = event_hz(event);
+}
+
 /* Weights of two events cannot be added, but those of two clocks can. */
 static int choose_event(struct feed *f, const struct event_desc *of_sample, const char *path,
 			struct err *e)
@@ -145,9 +151,8 @@ static int choose_event(struct feed *f, const struct event_desc *of_sample, cons
 		return err_remedy(e, "Report on recordings of different events one by one.");
 	}
 	if (!f->has_event) {
-		f->event_name = keep(f, event->name);
+		name_event(f, event);
 		f->unit = event_has_period(event) ? f->event_name : "samples";
-		f->freq_hz = event_hz(event);
 	}
 	f->event = event;
 	f->has_event = true;
@@ -310,6 +315,23 @@ static const char *input_with(struct feed *f, const char *path)
 	return kept;
 }
 
+static bool is_sampled(const struct event_desc *event)
+{
+	bool is_dummy = event->attr.type == PERF_TYPE_SOFTWARE && event->attr.config == PERF_COUNT_SW_DUMMY;
+
+	return !event->is_bpf_output && !is_dummy;
+}
+
+/* Of an input without a sample. */
+static void name_unsampled(struct feed *f, const struct reader *r)
+{
+	size_t i;
+
+	for (i = 0; i < reader_nr_events(r) && !f->event_name; i++)
+		if (is_sampled(reader_event(r, i)))
+			name_event(f, reader_event(r, i));
+}
+
 /* What the first input that says it says, stands for all of them; but for their names. */
 static void describe_input(struct feed *f, const char *path, const struct reader *r)
 {
@@ -323,6 +345,7 @@ static void describe_input(struct feed *f, const char *path, const struct reader
 	f->arch = f->arch ? f->arch : keep(f, reader_arch(r));
 	f->cmdline = f->cmdline ? f->cmdline : keep(f, reader_cmdline(r));
 	f->marker = f->marker ? f->marker : keep(f, marker);
+	name_unsampled(f, r);
 }
 
 static void warn_of_input(const struct feed *f, const char *path, const struct reader *r,

@@ -71,10 +71,11 @@ for process in (watcher, busy):
 step("BPF programs that perf recorded have the names that it recorded")
 
 empty = path("empty.data")
-wperf("record", "-q", "-F", "1", "-o", empty, "--", "true")
+wperf("record", "-q", "-e", "cpu-clock", "-F", "1", "-o", empty, "--", "true")
 profile = report(empty)
 equal("samples of an empty recording", profile["tallies"]["samples"], 0)
 has("an empty recording", profile["talk"], "no samples were recorded")
+equal("its event", [profile["recording"][name] for name in ("event", "freq")], ["cpu-clock", 1])
 equal("with an empty one", report(first, "-i", empty, "--by", "none")["tallies"]["samples"],
       views[0]["tallies"]["samples"])
 # As long as it was recorded, whatever was sampled; of several, all their lengths together.
