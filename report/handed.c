@@ -18,6 +18,14 @@ static bool is_mostly_handed(struct workers *ws, const struct open_request *r)
 	return habit_of(ws, r->request.path)->rate >= 0.5;
 }
 
+/* What needs no waking shows in no rate: only what is kept where all would need it is known not to be handed on. */
+static bool may_be_handed(struct workers *ws, const struct open_request *r)
+{
+	const struct habit *h = habit_of(ws, r->request.path);
+
+	return h->is_seen || h->rate >= 0.5 || h->nr_kept <= h->nr_hands / 8;
+}
+
 /* Not more often, in several pieces, nor less, because the other thread needed no waking. */
 static bool is_handed_once(struct workers *ws, const struct open_request *r)
 {
@@ -38,6 +46,30 @@ static void correct(struct habit *h, double by)
 		h->rate = RATE_MAX;
 }
 
+/* One of the process may take unasked what is read now. */
+static bool is_any_at_work(const struct workers *ws, uint32_t process)
+{
+	vec_each(&ws->handed, thread) {
+		const struct worker *w = &ws->all.at[*thread];
+
+		if (w->is_handed && w->is_at_work && ws->session->threads.at[*thread].process == process)
+			return true;
+	}
+	return false;
+}
+
+/* Who hands nothing on, though nobody was at work, hands on nothing of what it has read. */
+static void learn_kept(struct workers *ws, const struct worker *w)
+{
+	if (w->reads_beside_work || !w->has_woken)
+		return;
+	vec_each(&w->read_paths, path) {
+		struct habit *h = habit_of(ws, *path);
+
+		count_of_late(w->nr_hands ? &h->nr_hands : &h->nr_kept, &h->nr_hands, &h->nr_kept, h->nr_hands + h->nr_kept);
+	}
+}
+
 /*
  * When a loop waits it has begun with all that it has read, and as often as that needs it has handed something
  * on: the sum of its requests' rates. (Widrow and Hoff's rule, normalized.)
@@ -46,12 +78,14 @@ static void learn(struct workers *ws, struct worker *w)
 {
 	double error = w->nr_hands;
 
+	learn_kept(ws, w);
 	vec_each(&w->read_paths, path)
 		error -= habit_of(ws, *path)->rate;
 	if (w->has_woken && w->read_paths.nr < UNHANDED_MAX)
 		vec_each(&w->read_paths, path)
 			correct(habit_of(ws, *path), error / 4 / (double)w->read_paths.nr);
 	w->read_paths.nr = w->nr_hands = 0;
+	w->reads_beside_work = false;
 }
 
 /* ---- who hands it ---- */
@@ -88,6 +122,7 @@ void handed_read(struct workers *ws, struct worker *w, uint32_t slot)
 	r = &ws->open->slots.at[slot];
 	if (!r->is_noted && w->read_paths.nr < UNHANDED_MAX)
 		vec_push(&w->read_paths, r->request.path);
+	w->reads_beside_work |= is_any_at_work(ws, r->process);
 	r->is_noted = true;
 }
 
@@ -239,7 +274,7 @@ static void take_up(struct workers *ws, struct worker *w, uint32_t slot, const s
 		worker_give_cpu(ws, w, w->slot, &so_far, ns_between(w->marked_ns, m->ns));
 	worker_stop(ws, w);
 	worker_work_on(ws, w, slot);
-	w->is_handed = true;
+	w->is_handed = w->is_at_work = true;
 	w->is_unseen = false;
 	w->handed_ns = m->ns;
 	w->left.id = 0;
@@ -276,12 +311,12 @@ static void doubt(struct workers *ws, struct worker *w)
 	worker_doubt(ws, w, w->slot, CALLS_OF_ANY);
 }
 
-/* It is open, no mark tells who has done it, and one of its path was handed on, or most are. */
+/* It is open, no mark tells who has done it, and those of its path may be handed on. */
 static bool may_be_done(struct workers *ws, const struct worker *w, const struct open_request *r)
 {
 	return r->is_open && r->is_by_bytes && !r->is_answered && !r->is_handed_back && r->slot != w->slot &&
 	       r->process == ws->session->threads.at[worker_thread(ws, w)].process &&
-	       (habit_of(ws, r->request.path)->is_seen || is_mostly_handed(ws, r));
+	       may_be_handed(ws, r);
 }
 
 /*
@@ -334,6 +369,7 @@ enum { GOING_NS = 50 * 1000 };
 static void idle(struct workers *ws, struct worker *w, const struct socket_mark *m)
 {
 	w->has_waited = true;
+	w->is_at_work = false;
 	w->is_unseen = m->ns < w->handed_ns + GOING_NS;
 	give_work(ws, w, m);
 	w->left = (struct request_ref){ w->slot, workers_id_of(ws, w->slot) };
@@ -372,7 +408,7 @@ static void look_behind(struct workers *ws, uint32_t slot, uint64_t ns)
 			note_answered(ws, w, ns);
 		else if (w->answered_ns && ns > w->answered_ns + LATE_NS)
 			let_go(ws, w);
-		w->is_listed = w->is_handed && w->slot != NO_SLOT;
+		w->is_listed = w->is_handed && (w->slot != NO_SLOT || w->is_at_work);
 		if (w->is_listed)
 			ws->handed.at[nr++] = ws->handed.at[i];
 	}
@@ -408,14 +444,14 @@ static void doubt_unseen(struct workers *ws, struct open_request *r, uint64_t ns
 	vec_each(&ws->handed, thread) {
 		struct worker *w = &ws->all.at[*thread];
 
-		if (!w->is_handed || w->slot == NO_SLOT || w->slot == r->slot ||
+		if (!w->is_handed || (w->slot == NO_SLOT && !w->is_at_work) || w->slot == r->slot ||
 		    ws->session->threads.at[*thread].process != r->process)
 			continue;
 		w->is_unsure = true;
 		if (ws->has_calls)
 			open_request_doubt(r, CALLS_OF_ANY);
 		/* Who is not done with his own has hardly taken another one. */
-		if (!w->has_returned || !w->answered_ns || ns_between(w->marked_ns, ns) < NEXT_TO_NOTHING_NS)
+		if (!w->has_returned || (w->slot != NO_SLOT && !w->answered_ns) || ns_between(w->marked_ns, ns) < NEXT_TO_NOTHING_NS)
 			continue;
 		w->is_mixed = true;
 		r->may_lack_cpu = true;
@@ -426,7 +462,7 @@ void handed_answered(struct workers *ws, uint32_t slot, uint64_t ns)
 {
 	struct open_request *r = slot == NO_SLOT ? NULL : &ws->open->slots.at[slot];
 
-	if (r && !r->is_handed_back && is_mostly_handed(ws, r))
+	if (r && !r->is_handed_back && may_be_handed(ws, r))
 		doubt_unseen(ws, r, ns);
 	if (r && !r->is_handed_back)
 		r->request.is_cpu_shared |= r->may_lack_cpu;

@@ -21,7 +21,9 @@
  *
  * What such a thread has been on the CPU for behind what it was asked for, or for nobody that is known, may be what those
  * lack that wait meanwhile. If it is not next to nothing, the time on the CPU of these is not known, unless they are handed
- * back later as above. Not so of threads that have never woken one that reads or answers: they keep a log, say.
+ * back later as above. Not so of threads that have never woken one that reads or answers: they keep a log, say. Nor of
+ * requests of paths that are known not to be handed on. Where all threads wait for work, what is handed on wakes one; where
+ * one is at work it may go to that, and no mark tells: so only when they wait it shows that a path's are not.
  *
  * Who reads or answers himself is no such thread, whoever wakes it: for that one work.h has the rules.
  */
