@@ -359,6 +359,8 @@ static void give_work(struct workers *ws, struct worker *w, const struct socket_
 	if (is_late)
 		let_go(ws, w);
 	w->is_mixed = false;
+	if (w->slot != NO_SLOT)
+		ws->open->slots.at[w->slot].is_worked_for |= w->has_calls || worker_ns_since_last(w, m) >= NEXT_TO_NOTHING_NS;
 	worker_give_work(ws, w, w->slot, m);
 	w->marked_ns = m->ns;
 }
@@ -458,12 +460,38 @@ static void doubt_unseen(struct workers *ws, struct open_request *r, uint64_t ns
 	}
 }
 
+/*
+ * It is answered behind a wake for another one, for which it waited, too, and none of its own: who takes all that waits, and
+ * wakes the loop once, has done both. He may have woken it twice, and found it awake: nobody knows.
+ */
+static void doubt_together(struct workers *ws, struct open_request *r)
+{
+	const struct handed_back *back = &workers_get(ws, r->thread)->handed_back;
+	struct open_request *first = &ws->open->slots.at[back->request.slot];
+	uint64_t waited_ns = ns_between(r->request.begin_ns, back->ns);
+	bool lacks_cpu = back->cpu_ns >= NEXT_TO_NOTHING_NS && waited_ns >= NEXT_TO_NOTHING_NS;
+
+	if (!back->request.id || back->request.id == r->request.id || !waited_ns || r->is_worked_for)
+		return;
+	r->may_lack_cpu |= lacks_cpu;
+	if (ws->has_calls)
+		open_request_doubt(r, CALLS_OF_ANY);
+	/* It goes when the next one's answer has begun. */
+	if (!first->is_open || first->request.id != back->request.id)
+		return;
+	first->request.is_cpu_shared |= lacks_cpu;
+	if (ws->has_calls)
+		open_request_doubt(first, CALLS_OF_ANY);
+}
+
 void handed_answered(struct workers *ws, uint32_t slot, uint64_t ns)
 {
 	struct open_request *r = slot == NO_SLOT ? NULL : &ws->open->slots.at[slot];
 
-	if (r && !r->is_handed_back && may_be_handed(ws, r))
+	if (r && !r->is_handed_back && may_be_handed(ws, r)) {
 		doubt_unseen(ws, r, ns);
+		doubt_together(ws, r);
+	}
 	if (r && !r->is_handed_back)
 		r->request.is_cpu_shared |= r->may_lack_cpu;
 	if (ws->handed.nr)
@@ -509,6 +537,7 @@ static void note_handed_back(const struct workers *ws, struct open_request *r, c
 /* Who waited for something new, and is woken by who works on a request, goes on with that. */
 static void returned(struct workers *ws, uint32_t from, uint32_t to, const struct socket_mark *m)
 {
+	struct handed_back back;
 	struct worker *w;
 	uint32_t slot;
 
@@ -517,6 +546,7 @@ static void returned(struct workers *ws, uint32_t from, uint32_t to, const struc
 	if (!w->is_handed)
 		return;
 	take_up_unasked(ws, w, &ws->all.at[to], m);
+	back = (struct handed_back){ { w->slot, workers_id_of(ws, w->slot) }, worker_ns_since_last(w, m), m->ns };
 	give_work(ws, w, m);
 	w->is_unsure = false;
 	w->has_returned = true;
@@ -527,6 +557,8 @@ static void returned(struct workers *ws, uint32_t from, uint32_t to, const struc
 	if (w->has_waited && slot != NO_SLOT)
 		note_done(ws, w, m->ns);
 	w = workers_get(ws, to);
+	if (slot != NO_SLOT && slot == back.request.slot)
+		w->handed_back = back;
 	if (w->slot != NO_SLOT || slot == NO_SLOT || ws->open->slots.at[slot].is_answered)
 		return;
 	worker_work_on(ws, w, slot);
@@ -569,6 +601,7 @@ void handed_note(struct workers *ws, struct worker *w, const struct socket_mark 
 	if (m->kind == SOCKET_WAIT) {
 		learn(ws, w);
 		w->unhanded.nr = 0;
+		w->handed_back.request.id = 0;
 	}
 	if (!w->is_handed || m->flags & SOCKET_IS_OUTGOING || (m->kind != SOCKET_IN && m->kind != SOCKET_OUT))
 		return;

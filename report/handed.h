@@ -25,6 +25,10 @@
  * requests of paths that are known not to be handed on. Where all threads wait for work, what is handed on wakes one; where
  * one is at work it may go to that, and no mark tells: so only when they wait it shows that a path's are not.
  *
+ * Who takes all that waits may wake the loop once, behind the last one. What is answered behind a wake for another one that
+ * it waited for, and is handed back by none of its own, may have been done with that: both have doubtful calls, and if the
+ * work was not next to nothing the time on the CPU of neither is known.
+ *
  * Who reads or answers himself is no such thread, whoever wakes it: for that one work.h has the rules.
  */
 #ifndef REPORT_HANDED_H

@@ -51,6 +51,7 @@ struct open_request {
 	uint32_t nr_workers;		/* threads that work on it now */
 	bool is_handed;			/* to another thread, which neither reads nor answers */
 	bool is_handed_back;		/* who worked on it there has woken who waited for it */
+	bool is_worked_for;		/* there: not next to nothing was done, or something was called */
 	bool may_lack_cpu;		/* unless it is handed back: others may have done it */
 	bool is_noted;			/* among what its reader has read */
 	bool is_begun;			/* its answer is */

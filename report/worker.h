@@ -51,6 +51,12 @@ struct request_ref {
 	uint64_t id;
 };
 
+/* What a thread has done, on the CPU, for the request that it was handed, until it woke who has read that. */
+struct handed_back {
+	struct request_ref request;	/* id 0: none */
+	uint64_t cpu_ns, ns;		/* ns: it woke that one then */
+};
+
 /* What was done on the CPU, so many times, of late: what is older counts for half, a quarter ... */
 struct work {
 	uint32_t nr;
@@ -126,6 +132,7 @@ struct worker {
 	uint32_t nr_hands;		/* what it has handed on since */
 	bool has_woken;			/* any that it handed something to; until then that may not be seen */
 	bool is_returned;		/* since its last mark it was woken with what it had handed on */
+	struct handed_back handed_back;	/* since it waited */
 	bool is_handed, is_unsure;	/* it does what others hand to it; another request's, maybe */
 	bool is_at_work;		/* it has not waited for more since it was woken for that */
 	bool is_mixed;			/* and that may be some of its time on the CPU since its last mark */

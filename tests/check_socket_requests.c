@@ -434,6 +434,16 @@ static const struct {
 	/* ... also where no mark tells of that until it is answered */
 	{ "new 11 5;in 11 5 GET /a;hand 11 12;idle 12;hand 11 12;return 12 11;out 11 5 200;in 11 5 GET /b;hand 11 13;idle 13;later 1;"
 	  "out 11 5 200;idle 12;wait 11", "GET /a 200 2-7 c8, GET /b 200 8-1000011 c1000006+", 0 },
+	/* who takes all that waits, and wakes the loop once, has done that for all which it answers then */
+	{ "new 11 5;new 11 6;new 11 7;in 11 5 GET /a;hand 11 12;in 11 6 GET /a;in 11 7 GET /a;wait 11;later 1;wait 11;return 12 11;idle 12;"
+	  "out 11 5 200;out 11 6 200;out 11 7 200;wait 11",
+	  "GET /a 200 4-1000012 c1000011+, GET /a 200 6-1000013 c2+, GET /a 200 7-1000014 c3+", 0 },
+	/* ... not for what another one has done meanwhile, nor for what is read then, nor if that was next to nothing */
+	{ "new 11 5;new 11 6;in 11 5 GET /a;hand 11 12;in 11 6 GET /a;hand 11 13;wait 11;later 1;wait 11;return 12 11;idle 12;idle 13;"
+	  "out 11 5 200;out 11 6 200;wait 11", "GET /a 200 3-1000012 c1000012, GET /a 200 5-1000013 c1000009", 0 },
+	{ "new 11 5;new 11 6;in 11 5 GET /a;hand 11 12;wait 11;later 1;wait 11;return 12 11;in 11 6 GET /a;hand 11 13;idle 12;idle 13;"
+	  "out 11 5 200;out 11 6 200;wait 11", "GET /a 200 3-1000012 c1000010, GET /a 200 1000008-1000013 c8", 0 },
+	{ "new 11 5;new 11 6;in 11 5 GET /a;hand 11 12;in 11 6 GET /a;wait 11;return 12 11;idle 12;out 11 5 200;out 11 6 200;wait 11", "GET /a 200 3-9 c9, GET /a 200 5-10 c3", 0 },
 	/* who waits for what another one has goes on with the same; not with what is answered */
 	{ "new 11 5;in 11 5 GET /a;hand 11 12;idle 12;resume 13 12;sample 12;idle 12;out 11 5 200;wait 11", "GET /a 200 2-8 s1 c10", 0 },
 	{ "new 11 5;in 11 5 GET /a;hand 11 12;idle 12;out 11 5 200;wait 11;resume 13 12;sample 12;idle 12", "GET /a 200 2-5 c5", 1 },
@@ -783,6 +793,9 @@ static const struct {
 	  "return 13 11;out 11 5 200;idle 13;wait 11", "GET /a 200 2-8 c14, GET /b 200 9-14 c10" },
 	{ "", "new 11 5;in 11 5 GET /a;fork 12;new 11 6;in 11 6 GET /b;fork 13;call 12;call 13;out 12 5 200;exit 12;out 13 6 200;"
 	  "exit 13;wait 11", "GET /a 200 2-9 c10, GET /b 200 5-11 c14" },
+	/* ... to one of several that it answers then */
+	{ "", "new 11 5;new 11 6;in 11 5 GET /a;hand 11 12;in 11 6 GET /b;wait 11;call 12;return 12 11;idle 12;out 11 5 200;out 11 6 200;wait 11",
+	  "GET /a 200 3-10 c11~, GET /b 200 5-11 c3~" },
 	/* ... it has not told yet that another one's is done */
 	{ "", "new 11 5;new 13 6;in 11 5 GET /a;hand 11 12;in 13 6 GET /b;call 12;return 12 13;out 13 6 200;out 11 5 200;wait 11;wait 13", "GET /a 200 3-9 c10~, GET /b 200 5-8 c6~" },
 	/* ... to several */
