@@ -407,8 +407,11 @@ void call_core_all_hits(const struct call_core *c, uint32_t nr, struct call_hits
 			continue;
 		}
 		for (cpu = 0; cpu < nr_cpus; cpu++) {
-			ret[i].nr += each[(size_t)(i + 1) * (size_t)nr_cpus + (size_t)cpu].nr;
-			ret[i].nr_lost += each[(size_t)(i + 1) * (size_t)nr_cpus + (size_t)cpu].nr_lost;
+			const struct call_hits *one = &each[(size_t)(i + 1) * (size_t)nr_cpus + (size_t)cpu];
+
+			ret[i].nr += one->nr;
+			ret[i].nr_lost += one->nr_lost;
+			ret[i].nr_looks += one->nr_looks;
 		}
 	}
 	free(keys);

@@ -17,11 +17,14 @@
 enum {
 	NR_CALLS = 500,		/* timed together: with 16 us each they take 8 ms */
 	NR_ROUNDS = 4,		/* the fastest counts: others may have had the CPU's caches */
+	NR_LOOKS = 16,		/* of a hit below so many, by a function that is not counted */
 	FUNCTION = 0,		/* nobody's id */
 };
 
 void call_cost_emulated(void);
 void call_cost_stepped(void);
+/* Calls itself nr times, and then the other one. */
+void call_cost_nested(uint32_t nr, void (*innermost)(void *), void *arg);
 __asm__(".pushsection .text\n"
 	"call_cost_emulated:\n"
 	"	push %rax\n"
@@ -29,6 +32,17 @@ __asm__(".pushsection .text\n"
 	"	ret\n"
 	"call_cost_stepped:\n"
 	"	mov %rsp, %rax\n"
+	"	ret\n"
+	"call_cost_nested:\n"
+	"	push %rax\n"
+	"	sub $1, %edi\n"
+	"	jb 1f\n"
+	"	call call_cost_nested\n"
+	"	pop %rax\n"
+	"	ret\n"
+	"1:	mov %rdx, %rdi\n"
+	"	call *%rsi\n"
+	"	pop %rax\n"
 	"	ret\n"
 	".popsection\n");
 
@@ -74,6 +88,31 @@ static double ns_of_hit(const struct call_core *core, void (*function)(void))
 	return with > without ? with - without : 0;
 }
 
+static void note_ns_of_call(void *arg)
+{
+	*(double *)arg = ns_of_call(call_cost_emulated);
+}
+
+/* 0: it cannot be had. */
+static double ns_of_look(const struct call_core *core)
+{
+	const struct call_programs programs = call_core_programs(core);
+	const uint64_t cookie = CALLS_COOKIE(FUNCTION, 0, core->generation);
+	struct call_place places[] = { { .cookie = cookie }, { .cookie = cookie } };
+	double flat, nested = 0;
+	struct call_link link = { 0 };
+	struct err ignored;
+
+	if (maps_own_off((uintptr_t)call_cost_emulated, &places[0].off) ||
+	    maps_own_off((uintptr_t)call_cost_nested, &places[1].off) ||
+	    call_link_attach(&link, &programs, "/proc/self/exe", places, 2, (uint32_t)getpid(), &ignored))
+		return 0;
+	flat = ns_of_call(call_cost_emulated);
+	call_cost_nested(NR_LOOKS - 1, note_ns_of_call, &nested);
+	call_link_release(&link);
+	return nested > flat ? (nested - flat) / NR_LOOKS : 0;
+}
+
 /* What our own thread has counted is nobody's. */
 static void forget_own_calls(const struct call_core *core)
 {
@@ -90,17 +129,21 @@ void call_cost_measure(struct call_cost *c, struct call_core *core)
 	call_core_start(core);
 	c->ns_emulated = ns_of_hit(core, call_cost_emulated);
 	c->ns_stepped = ns_of_hit(core, call_cost_stepped);
+	c->ns_looked = ns_of_look(core);
 	call_core_stop(core);
 	forget_own_calls(core);
-	log_verbose("a hit of a probe takes %.2f us, or %.2f us where its instruction is not emulated",
-		    c->ns_emulated / 1000, c->ns_stepped / 1000);
+	log_verbose("a hit of a probe takes %.2f us, or %.2f us where its instruction is not emulated, and %.0f ns for each of up "
+		    "to %d calls that it is in",
+		    c->ns_emulated / 1000, c->ns_stepped / 1000, c->ns_looked, NR_LOOKS);
 }
 
 /* ---- looks ---- */
 
-static double ns_of(const struct call_cost *c, const struct call_function *f)
+static double ns_of(const struct call_cost *c, const struct call_function *f, struct call_hits hits)
 {
-	return f->placement.kind == CALL_PLACE_EMULATED ? c->ns_emulated : c->ns_stepped;
+	double each = f->placement.kind == CALL_PLACE_EMULATED ? c->ns_emulated : c->ns_stepped;
+
+	return each * (double)hits.nr + c->ns_looked * (double)hits.nr_looks;
 }
 
 /* What probes took since the last look. */
@@ -121,8 +164,8 @@ static struct taken look(struct call_cost *c, struct call_native *n)
 	for (i = 0; i < n->functions.nr; i++) {
 		struct call_cost_function *f = &c->functions.at[i];
 
-		f->ns = (double)(hits[i].nr - f->nr_hits) * ns_of(c, &n->functions.at[i]);
-		f->nr_hits = hits[i].nr;
+		f->ns = ns_of(c, &n->functions.at[i], hits[i]) - ns_of(c, &n->functions.at[i], f->hits);
+		f->hits = hits[i];
 		sum.ns += f->ns;
 		sum.on_ns += n->functions.at[i].is_off ? 0 : f->ns;
 	}
@@ -198,8 +241,8 @@ void call_cost_tell(struct call_cost *c, struct call_native *n)
 
 	look(c, n);
 	for (i = 0; i < n->functions.nr; i++) {
-		nr_hits += c->functions.at[i].nr_hits;
-		ns += (double)c->functions.at[i].nr_hits * ns_of(c, &n->functions.at[i]);
+		nr_hits += c->functions.at[i].hits.nr;
+		ns += ns_of(c, &n->functions.at[i], c->functions.at[i].hits);
 	}
 	each = nr_hits ? ns / (double)nr_hits : 0;
 	if (!ns)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the probes of native functions take of the target's time: so many hits, times what a hit takes
- * here, which is measured by calling a function of our own with a probe on it and without.
+ * here, which is measured by calling a function of our own with a probe on it and without; and so many looks at
+ * activations of counted functions, which is what a hit takes more below these.
  *
  *	call_cost_measure(&cost, core);			before the core is started
  *	... call_cost_tick(&cost, native, now_ns) now and then: takes the hottest off, if need be ...
@@ -16,13 +17,14 @@
 
 /* What the probes of one function took at the last look. */
 struct call_cost_function {
-	uint64_t nr_hits;
+	struct call_hits hits;
 	double ns;		/* since the look before */
 };
 
 struct call_cost {
 	struct call_share share;
 	double ns_emulated, ns_stepped;	/* of one hit; 0: it could not be measured */
+	double ns_looked;		/* of one look */
 	VEC(struct call_cost_function) functions;	/* by index */
 	bool is_unsettled;		/* until the next look: some were taken off in the middle of what it will see */
 };

@@ -256,25 +256,36 @@ static __noinline __u32 nr_there(struct call_thread *t, __u32 stack, __u32 nr)
 	return from + i;
 }
 
-/* Mostly all have not, or all but the last one. */
+/* Mostly all have not, or all but the last one: that is seen at once. */
 static __always_inline __u32 nr_active(struct call_thread *t, __u32 stack, __u32 nr, __u64 sp)
 {
 	struct call_frame *last;
+	__u32 i;
 
 	if (nr > calls_room(stack))
 		nr = calls_room(stack);
-	last = nr ? calls_frame(t, stack, nr - 1) : 0;
-	if (!last || last->key > sp)
-		return nr;
-	return nr_above(t, calls_first_frame(stack), nr - 1, sp);
+	for (i = 0; i < 2; i++) {
+		last = nr ? calls_frame(t, stack, nr - 1) : 0;
+		if (!last || last->key > sp)
+			return nr;
+		nr--;
+	}
+	return nr_above(t, calls_first_frame(stack), nr, sp);
+}
+
+static __always_inline __u32 nr_looks(__u32 nr, __u32 nr_up_to_caller)
+{
+	if (nr_up_to_caller)
+		return nr - nr_up_to_caller + 1;
+	return nr < CHECKED_FRAMES ? nr : CHECKED_FRAMES;
 }
 
 /* The stack that the thread is on, or STACK_UNKNOWN. */
-static __u32 leave_returned(struct call_thread *t, __u64 sp, __u64 back)
+static __u32 leave_returned(struct call_thread *t, struct call_hits *hits, __u64 sp, __u64 back)
 {
 	__u32 stack = t->current & (CALLS_MAX_STACKS - 1);
 	struct call_stack *s = calls_stack(t, stack);
-	__u32 nr;
+	__u32 nr, there;
 
 	if (sp < s->begin || sp >= s->end) {
 		stack = change_stack(t, sp);
@@ -286,8 +297,10 @@ static __u32 leave_returned(struct call_thread *t, __u64 sp, __u64 back)
 	if (s->nr_frames) {
 		s->nr_frames = nr_active(t, stack, s->nr_frames, sp);
 		/* Read anew, so that the verifier does not follow each number that it may be. */
-		nr = nr_up_to_caller(t, stack, *(volatile __u32 *)&s->nr_frames, back);
-		s->nr_frames = nr ? nr : nr_there(t, stack, *(volatile __u32 *)&s->nr_frames);
+		nr = *(volatile __u32 *)&s->nr_frames;
+		there = nr_up_to_caller(t, stack, nr, back);
+		hits->nr_looks += nr_looks(nr, there);
+		s->nr_frames = there ? there : nr_there(t, stack, nr);
 	}
 	return stack;
 }
@@ -319,7 +332,7 @@ static __noinline int enter(struct pt_regs *ctx, struct call_hits *hits, __u64 c
 	}
 	if (CALLS_COOKIE_SP_ADD(cookie) != CALLS_NO_NESTING) {
 		bpf_probe_read_user(&back, sizeof(back), (void *)sp);
-		stack = leave_returned(t, sp, back);
+		stack = leave_returned(t, hits, sp, back);
 		note_base(t, function, ctx->rip);
 	}
 	if (stack < CALLS_MAX_STACKS)

@@ -101,6 +101,7 @@ struct call_totals {
 struct call_hits {
 	unsigned long long nr;
 	unsigned long long nr_lost;
+	unsigned long long nr_looks;	/* activations that were looked at, to find who has returned */
 };
 
 /* By native function: where its code lies, in link-time addresses of its file. */
