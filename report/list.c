@@ -2,6 +2,7 @@
 /* Sorting and summing of the list; list_write.c prints it. */
 #include "report/list.h"
 
+#include "base/units.h"
 #include "report/endpoint.h"
 
 void list_release(struct request_list *l)
@@ -11,6 +12,11 @@ void list_release(struct request_list *l)
 	vec_release(&l->endpoints);
 	u64map_release(&l->line_of_endpoint);
 	vec_release(&l->requests);
+}
+
+bool list_is_time(const struct request_list *l)
+{
+	return !strcmp(l->unit, "seconds");
 }
 
 static int compare_u64(uint64_t a, uint64_t b)
@@ -37,17 +43,26 @@ static int by_elapsed(const void *a, const void *b, void *list)
 	return order ? order : by_begin(a, b, list);
 }
 
-static uint64_t known_cpu_ns(const struct request *r)
+/* What stands in the column, for comparison; nothing where that is "-". */
+static uint64_t shown_cpu(const struct request_list *l, bool is_exact, uint64_t cpu_ns, uint64_t weight)
 {
-	return request_is_cpu_known(r) ? r->cpu_ns : 0;
+	if (!l->has_cpu)
+		return weight;
+	if (is_exact)
+		return cpu_ns;
+	return list_is_time(l) ? whole_number((double)weight * l->seconds_per_weight * (double)NS_PER_SEC) : 0;
+}
+
+static uint64_t shown_cpu_of_request(const struct request_list *l, const struct request *r)
+{
+	return shown_cpu(l, r->has_cpu, request_is_cpu_known(r) ? r->cpu_ns : 0, r->weight);
 }
 
 static int by_cpu(const void *a, const void *b, void *list)
 {
 	const struct request_list *l = list;
 	const struct request *x = a, *y = b;
-	int order = l->has_cpu ? compare_u64(known_cpu_ns(y), known_cpu_ns(x)) :
-				 compare_u64(y->weight, x->weight);
+	int order = compare_u64(shown_cpu_of_request(l, y), shown_cpu_of_request(l, x));
 
 	return order ? order : by_begin(a, b, list);
 }
@@ -66,17 +81,17 @@ static int by_path(const void *a, const void *b, void *list)
 	return order ? order : by_begin(a, b, list);
 }
 
-/* Of all finished ones, of which there is one at least. */
+static bool is_answered(const struct request *r)
+{
+	return !r->is_unfinished || r->is_end_unseen;
+}
+
 static bool has_cpu(const struct request_list *l)
 {
-	size_t nr_finished = 0;
-
-	vec_each(&l->requests, r) {
-		if (!r->is_unfinished && !r->has_cpu)
-			return false;
-		nr_finished += !r->is_unfinished;
-	}
-	return nr_finished > 0;
+	vec_each(&l->requests, r)
+		if (r->has_cpu && is_answered(r))
+			return true;
+	return false;
 }
 
 void list_sort(struct request_list *l, enum list_sort by)
@@ -153,7 +168,8 @@ void list_count(struct request_list *l, const struct request *r)
 		line->begin_ns = r->begin_ns;
 	line->nr_samples += r->nr_samples;
 	line->weight += r->weight;
-	if (!r->is_unfinished || r->is_end_unseen) {
+	line->nr_without_cpu += !r->has_cpu;
+	if (r->has_cpu && is_answered(r)) {
 		line->cpu_ns += r->cpu_ns;
 		line->nr_cpu += !is_shared;
 		line->nr_cpu_shared += is_shared;
@@ -162,7 +178,6 @@ void list_count(struct request_list *l, const struct request *r)
 		line->nr_unfinished++;
 		return;
 	}
-	line->nr_without_cpu += !r->has_cpu;
 	durations_add(&line->elapsed, request_elapsed_ns(r));
 }
 
@@ -190,11 +205,16 @@ static int lines_by_elapsed(const void *a, const void *b, void *list)
 	return order ? order : lines_by_path(a, b, list);
 }
 
+static uint64_t shown_cpu_of_line(const struct request_list *l, const struct endpoint_line *line)
+{
+	return shown_cpu(l, !line->nr_without_cpu, line->cpu_ns, line->weight);
+}
+
 static int lines_by_cpu(const void *a, const void *b, void *list)
 {
 	const struct request_list *l = list;
 	const struct endpoint_line *x = a, *y = b;
-	int order = l->has_cpu ? compare_u64(y->cpu_ns, x->cpu_ns) : compare_u64(y->weight, x->weight);
+	int order = compare_u64(shown_cpu_of_line(l, y), shown_cpu_of_line(l, x));
 
 	return order ? order : lines_by_path(a, b, list);
 }
@@ -207,14 +227,12 @@ void list_sort_endpoints(struct request_list *l, enum list_sort by)
 		[LIST_BY_CPU] = lines_by_cpu,
 		[LIST_BY_PATH] = lines_by_path,
 	};
-	uint64_t nr_finished = 0, nr_without_cpu = 0;
 
+	l->has_cpu = false;
 	vec_each(&l->endpoints, line) {
-		nr_finished += line->elapsed.nr;
-		nr_without_cpu += line->nr_without_cpu;
+		l->has_cpu |= line->nr_cpu || line->nr_cpu_shared;
 		durations_settle(&line->elapsed);
 	}
-	l->has_cpu = nr_finished && !nr_without_cpu;
 	if (l->endpoints.nr)
 		qsort_r(l->endpoints.at, l->endpoints.nr, sizeof(*l->endpoints.at), orders[by], l);
 }

@@ -27,9 +27,9 @@ struct endpoint_line {
 	uint32_t method, path;
 	uint64_t begin_ns;		/* of the first */
 	uint64_t nr_unfinished, nr_samples, weight;
-	uint64_t cpu_ns, nr_cpu, nr_cpu_shared;	/* of those that were answered */
-	uint64_t nr_without_cpu;		/* this and the next: of the finished ones */
-	struct durations elapsed;
+	uint64_t cpu_ns, nr_cpu, nr_cpu_shared;	/* of those that were answered, and whose marks bring it */
+	uint64_t nr_without_cpu;		/* whose marks do not */
+	struct durations elapsed;		/* of the finished ones */
 };
 
 struct request_list {
@@ -46,13 +46,15 @@ struct request_list {
 	bool has_other;
 	size_t other;			/* the shared line; valid with has_other, until they are sorted */
 	uint64_t nr_other;		/* requests on it */
-	bool has_cpu;			/* of all finished requests: of list_sort(), list_sort_endpoints() */
+	bool has_cpu;			/* some have an exact one: of list_sort(), list_sort_endpoints() */
 	uint64_t begin_ns;		/* of the recording: begins are shown since then */
 	const char *unit;		/* of the weights: see profile.h */
 	double seconds_per_weight;
 };
 
 void list_release(struct request_list *l);
+/* The weights are time. */
+bool list_is_time(const struct request_list *l);
 /* begin and path ascending, elapsed and cpu descending; then by begin. */
 void list_sort(struct request_list *l, enum list_sort by);
 /* All but the nr slowest finished ones go, with their strings. */

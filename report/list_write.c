@@ -5,10 +5,10 @@
  *	     begin    elapsed    on-CPU~  samples     thread  status  request
  *	 +0.001234     3.2 ms     2.1 ms        2       4711     200  GET /user/17
  *
- * On-CPU time is exact where the marks of all requests that ended bring it; of one without an end, or that waited with
- * those of other endpoints, it is not known then, and "-" stands there, as for all that is not known; a tilde before an
- * endpoint's says that such are among its requests. Else it is sampled, which the
- * tilde says: nothing shorter than the interval between samples can be seen in it.
+ * On-CPU time is exact where the request's marks bring it; of one of these without an end, or that waited with those of
+ * other endpoints, it is not known, and "-" stands there, as for all that is not known; a tilde before an endpoint's
+ * says that such are among its requests. Else it is sampled, which a tilde says, too: nothing shorter than the interval
+ * between samples can be seen in it. It is the title's where none is exact.
  */
 #include <inttypes.h>
 
@@ -18,11 +18,6 @@
 #include "report/list.h"
 #include "report/profile.h"
 #include "report/render.h"
-
-static bool is_time(const struct request_list *l)
-{
-	return !strcmp(l->unit, "seconds");
-}
 
 static double since_begin(const struct request_list *l, uint64_t ns)
 {
@@ -64,18 +59,26 @@ static void add_seconds(struct str *b, int width, bool is_known, double seconds)
 		add_column(b, width, "-");
 }
 
-/* mark: before it; NULL: it is not known. */
-static void add_cpu(struct str *b, const struct request_list *l, int width, const char *mark,
-		    uint64_t cpu_ns, uint64_t weight)
+static void add_sampled(struct str *b, const struct request_list *l, int width, const char *mark, uint64_t weight)
 {
-	if (l->has_cpu && mark)
-		add_marked_seconds(b, width, mark, (double)cpu_ns / (double)NS_PER_SEC);
-	else if (l->has_cpu)
-		add_column(b, width, "-");
-	else if (is_time(l))
-		add_seconds(b, width, true, (double)weight * l->seconds_per_weight);
+	if (list_is_time(l))
+		add_marked_seconds(b, width, mark, (double)weight * l->seconds_per_weight);
 	else
 		add_count(b, width, weight);
+}
+
+/* mark: before what is exact; NULL: it is not known. Counts of an event do not stand among times. */
+static void add_cpu(struct str *b, const struct request_list *l, int width, bool is_exact, const char *mark,
+		    uint64_t cpu_ns, uint64_t weight)
+{
+	if (!l->has_cpu)
+		add_sampled(b, l, width, "", weight);
+	else if (is_exact && mark)
+		add_marked_seconds(b, width, mark, (double)cpu_ns / (double)NS_PER_SEC);
+	else if (is_exact || !list_is_time(l))
+		add_column(b, width, "-");
+	else
+		add_sampled(b, l, width, "~", weight);
 }
 
 static void add_name(struct str *b, const struct request_list *l, uint32_t method, uint32_t path)
@@ -94,7 +97,7 @@ static void add_name(struct str *b, const struct request_list *l, uint32_t metho
 /* What the on-CPU column is called: its unit, which a recording may call anything, where that is no time. */
 static void add_cpu_title(struct str *b, const struct request_list *l)
 {
-	const char *name = l->has_cpu || is_time(l) ? "on-CPU" : l->unit, *mark = l->has_cpu ? "" : "~";
+	const char *name = l->has_cpu || list_is_time(l) ? "on-CPU" : l->unit, *mark = l->has_cpu ? "" : "~";
 	int left = 11 - (int)strlen(mark);
 	struct str shown = { 0 };
 	size_t len = 0;
@@ -113,7 +116,7 @@ static void add_request(struct str *b, const struct request_list *l, const struc
 	snprintf(text, sizeof(text), "%+.6f", since_begin(l, r->begin_ns));
 	str_addf(b, "%12s", text);
 	add_seconds(b, 10, !r->is_unfinished, (double)request_elapsed_ns(r) / (double)NS_PER_SEC);
-	add_cpu(b, l, 11, request_is_cpu_known(r) ? "" : NULL, r->cpu_ns, r->weight);
+	add_cpu(b, l, 11, r->has_cpu, request_is_cpu_known(r) ? "" : NULL, r->cpu_ns, r->weight);
 	add_count(b, 8, r->nr_samples);
 	add_count(b, 10, r->begin_tid);
 	snprintf(text, sizeof(text), "%" PRIu32, r->status);
@@ -168,7 +171,7 @@ static void add_endpoint(struct str *b, const struct request_list *l,
 	add_seconds(b, 10, is_known, mean_seconds(line));
 	for (i = 0; i < ARRAY_LEN(quantiles); i++)
 		add_seconds(b, 10, is_known, quantile_seconds(line, quantiles[i]));
-	add_cpu(b, l, 11, cpu_mark(line), line->cpu_ns, line->weight);
+	add_cpu(b, l, 11, !line->nr_without_cpu, cpu_mark(line), line->cpu_ns, line->weight);
 	add_count(b, 8, line->nr_samples);
 	add_name(b, l, line->method, line->path);
 }
@@ -203,10 +206,10 @@ static json_t *known_text_of(const struct request_list *l, uint32_t id)
 /* As in a report's JSON: counts of an event say of which. */
 static void add_weight_to(json_t *o, const struct request_list *l, uint64_t weight)
 {
-	json_object_set_new(o, "time", is_time(l) ?
+	json_object_set_new(o, "time", list_is_time(l) ?
 					       json_number((double)weight * l->seconds_per_weight) :
 					       json_integer((json_int_t)weight));
-	if (!is_time(l))
+	if (!list_is_time(l))
 		json_object_set_new(o, "unit", json_text(l->unit, strlen(l->unit)));
 }
 

@@ -14,7 +14,7 @@ Suite *check_list_suite(void);
 /*
  * Requests of 10 ms, a word each, whose samples say 3 ms: "/a=7" had 7 ms on the CPU, "/a=?" none that a mark brought,
  * "/a=7!" has no end, "/a=7&" waited with others, "/a=7*" with some of its endpoint, and "/a=7!." was answered all the
- * same. "part": they are some of all that there are.
+ * same. "part": they are some of all that there are; "cycles": the samples say that.
  */
 static void add_request(struct request_list *l, uint64_t id, const char *word)
 {
@@ -42,6 +42,8 @@ static void make_list(struct request_list *l, struct strings *strings, const cha
 	while ((word = strsep(&rest, " ")) != NULL)
 		if (!strcmp(word, "part"))
 			l->is_part = true;
+		else if (!strcmp(word, "cycles"))
+			l->unit = "cycles";
 		else
 			add_request(l, id++, word);
 	free(words);
@@ -97,10 +99,13 @@ static const struct {
 	{ "/a=9& /a=1! /b=7", "on-CPU, 7.0 ms, -, -", "on-CPU, -, 7.0 ms" },
 	/* where it was answered it is known */
 	{ "/a=7!. /b=1", "on-CPU, 7.0 ms, 1.0 ms", "on-CPU, 7.0 ms, 1.0 ms" },
-	/* nor does it say what the others' marks have not */
 	{ "/a=? /b=7!", "on-CPU~, 3.0 ms, 3.0 ms", "on-CPU~, 3.0 ms, 3.0 ms" },
-	{ "/a=1 /b=?", "on-CPU~, 3.0 ms, 3.0 ms", "on-CPU~, 3.0 ms, 3.0 ms" },
-	{ "/a=7 /b=?!", "on-CPU, 7.0 ms, -", "on-CPU, 7.0 ms, -" },
+	/* of one that no mark brings it of the samples tell, beside others' marks; that says so, and is sorted as it is shown */
+	{ "/a=2 /b=? /c=4", "on-CPU, 4.0 ms, ~3.0 ms, 2.0 ms", "on-CPU, 4.0 ms, ~3.0 ms, 2.0 ms" },
+	{ "/a=7 /b=?!", "on-CPU, 7.0 ms, ~3.0 ms", "on-CPU, 7.0 ms, ~3.0 ms" },
+	{ "/a=1 /a=? /b=7", "on-CPU, 7.0 ms, ~3.0 ms, 1.0 ms", "on-CPU, 7.0 ms, ~6.0 ms" },
+	/* counts of an event are no time */
+	{ "cycles /a=2 /b=?", "on-CPU, 2.0 ms, -", "on-CPU, 2.0 ms, -" },
 	/* where there are no others, samples are all there is */
 	{ "/a=0!", "on-CPU~, 3.0 ms", "on-CPU~, 3.0 ms" },
 };
