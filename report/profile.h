@@ -77,6 +77,7 @@ struct group {
 	/* By status, of the finished ones; unknown ones are not in it. By request: of any. */
 	VEC(struct status_count) status;
 	uint64_t nr_samples, weight;	/* sum over functions' self: conservation */
+	bool has_no_samples;	/* calls have their time, and samples are left out: no number of them says anything */
 	uint64_t calls, primitive_calls;	/* COUNT_UNKNOWN as above */
 	bool is_inexact;	/* one of its functions is, or may be missing */
 	VEC(struct function_sums) functions;	/* by std_name: what sorting is stable against */

@@ -237,6 +237,11 @@ static json_t *exact(uint64_t calls, bool is_inexact)
 	return calls == COUNT_UNKNOWN && !is_inexact ? json_null() : json_boolean(!is_inexact);
 }
 
+static json_t *samples_of(const struct group *g, uint64_t nr)
+{
+	return g->has_no_samples ? json_null() : count(nr);
+}
+
 /* All of a group but its functions. */
 static void add_group(json_t *o, const struct profile *p, const struct group *g, bool is_logged)
 {
@@ -251,7 +256,7 @@ static void add_group(json_t *o, const struct profile *p, const struct group *g,
 	else
 		add_requests(o, p, g);
 	json_object_set_new(o, "time", weight_of(p, g->weight));
-	json_object_set_new(o, "samples", count(g->nr_samples));
+	json_object_set_new(o, "samples", samples_of(g, g->nr_samples));
 	json_object_set_new(o, "calls", count(g->calls));
 	json_object_set_new(o, "primitive_calls", count(g->primitive_calls));
 	if (g->by == BY_REQUEST && !g->is_outside)
@@ -277,19 +282,19 @@ static json_t *time_of(const struct profile *p, uint64_t weight, bool is_known)
 	return is_known ? weight_of(p, weight) : json_null();
 }
 
-static json_t *caller_object(const struct profile *p, const struct caller_sums *c, bool has_time)
+static json_t *caller_object(const struct profile *p, const struct group *g, const struct caller_sums *c, bool has_time)
 {
 	json_t *o = json_object();
 
 	add_place(o, p, &p->functions.at[c->caller]);
 	json_object_set_new(o, "ncalls", count(c->ncalls));
-	json_object_set_new(o, "samples", count(c->nr_samples));
+	json_object_set_new(o, "samples", samples_of(g, c->nr_samples));
 	json_object_set_new(o, "tottime", time_of(p, c->self, has_time));
 	json_object_set_new(o, "cumtime", time_of(p, c->cum, has_time));
 	return o;
 }
 
-static json_t *function_object(const struct profile *p, const struct table_row *row)
+static json_t *function_object(const struct profile *p, const struct group *g, const struct table_row *row)
 {
 	const struct function_sums *s = row->sums;
 	json_t *o = json_object(), *callers = json_array();
@@ -298,12 +303,12 @@ static json_t *function_object(const struct profile *p, const struct table_row *
 	json_object_set_new(o, "module", known_text_of(p, row->function->module));
 	json_object_set_new(o, "ncalls", count(s->ncalls));
 	json_object_set_new(o, "primitive_calls", count(s->primitive_calls));
-	json_object_set_new(o, "samples", count(s->nr_samples));
-	json_object_set_new(o, "cum_samples", count(s->nr_cum_samples));
+	json_object_set_new(o, "samples", samples_of(g, s->nr_samples));
+	json_object_set_new(o, "cum_samples", samples_of(g, s->nr_cum_samples));
 	json_object_set_new(o, "tottime", time_of(p, s->self, !s->has_no_time));
 	json_object_set_new(o, "cumtime", time_of(p, s->cum, !s->has_no_time));
 	vec_each(&s->callers, it)
-		json_array_append_new(callers, caller_object(p, it, !s->has_no_time));
+		json_array_append_new(callers, caller_object(p, g, it, !s->has_no_time));
 	json_object_set_new(o, "callers", callers);
 	json_object_set_new(o, "exact", exact(s->ncalls, s->is_inexact || s->is_cum_inexact));
 	return o;
@@ -322,7 +327,7 @@ static void write_group(const struct json_out *j, json_t *group_object, const st
 	fprintf(j->out, j->is_lines ? ",\"functions\":[" : ", \"functions\": [");
 	vec_each(&t.rows, row) {
 		fputs(row == t.rows.at ? newline : separator, j->out);
-		dump_take(j, function_object(j->p, row), 0);
+		dump_take(j, function_object(j->p, g, row), 0);
 	}
 	fprintf(j->out, "%s]}", t.rows.nr ? newline : "");
 	table_release(&t);

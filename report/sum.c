@@ -489,6 +489,7 @@ uint64_t sum_groups(struct sum *t, struct gather *g)
 		struct group *group = &it->group;
 
 		t->ns_per_weight = ns_per_weight(t, &it->weights);
+		group->has_no_samples = !t->ns_per_weight;
 		vec_each(&it->weights.list, s)
 			count_stack(t, group, s);
 		move_totals(t, group, &it->weights);

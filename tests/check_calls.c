@@ -487,6 +487,7 @@ START_TEST(sampled_rows_stand_beside_timed_ones)
 	f.options.resolve.is_native = true;
 	report_rig_run(&f);
 	ck_assert_str_eq(text_of(&f), "/a 2 7ms: f 2 5 5, 0x10 - 2 2");
+	ck_assert(!f.p->groups.at[0].has_no_samples);
 	ck_assert_str_eq(f.p->unit, "seconds");
 	report_rig_release(&f);
 }
@@ -519,6 +520,11 @@ START_TEST(tables_without_timed_calls_have_their_samples)
 	f.options.by = beside[_i].by;
 	report_rig_run(&f);
 	ck_assert_str_eq(text_of(&f), beside[_i].want);
+	ck_assert(f.p->groups.at[0].has_no_samples);
+	vec_each(&f.p->groups, g)
+		ck_assert(!g->has_no_samples || !g->nr_samples);
+	if (f.p->groups.nr > 1)
+		ck_assert(!vec_last(&f.p->groups)->has_no_samples);
 	ck_assert_uint_eq(f.p->tallies.nr_filtered, beside[_i].nr_left_out);
 	report_rig_release(&f);
 }

@@ -512,6 +512,40 @@ START_TEST(jsonl_lines_are_the_groups_of_json)
 END_TEST
 
 /* The path of a request arrives as the bytes it was, wherever JSON can hold them. */
+/* Where calls have their own time, no sample is left to count: that is no 0. */
+START_TEST(json_has_no_samples_where_calls_have_their_time)
+{
+	struct table_options o = { 0 };
+	struct fake_profile f;
+	struct function_sums *sums;
+	struct group *g;
+	uint32_t fib, main_fn;
+	json_t *root, *group, *function;
+	size_t len;
+	char *text;
+
+	fake_profile_init(&f);
+	fib = fake_function(&f, "app.py", 1, "fib", NULL);
+	main_fn = fake_function(&f, "app.py", 9, "main", NULL);
+	g = fake_group(&f, BY_ENDPOINT, "/", "GET");
+	g->has_no_samples = true;
+	sums = fake_sums(g, fib, 5 * MS, 5 * MS);
+	vec_push(&sums->callers, (struct caller_sums){ .caller = main_fn, .ncalls = 1, .primitive_calls = 1, .cum = 5 * MS });
+	text = fake_render(&f, &render_json, &o, &len);
+	root = json_loads(text, 0, NULL);
+	group = json_array_get(json_object_get(root, "groups"), 0);
+	function = json_array_get(json_object_get(group, "functions"), 0);
+	ck_assert(json_is_null(json_object_get(group, "samples")));
+	ck_assert(json_is_null(json_object_get(function, "samples")));
+	ck_assert(json_is_null(json_object_get(function, "cum_samples")));
+	ck_assert(json_is_null(json_object_get(json_array_get(json_object_get(function, "callers"), 0), "samples")));
+	ck_assert_double_gt(json_number_value(json_object_get(group, "time")), 0);
+	json_decref(root);
+	free(text);
+	fake_profile_release(&f);
+}
+END_TEST
+
 START_TEST(json_keeps_text_whole)
 {
 	size_t len;
@@ -605,6 +639,7 @@ Suite *check_render_suite(void)
 	tcase_add_loop_test(tc, jsonl_lines_are_the_groups_of_json, REQUESTS + 1, ARRAY_LEN(models));
 	tcase_add_test(tc, jsonl_lines_of_requests_are_flat);
 	tcase_add_test(tc, jsonl_line_of_no_request_has_the_name_of_its_table);
+	tcase_add_test(tc, json_has_no_samples_where_calls_have_their_time);
 	tcase_add_test(tc, json_keeps_text_whole);
 	tcase_add_test(tc, numbers_are_finite_and_long_enough);
 	tcase_add_loop_test(tc, a_full_disk_is_an_error, 0, ARRAY_LEN(all));

@@ -258,11 +258,11 @@ def conserve(profile):
     """Nothing is counted twice or not at all, between the groups and inside of each."""
     tallies = profile["tallies"]
     equal("in requests + outside", tallies["in_requests"] + tallies["outside"], tallies["samples"])
-    equal("sum of the groups' samples", sum(g["samples"] for g in profile["groups"]),
+    equal("sum of the groups' samples", sum(g["samples"] or 0 for g in profile["groups"]),
           tallies["samples"] - tallies["filtered"])
     for g in profile["groups"]:
         equal("sum of the functions' samples in " + g["path"],
-              sum(f["samples"] for f in g["functions"]), g["samples"])
+              sum(f["samples"] or 0 for f in g["functions"]), g["samples"] or 0)
 
 
 def requests_by_path(profile):
