@@ -96,6 +96,8 @@ struct group {
 #define TALLIES(X)                                                                                 \
 	X(filtered, "sample in no table, as the options asked for",                                \
 	  "samples in no table, as the options asked for")                                         \
+	X(beside_calls, "sample in no table, since calls have their time: see --native",           \
+	  "samples in no table, since calls have their time: see --native")                        \
 	X(throttled, "time the kernel throttled sampling", "times the kernel throttled sampling")  \
 	X(marks_unsent, "mark that the kernel did not pass on",                                    \
 	  "marks that the kernel did not pass on")                                                 \
@@ -156,8 +158,8 @@ struct group {
 #define TALLY_FIELD(name, one, many) uint64_t nr_##name;
 
 /*
- * Conservation: in requests + outside = recorded = sum over the groups + filtered. Lost are records
- * that never arrived.
+ * Conservation: in requests + outside = recorded = sum over the groups + filtered + beside calls. Lost
+ * are records that never arrived.
  */
 struct tallies {
 	uint64_t nr_samples;		/* recorded */

@@ -43,8 +43,8 @@ struct sum {
 	uint64_t open;		/* weight of the group's counted stacks on which who called is not known */
 	bool is_lone;		/* of one of these nothing is known but the innermost functions */
 	double ns_per_weight;	/* of the group's samples; 0: they are left out, since calls have their time */
-	uint64_t nr_left_out;
-	uint64_t nr_doubtful, nr_elsewhere;	/* of all groups so far */
+	uint64_t nr_left_out;	/* samples, by --root */
+	uint64_t nr_beside, nr_doubtful, nr_elsewhere;	/* of all groups so far */
 	bool is_unrooted;	/* calls were left out of one, and may be below an uncounted root */
 };
 
@@ -235,8 +235,12 @@ static void count_stack(struct sum *t, struct group *g, const struct stack_weigh
 
 	if (has_calls && (shape->is_open || (shape->has_innermost && t->nr_uncounted_roots)))
 		count_open(t, shape, &s);
-	if (shape->is_left_out || (!has_calls && !t->ns_per_weight)) {
+	if (shape->is_left_out) {
 		t->nr_left_out += s.nr_samples;
+		return;
+	}
+	if (!has_calls && !t->ns_per_weight) {
+		t->nr_beside += s.nr_samples;
 		return;
 	}
 	g->nr_samples += s.nr_samples;
@@ -509,6 +513,7 @@ uint64_t sum_groups(struct sum *t, struct gather *g)
 
 void sum_tell(const struct sum *s, struct tallies *t)
 {
+	t->nr_beside_calls = s->nr_beside;
 	t->nr_calls_doubtful = s->nr_doubtful;
 	t->nr_calls_elsewhere = s->nr_elsewhere;
 	t->nr_roots_uncounted = s->is_unrooted ? s->nr_uncounted_roots : 0;

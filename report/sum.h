@@ -24,10 +24,10 @@ void sum_free(struct sum *s);
 /*
  * Moves the gathered groups into profile->groups, sums up their functions and callers, and sorts
  * both as profile.h says. Groups without requests, samples and counted calls are dropped. Returns how
- * many samples were left out: by --root, or because calls were counted with their time.
+ * many samples --root left out.
  */
 uint64_t sum_groups(struct sum *s, struct gather *g);
-/* Why numbers of all tables so far are marked; other tallies are left alone. */
+/* Why numbers of all tables so far are marked, and samples are in none; other tallies are left alone. */
 void sum_tell(const struct sum *s, struct tallies *t);
 
 #endif

@@ -86,6 +86,7 @@ static void make_sampled(struct fake_profile *f)
 	f->p.tallies.nr_lost = 1;
 	f->p.tallies.nr_unfinished = 3;
 	f->p.tallies.nr_filtered = 17;
+	f->p.tallies.nr_beside_calls = 8;
 	f->p.tallies.nr_unmatched_ends = 2;
 	f->p.tallies.nr_labels_cut = 1;
 	f->p.tallies.nr_label_faults = 4;

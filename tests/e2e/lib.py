@@ -259,7 +259,7 @@ def conserve(profile):
     tallies = profile["tallies"]
     equal("in requests + outside", tallies["in_requests"] + tallies["outside"], tallies["samples"])
     equal("sum of the groups' samples", sum(g["samples"] or 0 for g in profile["groups"]),
-          tallies["samples"] - tallies["filtered"])
+          tallies["samples"] - tallies["filtered"] - tallies["beside_calls"])
     for g in profile["groups"]:
         equal("sum of the functions' samples in " + g["path"],
               sum(f["samples"] or 0 for f in g["functions"]), g["samples"] or 0)
