@@ -191,10 +191,11 @@ static const char *why_no_request(const struct feed *f)
 	if (!f->has_sockets)
 		return t->nr_marks ? "only ends of requests came" : "nothing ran that marks one";
 	if (!f->nr_served)
-		return "nothing came on connections to it. Datagrams (UDP) are not looked at";
+		return f->is_restricted ? "nothing came on the connections that its --marker means" :
+					  "nothing came on connections to it. Datagrams (UDP) are not looked at";
 	if (t->nr_bytes_skipped)
 		return "what it read on its connections was not looked at";
-	return "none began on its connections";
+	return f->is_restricted ? "none that its --marker means began on its connections" : "none began on its connections";
 }
 
 static void warn_of_list(const struct requests *q)

@@ -390,7 +390,12 @@ static void end_input(struct feed *f)
 	f->last_id = a->open.nr_requests;
 	f->nr_served += a->by_bytes.nr_served;
 	vec_each(&s->markers, m)
-		f->has_sockets |= (m->flags & MARKER_IS_SOCKETS) != 0;
+		if (m->flags & MARKER_IS_SOCKETS) {
+			const char *spec = strings_text(f->strings, m->spec);
+
+			f->has_sockets = true;
+			f->is_restricted |= strcmp(spec, "auto") && strcmp(spec, "socket");
+		}
 	f->has_markers |= s->markers.nr || a->nr_marks;
 	f->tallies.nr_lost += s->nr_lost;
 	f->tallies.nr_throttled += s->nr_throttled;

@@ -75,7 +75,8 @@ struct feed {
 	uint64_t nr_requests;
 	uint64_t last_id;	/* of a request */
 	uint64_t nr_served;	/* connections that were served */
-	bool has_sockets;	/* they were looked at */
+	bool has_sockets;	/* they were looked at; */
+	bool is_restricted;	/* not all of them: a port's alone, or HTTP */
 	bool has_markers, is_truncated, has_event, is_clock;
 	bool has_call_times;
 	struct err unread;	/* of the first input that could not be read to its end */

@@ -254,9 +254,16 @@ def ask_nothing(port):
     pass
 
 
+def ping(port):
+    with socket.create_connection(("127.0.0.1", port), PATIENCE) as client:
+        client.sendall(b"PING\r\n")
+
+
 for source, ask, marker, why in (
         (UDP, ask_by_datagrams, "auto", "nothing came on connections to it. Datagrams (UDP) are not looked at"),
         (SERVER, ask_by_tls, "auto", "what its connections speak cannot be looked into"),
+        (SERVER, ping, "http", "none that its --marker means began on its connections"),
+        (SERVER, ping, "socket:1", "nothing came on the connections that its --marker means"),
         (SERVER, ask_nothing, "func:getpid", "nothing ran that marks one"),
         (SERVER, ask_nothing, "none", "the recording has no marks of requests: see --marker of wperf record")):
     server = start_target("/usr/bin/python3", "-c", source, ready=r"listening on (\d+)")
