@@ -348,7 +348,7 @@ static void tell_of_recording(struct command *c)
 	const struct profile *p = live_describe(&c->live);
 
 	if (!p->has_markers)
-		log_warn("nothing marks requests: see --marker of wperf record");
+		log_warn("nothing marks requests: --marker was none, or the recorder could not make any, and said why");
 	else if (!c->live.summary.endpoints.nr)
 		log_warn("no request ended that the options ask for");
 	if (log_level() > LOG_QUIET)

@@ -181,7 +181,8 @@ static const char *why_no_request(const struct feed *f)
 	const struct tallies *t = &f->tallies;
 
 	if (!f->has_markers)
-		return "the recording has no marks of requests: see --marker of wperf record";
+		return "the recording has no marks of requests: it is not wperf's, or --marker was none, or wperf record could not "
+		       "make any, and said why";
 	if (t->nr_tls || t->nr_http2)
 		return "what its connections speak cannot be looked into";
 	if (t->nr_calls_unseen)

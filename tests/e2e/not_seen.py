@@ -265,7 +265,8 @@ for source, ask, marker, why in (
         (SERVER, ping, "http", "none that its --marker means began on its connections"),
         (SERVER, ping, "socket:1", "nothing came on the connections that its --marker means"),
         (SERVER, ask_nothing, "func:getpid", "nothing ran that marks one"),
-        (SERVER, ask_nothing, "none", "the recording has no marks of requests: see --marker of wperf record")):
+        (SERVER, ask_nothing, "none", "the recording has no marks of requests: it is not wperf's, or --marker was none, or wperf record could not "
+         "make any, and said why")):
     server = start_target("/usr/bin/python3", "-c", source, ready=r"listening on (\d+)")
     with recorded(server.pid, args=("--marker", marker)) as recording:
         ask(int(server.ready[1]))

@@ -35,6 +35,8 @@ equal("lines that say what is missing:\n" + talk, len(said), 1)
 has("what more privilege gives", said[0], "root")
 profile = report(file)
 check(samples_of(profile, "burn") > 50, "hardly any samples")
+has("why there is no request", wperf("requests", "-i", file).stderr, "or wperf record could not make any, and said why")
+has("and in wperf live", run(*NOBODY, WPERF, "live", "--", forks, "calls", "3", "5").stderr, "or the recorder could not make any, and said why")
 kernel = [f for g in profile["groups"] for f in g["functions"] if f["module"] == "[kernel]"]
 equal("functions of the kernel", kernel, [])
 step("a command of one's own, user space only: %d samples" % profile["tallies"]["samples"])
