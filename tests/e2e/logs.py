@@ -162,8 +162,13 @@ equal("what JSON has", {g["id"]: g["timestamp"] for g in profile["groups"]},
 step("requests and JSON have the same moments")
 
 with open(os.path.join(ROOT, "docs/LOGS.md"), encoding="utf-8") as f:
-    documented = json.loads(re.search(r"```json\n(.*)\n```", f.read())[1])
+    text = f.read()
+documented, of_requests = map(json.loads, re.findall(r"```json\n(\{\".*)\n```", text))
 equal("keys of docs/LOGS.md", list(documented), KEYS)
+listed = json.loads(wperf("requests", "-i", recording.file, "--format", "jsonl").stdout.splitlines()[0])
+equal("its keys of wperf requests", list(of_requests), list(listed))
+explained = {key for row in re.findall(r"^\|(.*?)\|", text, re.M) for key in re.findall(r"`(\w+)`", row)}
+equal("keys that no table of it has", {*KEYS, *listed} - explained, set())
 burning = next(g for g in groups if g["functions"])
 equal("keys of its function", list(documented["functions"][0]), list(burning["functions"][0]))
 
