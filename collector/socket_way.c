@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/str.h"
 #include "base/vec.h"
 #include "collector/bpf_object.h"
@@ -123,16 +124,26 @@ static bool some_need_calls(const struct pids *pids)
 	return has;
 }
 
-enum socket_way socket_way_choose(const struct pids *pids, bool *ret_sees_sends)
+/* NULL: nothing that there is. */
+static const char *wanted_way(void)
 {
 	const char *wanted = getenv("WPERF_SOCKETS");
+
+	return wanted && (!strcmp(wanted, "traces") || !strcmp(wanted, "calls")) ? wanted : NULL;
+}
+
+enum socket_way socket_way_choose(const struct pids *pids, bool *ret_sees_sends)
+{
+	const char *wanted = wanted_way();
 	bool may = wanted ? !strcmp(wanted, "traces") : pids && !some_need_calls(pids);
 
+	if (!wanted && getenv("WPERF_SOCKETS"))
+		log_warn("WPERF_SOCKETS=%s is ignored: it is calls or traces", getenv("WPERF_SOCKETS"));
 	*ret_sees_sends = false;
 	return may && can_trace(ret_sees_sends) ? SOCKET_BY_TRACES : SOCKET_BY_CALLS;
 }
 
 enum socket_way socket_way_beside_counts(enum socket_way chosen)
 {
-	return getenv("WPERF_SOCKETS") ? chosen : SOCKET_BY_CALLS;
+	return wanted_way() ? chosen : SOCKET_BY_CALLS;
 }

@@ -19,7 +19,7 @@ enum socket_way { SOCKET_BY_CALLS, SOCKET_BY_TRACES };
 
 /*
  * What is right for these processes; pids NULL: one that does not run yet. The environment's
- * WPERF_SOCKETS, "calls" or "traces", is obeyed where the kernel can. ret_sees_sends: by traces, and the
+ * WPERF_SOCKETS, "calls" or "traces", is obeyed where the kernel can, and a line says so where it is something else. ret_sees_sends: by traces, and the
  * kernel has tcp_sendmsg_locked, too.
  */
 enum socket_way socket_way_choose(const struct pids *pids, bool *ret_sees_sends);

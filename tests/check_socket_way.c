@@ -89,6 +89,27 @@ START_TEST(calls_can_be_asked_for)
 }
 END_TEST
 
+/* Taken as if nothing were asked for, which one line says. */
+START_TEST(what_there_is_not_is_not_obeyed)
+{
+	FILE *real = stderr;
+	enum socket_way chosen;
+	size_t len;
+	char *said;
+
+	ck_assert_int_eq(setenv("WPERF_SOCKETS", "trace", 1), 0);
+	stderr = open_memstream(&said, &len);
+	chosen = choose(NULL);
+	fclose(stderr);
+	stderr = real;
+	ck_assert_str_eq(said, "wperf: WPERF_SOCKETS=trace is ignored: it is calls or traces\n");
+	ck_assert_int_eq(socket_way_beside_counts(SOCKET_BY_TRACES), SOCKET_BY_CALLS);
+	unsetenv("WPERF_SOCKETS");
+	ck_assert_int_eq(chosen, choose(NULL));
+	free(said);
+}
+END_TEST
+
 START_TEST(counts_are_exact)
 {
 	unsetenv("WPERF_SOCKETS");
@@ -122,6 +143,7 @@ Suite *check_socket_way_suite(void)
 	tcase_add_test(tc, other_sockets_are_no_reason);
 	tcase_add_test(tc, what_does_not_run_yet_may_listen_on_anything);
 	tcase_add_test(tc, calls_can_be_asked_for);
+	tcase_add_test(tc, what_there_is_not_is_not_obeyed);
 	tcase_add_test(tc, counts_are_exact);
 	tcase_add_test(tc, tracepoints_are_known_by_name);
 	suite_add_tcase(suite, tc);
