@@ -190,7 +190,7 @@ FUZZERS := $(patsubst tests/fuzz/%.c,$(O)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c)
 # Half of all is in none of them: what runs, samples, sums up and draws. Who fuzzes one of these takes it out here.
 NOT_FUZZED := $(patsubst %,collector/%.c,attach bpf_object call_core call_cost call_link call_midst call_native% call_python \
 	call_share cmd_% counting cpus datagrams drain event follow hidden_returns keep kernel_% mapped_file marker% merge net_tables perf_map pfm \
-	probed_places progress python_cost recorder sampler snapshot socket_way stack_pages stack_walker) \
+	pace probed_places progress python_cost recorder sampler snapshot socket_way stack_pages stack_walker) \
 	$(patsubst %,report/%.c,attribute cmd_% counted depth durations dying event_weight feed feed_calls feeder gather interrupt \
 	json_text list list_write live mark_requests options order output profile regex render% report resolve selection \
 	shapes stack_dumps stacks sum table view weights)

@@ -220,7 +220,7 @@ int event_parse(const char *name, struct perf_event_attr *attr, struct err *e)
 	return !err && can_be_sampled(attr) ? 0 : no_such_event(name, why_not(name), e);
 }
 
-static bool is_clock(const struct perf_event_attr *attr)
+bool event_is_clock(const struct perf_event_attr *attr)
 {
 	return attr->type == PERF_TYPE_SOFTWARE && (attr->config == PERF_COUNT_SW_CPU_CLOCK ||
 						    attr->config == PERF_COUNT_SW_TASK_CLOCK);
@@ -228,7 +228,7 @@ static bool is_clock(const struct perf_event_attr *attr)
 
 int event_check_period(const struct perf_event_attr *attr, uint64_t period, struct err *e)
 {
-	if (!is_clock(attr) || period >= EVENT_MIN_CLOCK_PERIOD_NS)
+	if (!event_is_clock(attr) || period >= EVENT_MIN_CLOCK_PERIOD_NS)
 		return 0;
 	err_set(e, -EINVAL, "-c %llu: a clock gives a sample every %d ns at most",
 		(unsigned long long)period, EVENT_MIN_CLOCK_PERIOD_NS);

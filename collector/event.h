@@ -14,6 +14,8 @@
  * no such event (the remedy lists the nearest names), or none that samples anything.
  */
 int event_parse(const char *name, struct perf_event_attr *attr, struct err *e);
+/* cpu-clock or task-clock: its events are nanoseconds. */
+bool event_is_clock(const struct perf_event_attr *attr);
 /*
  * The kernel's timer never runs faster (kernel/events/core.c: perf_swevent_start_hrtimer()), but its
  * samples say that it did.

@@ -280,6 +280,7 @@ static void record(struct recorder *r)
 		settle_markers(r);
 		drain_rings(&r->drain, false);
 		now = monotonic_ns();
+		sampler_pace(&r->attachment.sampler, now);
 		counting_tick(r->attachment.counting, now);
 		tend_markers(r);
 		look_at_files(r, now);

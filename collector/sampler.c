@@ -9,8 +9,11 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/units.h"
 #include "collector/cpus.h"
+#include "collector/event.h"
 #include "collector/kernel_number.h"
+#include "collector/pace.h"
 #include "collector/privileges.h"
 
 enum {
@@ -124,18 +127,52 @@ static int explain(const struct sampler_config *c, int error, struct err *e)
 	}
 }
 
+/* ---- clocks ---- */
+
+/* Those of threads stand still while these sleep: they need no pace. */
+static bool is_paced(const struct sampler_config *c)
+{
+	return event_is_clock(&c->event) && c->freq_hz >= PACE_MIN_HZ;
+}
+
+/* As one clock, which they are together: what the recording says of them. Each sample's own period would not be that. */
+static struct perf_event_attr paced_attr(const struct sampler_config *c, struct perf_event_attr attr)
+{
+	attr.sample_type &= ~(uint64_t)PERF_SAMPLE_PERIOD;
+	attr.freq = 0;
+	attr.sample_period = NS_PER_SEC / c->freq_hz;
+	return attr;
+}
+
+/* What the kernel says to such a frequency it does not say to a period. */
+static int check_pace(struct sampler *s, const struct sampler_config *c, struct err *e)
+{
+	uint64_t max_hz = event_max_freq_hz();
+
+	s->pace_hz = c->freq_hz;
+	return max_hz && c->freq_hz > max_hz ? explain(c, -EINVAL, e) : 0;
+}
+
+void sampler_pace(struct sampler *s, uint64_t now_ns)
+{
+	if (!s->clocks.nr || now_ns < s->paced_ns + pace_keep_ns(s->pace_hz))
+		return;
+	vec_each(&s->clocks, fd) {
+		uint64_t period_ns = pace_draw_ns(s->pace_hz);
+
+		ioctl(*fd, PERF_EVENT_IOC_PERIOD, &period_ns);
+	}
+	s->paced_ns = now_ns;
+}
+
 /* ---- the rings' size ---- */
 
 /* Samples a second, where that can be told; else what people ask for. */
 static double samples_per_second(const struct sampler_config *c)
 {
-	bool is_clock = c->event.type == PERF_TYPE_SOFTWARE &&
-			(c->event.config == PERF_COUNT_SW_CPU_CLOCK ||
-			 c->event.config == PERF_COUNT_SW_TASK_CLOCK);
-
 	if (c->freq_hz)
 		return (double)c->freq_hz;
-	return is_clock && c->period ? 1e9 / (double)c->period : 1000;
+	return event_is_clock(&c->event) && c->period ? 1e9 / (double)c->period : 1000;
 }
 
 /* Of a ring: what was asked for, or the default, or more where each sample brings a stack along. */
@@ -229,25 +266,60 @@ static int open_marks(struct sampler *s, struct sampler_cpu *cpu,
 	return 0;
 }
 
+/* Its descriptor, filtered; -ENODEV: the CPU went offline meanwhile. */
+static int open_samples(struct sampler *s, const struct sampler_config *c, struct perf_event_attr *attr, int cpu_nr,
+			struct follow *f, struct err *e)
+{
+	struct perf_event_attr own = *attr;
+	int fd, err;
+
+	if (s->pace_hz)
+		own.sample_period = pace_draw_ns(s->pace_hz);
+	fd = open_event(&own, -1, cpu_nr);
+	if (fd < 0)
+		return fd == -ENODEV ? fd : explain(c, fd, e);
+	attr->read_format = own.read_format;
+	keep_fd(s, EVENT_SAMPLES, fd);
+	if (s->pace_hz)
+		vec_push(&s->clocks, fd);
+	err = follow_filter(f, fd);
+	return err ? err_set(e, err, "cannot filter samples in the kernel: %m") : fd;
+}
+
+/* The first one tells what processes do, too. */
+static int open_more_clocks(struct sampler *s, const struct sampler_config *c, const struct perf_event_attr *attr,
+			    const struct sampler_cpu *cpu, struct follow *f, struct err *e)
+{
+	struct perf_event_attr own = *attr;
+	int fd, i;
+
+	own.mmap = own.mmap2 = own.comm = own.comm_exec = own.task = 0;
+	for (i = 1; i < PACE_CLOCKS; i++) {
+		fd = open_samples(s, c, &own, cpu->cpu, f, e);
+		if (fd < 0)
+			return fd == -ENODEV ? 0 : fd;
+		if (ioctl(fd, PERF_EVENT_IOC_SET_OUTPUT, cpu->ring_fd))
+			return err_set(e, -errno, "cannot let clocks share a ring: %m");
+	}
+	return 0;
+}
+
 static int open_cpu(struct sampler *s, const struct sampler_config *c, struct perf_event_attr *attr,
 		    int cpu_nr, struct follow *f, struct err *e)
 {
 	struct sampler_cpu cpu = { .cpu = cpu_nr, .mark_fd = -1 };
 	int err;
 
-	cpu.ring_fd = open_event(attr, -1, cpu_nr);
-	if (cpu.ring_fd == -ENODEV)
-		return 0; /* it went offline meanwhile */
+	cpu.ring_fd = open_samples(s, c, attr, cpu_nr, f, e);
 	if (cpu.ring_fd < 0)
-		return explain(c, cpu.ring_fd, e);
-	keep_fd(s, EVENT_SAMPLES, cpu.ring_fd);
-	err = follow_filter(f, cpu.ring_fd);
-	if (err)
-		return err_set(e, err, "cannot filter samples in the kernel: %m");
+		return cpu.ring_fd == -ENODEV ? 0 : cpu.ring_fd;
 	err = map_ring(&cpu, c, RING_PAGES, e);
 	if (err)
 		return err;
 	vec_push(&s->cpus, cpu);
+	err = s->pace_hz ? open_more_clocks(s, c, attr, &cpu, f, e) : 0;
+	if (err)
+		return err;
 	return c->has_marks ? open_marks(s, vec_last(&s->cpus), attr, e) : 0;
 }
 
@@ -266,6 +338,12 @@ int sampler_open_cpus(struct sampler *s, const struct sampler_config *c, struct 
 	struct pids cpus = { 0 };
 	int err = 0;
 
+	if (is_paced(c)) {
+		attr = paced_attr(c, attr);
+		err = check_pace(s, c, e);
+	}
+	if (err)
+		return err;
 	s->is_per_cpu = true;
 	s->is_unwound = c->walker;
 	attr.watermark = 1;
@@ -340,7 +418,8 @@ static void close_events(struct sampler *s)
 		ring_unmap(&cpu->ring);
 	vec_each(&s->fds, fd)
 		close(*fd);
-	s->fds.nr = 0;
+	s->fds.nr = s->clocks.nr = 0;
+	s->pace_hz = 0;
 	for (i = 0; i < NR_SAMPLER_EVENTS; i++)
 		s->events[i].ids.nr = 0;
 }
@@ -449,6 +528,7 @@ void sampler_release(struct sampler *s)
 	close_events(s);
 	vec_release(&s->cpus);
 	vec_release(&s->fds);
+	vec_release(&s->clocks);
 	for (i = 0; i < NR_SAMPLER_EVENTS; i++)
 		vec_release(&s->events[i].ids);
 }

@@ -50,6 +50,7 @@ static const struct script {
 	{ "forks", { CAN_BPF }, "gcc" },
 	{ "threads_2000", { CAN_BPF }, "gcc" },
 	{ "short_lived", { CAN_BPF }, "gcc" },
+	{ "sleeps", { CAN_BPF }, "gcc" },
 	{ "ends", { CAN_BPF }, "/usr/bin/python3" },
 	{ "moved_threads", { CAN_BPF }, "/usr/bin/python3" },
 	{ "kill9", { CAN_BPF }, "gcc" },

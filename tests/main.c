@@ -38,6 +38,7 @@
 	X(drain)                                                                                   \
 	X(target)                                                                                  \
 	X(cpus)                                                                                    \
+	X(pace)                                                                                    \
 	X(event)                                                                                   \
 	X(build_id)                                                                                \
 	X(root)                                                                                    \
