@@ -64,7 +64,7 @@ struct probe_site {
 	uint64_t dev, inode;	/* of open_path */
 	const char *module;	/* path as the target sees it */
 	const char *name;	/* symbol as in the file (mangled), or PROVIDER:NAME */
-	bool is_return;		/* a return probe on the function that begins at off */
+	bool is_return;		/* of the function that begins at off: no place yet, see locate_exits() */
 	bool is_go;		/* a function of a program of Go's */
 	bool is_exit;		/* an instruction by which a function is left: locate_exits() */
 	unsigned char condition;	/* under which a hit counts: EXIT_CONDITION() of probe.h; 0: always */
@@ -118,11 +118,6 @@ void probe_sites_release(struct probe_sites *s);
 bool probe_sites_share(const struct probe_sites *a, const struct probe_sites *b);
 
 /*
- * What the target may do, in words, that it must not have return probes for (exits.h): its stacks may be unwound while it
- * runs, by C++ or Rust exceptions, by LuaJIT, OCaml or Go, or switched. NULL: neither.
- */
-const char *locate_no_returns(const struct locate *l);
-/*
  * Moves the probe on the entry of a function that begins again after a check, as Go's do, to where each call
  * comes by once: call_place_check(). All sites are functions.
  */
@@ -141,11 +136,10 @@ bool locate_is_nop(struct locate *l, const struct probe_site *site);
 /* Go's stacks are small, many lie in one mapping, and they move. */
 bool locate_file_is_go(const struct locate_file *f);
 /*
- * Puts in the place of each return probe probes on the function's own exits. Returns how many were
- * not replaced: their function's length is not known, or what its code is: exits_find(). may_return: nor, but for Go's,
- * where what is called last goes on behind an exit, whose end the return alone tells.
+ * Puts in the place of each return probes on the function's own exits. Returns how many were not replaced: their function's
+ * length is not known, or what its code is: exits_find().
  */
-size_t locate_exits(struct locate *l, struct probe_sites *sites, bool may_return);
+size_t locate_exits(struct locate *l, struct probe_sites *sites);
 
 /*
  * Functions' n-th argument is no wider from now on than debug information says: above an int its register has anything.

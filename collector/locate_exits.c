@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <fcntl.h>
-#include <fnmatch.h>
 #include <gelf.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,43 +29,15 @@ static const char *const unwinding_sections[] = { ".gcc_except_table", ".gopclnt
  * address on the stack. Where this name of OCaml's is stripped, so are those of its functions.
  */
 static const char *const unwinding_symbols[] = { "_Unwind_RaiseException", "caml_frametable" };
-/*
- * Whoever switches stacks (ucontext, Boost.Context, Ruby's and PHP's fibers, QEMU's, Perl's and Python's coroutines) returns
- * in another order than it was called in. The kernel keeps the return addresses of a thread as a stack.
- */
-static const char *const switching_symbols[] = { "swapcontext", "makecontext", "setcontext", "jump_fcontext", "ontop_fcontext",
-						 "bthread_jump_fcontext", "coroutine_transfer", "coro_transfer", "co_switch",
-						 "co_swap", "acosw", "pth_spawn", "st_thread_create", "qemu_coroutine_*",
-						 "rb_fiber_*", "zend_fiber_*", "PyInit_greenlet", "PyInit__greenlet",
-						 "slp_switch" };
 static const char *const go_sections[] = { ".gopclntab", ".note.go.buildid" };
 
-/* They have such code in every process, and call nothing of the program's that could throw. */
-static const char *const runtime_libraries[] = { "libc.so*", "libc-2*.so", "libstdc++.so*",
-						 "libgcc_s.so*", "libc++.so*", "libc++abi.so*",
-						 "libpthread*.so*", "ld-linux*" };
-
-static bool is_runtime(const struct locate_file *f)
-{
-	const char *slash = strrchr(f->module, '/');
-	size_t i;
-
-	for (i = 0; i < ARRAY_LEN(runtime_libraries); i++)
-		if (!fnmatch(runtime_libraries[i], slash ? slash + 1 : f->module, 0))
-			return true;
-	return false;
-}
-
-/* One that ends in '*' is a beginning. */
 static bool is_among(const char *name, const char *const *names, size_t nr)
 {
-	size_t i, len;
+	size_t i;
 
-	for (i = 0; name && i < nr; i++) {
-		len = strlen(names[i]);
-		if (names[i][len - 1] == '*' ? !strncmp(name, names[i], len - 1) : !strcmp(name, names[i]))
+	for (i = 0; name && i < nr; i++)
+		if (!strcmp(name, names[i]))
 			return true;
-	}
 	return false;
 }
 
@@ -120,15 +91,11 @@ static bool elf_has_symbol(Elf *elf, const char *const *names, size_t nr)
 	return false;
 }
 
+/* One that cannot be read may do anything. */
 static bool elf_unwinds(Elf *elf)
 {
-	return elf_has_section(elf, unwinding_sections, ARRAY_LEN(unwinding_sections)) ||
+	return !elf || elf_has_section(elf, unwinding_sections, ARRAY_LEN(unwinding_sections)) ||
 	       elf_has_symbol(elf, unwinding_symbols, ARRAY_LEN(unwinding_symbols));
-}
-
-static bool elf_switches(Elf *elf)
-{
-	return elf_has_symbol(elf, switching_symbols, ARRAY_LEN(switching_symbols));
 }
 
 static bool elf_is_go(Elf *elf)
@@ -147,19 +114,6 @@ static bool file_is(const struct locate_file *f, bool (*is)(Elf *elf))
 	if (fd >= 0)
 		close(fd);
 	return found;
-}
-
-const char *locate_no_returns(const struct locate *l)
-{
-	vec_each(&l->files, f) {
-		if (is_runtime(f))
-			continue;
-		if (file_is(f, elf_unwinds))
-			return "unwinds its stack (C++, Rust, Go, LuaJIT, OCaml)";
-		if (file_is(f, elf_switches))
-			return "switches stacks (coroutines, fibers)";
-	}
-	return NULL;
 }
 
 bool locate_file_is_go(const struct locate_file *f)
@@ -478,7 +432,7 @@ static struct locate_file *file_of(struct locate *l, const struct probe_site *si
 	return NULL;
 }
 
-size_t locate_exits(struct locate *l, struct probe_sites *sites, bool may_return)
+size_t locate_exits(struct locate *l, struct probe_sites *sites)
 {
 	struct probe_sites out = { 0 };
 	size_t nr_left = 0;
@@ -487,7 +441,7 @@ size_t locate_exits(struct locate *l, struct probe_sites *sites, bool may_return
 		struct locate_file *f = site->is_return ? file_of(l, site) : NULL;
 		struct exits x = { 0 };
 
-		if (f && find_exits(&x, f, site) && !(may_return && !site->is_go && nr_tail_calls(&x))) {
+		if (f && find_exits(&x, f, site)) {
 			vec_each(&x.at, exit) {
 				vec_push(&out.sites, *site);
 				vec_last(&out.sites)->off = exit->off;

@@ -121,44 +121,25 @@ static int check_ids(struct probe_marker *m, struct err *e)
 	return err ? err : check_args(&m->ends, spec->id_arg, &m->id_bytes, e);
 }
 
-/* A command has the filter that we have. */
-static bool is_filtered(const struct marker_target *target)
-{
-	if (target->program)
-		return process_is_filtered((uint32_t)getpid());
-	vec_each(&target->pids->at, pid)
-		if (process_is_filtered(*pid))
-			return true;
-	return false;
-}
-
 /*
- * An exception that meets the kernel's return address ends the program, and so does one that belongs to another stack.
- * Linux 6.11 to 6.13 return by a system call that filters do not know. So exits are probed where they can be found, unless
- * a call goes on behind one, and nothing of that is to be expected.
+ * Exits are probed, never returns. Where a return probe waits, the kernel's address stands in the place of the return address:
+ * an exception that meets it ends the program, and so does a return on another stack. Nobody can say that of a process which
+ * has yet to load what throws or switches, nor of those that are no target and map the same file: a marker's probes are in
+ * them, too.
  */
-static int avoid_return_probes(struct probe_marker *m, const struct marker_target *target, struct err *e)
+static int place_ends(struct probe_marker *m, struct err *e)
 {
-	bool has_returns = false;
-	const char *why;
-
 	vec_each(&m->ends.sites, site) {
-		has_returns |= site->is_return;
 		if (!site->is_return || site->is_go)
 			continue;
 		vec_push(&m->calls.sites, *site);
 		vec_last(&m->calls.sites)->is_return = false;
 	}
-	if (!has_returns)
+	if (!locate_exits(&m->locate, &m->ends))
 		return 0;
-	why = locate_no_returns(&m->locate);
-	if (!why && is_filtered(target))
-		why = "has a filter of system calls (seccomp)";
-	if (!locate_exits(&m->locate, &m->ends, !why) || !why)
-		return 0;
-	err_set(e, -EOPNOTSUPP, "--marker %s: a return probe could end this program, which %s, and the function's own exits "
-				"cannot be found",
-		m->spec->text, why);
+	err_set(e, -EOPNOTSUPP, "--marker %s: the function's own exits cannot be found, and a return probe could end programs that "
+				"unwind or switch their stacks",
+		m->spec->text);
 	return err_remedy(e, "Name two functions or USDT probes: begin=PROBE,end=PROBE");
 }
 
@@ -236,7 +217,7 @@ static int find_probe(struct probe_marker *m, const struct probe_name *name, str
 	return check_code(m, ret, name->function, e);
 }
 
-static int find_sites(struct probe_marker *m, const struct marker_target *target, struct err *e)
+static int find_sites(struct probe_marker *m, struct err *e)
 {
 	const struct marker_spec *spec = m->spec;
 	size_t nr_places;
@@ -248,7 +229,7 @@ static int find_sites(struct probe_marker *m, const struct marker_target *target
 	if (!err)
 		err = find_probe(m, &spec->end, &m->ends, e);
 	if (!err)
-		err = avoid_return_probes(m, target, e);
+		err = place_ends(m, e);
 	if (!err)
 		err = check_code(m, &m->ends, spec->end.function, e);
 	if (!err)
@@ -271,7 +252,7 @@ static int probe_prepare(const struct marker_spec *spec, uint32_t id,
 	m->id = id;
 	err = find_files(m, target, e);
 	if (!err)
-		err = find_sites(m, target, e);
+		err = find_sites(m, e);
 	/* What does not run yet has changed nothing. */
 	if (!err && !target->program)
 		err = check_memory(m, &m->begins, target->pids, e);
@@ -294,13 +275,13 @@ static bool probe_repeats(const void *self, const void *earlier)
 
 /* ---- attaching ---- */
 
-/* The uprobe PMU's attr: kernel/events/core.c, "uprobe" format: config:0 return, config:32-63 counter. */
+/* The uprobe PMU's attr: kernel/events/core.c, "uprobe" format: config:32-63 counter. */
 static int open_uprobe(int type, const struct probe_site *site)
 {
 	struct perf_event_attr attr = {
 		.size = sizeof(attr),
 		.type = (uint32_t)type,
-		.config = (site->is_return ? 1 : 0) | site->semaphore_off << 32,
+		.config = site->semaphore_off << 32,
 		.uprobe_path = (uint64_t)(uintptr_t)site->open_path,
 		.probe_offset = site->off,
 	};
@@ -347,7 +328,7 @@ static int refuse_site(const struct probe_site *site, int error, struct err *e)
 static struct probe_program program_of(const struct probe_marker *m, const struct probe_site *site,
 				       enum mark_kind kind)
 {
-	/* Before a return the address to return to is still on the stack, behind a return probe not. */
+	/* Before a return the address to return to is still on the stack: a mark has the place behind it. */
 	struct probe_program p = { .marker = m->id,
 				   .kind = (unsigned short)kind,
 				   .sp_add = site->is_exit ? sizeof(uint64_t) : 0,
@@ -388,13 +369,12 @@ static int attach_site(struct probe_marker *m, int type, const struct probe_site
 	if (kind == MARK_CALLED)
 		return 0;
 	log_verbose("marker %s: %s at %s+0x%llx%s", kind == MARK_BEGIN ? "begin" : "end", site->name,
-		    site->module, (unsigned long long)site->off, site->is_return ? " (return)" : site->is_exit ? " (exit)" : "");
+		    site->module, (unsigned long long)site->off, site->is_exit ? " (exit)" : "");
 	return 0;
 }
 
 /*
- * A return probe puts the kernel's trampoline in the place of the return address, and a ret that is probed is carried out
- * in the kernel's own page: whoever unwinds the stack cannot go on from there. So the entry tells where the call returns
+ * A ret that is probed is carried out in the kernel's own page: whoever unwinds the stack cannot go on from there. So the entry tells where the call returns
  * to. Not of Go's, whose stacks move.
  */
 static int attach_calls(struct probe_marker *m, int type, uint32_t index, struct err *e)
@@ -450,14 +430,6 @@ static int attach_sites(struct probe_marker *m, bool is_unwound, struct err *e)
 	return err_remedy(e, "It takes CONFIG_UPROBE_EVENTS, Linux 4.17 or later.");
 }
 
-static bool has_returns(const struct probe_sites *sites)
-{
-	vec_each(&sites->sites, site)
-		if (site->is_return)
-			return true;
-	return false;
-}
-
 static void write_note(const struct probe_marker *m, struct writer *w)
 {
 	struct note_marker note = { .id = m->id, .spec = m->spec->text, .name = m->spec->begin.text };
@@ -468,8 +440,6 @@ static void write_note(const struct probe_marker *m, struct writer *w)
 		note.flags |= MARKER_HAS_ID;
 	if (m->spec->kind == MARKER_SPEC_FUNC)
 		note.flags |= MARKER_IS_CALL;
-	if (has_returns(&m->ends))
-		note.flags |= MARKER_BY_RETURN;
 	writer_note_marker(w, &note);
 }
 

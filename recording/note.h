@@ -51,7 +51,7 @@ enum marker_flags {
 	MARKER_HAS_ID = 2,	/* begin and end are joined by the marks' id, not by thread */
 	MARKER_IS_SOCKETS = 8,	/* requests are exchanges on connections: struct socket_mark */
 	MARKER_IS_CALL = 4,	/* a request is one call of a function: marks carry the stack pointer */
-	MARKER_BY_RETURN = 16,	/* return probes end them, of which the kernel keeps so many for a thread */
+	MARKER_BY_RETURN = 16,	/* of before: return probes end them, of which the kernel keeps so many for a thread */
 };
 
 struct note_marker {

@@ -103,22 +103,6 @@ static void in_thread(void)
 
 /* ---- calls, to be probed ---- */
 
-/* Where a function is left is not known when it calls a place inside of it. It never does. */
-#ifdef RETURN_PROBES
-#define HIDE_EXITS(n)                                                                              \
-	do {                                                                                       \
-		if ((n) < 0)                                                                       \
-			__asm__ volatile("call 1f\n1:\tpop %%rax" ::: "rax", "memory");            \
-	} while (0)
-#else
-#define HIDE_EXITS(n)
-/* Whose name says that stacks are switched here: no return is probed. */
-void co_switch(void);
-void co_switch(void)
-{
-}
-#endif
-
 /* As long as the probes' traps: half of all samples are here. */
 __attribute__((noinline)) static long work(long n)
 {
@@ -131,7 +115,6 @@ __attribute__((noinline)) static long work(long n)
 
 __attribute__((noinline)) long jumped_to(long n)
 {
-	HIDE_EXITS(n);
 	sink = work(n);
 	return sink + n;
 }
@@ -141,7 +124,6 @@ __attribute__((noinline)) long probed(long n)
 {
 	long below;
 
-	HIDE_EXITS(n);
 	if (!n)
 		return jumped_to(n);
 	below = probed(n - 1);
