@@ -185,6 +185,8 @@ static int check_in_memory(const struct probe_marker *m, const struct probe_site
 			continue;
 		err_set(e, -EOPNOTSUPP, "--marker %s: no probe belongs on the code of %s, which process %u %s", m->spec->text,
 			site->name, *pid, patched_text(how));
+		if (how == PATCHED_TRANSLATED)
+			return e->code;
 		return err_remedy(e, "Name another probe: a function that calls it, or one in another file.");
 	}
 	return 0;

@@ -15,6 +15,7 @@
 #include "base/alloc.h"
 #include "collector/maps.h"
 #include "collector/target.h"
+#include "collector/translated.h"
 
 enum {
 	PAGE_BYTES = 4096,
@@ -49,6 +50,7 @@ struct view {	/* of a process's memory, and of the file that is mapped there */
 	uint64_t flags[NR_FLAGS];
 	uint64_t page, page_off;	/* address of the one below, 0: none; where it is in the file */
 	bool is_read;
+	bool is_translated;	/* none of it is run */
 	bool is_gone;		/* the task has ended meanwhile, or begun another program */
 	uint8_t memory[PAGE_BYTES], file[PAGE_BYTES];
 };
@@ -142,6 +144,8 @@ static enum patched what_is(struct view *v, const struct maps_entry *m, uint64_t
 {
 	if (!m->is_shared && is_changed(v, m, off, end))
 		return PATCHED_CHANGED;
+	if (v->is_translated)
+		return PATCHED_TRANSLATED;
 	return patched_is_unprobed(m->prot, m->is_shared) && !v->is_gone ? PATCHED_UNPROBED : PATCHED_NOT;
 }
 
@@ -315,6 +319,7 @@ static int find_in_task(struct view *v, uint32_t pid, const struct patched_file 
 	if (err)
 		return is_short_of_descriptors(err) ? err : 0;
 	v->maps = &maps;
+	v->is_translated = translated_is(v->task, &maps);
 	err = open_view(v, file->open_path);
 	if (!err)
 		nr_marked = mark(v, file, ranges, nr);
@@ -344,6 +349,7 @@ const char *patched_text(enum patched is)
 		[PATCHED_CHANGED] = "has changed in its memory (a hook, a live patch)",
 		[PATCHED_UNPROBED] = "maps shared or writable, where the kernel puts no probes",
 		[PATCHED_MOVED] = "has moved to other memory, as for huge pages, where the kernel puts no probes",
+		[PATCHED_TRANSLATED] = "does not run but translates, probes along with it (valgrind): a second program is mapped",
 	};
 
 	return texts[is];

@@ -8,7 +8,8 @@
  *   of probes on nops of five bytes, are no change;
  * - what it maps shared, or so that it may write to it, and runs there: the kernel leaves such mappings out when probes are
  *   put in (valid_vma() of kernel/events/uprobes.c), and says nothing;
- * - what it has moved to other memory, as what wants huge pages for its code does, and runs there, at the same addresses.
+ * - what it has moved to other memory, as what wants huge pages for its code does, and runs there, at the same addresses;
+ * - what it does not run but translate (translated.h).
  */
 #ifndef COLLECTOR_PATCHED_H
 #define COLLECTOR_PATCHED_H
@@ -27,6 +28,7 @@ enum patched {
 	PATCHED_CHANGED,
 	PATCHED_UNPROBED,	/* shared, or writable */
 	PATCHED_MOVED,
+	PATCHED_TRANSLATED,
 	NR_PATCHED,
 };
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A file that this very process maps, and writes to its copy of. */
 #include <check.h>
+#include <dlfcn.h>
 #include <elf.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -252,6 +253,38 @@ START_TEST(who_ends_has_changed_nothing)
 }
 END_TEST
 
+static const struct {
+	const char *path;
+	int prot;
+	enum patched want;
+} seconds[] = {
+	{ "/bin/true", PROT_READ | PROT_EXEC, PATCHED_TRANSLATED },
+	{ "/bin/true", PROT_READ, PATCHED_NOT },
+	{ "/proc/self/exe", PROT_READ | PROT_EXEC, PATCHED_NOT },
+	{ NULL, PROT_READ | PROT_EXEC, PATCHED_NOT },	/* libc, which names an interpreter, too */
+};
+
+/* As where valgrind runs a program. */
+START_TEST(beside_a_second_program_all_is_translated)
+{
+	struct mapped m = map(MAP_PRIVATE);
+	struct patched_range r = { PAGE, LEN, PATCHED_NOT };
+	Dl_info libc;
+	void *second;
+	int fd;
+
+	ck_assert(dladdr(dlsym(RTLD_NEXT, "getppid"), &libc));
+	fd = open(seconds[_i].path ? seconds[_i].path : libc.dli_fname, O_RDONLY | O_CLOEXEC);
+	second = mmap(NULL, PAGE, seconds[_i].prot, MAP_PRIVATE, fd, 0);
+	ck_assert_ptr_ne(second, MAP_FAILED);
+	close(fd);
+	ck_assert_int_eq(patched_find((uint32_t)getpid(), &m.file, &r, 1), seconds[_i].want != PATCHED_NOT);
+	ck_assert_int_eq(r.is, seconds[_i].want);
+	munmap(second, PAGE);
+	munmap(m.at, (PAGES - 1) * PAGE);
+}
+END_TEST
+
 Suite *check_patched_suite(void)
 {
 	Suite *s = suite_create("patched");
@@ -262,6 +295,7 @@ Suite *check_patched_suite(void)
 	tcase_add_test(tc, others_have_nothing);
 	tcase_add_loop_test(tc, where_the_kernel_puts_no_probes_is_found, 0, ARRAY_LEN(mappings));
 	tcase_add_loop_test(tc, what_was_moved_is_found, 0, ARRAY_LEN(moves));
+	tcase_add_loop_test(tc, beside_a_second_program_all_is_translated, 0, ARRAY_LEN(seconds));
 	tcase_add_test(tc, who_ends_has_changed_nothing);
 	suite_add_tcase(s, tc);
 	return s;
