@@ -82,7 +82,7 @@ struct probe_sites {
  * be had, or no longer.
  */
 int locate_mapped(struct locate *l, uint32_t pid, const char *path, int found);
-/* Adds the executable files that a process maps. -ESRCH, -EACCES, -EPERM. */
+/* Adds the executable files that a process maps. -ESRCH, -EACCES, -EPERM; -EINVAL: a 32-bit program, or none. */
 int locate_process(struct locate *l, int pid, struct err *e);
 /*
  * Adds a program that does not run yet, of a script its interpreter (of "#!/usr/bin/env python3" both), and the libraries

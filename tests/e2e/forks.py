@@ -188,6 +188,29 @@ def check_sampling():
     step("-F, -c, -e, --call-graph")
 
 
+# pause(), over and over: it takes no libc of 32 bits.
+PAUSES = """
+.globl _start
+_start: mov $29, %eax
+ int $0x80
+ jmp _start
+"""
+
+
+def check_32_bit():
+    program = path("pauses")
+    with open(program + ".s", "w") as f:
+        f.write(PAUSES)
+    run("gcc", "-m32", "-nostdlib", "-static", "-o", program, program + ".s")
+    process = start_target(program)
+    pid = str(process.pid)
+    for command in (("probes", "-p", pid), ("record", "-o", path("none.data"), "--marker", "func:work", "-p", pid),
+                    ("record", "-o", path("none.data"), "--calls", "work", "-p", pid)):
+        equal(" ".join(command), wperf(*command, status=USAGE).stderr,
+              "wperf: process %s: a 32-bit program: probes take 64-bit ones\n" % pid)
+    stop(process)
+
+
 def check_refusals():
     process = forever()
     pid = str(process.pid)
@@ -221,6 +244,7 @@ def check_refusals():
     equal("its requests", sum(g["requests"] for g in report(file)["groups"]), 0)
     check(process.poll() is None, "the target has ended")
     stop(process)
+    check_32_bit()
     step("what cannot be recorded, and how that is said")
 
 
