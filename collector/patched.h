@@ -5,7 +5,7 @@
  * - what the process has changed in its memory, as what hooks functions does (Frida, funchook), and live patches. Behind
  *   a probe the kernel carries out what stands in the file, whatever the process has there: over the jump to a hook it would
  *   do the function's first instruction, and go on in the midst of the jump. Breakpoints, and the calls that the kernel makes
- *   of probes on nops of five bytes, are no change;
+ *   of probes on nops of five bytes, are no change: a debugger's own are not told from those of probes;
  * - what it maps shared, or so that it may write to it, and runs there: the kernel leaves such mappings out when probes are
  *   put in (valid_vma() of kernel/events/uprobes.c), and says nothing;
  * - what it has moved to other memory, as what wants huge pages for its code does, and runs there, at the same addresses;
