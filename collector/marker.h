@@ -36,7 +36,7 @@ struct marker_ways {
 
 struct marker_counts {
 	uint64_t nr_begins, nr_ends;
-	uint64_t nr_unsent;	/* marks that the recording does not know of */
+	uint64_t nr_unsent;	/* marks that are not in the recording: most are in its count of lost records, too */
 	uint64_t nr_calls_unseen;	/* calls that may move bytes which no mark tells of */
 	uint64_t nr_threads_32_bit;	/* whose calls are not looked at */
 	uint64_t nr_datagram_sockets;	/* at which the target might be asked by UDP when it was attached to */

@@ -5,7 +5,6 @@
  */
 #include <linux/bpf.h>
 #include <linux/ptrace.h>
-#include <linux/errno.h>
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_core_read.h>
 
@@ -278,8 +277,7 @@ int probe_hit(struct pt_regs *ctx)
 				 site->label.kind != PROBE_ARG_NONE ?
 					 MARK_HAS_LABEL | MARK_LABEL_FAULT : 0);
 	}
-	/* A full ring counts its losses itself, in a PERF_RECORD_LOST. */
-	if (err && err != -ENOSPC)
+	if (err)
 		__sync_fetch_and_add(&count->nr_unsent, 1);
 	return 0;
 }

@@ -31,7 +31,7 @@ struct probe_program {
 
 struct probe_counts {
 	unsigned long long nr_hits;
-	unsigned long long nr_unsent;	/* neither in a ring nor in a ring's count of what was lost */
+	unsigned long long nr_unsent;	/* marks that found no room in a ring, or could not be sent */
 };
 
 #endif

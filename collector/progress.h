@@ -24,7 +24,7 @@ struct progress {
 	const struct drain *drain;	/* lent: it counts */
 	uint64_t begin_ns;		/* when the events were enabled */
 	bool has_markers;		/* so requests are told of, */
-	bool is_estimate;		/* as exchanges on sockets: what they hold the report finds out */
+	bool is_estimate;		/* as exchanges on sockets: what they hold the report finds out; or marks are missing */
 	bool is_on_terminal;		/* else there is only the summary */
 
 	uint64_t end_ns;

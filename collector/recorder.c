@@ -465,6 +465,7 @@ static int finish(struct recorder *r, struct err *e)
 	keep_perf_maps(r);
 	keep_kernel_names(r);
 	write_tallies(r, &marks);
+	r->progress.is_estimate |= marks.nr_unsent > 0;
 	write_times(r);
 	nr_bytes = writer_nr_bytes(a->writer);
 	err = writer_finish(a->writer, e);

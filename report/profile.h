@@ -99,8 +99,8 @@ struct group {
 	X(beside_calls, "sample in no table, since calls have their time: see --native",           \
 	  "samples in no table, since calls have their time: see --native")                        \
 	X(throttled, "time the kernel throttled sampling", "times the kernel throttled sampling")  \
-	X(marks_unsent, "mark that the kernel did not pass on",                                    \
-	  "marks that the kernel did not pass on")                                                 \
+	X(marks_unsent, "mark that the kernel did not pass on: requests may be missing, or wrong",   \
+	  "marks that the kernel did not pass on: requests may be missing, or wrong")              \
 	X(processes_not_followed, "process could not be followed",                                 \
 	  "processes could not be followed")                                                       \
 	X(files_unreachable, "file with code could not be read while recording",                   \

@@ -8,6 +8,7 @@ from lib import *
 
 NR_BROODS, NR_IN_BROOD = 2, 10000  # together more than FOLLOW_MAX_PROCESSES
 NR_LOST, NR_AFTER, AT_A_TIME = 20000, 300, 50
+NR_CALLS = 40000
 
 
 def ask(paths):
@@ -75,3 +76,19 @@ check("were not followed" not in recording.talk, recording.talk)
 by_process = {g["path"].split("/")[0]: g["requests"] for g in report(recording.file, "--by", "process")["groups"]}
 equal("calls of a child that comes after %d that were lost" % (NR_BROODS * NR_IN_BROOD), by_process.get("last"), 20)
 step("%d children came and went unseen, and the next one is recorded" % (NR_BROODS * NR_IN_BROOD))
+
+# Whatever makes the marks: where some are missing, so may requests be.
+recording = Recording("-m", "16", "--marker", "func:work", "--", path("e2e_forks"), "calls", NR_CALLS, 0)
+recording.process.send_signal(signal.SIGSTOP)
+command, = children(recording.process.pid)
+wait_until("all is called", lambda: "Z" in states(command))
+recording.process.send_signal(signal.SIGCONT)
+recording.wait()
+profile = report(recording.file)
+unsent = profile["tallies"]["marks_unsent"]
+check(unsent > 0, "no mark is said to be missing")
+equal("marks", profile["tallies"]["marks"] + unsent, 2 * NR_CALLS)
+has("the recorder", recording.talk, "%d marks found no room in a ring: requests may be missing" % unsent)
+check(re.search(r" samples, ~\d+ requests", recording.talk), "a number of requests that looks exact:\n" + recording.talk)
+has("the report", profile["talk"], "%d marks that the kernel did not pass on: requests may be missing" % unsent)
+step("%d of %d marks are missing, and that is said" % (unsent, 2 * NR_CALLS))
