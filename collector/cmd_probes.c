@@ -12,6 +12,7 @@
 #include "base/units.h"
 #include "collector/locate.h"
 #include "collector/signature.h"
+#include "collector/target.h"
 
 struct probes_options {
 	int pid;
@@ -175,9 +176,11 @@ static int list_probes(const struct probes_options *o, struct err *e)
 {
 	struct probe_listings listings = { 0 };
 	struct locate l = { 0 };
-	int rc = locate_process(&l, o->pid, e);
+	int rc = proc_check(e);
 	size_t nr;
 
+	if (!rc)
+		rc = locate_process(&l, o->pid, e);
 	if (rc)
 		goto out;
 	locate_list(&l, o->glob != NULL, &listings);

@@ -340,6 +340,8 @@ static int check_options(struct options *o, struct err *e)
 	if (!err && !strcmp(c->output, "-"))
 		err = check_stdout(e);
 	if (!err)
+		err = proc_check(e);
+	if (!err)
 		err = check_pids(&c->pids, e);
 	choose_markers(o);
 	return err ? err : check_markers(o, e);

@@ -81,6 +81,26 @@ static bool status_field(uint32_t pid, const char *key, char *ret_value, size_t 
 	return is_found;
 }
 
+/* NSpid has a number for each namespace, from that of /proc to the process's own. */
+static bool is_proc_ours(void)
+{
+	char self[16], value[256];
+	ssize_t len = readlink("/proc/self", self, sizeof(self) - 1);
+
+	if (len < 0)
+		return false;
+	self[len] = '\0';
+	return !status_field((uint32_t)strtoul(self, NULL, 10), "NSpid", value, sizeof(value)) || strrchr(value, '\t') == value;
+}
+
+int proc_check(struct err *e)
+{
+	if (is_proc_ours())
+		return 0;
+	err_set(e, -EPERM, "/proc is not that of our pid namespace: other processes have our numbers there");
+	return err_remedy(e, "Give the namespace its own (unshare --mount-proc, nsenter -m), or run wperf outside of it.");
+}
+
 int process_check(uint32_t *pid, struct err *e)
 {
 	char tgid[64];

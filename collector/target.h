@@ -18,6 +18,8 @@ int pids_parse(struct pids *pids, const char *text, struct err *e);
 bool pids_has(const struct pids *pids, uint32_t pid);
 void pids_release(struct pids *pids);
 
+/* -EPERM: /proc is another pid namespace's, where our numbers are other processes'. Before anything is read there. */
+int proc_check(struct err *e);
 /* -ESRCH with the process named, also of a zombie. A thread's id is taken for its process's: perf -p does too. */
 int process_check(uint32_t *pid, struct err *e);
 /* Adds the children of the processes in *pids, theirs, and so on. Returns how many came new. */

@@ -73,3 +73,13 @@ equal("lines that are not ours", [line for line in talk.splitlines() if not line
 equal("lines that say what is missing:\n" + talk, len(lines_with(talk, missing)), 1)
 stop(process)
 step("no BTF, and a process that runs: one line")
+
+# Numbers mean other processes there.
+elsewhere = ("unshare", "-p", "-f")
+for args in (["record", "-o", path("elsewhere.data"), "--marker", "none", "-p", "1"],
+             ["record", "-o", path("elsewhere.data"), "--", "true"], ["live", "-p", "1"], ["probes", "-p", "1"]):
+    talk = run(*elsewhere, WPERF, *args, status=NOT_PERMITTED).stderr
+    equal("%s: an error and its remedy:\n%s" % (args, talk), len(talk.splitlines()), 2)
+    has(args[0], talk, "/proc is not that of our pid namespace")
+check(not os.path.exists(path("elsewhere.data")), "something was recorded")
+step("another pid namespace's /proc: one line")
