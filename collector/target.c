@@ -182,10 +182,15 @@ struct thread_name thread_name(uint32_t pid, uint32_t tid)
 {
 	struct thread_name name = { 0 };
 	char path[64];
+	size_t len;
 
 	snprintf(path, sizeof(path), "/proc/%u/task/%u/comm", pid, tid);
-	if (read_small(name.text, sizeof(name.text), path))
-		name.text[strcspn(name.text, "\n")] = '\0';
+	if (!read_small(name.text, sizeof(name.text), path))
+		return name;
+	/* Names may have newlines, too: the last one is not theirs. */
+	len = strlen(name.text);
+	if (len && name.text[len - 1] == '\n')
+		name.text[len - 1] = '\0';
 	return name;
 }
 

@@ -154,7 +154,7 @@ static void *thread(void *unused)
 {
 	(void)unused;
 	thread_id = (uint32_t)syscall(SYS_gettid);
-	prctl(PR_SET_NAME, "second");
+	prctl(PR_SET_NAME, "second\none");
 	pthread_barrier_wait(&barrier);
 	pthread_barrier_wait(&barrier);
 	return NULL;
@@ -173,7 +173,7 @@ START_TEST(threads_belong_to_their_process)
 	process_threads(pid, &tids);
 	ck_assert_uint_ge(tids.at.nr, 2);
 	ck_assert(pids_has(&tids, pid) && pids_has(&tids, thread_id));
-	ck_assert_str_eq(thread_name(pid, thread_id).text, "second");
+	ck_assert_str_eq(thread_name(pid, thread_id).text, "second\none");
 	leader = thread_id;
 	ck_assert_int_eq(process_check(&leader, &e), 0);
 	ck_assert_uint_eq(leader, pid);
