@@ -11,6 +11,7 @@
 
 #include "base/elf_names.h"
 #include "base/file_sum.h"
+#include "base/log.h"
 #include "base/str.h"
 #include "symbolizer/debug_path.h"
 #include "symbolizer/inflate.h"
@@ -179,12 +180,29 @@ static Dwarf *inflated_dwarf(struct elf_file *f, struct crew *crew)
 	return f->dwarf;
 }
 
+/*
+ * What DWARF refers to may stand in a file that it shares with others' (dwz). libdw takes any of that name
+ * (dwarf_getalt()), and out of another build's come the names of anything.
+ */
+static bool has_own_alt(Dwarf *dwarf)
+{
+	const void *want = NULL, *has = NULL;
+	const char *name;
+	ssize_t len = dwelf_dwarf_gnu_debugaltlink(dwarf, &name, &want);
+	Dwarf *alt = len > 0 ? dwarf_getalt(dwarf) : NULL;
+
+	return !alt || (dwelf_elf_gnu_build_id(dwarf_getelf(alt), &has) == len && !memcmp(has, want, (size_t)len));
+}
+
 Dwarf *elf_file_dwarf(struct elf_file *f, struct crew *crew, Dwarf_Addr *ret_bias)
 {
+	Dwarf *dwarf;
+
 	*ret_bias = 0;
 	if (f->dwarf || inflated_dwarf(f, crew))
 		return f->dwarf;
-	return dwfl_module_getdwarf(f->mod, ret_bias);
+	dwarf = dwfl_module_getdwarf(f->mod, ret_bias);
+	return dwarf && has_own_alt(dwarf) ? dwarf : NULL;
 }
 
 static void release_ahead(struct elf_file *f)
@@ -225,6 +243,8 @@ static int find_debuginfo(Dwfl_Module *mod, void **userdata, const char *name, D
 	if (!may_find_debuginfo(f, mod, file, link))
 		return -1;
 	fd = dwfl_standard_find_debuginfo(mod, userdata, name, base, file, link, crc, ret_path);
+	if (fd < 0)
+		log_verbose("%s: %s is not there, or another build's", name, link ? link : "its debug file");
 	if (fd < 0 || !check_file(fd, "", (struct build_id){ 0 }, &e))
 		return fd;
 	close(fd);

@@ -462,6 +462,31 @@ static size_t build_id_of(const char *path, uint8_t id[64])
 	return len;
 }
 
+/* Debug info that two programs share; that of another build has other names in the same places. */
+START_TEST(shared_debug_info_of_another_build_is_never_used)
+{
+	struct rig r;
+	char *frames;
+	uint64_t off;
+
+	must_sh("for i in 1 2; do gcc -O2 -g src/sym_c.c -o dwz$i; done && dwz -m shared dwz1 dwz2 && "
+		"gcc -O2 -g src/sym_c.c -o other");
+	off = rig_symbol_off("dwz1", "outermost", NULL);
+	rig_begin(&r, "dwz1");
+	frames = rig_frames(&r, off);
+	ck_assert_ptr_nonnull(strstr(frames, "sym_c.c:"));
+	free(frames);
+	rig_end(&r);
+	must_sh("mv other shared");
+	rig_begin(&r, "dwz1");
+	frames = rig_frames(&r, off);
+	ck_assert_ptr_null(strstr(frames, "sym_c.c:"));
+	ck_assert_str_eq(rig_function(&r, off), "outermost");
+	free(frames);
+	rig_end(&r);
+}
+END_TEST
+
 START_TEST(another_build_is_never_used)
 {
 	uint64_t off = rig_symbol_off("c", "outermost", NULL);
@@ -954,6 +979,10 @@ static void add_file_tests(Suite *s)
 	else
 		harness_omit(s, "MiniDebugInfo", "no xz");
 	tcase_add_test(tc, another_build_is_never_used);
+	if (rig_has("dwz"))
+		tcase_add_test(tc, shared_debug_info_of_another_build_is_never_used);
+	else
+		harness_omit(s, "shared debug info", "no dwz");
 	tcase_add_loop_test(tc, another_file_without_build_id_is_never_used, 0, 2);
 	tcase_add_test(tc, a_file_that_travelled_needs_no_other);
 	tcase_add_test(tc, files_at_one_path_are_told_apart);
