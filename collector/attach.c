@@ -318,6 +318,17 @@ static int open_writer(struct attachment *a, struct signals *signals, struct err
 
 /* ---- the whole ---- */
 
+/* What failed because a process has ended meanwhile says so. */
+static int tell_of_ended(const struct attachment *a, struct err *e)
+{
+	const struct err why = *e;
+
+	vec_each(&a->config->pids.at, pid)
+		if (process_is_gone(*pid))
+			return err_set(e, why.code, "pid %u has ended: %s", *pid, why.what);
+	return e->code;
+}
+
 int attachment_open(struct attachment *a, const struct recorder_config *config,
 		    struct signals *signals, struct err *e)
 {
@@ -346,7 +357,7 @@ int attachment_open(struct attachment *a, const struct recorder_config *config,
 		err = counting_attach(a->counting, &a->processes, &a->sampler, a->walker, a->writer, e);
 	if (!err)
 		err = attach_markers(a, e);
-	return err;
+	return err ? tell_of_ended(a, e) : 0;
 }
 
 static void add_followed(struct attachment *a)

@@ -373,6 +373,14 @@ static int read_recorder(struct command *c, struct err *e)
 	return err;
 }
 
+/* The recorder has failed before there was anything to record. */
+static bool has_failed(const struct command *c, int status)
+{
+	const struct feed *f = &c->live.feed;
+
+	return status && !f->nr_read && (!feed_begin_ns(f) || f->is_truncated);
+}
+
 /* What the recorder could not do, it has said itself. */
 static int run(struct command *c, struct err *e)
 {
@@ -392,7 +400,7 @@ static int run(struct command *c, struct err *e)
 	err = read_recorder(c, e);
 	feeder_stop(&c->feeder);
 	status = feeder_wait(&c->feeder);
-	if (c->has_begun && !err) {
+	if (c->has_begun && !err && !has_failed(c, status)) {
 		print_summary(c);
 		if (!c->is_muted)
 			tell_of_recording(c);

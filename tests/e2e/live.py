@@ -3,6 +3,7 @@
 """wperf live on the example server: every request is printed once, while the server runs on and before
 the recorder is told to stop; what is printed at the end adds up; nothing is left behind."""
 import collections
+import resource
 import socket
 import threading
 
@@ -202,6 +203,19 @@ for args, status, says in (
     check(1 <= len(done.stderr.splitlines()) <= 2, "more than an error and its remedy:\n" + done.stderr)
     equal("output beside an error", done.stdout, "")
 wperf("live", "-q", "--marker", "none", "--", "sh", "-c", "exit 7", status=7)
+
+
+def with_descriptors(nr):
+    limits = resource.RLIMIT_NOFILE, (nr, nr)
+    return wperf("live", "--calls", "*@server", "-p", str(server.pid), status=USAGE,
+                 preexec_fn=lambda: resource.setrlimit(*limits)).stderr
+
+
+# The recorder fails before it has opened anything, and when all but the markers is there.
+enough = int(re.search(r"a recording takes up to (\d+)", with_descriptors(16))[1])
+talk = with_descriptors(enough)
+equal("an error and its remedy:\n" + talk, [line for line in talk.splitlines() if "Too many open files" not in line],
+      ["Raise the limit (ulimit -n)."])
 step("errors are the recorder's own")
 
 # ---- memory ----
