@@ -266,7 +266,7 @@ static void enlist(struct workers *ws, struct worker *w)
 /* m->bytes: its time on the CPU. */
 static void take_up(struct workers *ws, struct worker *w, uint32_t slot, const struct socket_mark *m)
 {
-	const struct socket_mark so_far = { .cpu_ns = m->bytes };
+	const struct socket_mark so_far = { .cpu_ns = m->bytes, .ns = m->ns };
 
 	if (w->answered_ns)
 		let_go(ws, w);
@@ -279,8 +279,7 @@ static void take_up(struct workers *ws, struct worker *w, uint32_t slot, const s
 	w->handed_ns = m->ns;
 	w->left.id = 0;
 	w->marked_ns = m->ns;
-	w->cpu_ns = m->bytes;
-	w->is_known = true;
+	worker_note_cpu(w, m->bytes, m->ns);
 	enlist(ws, w);
 	ws->moved = worker_thread(ws, w);
 }

@@ -357,8 +357,7 @@ void socket_requests_thread_began(struct socket_requests *s, uint32_t thread, ui
 		return;
 	s->workers.moved = UINT32_MAX;
 	w = workers_get(&s->workers, thread);
-	w->is_known = true;
-	w->cpu_ns = 0;
+	worker_note_cpu(w, 0, ns);
 	if (parent != UINT32_MAX)
 		handed_new(&s->workers, thread, parent, ns);
 }

@@ -167,9 +167,23 @@ static void add_cpu(struct workers *ws, uint32_t slot, uint64_t ns)
 		ws->open->slots.at[slot].request.cpu_ns += ns;
 }
 
+void worker_note_cpu(struct worker *w, uint64_t cpu_ns, uint64_t ns)
+{
+	w->is_known = true;
+	w->cpu_ns = cpu_ns;
+	w->cpu_at_ns = ns;
+}
+
+/*
+ * A mark's sum may lack what the scheduler has not added up yet: its clock stood still while a hypervisor had the CPU, say. The
+ * next one then has more than can have passed in between, and whose that was nobody knows.
+ */
 uint64_t worker_ns_since_last(const struct worker *w, const struct socket_mark *m)
 {
-	return w->is_known && m->cpu_ns > w->cpu_ns ? m->cpu_ns - w->cpu_ns : 0;
+	uint64_t ns = w->is_known && m->cpu_ns > w->cpu_ns ? m->cpu_ns - w->cpu_ns : 0;
+	uint64_t most_ns = m->ns > w->cpu_at_ns ? m->ns - w->cpu_at_ns : 0;
+
+	return ns < most_ns ? ns : most_ns;
 }
 
 void worker_give_held(struct workers *ws, struct worker *w, uint32_t slot)
@@ -190,8 +204,7 @@ void worker_give_cpu(struct workers *ws, struct worker *w, uint32_t slot, const 
 	uint64_t ns = worker_ns_since_last(w, m);
 
 	add_cpu(ws, slot, ns < most_ns ? ns : most_ns);
-	w->cpu_ns = m->cpu_ns;
-	w->is_known = true;
+	worker_note_cpu(w, m->cpu_ns, m->ns);
 }
 
 void worker_give_work(struct workers *ws, struct worker *w, uint32_t slot, const struct socket_mark *m)
@@ -204,8 +217,7 @@ void worker_give_work(struct workers *ws, struct worker *w, uint32_t slot, const
 		since = ns;
 	add_cpu(ws, slot, since);
 	add_cpu(ws, w->slot, ns - since);
-	w->cpu_ns = m->cpu_ns;
-	w->is_known = true;
+	worker_note_cpu(w, m->cpu_ns, m->ns);
 	worker_give_held(ws, w, slot);
 }
 
@@ -223,8 +235,7 @@ void worker_hold_on(struct workers *ws, struct worker *w, const struct socket_ma
 	w->nr_together = 1;
 	w->has_calls = false;
 	w->asked_ns += worker_ns_since_last(w, m);
-	w->cpu_ns = m->cpu_ns;
-	w->is_known = true;
+	worker_note_cpu(w, m->cpu_ns, m->ns);
 }
 
 void worker_give_asked(struct workers *ws, struct worker *w, uint32_t slot, const struct socket_mark *answer)

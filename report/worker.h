@@ -94,7 +94,7 @@ struct worker {
 	uint64_t nobodys_id;	/* up to this one had begun when counted calls went to none */
 	bool goes_on_unseen;	/* behind a wait, with an answer begun before: no mark told what for it woke */
 	bool is_known;		/* cpu_ns is */
-	uint64_t cpu_ns;	/* at its last mark */
+	uint64_t cpu_ns, cpu_at_ns;	/* at its last mark, and when that was */
 	uint64_t last_conn;	/* of its last mark, if a client's; else 0 */
 	uint16_t last_kind;
 	bool has_begun_of_others;	/* an answer, ever; as in struct ways */
@@ -221,7 +221,9 @@ void worker_stop(struct workers *ws, struct worker *w);
 
 /* What the thread has done from its last mark to this one, its time on the CPU among it, was done for that one. */
 void worker_give_work(struct workers *ws, struct worker *w, uint32_t slot, const struct socket_mark *m);
-/* Its time on the CPU since then, up to the mark. */
+/* Its time on the CPU, so far, is that. */
+void worker_note_cpu(struct worker *w, uint64_t cpu_ns, uint64_t ns);
+/* Its time on the CPU since then, up to the mark: no more than has passed. */
 uint64_t worker_ns_since_last(const struct worker *w, const struct socket_mark *m);
 /* Its time on the CPU alone, up to the mark, and no more than so much. */
 void worker_give_cpu(struct workers *ws, struct worker *w, uint32_t slot, const struct socket_mark *m, uint64_t most_ns);

@@ -25,6 +25,7 @@ Suite *check_socket_requests_suite(void);
  *	in 11 5 %0000ff		bytes in hexadecimal
  *	out 11 5 ^x		behind 9 bytes that were read, and are told of with it
  *	wait 11			waits for something new
+ *	wait 11 9		the same, and its thread's time on the CPU is 9 more than marks told of
  *	close 11 5
  *	leave 11 5		closes, and is done with it
  *	less 11			from here on marks are missing
@@ -112,6 +113,11 @@ static void build_mark(struct recording_builder *b, uint16_t flags, uint64_t tim
 	}
 	ck_assert_msg(m.kind, "no such word: %s", w->what);
 	add_bytes(&bytes, w);
+	/* So much more has the scheduler added up than marks told of before. */
+	if (m.kind == SOCKET_WAIT) {
+		m.cpu_ns += m.conn;
+		m.conn = 0;
+	}
 	/* What a woken thread has used is the time, as for all threads. */
 	m.bytes = m.kind >= SOCKET_HANDED ? time : bytes.len + added;
 	m.more_in_bytes = w->text[0] == '^' ? 9 : 0;
@@ -352,7 +358,7 @@ static const struct {
 	/* ... of a thread that was made for that, where this is done */
 	{ "fork 12;new 11 5;new 11 6;in 11 5 GET /a;in 11 6 GET /b;wait 11;out 12 5 200;exit 12;fork 13;sample 13;up 13 9;"
 	  "out 13 9;sample 13;in 13 9;sample 13;out 13 6 200;exit 13",
-	  "GET /a 200 4-7 c4, GET /b 200 5-16 s3 c12", 0 },
+	  "GET /a 200 4-7 c4, GET /b 200 5-16 s3 c8", 0 },
 	/* ... unless it answers, or asks another, before it has its answer: nobody knows for what it has asked */
 	{ "fork 12;new 11 5;new 11 6;up 12 9;in 11 5 GET /a;in 11 6 GET /b;wait 11;out 12 5 200;sample 12;"
 	  "out 12 9;sample 12;out 12 6 200;wait 12;in 12 9;sample 12;wait 12",
@@ -536,7 +542,7 @@ static const struct {
 	{ "new 11 5;in 11 5 GET /a;exit 11", "GET /a 2-? c0", 0 },
 	/* ... which another one answers on, that has it, too */
 	{ "new 11 5;in 11 5 \x01?;fork 21;exit 11;later 200;out 21 5 x;in 21 5 \x01?;out 21 5 x;wait 21;close 21 5",
-	  "tcp:80 2-200000005 c200000004, tcp:80 200000006-200000007 c2", 0 },
+	  "tcp:80 2-200000005 c200000003, tcp:80 200000006-200000007 c2", 0 },
 	/* ... for which a second is waited, if nothing was answered: what comes later is met anew */
 	{ "new 11 5;in 11 5 GET /a;exit 11;later 1001;new 21 6;in 21 6 GET /b;out 21 6 200;wait 21;in 31 5 \x01?;out 31 5 x;wait 31",
 	  "GET /a 2-? c0, GET /b 200 1001000005-1001000006 c2, tcp 1001000008-1001000009 c2", 0 },
@@ -571,6 +577,9 @@ static const struct {
 	/* what PostgreSQL is asked is SQL, whatever it begins with: "SHOW a;SELECT 5" */
 	{ "old 11 5;in 11 5 %510000001453484f5720613b53454c454354203500;out 11 5 %5a0000000549;wait 11",
 	  "SHOW a;SELECT ? 2-3 c2", 0 },
+	/* the thread's sum, of before, comes late: it is no longer on the CPU than time passes */
+	{ "new 11 5;in 11 5 GET /a;out 11 5 200;wait 11 9;in 11 5 GET /b;out 11 5 200;wait 11 9",
+	  "GET /a 200 2-3 c2, GET /b 200 5-6 c2", 0 },
 	/* its first mark is missing */
 	{ "in 11 5 GET /a;out 11 5 200;wait 11", "GET /a 200 1-2 c2", 0 },
 };
@@ -792,7 +801,7 @@ static const struct {
 	{ "", "new 11 5;in 11 5 GET /a;hand 11 12;idle 12;hand 11 12;call 12;return 12 11;out 11 5 200;in 11 5 GET /b;hand 11 13;idle 12;call 13;"
 	  "return 13 11;out 11 5 200;idle 13;wait 11", "GET /a 200 2-8 c14, GET /b 200 9-14 c10" },
 	{ "", "new 11 5;in 11 5 GET /a;fork 12;new 11 6;in 11 6 GET /b;fork 13;call 12;call 13;out 12 5 200;exit 12;out 13 6 200;"
-	  "exit 13;wait 11", "GET /a 200 2-9 c10, GET /b 200 5-11 c14" },
+	  "exit 13;wait 11", "GET /a 200 2-9 c9, GET /b 200 5-11 c13" },
 	/* ... to one of several that it answers then */
 	{ "", "new 11 5;new 11 6;in 11 5 GET /a;hand 11 12;in 11 6 GET /b;wait 11;call 12;return 12 11;idle 12;out 11 5 200;out 11 6 200;wait 11",
 	  "GET /a 200 3-10 c11~, GET /b 200 5-11 c3~" },
