@@ -334,10 +334,24 @@ int sink_error(const struct sink *s, struct err *e)
 	return err_set(e, s->error, "cannot write %s: %m", s->path);
 }
 
+static void tell_if_elsewhere(const struct sink *s)
+{
+	struct stat ours, there;
+
+	if (!s->is_new || fstat(s->fd, &ours))
+		return;
+	if (!ours.st_nlink)
+		log_warn("%s was removed while it was written: the recording is lost", s->path);
+	else if (stat(s->path, &there) || there.st_dev != ours.st_dev || there.st_ino != ours.st_ino)
+		log_warn("%s was moved away while it was written: the recording is where it was moved to", s->path);
+}
+
 void sink_close(struct sink *s)
 {
 	int fd = s->fd;
 
+	if (fd >= 0)
+		tell_if_elsewhere(s);
 	s->fd = -1;
 	/* EINTR says nothing of what was written. */
 	if (fd > STDERR_FILENO && close(fd) && errno != EINTR)
@@ -350,6 +364,7 @@ void sink_abandon(struct sink *s)
 
 	if (s->is_new)
 		unlink(s->path);
+	s->is_new = false;
 	if (!s->has_old)
 		return;
 	old = xasprintf("%s.old", s->path);

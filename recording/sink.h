@@ -68,7 +68,7 @@ bool sink_write_whole(struct sink *s, const struct iovec *parts, int nr_parts);
 void sink_write_front(struct sink *s, const void *bytes, size_t len);
 /*
  * Nothing more is written. What was may be lost only now, where a disk is somebody else's or a quota is kept late:
- * sink_error() tells. Before sink_release(), which tells nobody.
+ * sink_error() tells. Before sink_release(), which tells nobody. Says so where the file is no longer at its path.
  */
 void sink_close(struct sink *s);
 /*

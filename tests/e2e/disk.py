@@ -54,6 +54,16 @@ if os.geteuid() == 0:
     check_refused("a full disk", done, "No space left on device")
     check_readable("a full disk", path("full.data"))
 
+for what, away in (("removed", os.unlink), ("moved away", lambda file: os.rename(file, path("elsewhere.data")))):
+    recording = Recording(*EAGER)
+    away(recording.file)
+    recording.stop()
+    said = [line for line in recording.talk.splitlines() if " while it was written" in line]
+    equal("lines that say so:\n" + recording.talk, len(said), 1)
+    has("a file that was " + what, said[0], "%s was %s while" % (recording.file, what))
+report(path("elsewhere.data"))
+step("a recording that is not where it should be")
+
 done = wperf("record", "-o", "/dev/full", *EAGER, status=None)
 check_refused("/dev/full", done, "No space left on device")
 check(os.path.exists("/dev/full") and not os.path.exists("/dev/full.old"), "/dev/full was moved away")
