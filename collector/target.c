@@ -235,19 +235,6 @@ int process_descriptors(uint32_t pid, void (*take)(void *self, const char *link)
 	return 0;
 }
 
-bool process_is_filtered(uint32_t pid)
-{
-	struct pids tids = { 0 };
-	bool is_filtered = false;
-	char value[256];
-
-	process_threads(pid, &tids);
-	vec_each(&tids.at, tid)
-		is_filtered |= status_field(*tid, "Seccomp", value, sizeof(value)) && atoi(value) != 0;
-	pids_release(&tids);
-	return is_filtered;
-}
-
 /* Nobody is given up for want of a descriptor. */
 static bool task_is_live(uint32_t tid)
 {
