@@ -155,12 +155,15 @@ static int check_pace(struct sampler *s, const struct sampler_config *c, struct 
 
 void sampler_pace(struct sampler *s, uint64_t now_ns)
 {
-	if (!s->clocks.nr || now_ns < s->paced_ns + pace_keep_ns(s->pace_hz))
-		return;
-	vec_each(&s->clocks, fd) {
-		uint64_t period_ns = pace_draw_ns(s->pace_hz);
+	uint64_t periods_ns[PACE_CLOCKS] = { 0 };
+	size_t i;
 
-		ioctl(*fd, PERF_EVENT_IOC_PERIOD, &period_ns);
+	if (!s->clocks.nr || (s->paced_ns && now_ns < s->paced_ns + pace_keep_ns(s->pace_hz)))
+		return;
+	for (i = 0; i < s->clocks.nr; i++) {
+		if (i % PACE_CLOCKS == 0)
+			pace_draw(s->pace_hz, periods_ns);
+		ioctl(s->clocks.at[i], PERF_EVENT_IOC_PERIOD, &periods_ns[i % PACE_CLOCKS]);
 	}
 	s->paced_ns = now_ns;
 }
@@ -270,15 +273,10 @@ static int open_marks(struct sampler *s, struct sampler_cpu *cpu,
 static int open_samples(struct sampler *s, const struct sampler_config *c, struct perf_event_attr *attr, int cpu_nr,
 			struct follow *f, struct err *e)
 {
-	struct perf_event_attr own = *attr;
-	int fd, err;
+	int fd = open_event(attr, -1, cpu_nr), err;
 
-	if (s->pace_hz)
-		own.sample_period = pace_draw_ns(s->pace_hz);
-	fd = open_event(&own, -1, cpu_nr);
 	if (fd < 0)
 		return fd == -ENODEV ? fd : explain(c, fd, e);
-	attr->read_format = own.read_format;
 	keep_fd(s, EVENT_SAMPLES, fd);
 	if (s->pace_hz)
 		vec_push(&s->clocks, fd);
@@ -286,7 +284,7 @@ static int open_samples(struct sampler *s, const struct sampler_config *c, struc
 	return err ? err_set(e, err, "cannot filter samples in the kernel: %m") : fd;
 }
 
-/* The first one tells what processes do, too. */
+/* The first one, which is there, tells what processes do, too. They tick alike until they are paced for the first time. */
 static int open_more_clocks(struct sampler *s, const struct sampler_config *c, const struct perf_event_attr *attr,
 			    const struct sampler_cpu *cpu, struct follow *f, struct err *e)
 {
@@ -296,9 +294,12 @@ static int open_more_clocks(struct sampler *s, const struct sampler_config *c, c
 	own.mmap = own.mmap2 = own.comm = own.comm_exec = own.task = 0;
 	for (i = 1; i < PACE_CLOCKS; i++) {
 		fd = open_samples(s, c, &own, cpu->cpu, f, e);
-		if (fd < 0)
-			return fd == -ENODEV ? 0 : fd;
-		if (ioctl(fd, PERF_EVENT_IOC_SET_OUTPUT, cpu->ring_fd))
+		/* It keeps its place all the same. */
+		if (fd == -ENODEV)
+			vec_push(&s->clocks, -1);
+		else if (fd < 0)
+			return fd;
+		else if (ioctl(fd, PERF_EVENT_IOC_SET_OUTPUT, cpu->ring_fd))
 			return err_set(e, -errno, "cannot let clocks share a ring: %m");
 	}
 	return 0;
@@ -499,6 +500,7 @@ static void each_fd(struct sampler *s, unsigned long request)
 
 void sampler_enable(struct sampler *s)
 {
+	sampler_pace(s, monotonic_ns());
 	each_fd(s, PERF_EVENT_IOC_ENABLE);
 }
 

@@ -41,7 +41,7 @@ struct sampler {
 	VEC(struct sampler_cpu) cpus;
 	VEC(int) fds;		/* every descriptor */
 	VEC(int) clocks;	/* of them, those that are paced (pace.h); none: the event is no clock, say */
-	uint64_t pace_hz, paced_ns;	/* paced_ns: when they were set anew */
+	uint64_t pace_hz, paced_ns;	/* paced_ns: when they were set; 0: not yet */
 	struct writer_event events[NR_SAMPLER_EVENTS];	/* for the recording; MARKS only with has_marks */
 	bool is_per_cpu;
 	bool is_user_only;
@@ -59,7 +59,7 @@ int sampler_open_threads(struct sampler *s, const struct sampler_config *c,
 			 const struct pids *processes, struct err *e);
 void sampler_enable(struct sampler *s);
 void sampler_disable(struct sampler *s);
-/* Now and then, at the latest when half a second is over: sets anew what is due. now_ns: CLOCK_MONOTONIC. */
+/* Now and then, at the latest when half a second is over: sets anew what is due. now_ns: monotonic_ns(). */
 void sampler_pace(struct sampler *s, uint64_t now_ns);
 /* CPUs that are online now and have no event: on them nothing is seen. */
 size_t sampler_nr_new_cpus(const struct sampler *s);
