@@ -19,7 +19,8 @@ enum {
 	 */
 	PRESSED_PCT = 25,
 	FULL_PCT = 50,
-	REWRITTEN_BYTES = 16 * STACK_WALKER_SAMPLE_MAX,
+	REWRITTEN_MAX = 64 * 1024,	/* no record is larger */
+	REWRITTEN_BYTES = 4 * REWRITTEN_MAX,
 };
 
 /* From a loss until the processes are looked at whose ends it may have held: they are gone by then. */
@@ -188,11 +189,21 @@ static void add_part(struct drain *d, const void *bytes, size_t len)
 	d->parts[d->nr_parts++] = (struct iovec){ (void *)bytes, len };
 }
 
-static void add_unwound(struct drain *d, const struct record *rec)
+/* Without its stack's copy, and with the period that it stands for: nothing can be written in a ring. */
+static void add_sample(struct drain *d, const struct perf_event_header *sample, const struct record *rec)
 {
 	uint8_t *out = d->rewritten + d->nr_rewritten_bytes;
-	size_t len = stack_walker_sample(d->walker, rec, out);
+	size_t len = sample->size;
 
+	if (!d->walker && !sampler_corrects(d->sampler)) {
+		add_part(d, sample, len);
+		return;
+	}
+	if (d->walker)
+		len = stack_walker_sample(d->walker, rec, out);
+	else
+		memcpy(out, sample, len);
+	sampler_correct(d->sampler, out);
 	d->nr_rewritten_bytes += len;
 	add_part(d, out, len);
 }
@@ -244,10 +255,10 @@ static void take(struct drain *d, const struct merged *it)
 	/* The kernel's own records are never short, and of no events but ours. */
 	if (!decode_record(&d->events, (const uint8_t *)it->record, &rec) || !rec.event || !is_kept(d, &rec))
 		return;
-	if (d->nr_parts == DRAIN_PARTS || d->nr_rewritten_bytes + STACK_WALKER_SAMPLE_MAX > REWRITTEN_BYTES)
+	if (d->nr_parts == DRAIN_PARTS || d->nr_rewritten_bytes + REWRITTEN_MAX > REWRITTEN_BYTES)
 		write_parts(d);
-	if (d->walker && rec.type == PERF_RECORD_SAMPLE && !rec.event->is_bpf_output)
-		add_unwound(d, &rec);
+	if (rec.type == PERF_RECORD_SAMPLE && !rec.event->is_bpf_output)
+		add_sample(d, it->record, &rec);
 	else
 		add_part(d, it->record, it->record->size);
 }

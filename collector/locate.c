@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "collector/locate.h"
 
-#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <fnmatch.h>
@@ -149,29 +148,13 @@ static size_t add_mappings(struct locate *l, uint32_t pid, const struct maps *ma
 	return nr_code;
 }
 
-static bool is_32_bit(uint32_t pid)
-{
-	unsigned char ident[EI_NIDENT] = "";
-	char path[32];
-	int fd;
-
-	snprintf(path, sizeof(path), "/proc/%u/exe", process_live_task(pid));
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return false;
-	if (read(fd, ident, sizeof(ident)) != sizeof(ident))
-		ident[EI_CLASS] = ELFCLASSNONE;
-	close(fd);
-	return ident[EI_CLASS] == ELFCLASS32;
-}
-
 int locate_process(struct locate *l, int pid, struct err *e)
 {
 	size_t nr_code, before = l->nr_unreadable;
 	struct maps maps = { 0 };
 	int rc;
 
-	if (is_32_bit((uint32_t)pid))
+	if (process_is_32_bit((uint32_t)pid))
 		return err_set(e, -EINVAL, "process %d: a 32-bit program: probes take 64-bit ones", pid);
 	rc = maps_read(&maps, pid, e);
 	if (rc)

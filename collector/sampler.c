@@ -2,6 +2,7 @@
 #include "collector/sampler.h"
 
 #include <errno.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -29,6 +30,8 @@ enum {
 	RING_PAGES_OF_ALL = 65536,	/* 256 MiB: up to so many they are made larger */
 	SAMPLE_BYTES_BESIDE_STACK = 512,
 	MAX_LISTINGS = 20,
+	/* Behind the header: what identifies it, its address, thread, time and CPU (perf_event_open(2)). */
+	SAMPLE_PERIOD_AT = sizeof(struct perf_event_header) + 5 * sizeof(uint64_t),
 };
 
 static long perf_event_open(struct perf_event_attr *attr, int pid, int cpu)
@@ -135,13 +138,28 @@ static bool is_paced(const struct sampler_config *c)
 	return event_is_clock(&c->event) && c->freq_hz >= PACE_MIN_HZ;
 }
 
-/* As one clock, which they are together: what the recording says of them. Each sample's own period would not be that. */
+/* As a frequency the kernel would set each clock's period itself. */
 static struct perf_event_attr paced_attr(const struct sampler_config *c, struct perf_event_attr attr)
 {
-	attr.sample_type &= ~(uint64_t)PERF_SAMPLE_PERIOD;
 	attr.freq = 0;
 	attr.sample_period = NS_PER_SEC / c->freq_hz;
 	return attr;
+}
+
+bool sampler_corrects(const struct sampler *s)
+{
+	return s->pace_hz;
+}
+
+/* What a sample stands for is not the period of its clock, which is one of several. */
+void sampler_correct(const struct sampler *s, void *sample)
+{
+	uint64_t ns;
+
+	if (!sampler_corrects(s))
+		return;
+	ns = NS_PER_SEC / s->pace_hz;
+	memcpy((uint8_t *)sample + SAMPLE_PERIOD_AT, &ns, sizeof(ns));
 }
 
 /* What the kernel says to such a frequency it does not say to a period. */
@@ -328,6 +346,11 @@ static void name_events(struct sampler *s, const struct sampler_config *c,
 			const struct perf_event_attr *attr)
 {
 	s->events[EVENT_SAMPLES].attr = *attr;
+	/* Clocks that are paced are one to who reads the recording. */
+	if (s->pace_hz) {
+		s->events[EVENT_SAMPLES].attr.freq = 1;
+		s->events[EVENT_SAMPLES].attr.sample_freq = s->pace_hz;
+	}
 	s->events[EVENT_SAMPLES].name = c->event_name;
 	s->events[EVENT_MARKS].name = "wperf:mark";
 }

@@ -61,6 +61,10 @@ void sampler_enable(struct sampler *s);
 void sampler_disable(struct sampler *s);
 /* Now and then, at the latest when half a second is over: sets anew what is due. now_ns: monotonic_ns(). */
 void sampler_pace(struct sampler *s, uint64_t now_ns);
+/* Do samples say another period than they stand for? */
+bool sampler_corrects(const struct sampler *s);
+/* Sets that right in one that is ours. Where they do not: nothing. */
+void sampler_correct(const struct sampler *s, void *sample);
 /* CPUs that are online now and have no event: on them nothing is seen. */
 size_t sampler_nr_new_cpus(const struct sampler *s);
 void sampler_release(struct sampler *s);

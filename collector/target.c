@@ -3,7 +3,9 @@
 
 #include <ctype.h>
 #include <dirent.h>
+#include <elf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -233,6 +235,22 @@ int process_descriptors(uint32_t pid, void (*take)(void *self, const char *link)
 	}
 	closedir(dir);
 	return 0;
+}
+
+bool process_is_32_bit(uint32_t pid)
+{
+	unsigned char ident[EI_NIDENT] = "";
+	char path[32];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%u/exe", process_live_task(pid));
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	if (read(fd, ident, sizeof(ident)) != sizeof(ident))
+		ident[EI_CLASS] = ELFCLASSNONE;
+	close(fd);
+	return ident[EI_CLASS] == ELFCLASS32;
 }
 
 /* Nobody is given up for want of a descriptor. */

@@ -37,6 +37,8 @@ uint32_t process_inner_pid(uint32_t pid);
 void process_uids(uint32_t pid, uint32_t ret_uids[2]);
 /* What each of its descriptors leads to, as /proc/PID/fd has it: "socket:[17]". -errno: they may not be looked at. */
 int process_descriptors(uint32_t pid, void (*take)(void *self, const char *link), void *self);
+/* Its program is; false where that cannot be read. */
+bool process_is_32_bit(uint32_t pid);
 /*
  * The number under which /proc still knows the process's memory, program and root: its pid, or, where
  * its first thread has ended and others go on, the id of one of these; /proc/PID/maps is empty then.

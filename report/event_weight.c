@@ -5,14 +5,7 @@
 
 double event_hz(const struct event_desc *event)
 {
-	const struct perf_event_attr *attr = &event->attr;
-	double hz;
-
-	if (attr->freq || !event->is_clock || !attr->sample_period)
-		return attr->freq ? (double)attr->sample_freq : 0;
-	hz = (double)NS_PER_SEC / (double)attr->sample_period;
-	/* Periods are whole nanoseconds: of 999 Hz it is 1001001. */
-	return NS_PER_SEC / (uint64_t)(hz + 0.5) == attr->sample_period ? (double)(uint64_t)(hz + 0.5) : hz;
+	return event->attr.freq ? (double)event->attr.sample_freq : 0;
 }
 
 bool event_has_period(const struct event_desc *event)

@@ -1,92 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "report/handed.h"
 
-/* ---- what is done with the requests of a path ---- */
-
-static struct habit *habit_of(struct workers *ws, uint32_t path)
-{
-	struct habit *h = &ws->habits[path % NR_HABITS];
-
-	/* Of a path that is new it may be. */
-	if (h->path != path)
-		*h = (struct habit){ .path = path, .rate = 0.75 };
-	return h;
-}
-
-static bool is_mostly_handed(struct workers *ws, const struct open_request *r)
-{
-	return habit_of(ws, r->request.path)->rate >= 0.5;
-}
-
-/* What needs no waking shows in no rate: only what is kept where all would need it is known not to be handed on. */
-static bool may_be_handed(struct workers *ws, const struct open_request *r)
-{
-	const struct habit *h = habit_of(ws, r->request.path);
-
-	return h->is_seen || h->rate >= 0.5 || h->nr_kept <= h->nr_hands / 8;
-}
-
-/* Not more often, in several pieces, nor less, because the other thread needed no waking. */
-static bool is_handed_once(struct workers *ws, const struct open_request *r)
-{
-	double rate = habit_of(ws, r->request.path)->rate;
-
-	return rate >= 0.7 && rate <= 1.5;
-}
-
-/* No loop reads more before it begins. */
-enum { UNHANDED_MAX = 256, RATE_MAX = 8 };
-
-static void correct(struct habit *h, double by)
-{
-	h->rate += by;
-	if (h->rate < 0)
-		h->rate = 0;
-	if (h->rate > RATE_MAX)
-		h->rate = RATE_MAX;
-}
-
-/* One of the process may take unasked what is read now. */
-static bool is_any_at_work(const struct workers *ws, uint32_t process)
-{
-	vec_each(&ws->handed, thread) {
-		const struct worker *w = &ws->all.at[*thread];
-
-		if (w->is_handed && w->is_at_work && ws->session->threads.at[*thread].process == process)
-			return true;
-	}
-	return false;
-}
-
-/* Who hands nothing on, though nobody was at work, hands on nothing of what it has read. */
-static void learn_kept(struct workers *ws, const struct worker *w)
-{
-	if (w->reads_beside_work || !w->has_woken)
-		return;
-	vec_each(&w->read_paths, path) {
-		struct habit *h = habit_of(ws, *path);
-
-		count_of_late(w->nr_hands ? &h->nr_hands : &h->nr_kept, &h->nr_hands, &h->nr_kept, h->nr_hands + h->nr_kept);
-	}
-}
-
-/*
- * When a loop waits it has begun with all that it has read, and as often as that needs it has handed something
- * on: the sum of its requests' rates. (Widrow and Hoff's rule, normalized.)
- */
-static void learn(struct workers *ws, struct worker *w)
-{
-	double error = w->nr_hands;
-
-	learn_kept(ws, w);
-	vec_each(&w->read_paths, path)
-		error -= habit_of(ws, *path)->rate;
-	if (w->has_woken && w->read_paths.nr < UNHANDED_MAX)
-		vec_each(&w->read_paths, path)
-			correct(habit_of(ws, *path), error / 4 / (double)w->read_paths.nr);
-	w->read_paths.nr = w->nr_hands = 0;
-	w->reads_beside_work = false;
-}
+#include "report/habits.h"
 
 /* ---- who hands it ---- */
 
@@ -106,6 +21,18 @@ static void forget_answered(const struct workers *ws, struct worker *w)
 			w->unhanded.at[nr++] = w->unhanded.at[i];
 	/* So that it does not come to this each time. */
 	w->unhanded.nr = nr > UNHANDED_MAX / 2 ? 0 : nr;
+}
+
+/* One of the process may take unasked what is read now. */
+static bool is_any_at_work(const struct workers *ws, uint32_t process)
+{
+	vec_each(&ws->handed, thread) {
+		const struct worker *w = &ws->all.at[*thread];
+
+		if (w->is_handed && w->is_at_work && ws->session->threads.at[*thread].process == process)
+			return true;
+	}
+	return false;
 }
 
 void handed_read(struct workers *ws, struct worker *w, uint32_t slot)
@@ -150,12 +77,12 @@ static struct choice choose(struct workers *ws, const struct worker *w)
 			continue;
 		any = r;
 		nr_any++;
-		if (!is_mostly_handed(ws, r))
+		if (!habits_are_handed(ws, r))
 			continue;
 		c.one = c.one ? c.one : r;
 		c.nr++;
 		is_one_path &= r->request.path == c.one->request.path;
-		is_regular &= is_handed_once(ws, r);
+		is_regular &= habits_are_handed_once(ws, r);
 	}
 	if (!c.one && nr_any == 1 && w->nr_owed <= 1)
 		c.one = any;
@@ -214,7 +141,7 @@ static uint32_t hands(struct workers *ws, struct worker *w, bool *ret_is_unsure)
 	*ret_is_unsure = c.nr > 1 || w->nr_owed > 1;
 	if ((c.one || c.nr) && !w->is_returned)
 		now = c.one;
-	else if (now && (now->is_answered || (*ret_is_unsure && !is_mostly_handed(ws, now))))
+	else if (now && (now->is_answered || (*ret_is_unsure && !habits_are_handed(ws, now))))
 		now = NULL;
 	if (!now) {
 		doubt_owed(ws, w);
@@ -222,7 +149,8 @@ static uint32_t hands(struct workers *ws, struct worker *w, bool *ret_is_unsure)
 	}
 	now->is_handed = true;
 	now->is_handed_back = false;
-	habit_of(ws, now->request.path)->is_seen |= !*ret_is_unsure;
+	if (!*ret_is_unsure)
+		habits_note_handed(ws, now);
 	return now->slot;
 }
 
@@ -315,7 +243,7 @@ static bool may_be_done(struct workers *ws, const struct worker *w, const struct
 {
 	return r->is_open && r->is_by_bytes && !r->is_answered && !r->is_handed_back && r->slot != w->slot &&
 	       r->process == ws->session->threads.at[worker_thread(ws, w)].process &&
-	       may_be_handed(ws, r);
+	       habits_may_be_handed(ws, r);
 }
 
 /*
@@ -487,7 +415,7 @@ void handed_answered(struct workers *ws, uint32_t slot, uint64_t ns)
 {
 	struct open_request *r = slot == NO_SLOT ? NULL : &ws->open->slots.at[slot];
 
-	if (r && !r->is_handed_back && may_be_handed(ws, r)) {
+	if (r && !r->is_handed_back && habits_may_be_handed(ws, r)) {
 		doubt_unseen(ws, r, ns);
 		doubt_together(ws, r);
 	}
@@ -598,7 +526,7 @@ void handed_note(struct workers *ws, struct worker *w, const struct socket_mark 
 {
 	w->is_returned = false;
 	if (m->kind == SOCKET_WAIT) {
-		learn(ws, w);
+		habits_learn(ws, w);
 		w->unhanded.nr = 0;
 		w->handed_back.request.id = 0;
 	}
