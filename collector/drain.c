@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "collector/drain.h"
 
+#include <string.h>
 #include <time.h>
 
 #include "base/units.h"
