@@ -190,14 +190,20 @@ static __noinline int is_kept(__u64 key, __u32 check)
 	return 0;
 }
 
-static __always_inline int is_there(const struct call_frame *f)
+/* Not static, so that the verifier looks at it once, and not at each of its calls. */
+__noinline int calls_word_is_there(__u64 key, __u32 check)
 {
 	__u64 word = 0;
 
-	if (bpf_probe_read_user(&word, sizeof(word), (void *)f->key))
+	if (bpf_probe_read_user(&word, sizeof(word), (void *)key))
 		return 0;
 	/* The trampoline is where a page begins, as hardly anything is that one returns to. */
-	return (__u32)word == f->check || (!(word & PAGE_MASK) && is_kept(f->key, f->check));
+	return (__u32)word == check || (!(word & PAGE_MASK) && is_kept(key, check));
+}
+
+static __always_inline int is_there(const struct call_frame *f)
+{
+	return calls_word_is_there(f->key, f->check);
 }
 
 static __always_inline struct call_base *base_of(struct call_thread *t, __u32 file)

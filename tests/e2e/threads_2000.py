@@ -9,7 +9,7 @@ process = start_target(build("e2e_threads.c"), str(NR_THREADS), ready="ready",
                        stdin=subprocess.PIPE)
 recording = Recording("-p", process.pid, "-F", "4000")
 nr_fds = len(os.listdir("/proc/%d/fd" % recording.process.pid))
-check(nr_fds < 40 + 10 * NR_CPUS, "%d descriptors" % nr_fds)
+check(nr_fds < 40 + 12 * NR_CPUS, "%d descriptors" % nr_fds)
 time.sleep(2)
 recording.stop()
 with open("/proc/%d/status" % process.pid) as f:
