@@ -25,7 +25,7 @@ bool habits_may_be_handed(struct workers *ws, const struct open_request *r)
 {
 	const struct habit *h = habit_of(ws, r->request.path);
 
-	return h->is_seen || h->rate >= 0.5 || h->nr_kept <= h->nr_hands / 8;
+	return h->is_seen || h->rate >= 0.5;
 }
 
 bool habits_are_handed_once(struct workers *ws, const struct open_request *r)
@@ -46,28 +46,14 @@ static void correct(struct habit *h, double by)
 		h->rate = RATE_MAX;
 }
 
-/* Who hands nothing on, though nobody was at work, hands on nothing of what it has read. */
-static void learn_kept(struct workers *ws, const struct worker *w)
-{
-	if (w->reads_beside_work || !w->has_woken)
-		return;
-	vec_each(&w->read_paths, path) {
-		struct habit *h = habit_of(ws, *path);
-
-		count_of_late(w->nr_hands ? &h->nr_hands : &h->nr_kept, &h->nr_hands, &h->nr_kept, h->nr_hands + h->nr_kept);
-	}
-}
-
 void habits_learn(struct workers *ws, struct worker *w)
 {
 	double error = w->nr_hands;
 
-	learn_kept(ws, w);
 	vec_each(&w->read_paths, path)
 		error -= habit_of(ws, *path)->rate;
 	if (w->has_woken && w->read_paths.nr < UNHANDED_MAX)
 		vec_each(&w->read_paths, path)
 			correct(habit_of(ws, *path), error / 4 / (double)w->read_paths.nr);
 	w->read_paths.nr = w->nr_hands = 0;
-	w->reads_beside_work = false;
 }

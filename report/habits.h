@@ -12,7 +12,7 @@ enum { UNHANDED_MAX = 256 };
 bool habits_are_handed(struct workers *ws, const struct open_request *r);
 /* Not more often, in several pieces, nor less, because the other thread needed no waking. */
 bool habits_are_handed_once(struct workers *ws, const struct open_request *r);
-/* What needs no waking shows in no rate: only what is kept where all would need it is known not to be handed on. */
+/* One of the path was handed on, or most are. */
 bool habits_may_be_handed(struct workers *ws, const struct open_request *r);
 /* It was handed on, while nothing else was underway in its thread. */
 void habits_note_handed(struct workers *ws, const struct open_request *r);

@@ -23,18 +23,6 @@ static void forget_answered(const struct workers *ws, struct worker *w)
 	w->unhanded.nr = nr > UNHANDED_MAX / 2 ? 0 : nr;
 }
 
-/* One of the process may take unasked what is read now. */
-static bool is_any_at_work(const struct workers *ws, uint32_t process)
-{
-	vec_each(&ws->handed, thread) {
-		const struct worker *w = &ws->all.at[*thread];
-
-		if (w->is_handed && w->is_at_work && ws->session->threads.at[*thread].process == process)
-			return true;
-	}
-	return false;
-}
-
 void handed_read(struct workers *ws, struct worker *w, uint32_t slot)
 {
 	uint64_t id = workers_id_of(ws, slot);
@@ -49,7 +37,6 @@ void handed_read(struct workers *ws, struct worker *w, uint32_t slot)
 	r = &ws->open->slots.at[slot];
 	if (!r->is_noted && w->read_paths.nr < UNHANDED_MAX)
 		vec_push(&w->read_paths, r->request.path);
-	w->reads_beside_work |= is_any_at_work(ws, r->process);
 	r->is_noted = true;
 }
 
@@ -202,7 +189,7 @@ static void take_up(struct workers *ws, struct worker *w, uint32_t slot, const s
 		worker_give_cpu(ws, w, w->slot, &so_far, ns_between(w->marked_ns, m->ns));
 	worker_stop(ws, w);
 	worker_work_on(ws, w, slot);
-	w->is_handed = w->is_at_work = true;
+	w->is_handed = true;
 	w->is_unseen = false;
 	w->handed_ns = m->ns;
 	w->left.id = 0;
@@ -238,7 +225,7 @@ static void doubt(struct workers *ws, struct worker *w)
 	worker_doubt(ws, w, w->slot, CALLS_OF_ANY);
 }
 
-/* It is open, no mark tells who has done it, and those of its path may be handed on. */
+/* It is open, no mark tells who has done it, and one of its path was handed on, or most are. */
 static bool may_be_done(struct workers *ws, const struct worker *w, const struct open_request *r)
 {
 	return r->is_open && r->is_by_bytes && !r->is_answered && !r->is_handed_back && r->slot != w->slot &&
@@ -298,7 +285,6 @@ enum { GOING_NS = 50 * 1000 };
 static void idle(struct workers *ws, struct worker *w, const struct socket_mark *m)
 {
 	w->has_waited = true;
-	w->is_at_work = false;
 	w->is_unseen = m->ns < w->handed_ns + GOING_NS;
 	give_work(ws, w, m);
 	w->left = (struct request_ref){ w->slot, workers_id_of(ws, w->slot) };
@@ -337,7 +323,7 @@ static void look_behind(struct workers *ws, uint32_t slot, uint64_t ns)
 			note_answered(ws, w, ns);
 		else if (w->answered_ns && ns > w->answered_ns + LATE_NS)
 			let_go(ws, w);
-		w->is_listed = w->is_handed && (w->slot != NO_SLOT || w->is_at_work);
+		w->is_listed = w->is_handed && w->slot != NO_SLOT;
 		if (w->is_listed)
 			ws->handed.at[nr++] = ws->handed.at[i];
 	}
@@ -373,14 +359,14 @@ static void doubt_unseen(struct workers *ws, struct open_request *r, uint64_t ns
 	vec_each(&ws->handed, thread) {
 		struct worker *w = &ws->all.at[*thread];
 
-		if (!w->is_handed || (w->slot == NO_SLOT && !w->is_at_work) || w->slot == r->slot ||
+		if (!w->is_handed || w->slot == NO_SLOT || w->slot == r->slot ||
 		    ws->session->threads.at[*thread].process != r->process)
 			continue;
 		w->is_unsure = true;
 		if (ws->has_calls)
 			open_request_doubt(r, CALLS_OF_ANY);
 		/* Who is not done with his own has hardly taken another one. */
-		if (!w->has_returned || (w->slot != NO_SLOT && !w->answered_ns) || ns_between(w->marked_ns, ns) < NEXT_TO_NOTHING_NS)
+		if (!w->has_returned || !w->answered_ns || ns_between(w->marked_ns, ns) < NEXT_TO_NOTHING_NS)
 			continue;
 		w->is_mixed = true;
 		r->may_lack_cpu = true;
@@ -415,10 +401,10 @@ void handed_answered(struct workers *ws, uint32_t slot, uint64_t ns)
 {
 	struct open_request *r = slot == NO_SLOT ? NULL : &ws->open->slots.at[slot];
 
-	if (r && !r->is_handed_back && habits_may_be_handed(ws, r)) {
+	if (r && !r->is_handed_back && habits_are_handed(ws, r))
 		doubt_unseen(ws, r, ns);
+	if (r && !r->is_handed_back && habits_may_be_handed(ws, r))
 		doubt_together(ws, r);
-	}
 	if (r && !r->is_handed_back)
 		r->request.is_cpu_shared |= r->may_lack_cpu;
 	if (ws->handed.nr)

@@ -21,9 +21,7 @@
  *
  * What such a thread has been on the CPU for behind what it was asked for, or for nobody that is known, may be what those
  * lack that wait meanwhile. If it is not next to nothing, the time on the CPU of these is not known, unless they are handed
- * back later as above. Not so of threads that have never woken one that reads or answers: they keep a log, say. Nor of
- * requests of paths that are known not to be handed on. Where all threads wait for work, what is handed on wakes one; where
- * one is at work it may go to that, and no mark tells: so only when they wait it shows that a path's are not.
+ * back later as above. Not so of threads that have never woken one that reads or answers: they keep a log, say.
  *
  * Who takes all that waits may wake the loop once, behind the last one. What is answered behind a wake for another one that
  * it waited for, and is handed back by none of its own, may have been done with that: both have doubtful calls, and if the

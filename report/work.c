@@ -379,6 +379,16 @@ static bool gives_up(struct workers *ws, const struct connection *c, const struc
 	return (w->slot != NO_SLOT && c->reader == worker_thread(ws, w)) || w->slot == given_up || answers_for_others(ws, w);
 }
 
+/* Whose it is what it has done before that. If it has read another one since, that may be why it closes. */
+static uint32_t given_up_by(struct workers *ws, const struct connection *c, struct worker *w, const struct socket_mark *m)
+{
+	uint32_t given_up = connection_worked_on(c);
+
+	if (w->slot == given_up || !is_unbegun(request_at(ws, w->slot)) || work_reads_for_others(ws, w))
+		return answered_by(ws, c, w, m);
+	return worker_works_at_reads(w) ? w->slot : endpoints_or_unknown(ws, w, given_up, m);
+}
+
 /* The mark is of a part of another one's answer; or of what nobody was seen to ask for: an upgraded connection's, say. */
 static bool is_part_aside(const struct workers *ws, const struct connection *c, const struct worker *w,
 			  const struct socket_mark *m)
@@ -431,7 +441,7 @@ void work_up_to(struct workers *ws, const struct connection *c, struct worker *w
 	if (c && is_of_answer(ws, c, m))
 		slot = goes_on_with(ws, c, w, slot, m);
 	if (c && gives_up(ws, c, w, m)) {
-		slot = answered_by(ws, c, w, m);
+		slot = given_up_by(ws, c, w, m);
 		w->is_amidst = slot == NO_SLOT;
 	}
 	if (w->asides.is_held) {

@@ -21,7 +21,8 @@
  *     later one, or waited more often than before others (a long poll). Nobody's, if it is not known yet what it does as
  *     a rule, and it is not next to nothing. The same where it closes the connection of one of HTTP's that is not
  *     over, but that it has read another one may be why it closes: then nobody knows how much is whose;
- *   that one's whose connection it closes before it has begun to answer, as if it answered, unless it was just woken;
+ *   that one's whose connection it closes before it has begun to answer, as if it answered, unless it was just woken, or has
+ *     read another one since: then it is that one's if it works when it has read, else nobody's;
  *   else the one's that the first mark was for.
  * A loop that works right before its answers, and after a read mostly goes on with another, begins with what it has read in
  * turn: if it asks another server it does so for the next one, or for the one for which it has asked there before.

@@ -385,10 +385,10 @@ static void note_time(struct worker *w, const struct socket_mark *m)
 			add_work(&w->turning, ns);
 		return;
 	}
-	if (has_read && w->last_conn && m->kind == SOCKET_OUT && is_clients)
-		note_turning(w, ns);
-	else if (has_read && w->last_conn && m->kind != SOCKET_CLOSE && is_clients)
+	if (has_read && w->last_conn && m->kind != SOCKET_OUT && is_clients)
 		note_read(w, ns);
+	else if (has_read && w->last_conn && is_clients)
+		note_turning(w, ns);
 	else if (!has_read && m->kind == SOCKET_OUT && is_clients)
 		note_answer(w, ns);
 	if (++w->nr_turns < OF_LATE)

@@ -128,13 +128,11 @@ struct worker {
 	VEC(struct request_ref) unhanded;	/* that it has read since it waited, and not handed on, oldest first */
 	struct request_ref last_read;	/* id 0: none; or the only one that it owes */
 	VEC(uint32_t) read_paths;	/* of all that it has read since it waited */
-	bool reads_beside_work;		/* some of that while a thread was at work that may take it unasked */
 	uint32_t nr_hands;		/* what it has handed on since */
 	bool has_woken;			/* any that it handed something to; until then that may not be seen */
 	bool is_returned;		/* since its last mark it was woken with what it had handed on */
 	struct handed_back handed_back;	/* since it waited */
 	bool is_handed, is_unsure;	/* it does what others hand to it; another request's, maybe */
-	bool is_at_work;		/* it has not waited for more since it was woken for that */
 	bool is_mixed;			/* and that may be some of its time on the CPU since its last mark */
 	bool has_returned;		/* ever: it has woken one that reads or answers */
 	bool has_waited;		/* to be woken, since it is known */
@@ -163,8 +161,6 @@ struct habit {
 	uint32_t path;
 	double rate;
 	bool is_seen;	/* one was, while nothing else was underway in its thread */
-	/* Of late: a loop that had read one, while no thread was at work that could have taken it unasked, */
-	uint32_t nr_hands, nr_kept;	/* had handed something on when it waited, or nothing */
 };
 
 /* Paths that share a place take turns. */

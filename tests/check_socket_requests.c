@@ -424,16 +424,6 @@ static const struct {
 	  "out 11 5 200;wait 11", "GET /a 200 2-7 c8, GET /b 200 8-1000012 c2000007+", 0 },
 	{ "new 11 5;in 11 5 GET /a;hand 11 12;idle 12;hand 11 12;return 12 11;out 11 5 200;in 11 5 GET /b;hand 11 13;later 1;idle 12;"
 	  "return 13 11;idle 13;out 11 5 200;wait 11", "GET /a 200 2-7 c8, GET /b 200 8-1000013 c2000009", 0 },
-	/* ... also those of a path that was read only while somebody was at work, who needs no waking; not those that nobody was woken
-	   for, though who was to wake waited */
-	{ "new 11 5;new 11 6;in 11 5 GET /a;hand 11 12;wait 11;return 12 11;out 11 5 200;wait 11;in 11 6 GET /b;wait 11;return 12 11;out 11 6 200;"
-	  "wait 11;in 11 6 GET /b;wait 11;return 12 11;out 11 6 200;wait 11;in 11 5 GET /a;in 11 6 GET /b;wait 11;later 1;wait 11;"
-	  "return 12 11;out 11 5 200;out 11 6 200;wait 11;idle 12",
-	  "GET /a 200 3-7 c7, GET /b 200 9-12 c6, GET /b 200 14-17 c6, GET /a 200 19-1000024 c1+, GET /b 200 20-1000025 c3+", 0 },
-	{ "new 11 5;new 11 6;in 11 5 GET /a;hand 11 12;wait 11;return 12 11;out 11 5 200;wait 11;idle 12;in 11 6 GET /b;wait 11;out 11 6 200;"
-	  "wait 11;in 11 6 GET /b;wait 11;out 11 6 200;wait 11;in 11 5 GET /a;hand 11 12;in 11 6 GET /b;wait 11;return 12 11;out 11 5 200;"
-	  "in 11 5 GET /a;wait 11;later 1;wait 11;return 12 11;out 11 6 200;out 11 5 200;wait 11;idle 12",
-	  "GET /a 200 3-7 c7, GET /b 200 10-12 c3, GET /b 200 14-16 c3, GET /a 200 18-23 c8, GET /b 200 20-1000028 c1, GET /a 200 24-1000029 c3+", 0 },
 	/* ... or who does it has never handed anything back: he keeps a log */
 	{ "new 11 5;in 11 5 GET /a;hand 11 12;idle 12;hand 11 12;out 11 5 200;in 11 5 GET /b;hand 11 13;later 1;idle 12;idle 13;"
 	  "out 11 5 200;wait 11", "GET /a 200 2-6 c7, GET /b 200 7-1000011 c2000007", 0 },
