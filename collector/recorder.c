@@ -493,7 +493,7 @@ static void tell_of_trapped(const struct attachment *a)
 	if (pid)
 		log_warn("process %u was ended by SIGTRAP while probes were in it, maybe by them: a program that copies its code, as "
 			 "for huge pages (node --use-largepages=on, PHP's opcache.huge_code_pages=1), runs their breakpoints as its "
-			 "own. Switch that off, or record without --calls and with --marker none or auto",
+			 "own, and so does valgrind. Switch that off, or record without --calls and with --marker none or auto",
 			 pid);
 }
 

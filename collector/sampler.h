@@ -2,7 +2,7 @@
 /*
  * The perf events of a recording, and one ring per CPU that all of them write to.
  *
- * With privileges, one event a CPU sees every process and a BPF program lets the target's samples
+ * With privileges, one event a CPU, or a few clocks (pace.h), sees every process and a BPF program lets the target's samples
  * through (follow.h): descriptors grow with CPUs only. Without, one event a thread and CPU, inherited
  * by what the thread creates: descriptors grow with threads times CPUs, and only user space is seen.
  */

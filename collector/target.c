@@ -97,6 +97,8 @@ static bool is_proc_ours(void)
 
 int proc_check(struct err *e)
 {
+	if (access("/proc/version", F_OK))
+		return err_set(e, -errno, "/proc: %m: it is needed to find the target's programs");
 	if (is_proc_ours())
 		return 0;
 	err_set(e, -EPERM, "/proc is not that of our pid namespace: other processes have our numbers there");

@@ -9,44 +9,31 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-struct dynamic {
-	bool is_pie, has_soname;
-};
-
-static struct dynamic read_dynamic(Elf *elf, const GElf_Phdr *p)
+static bool is_pie(Elf *elf, const GElf_Phdr *dynamic)
 {
-	Elf_Data *data = elf_getdata_rawchunk(elf, (int64_t)p->p_offset, p->p_filesz, ELF_T_DYN);
-	struct dynamic found = { 0 };
+	Elf_Data *data = elf_getdata_rawchunk(elf, (int64_t)dynamic->p_offset, dynamic->p_filesz, ELF_T_DYN);
 	GElf_Dyn d;
 	int i;
 
-	for (i = 0; data && gelf_getdyn(data, i, &d) && d.d_tag != DT_NULL; i++) {
-		found.has_soname |= d.d_tag == DT_SONAME;
-		found.is_pie |= d.d_tag == DT_FLAGS_1 && d.d_un.d_val & DF_1_PIE;
-	}
-	return found;
+	for (i = 0; data && gelf_getdyn(data, i, &d) && d.d_tag != DT_NULL; i++)
+		if (d.d_tag == DT_FLAGS_1 && d.d_un.d_val & DF_1_PIE)
+			return true;
+	return false;
 }
 
-/* Some libraries name an interpreter, too, as libc does, and have a name of their own. */
+/* An interpreter does not tell: some libraries name one, too, as libc does, and pam_cap.so. */
 static bool elf_is_program(Elf *elf)
 {
-	struct dynamic dynamic = { 0 };
-	bool has_interpreter = false;
+	bool is_program = false;
 	size_t nr = 0, i;
 	GElf_Ehdr header;
 	GElf_Phdr p;
 
 	if (!gelf_getehdr(elf, &header) || elf_getphdrnum(elf, &nr))
 		return false;
-	for (i = 0; i < nr; i++) {
-		if (!gelf_getphdr(elf, (int)i, &p))
-			continue;
-		has_interpreter |= p.p_type == PT_INTERP;
-		if (p.p_type == PT_DYNAMIC)
-			dynamic = read_dynamic(elf, &p);
-	}
-	return header.e_type == ET_EXEC ||
-	       (header.e_type == ET_DYN && (dynamic.is_pie || (has_interpreter && !dynamic.has_soname)));
+	for (i = 0; i < nr; i++)
+		is_program |= gelf_getphdr(elf, (int)i, &p) && p.p_type == PT_DYNAMIC && is_pie(elf, &p);
+	return is_program || header.e_type == ET_EXEC;
 }
 
 static bool is_program(int fd)

@@ -328,20 +328,23 @@ int sink_error(const struct sink *s, struct err *e)
 {
 	if (!s->error)
 		return 0;
+	if (s->error == -ESTALE)
+		return err_set(e, s->error, "%s was removed while it was written: the recording is lost", s->path);
 	if (s->error == -ETIMEDOUT)
 		return err_set(e, s->error, "cannot write %s: its reader has stopped reading",
 			       s->path);
 	return err_set(e, s->error, "cannot write %s: %m", s->path);
 }
 
-static void tell_if_elsewhere(const struct sink *s)
+/* Without a name it is gone when it is closed. */
+static void look_where_it_is(struct sink *s)
 {
 	struct stat ours, there;
 
 	if (!s->is_new || fstat(s->fd, &ours))
 		return;
 	if (!ours.st_nlink)
-		log_warn("%s was removed while it was written: the recording is lost", s->path);
+		keep_error(s, -ESTALE);
 	else if (stat(s->path, &there) || there.st_dev != ours.st_dev || there.st_ino != ours.st_ino)
 		log_warn("%s was moved away while it was written: the recording is where it was moved to", s->path);
 }
@@ -351,7 +354,7 @@ void sink_close(struct sink *s)
 	int fd = s->fd;
 
 	if (fd >= 0)
-		tell_if_elsewhere(s);
+		look_where_it_is(s);
 	s->fd = -1;
 	/* EINTR says nothing of what was written. */
 	if (fd > STDERR_FILENO && close(fd) && errno != EINTR)

@@ -54,10 +54,10 @@ if os.geteuid() == 0:
     check_refused("a full disk", done, "No space left on device")
     check_readable("a full disk", path("full.data"))
 
-for what, away in (("removed", os.unlink), ("moved away", lambda file: os.rename(file, path("elsewhere.data")))):
+for what, away, status in (("removed", os.unlink, 2), ("moved away", lambda file: os.rename(file, path("elsewhere.data")), 0)):
     recording = Recording(*EAGER)
     away(recording.file)
-    recording.stop()
+    recording.stop(status=status)
     said = [line for line in recording.talk.splitlines() if " while it was written" in line]
     equal("lines that say so:\n" + recording.talk, len(said), 1)
     has("a file that was " + what, said[0], "%s was %s while" % (recording.file, what))
