@@ -207,7 +207,7 @@ static int lines_by_elapsed(const void *a, const void *b, void *list)
 
 static uint64_t shown_cpu_of_line(const struct request_list *l, const struct endpoint_line *line)
 {
-	return shown_cpu(l, !line->nr_without_cpu, line->cpu_ns, line->weight);
+	return shown_cpu(l, !line->nr_without_cpu, line->nr_cpu ? line->cpu_ns : 0, line->weight);
 }
 
 static int lines_by_cpu(const void *a, const void *b, void *list)
