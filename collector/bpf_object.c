@@ -88,3 +88,9 @@ int bpf_object_load_embedded(const char *name, const uint8_t *begin, const uint8
 		*ret_object = object;
 	return err;
 }
+
+int bpf_object_cannot_attach(const char *program, int error, struct err *e)
+{
+	err_set(e, error, "cannot attach the BPF program '%s': %m", program);
+	return error == -EMFILE || error == -ENFILE ? err_remedy(e, DESCRIPTORS_REMEDY) : error;
+}

@@ -42,4 +42,7 @@ int bpf_object_load_embedded(const char *name, const uint8_t *begin, const uint8
 			     const struct bpf_shared_map *shared, struct bpf_object **ret_object,
 			     struct err *e);
 
+/* A program of one, by its name; error: -errno. -EMFILE: too few descriptors, with the remedy; else what it was. */
+int bpf_object_cannot_attach(const char *program, int error, struct err *e);
+
 #endif

@@ -196,7 +196,7 @@ static int attach_ends(struct call_python *p, struct err *e)
 	for (i = 0; i < ARRAY_LEN(names); i++) {
 		p->links[i] = bpf_program__attach(bpf_object__find_program_by_name(p->object, names[i]));
 		if (!p->links[i])
-			return err_set(e, -errno, "cannot attach the BPF program '%s': %m", names[i]);
+			return bpf_object_cannot_attach(names[i], -errno, e);
 	}
 	return 0;
 }

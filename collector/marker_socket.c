@@ -229,8 +229,8 @@ static int tell_listening(struct socket_marker *m, const struct pids *pids, stru
 /* What the kernel has no place for, it does not permit. */
 static int cannot_attach(const char *name, int error, struct err *e)
 {
-	err_set(e, error, "cannot attach the BPF program '%s': %m", name);
-	return e->code = -EPERM;
+	bpf_object_cannot_attach(name, error, e);
+	return error == -EMFILE || error == -ENFILE ? error : (e->code = -EPERM);
 }
 
 static int attach_program(struct socket_marker *m, size_t i, struct err *e)
