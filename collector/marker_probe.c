@@ -376,8 +376,8 @@ static int attach_site(struct probe_marker *m, int type, const struct probe_site
 }
 
 /*
- * A ret that is probed is carried out in the kernel's own page: whoever unwinds the stack cannot go on from there. So the entry tells where the call returns
- * to. Not of Go's, whose stacks move.
+ * A ret that is probed is carried out in the kernel's own page: whoever unwinds the stack cannot go on from there. So
+ * the entry tells where the call returns to. Not of Go's, whose stacks move.
  */
 static int attach_calls(struct probe_marker *m, int type, uint32_t index, struct err *e)
 {

@@ -44,7 +44,7 @@ bool worker_end_asides(struct worker *w, const struct socket_mark *m, bool is_an
 	struct asides *a = &w->asides;
 	struct aside_ways *ways = &w->aside_ways[a->kind];
 	/* Of many writes some take long by chance. */
-	bool is_in_turn = a->nr_long > a->nr_next / 8, is_published;
+	bool is_in_turn = a->nr_long > a->nr_next / 8, is_published, is_work;
 
 	if (!a->is_on)
 		return false;
@@ -54,7 +54,8 @@ bool worker_end_asides(struct worker *w, const struct socket_mark *m, bool is_an
 		is_in_turn |= a->is_caught_up || (a->kind == ASIDE_ANSWER && m->kind == SOCKET_WAIT);
 	is_published = is_answer && !is_in_turn;
 	a->is_on = false;
-	if ((a->first_ns > NEXT_TO_NOTHING_NS || a->most_ns > NEXT_TO_NOTHING_NS) && (is_in_turn || (is_published && (a->is_of_several || a->is_only))))
+	is_work = a->first_ns > NEXT_TO_NOTHING_NS || a->most_ns > NEXT_TO_NOTHING_NS;
+	if (is_work && (is_in_turn || (is_published && (a->is_of_several || a->is_only))))
 		count_of_late(is_in_turn ? &ways->nr_in_turn : &ways->nr_published, &ways->nr_in_turn, &ways->nr_published,
 			      ways->nr_in_turn + ways->nr_published);
 	return is_published;
